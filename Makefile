@@ -1,0 +1,76 @@
+# For everyone: `make demo` and `make test`. Each does all of its own set-up, in .venv.
+#
+#   make PYTHON=python3.12 test      another interpreter (after make clean)
+#   make test ARGS="-m slow"         ARGS go to pytest, to the demo or to the benchmarks
+
+PYTHON ?= python3
+ARGS ?=
+PY := .venv/bin/python
+NATIVE := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu')
+NVCC := $(shell PATH="$$PATH:$${CUDA_HOME:-/usr/local/cuda}/bin" command -v nvcc)
+
+.PHONY: demo test bench lint format sanitize cuda-compile build wheel-check clean
+
+demo: .venv/demo.stamp
+	$(PY) examples/demo.py $(ARGS)
+
+test: .venv/dev.stamp
+	$(PY) -m pytest $(ARGS)
+
+bench: .venv/bench.stamp
+	$(PY) -m benchmarks.run $(ARGS)
+
+lint: .venv/dev.stamp
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	.venv/bin/clang-format --dry-run -Werror $(NATIVE)
+
+format: .venv/dev.stamp
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+	.venv/bin/clang-format -i $(NATIVE)
+
+# The native tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+sanitize: .venv/dev.stamp
+	$(PY) setup.py -q sanitize
+
+# Needs the toolkit, not a GPU.
+cuda-compile: .venv/dev.stamp
+ifeq ($(NVCC),)
+	@echo "cuda-compile: no nvcc here (PATH, CUDA_HOME/bin): the CUDA module was NOT compiled"
+else
+	ALLY_FAST_CUDA=1 $(PY) setup.py -q build_ext --inplace
+	$(PY) -c "from ally_fast import _cuda; print('_cuda imports:', _cuda.status())"
+endif
+
+# The sdist, and from it the wheel, both in isolation.
+build: .venv/dev.stamp
+	rm -rf dist
+	$(PY) -m build
+
+# What a user gets: the wheel alone, in a fresh environment, away from this folder.
+wheel-check: build
+	rm -rf build/wheel-venv
+	$(PYTHON) -m venv build/wheel-venv
+	build/wheel-venv/bin/python -m pip install --quiet dist/*.whl
+	cd build/wheel-venv && bin/ally-fast info
+	cd build/wheel-venv && bin/python -c "import numpy as np, ally_fast; \
+	  x = np.random.default_rng(0).normal(size=(1000, 8)); \
+	  assert len(set(ally_fast.select(x, x[:, 0], 50, 7).tolist())) == 50"
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f ally_fast/_cpu.*.so ally_fast/_cuda.*.so
+
+# A stamp: the environment exists and holds this package, editable, with the extras of its name.
+.venv/made.stamp:
+	$(PYTHON) -m venv --clear .venv
+	touch $@
+
+EXTRAS_demo := report,sklearn
+EXTRAS_dev := dev
+EXTRAS_bench := bench
+.venv/%.stamp: pyproject.toml setup.py ally_fast/_version.py $(NATIVE) | .venv/made.stamp
+	$(PY) -m pip install --quiet --editable ".[$(EXTRAS_$*)]"
+	touch $@

@@ -1,0 +1,105 @@
+"""The native core. It converts nothing: dtypes and layouts must be those named here."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# float16, float32 or float64 of any strides; uint16 bits with bf16=True.
+_Rows = NDArray[Any]
+_Bools = NDArray[np.bool_]
+_Floats = NDArray[np.float32]
+_Doubles = NDArray[np.float64]
+_Int32s = NDArray[np.int32]
+_Int64s = NDArray[np.int64]
+
+class CentroidTable:
+    def __init__(self, centroids: _Floats, isa: str) -> None: ...
+    @property
+    def k(self) -> int: ...
+    @property
+    def d(self) -> int: ...
+    @property
+    def isa(self) -> str: ...
+
+class AssignStats:
+    @property
+    def uncertain(self) -> int: ...
+    @property
+    def candidates(self) -> int: ...
+    @property
+    def nonfinite(self) -> int: ...
+    @property
+    def first_nonfinite(self) -> int: ...
+
+class Shortlist:
+    def __init__(self, k: int, b: int, weights: _Doubles) -> None: ...
+    def push(
+        self,
+        assignments: _Int32s,
+        scores: _Doubles,
+        first: int = 0,
+        indices: _Int64s | None = None,
+    ) -> None: ...
+    def merge(self, other: Shortlist) -> None: ...
+    @property
+    def sizes(self) -> _Int64s: ...
+    def entries(self) -> tuple[_Int32s, _Doubles, _Int64s]: ...
+
+def isas() -> list[str]: ...
+def build_info() -> dict[str, Any]: ...
+def philox(counter: NDArray[np.uint32], key: NDArray[np.uint32]) -> NDArray[np.uint32]: ...
+def assign(
+    rows: _Rows,
+    table: CentroidTable,
+    out: _Int32s,
+    *,
+    bf16: bool = False,
+    normalize: bool = False,
+    positions: _Int64s | None = None,
+    threads: int = 1,
+    certify: bool = True,
+) -> AssignStats: ...
+def nearest_lists(
+    queries: _Floats, table: CentroidTable, length: int, threads: int = 1
+) -> _Int32s: ...
+def assign_among(
+    rows: _Floats, table: CentroidTable, previous: _Int32s, lists: _Int32s, threads: int = 1
+) -> _Int32s: ...
+def squared_distances(
+    rows: _Rows,
+    table: CentroidTable,
+    assignments: _Int32s,
+    *,
+    bf16: bool = False,
+    normalize: bool = False,
+    positions: _Int64s | None = None,
+    threads: int = 1,
+) -> _Doubles: ...
+def centroid_update(
+    rows: _Floats, assignments: _Int32s, k: int, threads: int = 1
+) -> tuple[_Doubles, _Doubles, _Int64s]: ...
+def d2_sample(rows: _Floats, k: int, seed: int, isa: str, threads: int = 1) -> _Int64s: ...
+def load_rows(
+    rows: _Rows,
+    out: _Floats,
+    isa: str,
+    places: _Int64s,
+    *,
+    bf16: bool = False,
+    normalize: bool = False,
+    threads: int = 1,
+) -> bool: ...
+def radius_filter(
+    rows: _Rows,
+    table: CentroidTable,
+    radius: float,
+    *,
+    bf16: bool = False,
+    normalize: bool = False,
+    positions: _Int64s | None = None,
+    threads: int = 1,
+) -> _Bools: ...
+def sample_rows(
+    n: int, size: int, seed: int, eligible: _Bools | None = None, threads: int = 1
+) -> _Int64s: ...

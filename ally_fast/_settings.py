@@ -1,0 +1,42 @@
+"""What the environment decides: the instruction set and the number of threads."""
+
+from __future__ import annotations
+
+import os
+
+from ally_fast import _cpu
+
+
+def isa() -> str:
+    """Return the instruction set the core will use: the best one, or ``ALLY_FAST_ISA``.
+
+    Raises
+    ------
+    RuntimeError
+        If this machine or this build cannot run the one asked for.
+    """
+    runnable = _cpu.isas()
+    asked = os.environ.get("ALLY_FAST_ISA", "")
+    if not asked:
+        return runnable[0]
+    if asked not in runnable:
+        raise RuntimeError(f"ALLY_FAST_ISA={asked!r}: this machine runs {', '.join(runnable)}")
+    return asked
+
+
+def threads() -> int:
+    """Return the number of threads: the cores this process may use, or ``ALLY_FAST_THREADS``.
+
+    Raises
+    ------
+    ValueError
+        If ``ALLY_FAST_THREADS`` is not a positive integer.
+    """
+    asked = os.environ.get("ALLY_FAST_THREADS", "")
+    if asked:
+        if not asked.isdecimal() or int(asked) < 1:
+            raise ValueError(f"ALLY_FAST_THREADS={asked!r}: needs a positive integer")
+        return int(asked)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

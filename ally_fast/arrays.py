@@ -1,0 +1,155 @@
+"""Any array in, the caller's kind of array out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_HOST_DLPACK_DEVICES = {1, 3, 11, 13}  # CPU, and CUDA pinned, ROCm pinned, CUDA managed memory
+_DLPACK_DEVICE_NAMES = {2: "cuda", 8: "mps", 10: "rocm", 14: "xpu"}
+_FLOATS = "float16, bfloat16, float32, float64"
+
+
+@dataclass(frozen=True)
+class Family:
+    """An array library, remembered so that an answer goes back in its kind of array."""
+
+    name: str
+    from_numpy: Callable[[NDArray[Any]], Any]
+
+
+@dataclass(frozen=True)
+class ArrayView:
+    """A NumPy view of some array; bfloat16 travels as uint16 with ``bf16`` set."""
+
+    array: NDArray[Any]
+    bf16: bool
+    family: Family
+
+    @property
+    def dtype_name(self) -> str:
+        """Name of the element type the caller stored."""
+        return "bfloat16" if self.bf16 else self.array.dtype.name
+
+
+def _unchanged(array: NDArray[Any]) -> NDArray[Any]:
+    return array
+
+
+NUMPY = Family("numpy", _unchanged)
+
+
+def _is_torch(x: Any) -> bool:
+    """Tell whether `x` is a torch tensor, without importing torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(x, torch.Tensor)
+
+
+def family_of(x: Any) -> Family:
+    """Return the family of `x`: torch, an array-API library with its own arrays, or NumPy."""
+    if _is_torch(x):
+        return Family("torch", sys.modules["torch"].from_numpy)
+    if isinstance(x, np.ndarray | np.generic) or not hasattr(x, "__array_namespace__"):
+        return NUMPY
+    namespace = x.__array_namespace__()
+    return Family(namespace.__name__, namespace.from_dlpack)
+
+
+def to_family(array: NDArray[Any], family: Family) -> Any:
+    """Return a NumPy array as an array of `family`, sharing its memory where that is possible."""
+    return family.from_numpy(array)
+
+
+def as_array(x: Any, name: str, *, ndim: int | None = None, allow_bool: bool = False) -> ArrayView:
+    """View any array of real numbers as a NumPy array, without a copy where it has a buffer.
+
+    Parameters
+    ----------
+    x : array
+        NumPy, ``np.memmap``, anything with ``__dlpack__`` or ``__array__``, nested sequences.
+        Strides and byte order are kept as they are.
+    name : str
+        The argument's name, for messages.
+    ndim : int, optional
+        The number of dimensions needed; any if None.
+    allow_bool : bool
+        Let booleans through (masks).
+
+    Returns
+    -------
+    ArrayView
+        The array, whether it holds bfloat16 (as uint16), and the caller's family.
+
+    Raises
+    ------
+    TypeError
+        If `x` does not hold real numbers.
+    ValueError
+        If `x` is ragged, of another rank than `ndim`, or in the memory of another device.
+    """
+    array, bf16 = _torch_as_numpy(x, name) if _is_torch(x) else _other_as_numpy(x, name)
+    kind = array.dtype.kind
+    if not (
+        kind in "iu" or (kind == "f" and array.dtype.itemsize <= 8) or (kind == "b" and allow_bool)
+    ):
+        raise TypeError(
+            f"{name} must hold real numbers ({_FLOATS} or integers); got {_describe(x, array)}"
+        )
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name} must be {ndim}-dimensional; got shape {array.shape}")
+    return ArrayView(array, bf16, family_of(x))
+
+
+def _describe(x: Any, array: NDArray[Any]) -> str:
+    if array.dtype.kind == "O" and not isinstance(x, np.ndarray | list | tuple):
+        return f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
+    return f"dtype {array.dtype}"
+
+
+def _torch_as_numpy(x: Any, name: str) -> tuple[NDArray[Any], bool]:
+    torch = sys.modules["torch"]
+    _check_on_host(str(x.device), x.device.type == "cpu", name)
+    x = x.detach()
+    try:
+        if x.dtype == torch.bfloat16:
+            return np.from_dlpack(x.view(torch.int16)).view(np.uint16), True
+        if x.dtype == torch.bool:
+            return np.from_dlpack(x.view(torch.uint8)).view(np.bool_), False
+        return np.from_dlpack(x), False
+    except (BufferError, RuntimeError, TypeError) as error:
+        raise TypeError(
+            f"{name} must be a dense tensor of real numbers; got {x.layout}, {x.dtype} ({error})"
+        ) from error
+
+
+def _other_as_numpy(x: Any, name: str) -> tuple[NDArray[Any], bool]:
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array: fill it first with .filled(value)")
+    if not isinstance(x, np.ndarray) and hasattr(x, "__dlpack_device__"):
+        kind, number = x.__dlpack_device__()
+        device = f"{_DLPACK_DEVICE_NAMES.get(int(kind), f'DLPack device {int(kind)}')}:{number}"
+        _check_on_host(device, int(kind) in _HOST_DLPACK_DEVICES, name)
+        if str(x.dtype) != "bfloat16":
+            try:
+                return np.from_dlpack(x), False
+            except (BufferError, RuntimeError, TypeError, AttributeError):
+                pass  # some libraries export more through __array__, which is tried next
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a rectangular array of numbers: {error}") from error
+    if array.dtype.name == "bfloat16" and array.dtype.itemsize == 2:  # NumPy sees ml_dtypes so
+        return array.view(np.uint16), True
+    return array, False
+
+
+def _check_on_host(device: str, on_host: bool, name: str) -> None:
+    if not on_host:
+        raise ValueError(
+            f"{name}: on {device}, but this build computes on the CPU; move it there with .cpu()"
+        )

@@ -1,0 +1,5 @@
+"""The ``ally-fast`` command."""
+
+from ally_fast.cli.main import main
+
+__all__ = ["main"]

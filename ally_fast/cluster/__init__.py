@@ -1,0 +1,1 @@
+"""k-means engines behind one call."""

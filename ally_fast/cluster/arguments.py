@@ -1,0 +1,69 @@
+"""Arguments that `kmeans`, `assign` and `select` share, checked."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import checks
+from ally_fast.arrays import as_array
+from ally_fast.ops.load_rows import load_rows
+from ally_fast.pools.array_pool import ArrayPool
+from ally_fast.pools.pool import Pool
+
+METRICS = ("euclidean", "cosine")
+LARGEST_D = 131072  # the error bounds of the certified pass hold up to here
+
+
+def checked_k(k: Any, n: int) -> int:
+    """Return the number of clusters, at most the rows of the pool."""
+    k = checks.integer(k, "k", 1)
+    if k > n:
+        raise ValueError(f"k: got {k}, needs at most the {n} rows of embeddings")
+    return k
+
+
+def checked_pool(pool: Pool) -> Pool:
+    """Return a pool whose dimensions the core can work with."""
+    if not 1 <= pool.d <= LARGEST_D:
+        raise ValueError(
+            f"embeddings: got shape ({pool.n}, {pool.d}), needs 1 to {LARGEST_D} features"
+        )
+    return pool
+
+
+def checked_tol(tol: Any) -> float:
+    """Return a tolerance of at least 0."""
+    tol = checks.number(tol, "tol")
+    if tol < 0:
+        raise ValueError(f"tol: got {tol}, needs at least 0")
+    return tol
+
+
+def float32_matrix(
+    x: Any, name: str, shape: tuple[int | None, int], normalize: bool
+) -> NDArray[np.float32]:
+    """Return `x` as finite contiguous float32 of the shape given (None: any), a copy."""
+    view = as_array(x, name, ndim=2)
+    rows, d = view.array.shape
+    if d != shape[1] or rows != (rows if shape[0] is None else shape[0]):
+        needed = f"({'any' if shape[0] is None else shape[0]}, {shape[1]})"
+        raise ValueError(f"{name}: got shape {view.array.shape}, needs {needed}")
+    part = ArrayPool(x, name).read(0, rows)
+    out = np.empty((rows, d), np.float32)
+    if not load_rows(part.array, out, np.arange(rows), bf16=part.bf16, normalize=normalize):
+        raise ValueError(f"{name}: holds NaN or infinite values, needs finite float32 ones")
+    return out
+
+
+def checked_centroids(
+    centroids: Any, k: int | None, d: int, normalize: bool
+) -> NDArray[np.float32]:
+    """Return given centroids, shape (k, d), of unit length with `normalize`."""
+    matrix = float32_matrix(centroids, "centroids", (k, d), normalize)
+    if not len(matrix):
+        raise ValueError(f"centroids: got shape {matrix.shape}, needs at least one row")
+    return matrix

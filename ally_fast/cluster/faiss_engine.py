@@ -1,0 +1,84 @@
+"""FAISS as an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import _settings
+from ally_fast._optional import require
+from ally_fast.cluster.fit import Fit
+from ally_fast.cluster.loaded_rows import loaded, unit_rows
+from ally_fast.pools.pool import Rows
+
+
+class FaissEngine:
+    """``faiss.Kmeans`` and a flat index; on GPUs where the installed FAISS sees some.
+
+    FAISS runs `max_iter` iterations: it has no tolerance.
+    """
+
+    name = "faiss"
+
+    def __init__(self) -> None:
+        self._faiss = require("faiss", "faiss", "engine='faiss'")
+
+    def fit(
+        self,
+        rows: NDArray[np.float32],
+        k: int,
+        *,
+        max_iter: int,
+        tol: float,
+        seed: int,
+        normalize: bool,
+        advance: Callable[[int], None],
+    ) -> Fit:
+        """Train centroids on all rows given; `tol` is not used."""
+        del tol
+        self._faiss.omp_set_num_threads(_settings.threads())
+        kmeans = self._faiss.Kmeans(
+            rows.shape[1],
+            k,
+            niter=max_iter,
+            seed=seed % (1 << 31),
+            spherical=normalize,
+            min_points_per_centroid=1,
+            max_points_per_centroid=len(rows),
+            gpu=self._gpus() > 0,
+        )
+        kmeans.train(rows)
+        advance(max_iter)
+        centroids = np.ascontiguousarray(kmeans.centroids, np.float32).reshape(k, rows.shape[1])
+        return Fit(unit_rows(centroids) if normalize else centroids, float(kmeans.obj[-1]), max_iter)
+
+    def assigner(self, centroids: NDArray[np.float32], *, normalize: bool) -> FaissAssigner:
+        """Build a flat index over the centroids."""
+        index = self._faiss.IndexFlatL2(centroids.shape[1])
+        if self._gpus() > 0:
+            index = self._faiss.index_cpu_to_all_gpus(index)
+        index.add(centroids)
+        return FaissAssigner(index, normalize)
+
+    def _gpus(self) -> int:
+        return int(self._faiss.get_num_gpus())
+
+
+class FaissAssigner:
+    """Nearest centroids as FAISS computes them, in float32."""
+
+    def __init__(self, index: object, normalize: bool) -> None:
+        self._index = index
+        self._normalize = normalize
+
+    def __call__(
+        self, rows: Rows, positions: NDArray[np.int64] | None
+    ) -> tuple[NDArray[np.int32], bool]:
+        """Return each row's nearest centroid."""
+        matrix, finite = loaded(rows, positions, self._normalize)
+        if not finite or not len(matrix):
+            return np.full(len(matrix), -1, np.int32), finite
+        _, nearest = self._index.search(matrix, 1)  # type: ignore[attr-defined]
+        return nearest[:, 0].astype(np.int32), True

@@ -1,0 +1,60 @@
+"""The native engine: certified assignment, fixed-order sums, one answer everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.cluster.fit import Fit
+from ally_fast.cluster.lloyd import fit_lloyd
+from ally_fast.ops.assign import assign, centroid_table
+from ally_fast.pools.pool import Rows
+
+
+class NativeEngine:
+    """k-means of this package."""
+
+    name = "native"
+
+    def fit(
+        self,
+        rows: NDArray[np.float32],
+        k: int,
+        *,
+        max_iter: int,
+        tol: float,
+        seed: int,
+        normalize: bool,
+        advance: Callable[[int], None],
+    ) -> Fit:
+        """Train centroids, see `fit_lloyd`."""
+        return fit_lloyd(
+            rows, k, max_iter=max_iter, tol=tol, seed=seed, normalize=normalize, advance=advance
+        )
+
+    def assigner(self, centroids: NDArray[np.float32], *, normalize: bool) -> NativeAssigner:
+        """Pack the centroids once."""
+        return NativeAssigner(centroids, normalize)
+
+
+class NativeAssigner:
+    """Exact assignment of any rows, without a copy of them."""
+
+    def __init__(self, centroids: NDArray[np.float32], normalize: bool) -> None:
+        self._table = centroid_table(centroids)
+        self._normalize = normalize
+
+    def __call__(
+        self, rows: Rows, positions: NDArray[np.int64] | None
+    ) -> tuple[NDArray[np.int32], bool]:
+        """Return each row's nearest centroid."""
+        assignments, stats = assign(
+            rows.array,
+            self._table,
+            bf16=rows.bf16,
+            normalize=self._normalize,
+            positions=positions,
+        )
+        return assignments, stats.nonfinite == 0

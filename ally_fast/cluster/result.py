@@ -1,0 +1,41 @@
+"""What k-means gives, and what ran to get it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class KMeansResult:
+    """Centroids and a record of their training.
+
+    Attributes
+    ----------
+    centroids : ndarray of float32, shape (k, d)
+        Unit rows (or zeros) with ``metric="cosine"``.
+    inertia : float
+        Sum over the training rows of the squared distance to the mean of their cluster, as of
+        the last iteration.
+    n_iter : int
+        Lloyd iterations over all training rows.
+    train_rows : int
+        Rows trained on; the pool may be larger.
+    engine, device, isa : str
+        What ran. `isa` is the native core's instruction set.
+    seed : int
+    seconds : dict of str to float
+        Wall time by stage: "sample", "train", "total".
+    """
+
+    centroids: NDArray[np.float32]
+    inertia: float
+    n_iter: int
+    train_rows: int
+    engine: str
+    device: str
+    isa: str
+    seed: int
+    seconds: dict[str, float]

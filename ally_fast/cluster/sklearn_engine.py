@@ -1,0 +1,72 @@
+"""scikit-learn as an engine."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast._optional import require
+from ally_fast.cluster.fit import Fit
+from ally_fast.cluster.loaded_rows import loaded, unit_rows
+from ally_fast.pools.pool import Rows
+
+
+class SklearnEngine:
+    """``sklearn.cluster.KMeans`` with its k-means++ start, one run."""
+
+    name = "sklearn"
+
+    def __init__(self) -> None:
+        require("sklearn", "sklearn", "engine='sklearn'")
+
+    def fit(
+        self,
+        rows: NDArray[np.float32],
+        k: int,
+        *,
+        max_iter: int,
+        tol: float,
+        seed: int,
+        normalize: bool,
+        advance: Callable[[int], None],
+    ) -> Fit:
+        """Train centroids; `tol` bounds the centroids' movement, as scikit-learn defines it."""
+        from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
+
+        kmeans = KMeans(k, n_init=1, max_iter=max_iter, tol=tol, random_state=seed % (1 << 32))
+        with warnings.catch_warnings():
+            # Fewer distinct rows than clusters is a case we handle, not one to warn of.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            kmeans.fit(rows)
+        advance(int(kmeans.n_iter_))
+        centroids = np.ascontiguousarray(kmeans.cluster_centers_, np.float32)
+        if normalize:
+            centroids = unit_rows(centroids)
+        return Fit(centroids, float(kmeans.inertia_), int(kmeans.n_iter_))
+
+    def assigner(self, centroids: NDArray[np.float32], *, normalize: bool) -> SklearnAssigner:
+        """Keep the centroids."""
+        return SklearnAssigner(centroids, normalize)
+
+
+class SklearnAssigner:
+    """Nearest centroids as scikit-learn computes them, in float32."""
+
+    def __init__(self, centroids: NDArray[np.float32], normalize: bool) -> None:
+        self._centroids = centroids
+        self._normalize = normalize
+
+    def __call__(
+        self, rows: Rows, positions: NDArray[np.int64] | None
+    ) -> tuple[NDArray[np.int32], bool]:
+        """Return each row's nearest centroid."""
+        from sklearn.metrics import pairwise_distances_argmin
+
+        matrix, finite = loaded(rows, positions, self._normalize)
+        if not finite or not len(matrix):
+            return np.full(len(matrix), -1, np.int32), finite
+        return pairwise_distances_argmin(matrix, self._centroids).astype(np.int32), True

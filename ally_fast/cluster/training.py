@@ -1,0 +1,59 @@
+"""The rows that k-means is trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import checks
+from ally_fast.ops.load_rows import load_rows
+from ally_fast.ops.sample_rows import sample_rows
+from ally_fast.pools.finite import nonfinite_error
+from ally_fast.pools.pool import Pool
+from ally_fast.progress import Progress
+
+ROWS_PER_CENTROID = 256  # "auto"
+_GATHER_BYTES = 4 << 20  # small enough to stay in cache between gathering and loading
+
+
+def training_size(train_size: Any, k: int, eligible_rows: int) -> int:
+    """Return how many rows to train on: "auto", None (all) or an integer of at least `k`."""
+    if train_size is None:
+        return eligible_rows
+    if isinstance(train_size, str):
+        checks.choice(train_size, "train_size", ("auto",))
+        return min(eligible_rows, ROWS_PER_CENTROID * k)
+    size = checks.integer(train_size, "train_size", 1)
+    if size < k:
+        raise ValueError(f"train_size: got {size}, needs at least k = {k}")
+    return min(eligible_rows, size)
+
+
+def training_rows(
+    pool: Pool,
+    size: int,
+    *,
+    seed: int,
+    eligible: NDArray[np.bool_] | None,
+    normalize: bool,
+    progress: bool,
+) -> NDArray[np.float32]:
+    """Draw `size` eligible rows without replacement, as float32 in random order.
+
+    The order is that of the draw, so that every prefix is a sample as well; the pool is read in
+    the order of its rows.
+    """
+    drawn = sample_rows(pool.n, size, seed, eligible)
+    by_index = np.argsort(drawn)
+    rows = np.empty((size, pool.d), np.float32)
+    step = max(1, _GATHER_BYTES // max(1, pool.d * pool.itemsize))
+    with Progress(progress, size, "sample") as bar:
+        for lo in range(0, size, step):
+            places = by_index[lo : lo + step]
+            part = pool.gather(drawn[places])
+            if not load_rows(part.array, rows, places, bf16=part.bf16, normalize=normalize):
+                raise nonfinite_error(pool, eligible)
+            bar.advance(len(places))
+    return rows

@@ -1,0 +1,35 @@
+"""Per-cluster sums in a fixed order."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import _cpu, _settings
+
+
+def centroid_update(
+    rows: NDArray[np.float32], assignments: NDArray[np.int32], k: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Sum rows, their squared norms and their number over each cluster.
+
+    Parameters
+    ----------
+    rows : ndarray of float32, shape (t, d), contiguous
+    assignments : ndarray of int32, shape (t,)
+        In ``[0, k)``.
+    k : int
+        Number of clusters.
+
+    Returns
+    -------
+    sums : ndarray of float64, shape (k, d)
+    squares : ndarray of float64, shape (k,)
+    counts : ndarray of int64, shape (k,)
+
+    Notes
+    -----
+    Rows are cut into segments of 16384; within one, a cluster's rows are added in index order, and
+    segments are added in order: the same sums for any number of threads.
+    """
+    return _cpu.centroid_update(rows, assignments, k, threads=_settings.threads())

@@ -1,0 +1,63 @@
+"""A pool over any array: NumPy, a memory map, a CPU tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.arrays import as_array
+from ally_fast.pools.pool import Rows, computable
+
+
+class ArrayPool:
+    """Rows of a two-dimensional array, never copied as a whole.
+
+    Parameters
+    ----------
+    embeddings : array, shape (n, d)
+        float16, bfloat16, float32, float64 or integers; NumPy, ``np.memmap``, anything with
+        ``__dlpack__``, nested sequences. Any strides and byte order.
+    name : str
+        The argument's name, for messages.
+
+    Raises
+    ------
+    TypeError
+        If it does not hold real numbers.
+    ValueError
+        If it is not two-dimensional, or not in the memory of the CPU.
+
+    Notes
+    -----
+    ``read`` gives views. Rows the core cannot compute on as they lie (integers, another byte
+    order, unaligned) are converted a chunk at a time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pool = ArrayPool(np.arange(6, dtype=np.int8).reshape(3, 2))
+    >>> pool.n, pool.d, pool.dtype_name
+    (3, 2, 'int8')
+    >>> pool.read(1, 3).array
+    array([[2., 3.],
+           [4., 5.]], dtype=float32)
+    """
+
+    def __init__(self, embeddings: Any, name: str = "embeddings") -> None:
+        view = as_array(embeddings, name, ndim=2)
+        self._array = view.array
+        self._bf16 = view.bf16
+        self.family = view.family
+        self.n, self.d = view.array.shape
+        self.dtype_name = view.dtype_name
+        self.itemsize = view.array.dtype.itemsize
+
+    def read(self, lo: int, hi: int) -> Rows:
+        """Return rows ``lo`` to ``hi`` (exclusive), a view where that is possible."""
+        return computable(self._array[lo:hi], self._bf16)
+
+    def gather(self, indices: NDArray[np.int64]) -> Rows:
+        """Return a copy of the rows at sorted pool `indices`."""
+        return computable(self._array[indices], self._bf16)

@@ -1,0 +1,75 @@
+"""The protocol every source of rows follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a pool: float16, float32 or float64, or bfloat16 as uint16 with ``bf16`` set.
+
+    Attributes
+    ----------
+    array : ndarray, shape (m, d)
+        Aligned, in the machine's byte order, any strides; may be a view of the caller's memory.
+    bf16 : bool
+        True if `array` is uint16 that holds bfloat16.
+    """
+
+    array: NDArray[Any]
+    bf16: bool
+
+
+@runtime_checkable
+class Pool(Protocol):
+    """Where rows come from: ``n`` rows of ``d`` features, read in parts.
+
+    Attributes
+    ----------
+    n, d : int
+        Number of rows and of features.
+    dtype_name : str
+        Element type as stored, such as ``"float16"`` or ``"bfloat16"``.
+    itemsize : int
+        Bytes an element takes where it is stored.
+    """
+
+    n: int
+    d: int
+    dtype_name: str
+    itemsize: int
+
+    def read(self, lo: int, hi: int) -> Rows:
+        """Return rows ``lo`` to ``hi`` (exclusive), ``0 <= lo <= hi <= n``."""
+        ...
+
+    def gather(self, indices: NDArray[np.int64]) -> Rows:
+        """Return the rows at sorted pool `indices`."""
+        ...
+
+
+def computable(array: NDArray[Any], bf16: bool) -> Rows:
+    """Return rows in a form the core computes on, copied only if they are not in one.
+
+    Integers widen to the float type that holds them: 8 and 16 bits exactly to float32, wider
+    ones to float64 (exact up to 2**53).
+    """
+    dtype = array.dtype
+    if dtype.kind in "iu" and not bf16:
+        dtype = np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)
+    dtype = dtype.newbyteorder("=")
+    if array.dtype == dtype and array.flags.aligned:
+        return Rows(array, bf16)
+    return Rows(array.astype(dtype), bf16)
+
+
+def as_float(rows: Rows) -> NDArray[Any]:
+    """Return rows as float32 (float64 if they are that), bfloat16 decoded; a new array."""
+    if rows.bf16:
+        return (rows.array.astype(np.uint32) << 16).view(np.float32)
+    return rows.array.astype(np.float64 if rows.array.dtype == np.float64 else np.float32)

@@ -1,0 +1,37 @@
+"""Slow oracles of the fast operations: plain NumPy, one file per operation, for the tests.
+
+Nothing in ``ally_fast`` imports this package, and it imports nothing of ``ally_fast``.
+"""
+
+from .assign import assign
+from .centroid_update import centroid_update, segment_sums
+from .d2_sample import d2_probabilities
+from .philox import philox4x32
+from .radius_filter import radius_filter
+from .sample_rows import sample_rows
+from .select import Batch, select
+from .shortlist import ranks_in_cluster, shortlist
+from .squared_distance import (
+    normalize_rows,
+    paired_squared_distance,
+    squared_distance,
+    sum_of_squares,
+)
+
+__all__ = [
+    "Batch",
+    "assign",
+    "centroid_update",
+    "d2_probabilities",
+    "normalize_rows",
+    "paired_squared_distance",
+    "philox4x32",
+    "radius_filter",
+    "ranks_in_cluster",
+    "sample_rows",
+    "segment_sums",
+    "select",
+    "shortlist",
+    "squared_distance",
+    "sum_of_squares",
+]

@@ -1,0 +1,172 @@
+"""The batch rule replayed pick by pick: a greedy simulation with the head of every cluster."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .assign import assign
+from .radius_filter import radius_filter
+from .squared_distance import normalize_rows, paired_squared_distance, sum_of_squares
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch, pick by pick, in priority order.
+
+    Attributes
+    ----------
+    indices : ndarray, shape (b,), int64
+        Pool indices.
+    clusters : ndarray, shape (b,), int32
+    ranks : ndarray, shape (b,), int64
+        How many rows its cluster gave before the pick.
+    distances : ndarray, shape (b,), float64
+        Euclidean distance to the centroid of its cluster.
+    scores : ndarray, shape (b,), float64
+    cluster_sizes : ndarray, shape (k,), int64
+        Eligible rows of each cluster.
+    """
+
+    indices: npt.NDArray[np.int64]
+    clusters: npt.NDArray[np.int32]
+    ranks: npt.NDArray[np.int64]
+    distances: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64]
+    cluster_sizes: npt.NDArray[np.int64]
+
+
+def select(
+    embeddings: npt.ArrayLike,
+    dual_scores: npt.ArrayLike,
+    b: int,
+    centroids: npt.ArrayLike,
+    *,
+    allocation: str | npt.ArrayLike = "equal",
+    exclude: npt.ArrayLike | None = None,
+    labeled_embeddings: npt.ArrayLike | None = None,
+    radius: float | None = None,
+    max_score: float | None = None,
+    metric: str = "euclidean",
+) -> Batch:
+    """Select ``b`` rows around given centroids.
+
+    At every step each cluster offers its best row that is left, at quotient
+    ``(picks so far + 1/2) / weight``. The offer with the smallest quotient wins, then the one
+    with the highest score, then the one with the lowest index. With ``radius``, a row near an
+    earlier pick is passed over and its cluster offers the next at the same quotient.
+
+    Parameters
+    ----------
+    embeddings : array_like, shape (n, d)
+    dual_scores : array_like, shape (n,)
+    b : int
+    centroids : array_like, shape (k, d)
+    allocation, exclude, labeled_embeddings, radius, max_score, metric
+        As in the public function.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    ValueError
+        Where fewer than ``b`` rows can be had.
+
+    Examples
+    --------
+    >>> rows = [[0.0], [0.1], [5.0], [5.1]]
+    >>> select(rows, [1.0, 2.0, 4.0, 3.0], 3, [[0.0], [5.0]]).indices.tolist()
+    [2, 1, 3]
+    """
+    rows = np.asarray(embeddings)
+    scores = np.asarray(dual_scores, dtype=np.float64)
+    table = np.asarray(centroids).astype(np.float32)
+    others = None if labeled_embeddings is None else np.asarray(labeled_embeddings)
+    eligible = _not_excluded(scores.size, exclude)
+    if max_score is not None:
+        eligible &= scores <= max_score
+    if metric == "cosine":
+        allowed = eligible.copy()
+        normalized = np.zeros(rows.shape, dtype=np.float32)
+        normalized[allowed] = normalize_rows(rows[allowed])
+        rows, table = normalized, normalize_rows(table)
+        others = None if others is None else normalize_rows(others)
+    if others is not None and radius is not None:
+        candidates = np.flatnonzero(eligible)
+        eligible[candidates[radius_filter(rows[candidates], others, radius)]] = False
+
+    pool_indices = np.flatnonzero(eligible)
+    clusters = np.full(scores.size, -1, dtype=np.int32)
+    clusters[pool_indices] = assign(rows[pool_indices], table)
+    k = table.shape[0]
+    sizes = np.bincount(clusters[pool_indices], minlength=k).astype(np.int64)
+    queues = [
+        sorted(np.flatnonzero(clusters == c).tolist(), key=lambda i: (-scores[i], i))
+        for c in range(k)
+    ]
+    weights = _weights(allocation, sizes)
+    picks, ranks = _greedy(rows, scores, queues, weights, b, radius)
+    indices = np.asarray(picks, dtype=np.int64)
+    return Batch(
+        indices=indices,
+        clusters=clusters[indices],
+        ranks=np.asarray(ranks, dtype=np.int64),
+        distances=np.sqrt(paired_squared_distance(rows[indices], table, clusters[indices])),
+        scores=scores[indices],
+        cluster_sizes=sizes,
+    )
+
+
+def _not_excluded(n: int, exclude: npt.ArrayLike | None) -> npt.NDArray[np.bool_]:
+    eligible = np.ones(n, dtype=np.bool_)
+    if exclude is not None and np.asarray(exclude).size:
+        eligible[np.asarray(exclude)] = False
+    return eligible
+
+
+def _weights(
+    allocation: str | npt.ArrayLike, sizes: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    if not isinstance(allocation, str):
+        return np.asarray(allocation, dtype=np.float64)
+    wide = sizes.astype(np.float64)
+    return {"equal": np.ones_like(wide), "proportional": wide, "sqrt": np.sqrt(wide)}[allocation]
+
+
+def _greedy(
+    rows: npt.NDArray[np.generic],
+    scores: npt.NDArray[np.float64],
+    queues: list[list[int]],
+    weights: npt.NDArray[np.float64],
+    b: int,
+    radius: float | None,
+) -> tuple[list[int], list[int]]:
+    given = [0] * len(queues)
+    picks: list[int] = []
+    ranks: list[int] = []
+    while len(picks) < b:
+        offers = []
+        for c, queue in enumerate(queues):
+            if queue:
+                with np.errstate(divide="ignore"):
+                    quotient = np.float64(given[c] + 0.5) / weights[c]
+                offers.append((quotient, -scores[queue[0]], queue[0], c))
+        if not offers:
+            raise ValueError(f"b={b}, but only {len(picks)} rows can be had")
+        _, _, row, c = min(offers)
+        queues[c].pop(0)
+        if radius is not None and _is_near(rows, row, picks, radius):
+            continue
+        picks.append(row)
+        ranks.append(given[c])
+        given[c] += 1
+    return picks, ranks
+
+
+def _is_near(rows: npt.NDArray[np.generic], row: int, picks: list[int], radius: float) -> bool:
+    if not picks:
+        return False
+    difference = rows[picks].astype(np.float64) - rows[row].astype(np.float64)
+    return bool((sum_of_squares(difference) <= radius * radius).any())

@@ -1,0 +1,115 @@
+"""Squared Euclidean distances in float64, in the fixed order of additions that defines them."""
+
+import numpy as np
+import numpy.typing as npt
+
+PARTIALS = 8
+
+
+def sum_of_squares(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Sum the squares along the last axis, in the order the fast code is held to.
+
+    Feature ``j`` is squared in float64 and added to partial sum ``j mod 8``, in order of ``j``;
+    square and sum are rounded separately. The partials are then added as
+    ``((a0 + a4) + (a2 + a6)) + ((a1 + a5) + (a3 + a7))``.
+
+    Parameters
+    ----------
+    values : array_like, shape (..., d)
+        Any real dtype; widened to float64 first.
+
+    Returns
+    -------
+    ndarray, shape (...), float64
+
+    Examples
+    --------
+    >>> float(sum_of_squares([3.0, 4.0]))
+    25.0
+    """
+    wide = np.asarray(values, dtype=np.float64)
+    a = np.zeros((*wide.shape[:-1], PARTIALS), dtype=np.float64)
+    with np.errstate(under="ignore", over="ignore"):
+        for first in range(0, wide.shape[-1], PARTIALS):
+            piece = wide[..., first : first + PARTIALS]
+            square = piece * piece
+            a[..., : piece.shape[-1]] += square
+        even = (a[..., 0] + a[..., 4]) + (a[..., 2] + a[..., 6])
+        odd = (a[..., 1] + a[..., 5]) + (a[..., 3] + a[..., 7])
+        total: npt.NDArray[np.float64] = np.asarray(even + odd, dtype=np.float64)
+    return total
+
+
+def squared_distance(rows: npt.ArrayLike, centroids: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Compute every squared distance between rows and centroids.
+
+    Parameters
+    ----------
+    rows : array_like, shape (m, d)
+    centroids : array_like, shape (k, d)
+
+    Returns
+    -------
+    ndarray, shape (m, k), float64
+
+    Examples
+    --------
+    >>> squared_distance([[0.0, 0.0], [1.0, 0.0]], [[3.0, 4.0]]).tolist()
+    [[25.0], [20.0]]
+    """
+    x = np.asarray(rows, dtype=np.float64)
+    c = np.asarray(centroids, dtype=np.float64)
+    result = np.empty((x.shape[0], c.shape[0]), dtype=np.float64)
+    for j in range(c.shape[0]):
+        result[:, j] = sum_of_squares(x - c[j])
+    return result
+
+
+def paired_squared_distance(
+    rows: npt.ArrayLike, centroids: npt.ArrayLike, assignments: npt.ArrayLike
+) -> npt.NDArray[np.float64]:
+    """Compute the squared distance of each row to the one centroid it is assigned to.
+
+    Parameters
+    ----------
+    rows : array_like, shape (m, d)
+    centroids : array_like, shape (k, d)
+    assignments : array_like, shape (m,), int
+
+    Returns
+    -------
+    ndarray, shape (m,), float64
+
+    Examples
+    --------
+    >>> paired_squared_distance([[0.0], [5.0]], [[1.0], [7.0]], [1, 0]).tolist()
+    [49.0, 16.0]
+    """
+    x = np.asarray(rows, dtype=np.float64)
+    c = np.asarray(centroids, dtype=np.float64)
+    return sum_of_squares(x - c[np.asarray(assignments, dtype=np.int64)])
+
+
+def normalize_rows(rows: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Scale each row to length 1, rounded to float32; a row without length becomes zeros.
+
+    Parameters
+    ----------
+    rows : array_like, shape (m, d)
+
+    Returns
+    -------
+    ndarray, shape (m, d), float32
+
+    Examples
+    --------
+    >>> normalize_rows([[0.0, 2.0], [0.0, 0.0]]).tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
+    """
+    x = np.asarray(rows, dtype=np.float64)
+    squares = sum_of_squares(x)
+    result = np.zeros(x.shape, dtype=np.float32)
+    with np.errstate(under="ignore"):
+        for i in np.flatnonzero(squares > 0.0):
+            result[i] = x[i] / np.sqrt(squares[i])
+    return result

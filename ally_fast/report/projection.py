@@ -1,0 +1,72 @@
+"""A pool in two dimensions: the two directions in which a sample of it varies most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.pools.pool import Rows, as_float
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A plane fitted to rows.
+
+    Attributes
+    ----------
+    centre : ndarray, shape (d,)
+        Mean of the rows it was fitted to.
+    axes : ndarray, shape (d, 2)
+        The first two principal axes; the largest entry of each is positive.
+    explained : ndarray, shape (2,)
+        Share of the variance along each.
+    """
+
+    centre: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    explained: NDArray[np.float64]
+
+    def __call__(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the rows' places in the plane, shape (m, 2)."""
+        places: NDArray[np.float64] = (rows - self.centre) @ self.axes
+        return places
+
+
+def fit_projection(rows: NDArray[np.float64]) -> Projection:
+    """Fit the plane of largest variance (principal component analysis).
+
+    Parameters
+    ----------
+    rows : ndarray, shape (m, d)
+        Finite rows.
+
+    Notes
+    -----
+    Takes O(m d^2) time and O(d^2) memory; deterministic.
+    """
+    d = rows.shape[1]
+    if len(rows) == 0:
+        return Projection(np.zeros(d), np.eye(d, 2), np.zeros(2))
+    centre = rows.mean(axis=0)
+    centred = rows - centre
+    variances, axes = np.linalg.eigh(centred.T @ centred / len(rows))
+    axes, variances = axes[:, ::-1][:, :2], np.maximum(variances[::-1], 0.0)
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=0, keepdims=True), axis=0)
+    axes = axes * np.where(largest < 0, -1.0, 1.0)
+    total = variances.sum()
+    explained = variances[:2] / total if total > 0 else np.zeros(min(2, d))
+    if d < 2:
+        axes, explained = np.pad(axes, ((0, 0), (0, 2 - d))), np.pad(explained, (0, 2 - d))
+    return Projection(centre, axes, explained)
+
+
+def rows_as_seen(rows: Rows, metric: str) -> NDArray[np.float64]:
+    """Return rows as float64, of unit length if the metric is cosine, as k-means sees them."""
+    array: NDArray[Any] = as_float(rows).astype(np.float64)
+    if metric == "cosine":
+        lengths = np.sqrt((array * array).sum(axis=1, keepdims=True))
+        array /= np.where(lengths > 0, lengths, 1.0)
+    return array

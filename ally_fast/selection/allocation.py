@@ -1,0 +1,61 @@
+"""How the budget is shared among clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import checks
+from ally_fast.arrays import as_array
+
+NAMES = ("equal", "proportional", "sqrt")
+
+
+class Allocation:
+    """Weights of the highest-averages (Webster, Sainte-Lague) rule.
+
+    Parameters
+    ----------
+    allocation : "equal", "proportional", "sqrt" or array, shape (k,)
+        An array gives the weights themselves, finite and above 0.
+    k : int
+        Number of clusters.
+    """
+
+    def __init__(self, allocation: Any, k: int) -> None:
+        self.name: str | None = None
+        if isinstance(allocation, str):
+            self.name = checks.choice(allocation, "allocation", NAMES)
+            self._given = np.ones(k)
+            return
+        given = as_array(allocation, "allocation", ndim=1).array
+        if len(given) != k:
+            raise ValueError(f"allocation: got {len(given)} weights, needs k = {k}")
+        self._given = np.array(given, np.float64)
+        bad = ~(np.isfinite(self._given) & (self._given > 0))
+        if bad.any():
+            raise ValueError(
+                f"allocation: got weight {self._given[bad.argmax()]} for cluster "
+                f"{int(bad.argmax())}, needs finite weights above 0"
+            )
+
+    @property
+    def needs_sizes(self) -> bool:
+        """Whether weights follow from the clusters' eligible sizes."""
+        return self.name in ("proportional", "sqrt")
+
+    def weights(self, sizes: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Return the clusters' weights, shape (k,); `sizes` if they are needed."""
+        if not self.needs_sizes or sizes is None:
+            return self._given
+        shares = np.maximum(sizes, 1).astype(np.float64)  # no row carries an empty one's weight
+        return np.sqrt(shares) if self.name == "sqrt" else shares
+
+
+def quotients(
+    ranks: NDArray[np.int64], clusters: NDArray[np.int32], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return ``(rank + 1/2) / weight``: the lowest go first."""
+    return (ranks + 0.5) / weights[clusters]

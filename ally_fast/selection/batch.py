@@ -1,0 +1,50 @@
+"""From each cluster's best rows to the batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.ops.shortlist import Shortlist
+from ally_fast.selection.allocation import quotients
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Picks in priority order: pool indices, scores, clusters, ranks, each of shape (b,)."""
+
+    indices: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    clusters: NDArray[np.int32]
+    ranks: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Offers:
+    """Entries of a shortlist, by cluster and best first: the order in which clusters offer rows."""
+
+    clusters: NDArray[np.int32]
+    scores: NDArray[np.float64]
+    indices: NDArray[np.int64]
+    ranks: NDArray[np.int64]
+
+
+def offers(shortlist: Shortlist) -> Offers:
+    """Return the shortlist's entries with their ranks."""
+    clusters, scores, indices = shortlist.entries()
+    starts = np.searchsorted(clusters, clusters, side="left")
+    return Offers(clusters, scores, indices, np.arange(len(clusters)) - starts)
+
+
+def cut(listed: Offers, weights: NDArray[np.float64], b: int) -> Batch:
+    """Return the `b` first entries by (quotient, score descending, index)."""
+    quotient = quotients(listed.ranks, listed.clusters, weights)
+    order = np.lexsort((listed.indices, -listed.scores, quotient))[:b]
+    return Batch(
+        indices=listed.indices[order],
+        scores=listed.scores[order],
+        clusters=listed.clusters[order],
+        ranks=listed.ranks[order],
+    )

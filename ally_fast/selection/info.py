@@ -1,0 +1,66 @@
+"""What a selection says about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class SelectionInfo:
+    """Why each row is in the batch, and what ran.
+
+    Attributes
+    ----------
+    scores : ndarray of float64, shape (b,)
+        Dual scores of the picks, in batch order, as are the next three.
+    clusters : ndarray of int32, shape (b,)
+    ranks : ndarray of int64, shape (b,)
+        0-based place in the cluster; with `radius`, among the cluster's rows not passed over.
+    distances : ndarray of float64, shape (b,)
+        Euclidean distance to the centroid (of the unit row, with ``metric="cosine"``).
+    centroids : ndarray of float32, shape (k, d)
+    cluster_sizes : ndarray of int64, shape (k,)
+        Eligible rows per cluster, over the whole pool.
+    cluster_counts : ndarray of int64, shape (k,)
+        Picks per cluster.
+    inertia : float or None
+        Of the k-means training rows (see `KMeansResult`); None with given centroids.
+    n_iter : int
+        k-means iterations over all training rows; 0 with given centroids.
+    train_rows : int
+        Rows k-means was trained on; 0 with given centroids.
+    eligible_rows : int
+        Rows that could be picked.
+    engine, device, isa : str
+        What ran.
+    seed : int
+    seconds : dict of str to float
+        Wall time by stage: "check", "radius", "sample", "train", "assign", "batch", "total".
+    bytes_read : int
+        Bytes of embeddings read.
+    peak_bytes : int
+        Largest resident memory of the process so far, the caller's arrays included; 0 where the
+        system does not tell.
+    """
+
+    scores: NDArray[np.float64]
+    clusters: NDArray[np.int32]
+    ranks: NDArray[np.int64]
+    distances: NDArray[np.float64]
+    centroids: NDArray[np.float32]
+    cluster_sizes: NDArray[np.int64]
+    cluster_counts: NDArray[np.int64]
+    inertia: float | None
+    n_iter: int
+    train_rows: int
+    eligible_rows: int
+    engine: str
+    device: str
+    isa: str
+    seed: int
+    seconds: dict[str, float]
+    bytes_read: int
+    peak_bytes: int

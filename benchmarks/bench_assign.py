@@ -1,0 +1,168 @@
+"""The assign operation alone: every instruction set, certified and uncertified, beside its peers.
+
+The centroids are the same for everyone: ``ally_fast.kmeans`` on the pool, 10 iterations. One
+process alternates certified and uncertified calls, so that their ratio is free of drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks import datasets, plan
+from benchmarks.clock import alternate
+from benchmarks.job import Job
+from benchmarks.plan import POOLS, Shape
+from benchmarks.rows import Row
+
+PEERS = ("faiss_cpu", "superkmeans", "sklearn")
+PORTABLE_WORK = 30.0  # the portable path is measured on the smaller shapes only
+ROUND_SECONDS = 12.0
+ISAS = ("amx", "avx512bf16", "avx512", "avx2", "portable")
+
+
+def shapes(quick: bool) -> list[Shape]:
+    """List the shapes; the one of near-duplicates (KDD) is where certifying costs most."""
+    if quick:
+        return [Shape("kdd", 20_000, 118, 50, 0, limit=20_000)]
+    asked = (
+        ("sentences", 1000),
+        ("sentences", 100),
+        ("sentences", 4000),
+        ("reviews", 500),
+        ("kdd", 500),
+        ("mixture128", 1000),
+        ("mixture768", 1000),
+    )
+    return [Shape(name, *POOLS[name], k, 0) for name, k in asked]
+
+
+def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
+    """List the jobs: one per shape and instruction set, one per shape and peer."""
+    found = []
+    for shape in shapes(args.quick):
+        for isa in isas or ISAS[:1]:
+            settings = [f"{isa} certified", f"{isa} uncertified"]
+            reason = ""
+            if isa == "portable" and shape.work > PORTABLE_WORK:
+                reason = "the portable path is measured on smaller shapes"
+            found.append(_job("ally_fast", settings, shape, threads, isa, reason))
+        for peer in PEERS:
+            slow = peer == "sklearn" and (args.skip_slow_rivals or shape.work > args.limit / 0.1)
+            reason = "slow rivals left out" if slow else ""
+            found.append(_job(peer, ["default"], shape, threads, None, reason))
+    return found
+
+
+def _job(
+    engine: str, settings: list[str], shape: Shape, threads: int, isa: str | None, reason: str
+) -> Job:
+    rows = [
+        Row(
+            "assign",
+            engine,
+            setting,
+            shape.dataset,
+            shape.n,
+            shape.d,
+            shape.k,
+            0,
+            "float32",
+            threads=threads,
+            status="skipped" if reason else "ok",
+            reason=reason,
+        )
+        for setting in settings
+    ]
+    spec = {
+        "engine": engine,
+        "isa": isa,
+        "dataset": shape.dataset,
+        "limit": shape.limit,
+        "k": shape.k,
+        "threads": threads,
+        "rounds": 5,
+    }
+    return Job("benchmarks.bench_assign", spec, rows, isa, True, ("assign", shape))
+
+
+def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """Assign the whole pool, several times."""
+    import ally_fast
+
+    rows = datasets.load(spec["dataset"], spec["limit"]).rows
+    trained = ally_fast.kmeans(rows, spec["k"], max_iter=plan.RECIPE_ITERATIONS, tol=0.0)
+    centroids = np.ascontiguousarray(trained.centroids)
+    extra: dict[str, dict[str, Any]] = {}
+    if spec["engine"] == "ally_fast":
+        calls = _native(rows, centroids, spec["isa"], spec["threads"], extra)
+    else:
+        calls = {"default": _peer(spec["engine"], rows, centroids, spec["threads"])}
+    found = alternate(calls, spec["rounds"], ROUND_SECONDS)
+    return [
+        {
+            "engine": spec["engine"],
+            "setting": setting,
+            "isa": spec["isa"],
+            "extra": extra.get(setting, {}),
+            **fields,
+        }
+        for setting, fields in found.items()
+    ]
+
+
+def _native(
+    rows: np.ndarray,
+    centroids: np.ndarray,
+    isa: str,
+    threads: int,
+    extra: dict[str, dict[str, Any]],
+) -> dict[str, Callable[[], Any]]:
+    """Build the certified and the uncertified call; packing the centroids is inside."""
+    from ally_fast import _cpu
+
+    out = np.empty(len(rows), dtype=np.int32)
+
+    def call(certify: bool) -> None:
+        table = _cpu.CentroidTable(centroids, isa)
+        stats = _cpu.assign(
+            rows,
+            table,
+            out,
+            bf16=False,
+            normalize=False,
+            positions=None,
+            threads=threads,
+            certify=certify,
+        )
+        if certify:
+            extra[f"{isa} certified"] = {
+                "uncertain": int(stats.uncertain),
+                "candidates": int(stats.candidates),
+            }
+
+    return {
+        f"{isa} certified": lambda: call(True),
+        f"{isa} uncertified": lambda: call(False),
+    }
+
+
+def _peer(engine: str, rows: np.ndarray, centroids: np.ndarray, threads: int) -> Callable[[], Any]:
+    """Build a rival's nearest-centroid call."""
+    if engine == "faiss_cpu":
+        import faiss
+
+        faiss.omp_set_num_threads(threads)
+        index = faiss.IndexFlatL2(rows.shape[1])
+        index.add(centroids)
+        return lambda: index.search(rows, 1)
+    if engine == "superkmeans":
+        from superkmeans import SuperKMeans
+
+        model = SuperKMeans(len(centroids), rows.shape[1], n_threads=threads)
+        return lambda: model.assign(rows, centroids)
+    from sklearn.metrics import pairwise_distances_argmin
+
+    return lambda: pairwise_distances_argmin(rows, centroids)

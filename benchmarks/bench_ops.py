@@ -1,0 +1,193 @@
+"""The other native operations, beside what NumPy or scikit-learn offer for the same job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks import datasets
+from benchmarks.clock import alternate
+from benchmarks.job import Job
+from benchmarks.plan import POOLS, Shape
+from benchmarks.rows import Row
+from benchmarks.tail import best_per_cluster
+
+BUDGET = 10_000
+SAMPLE_ROWS = 65_536
+LABELED_ROWS = 256
+ENGINES = {
+    "shortlist": ("ally_fast", "numpy"),
+    "centroid_update": ("ally_fast", "numpy"),
+    "squared_distances": ("ally_fast", "numpy"),
+    "d2_sample": ("ally_fast", "sklearn"),
+    "radius_filter": ("ally_fast",),
+}
+
+
+def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
+    """List one job per operation, each with its peer in the same process, alternating."""
+    shape = Shape("sentences", *POOLS["sentences"], 1000, BUDGET)
+    if args.quick:
+        shape = Shape("kdd", 20_000, 118, 50, 500, limit=20_000)
+    found = []
+    for op, engines in ENGINES.items():
+        rows = [
+            Row(
+                "ops",
+                engine,
+                op,
+                shape.dataset,
+                shape.n,
+                shape.d,
+                shape.k,
+                shape.b,
+                "float32",
+                threads=threads,
+            )
+            for engine in engines
+        ]
+        spec = {
+            "op": op,
+            "dataset": shape.dataset,
+            "limit": shape.limit,
+            "k": shape.k,
+            "b": shape.b,
+            "threads": threads,
+            "isa": isas[0] if isas else "portable",
+        }
+        found.append(Job("benchmarks.bench_ops", spec, rows, None, True, ("ops", op)))
+    return found
+
+
+def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """Run one operation and its peer in turn."""
+    pool = datasets.load(spec["dataset"], spec["limit"])
+    calls = BUILDERS[spec["op"]](pool, spec)
+    found = alternate(calls, repeats=5, budget_seconds=20.0)
+    return [
+        {
+            "engine": engine,
+            "setting": spec["op"],
+            "isa": spec["isa"] if engine == "ally_fast" else None,
+            **fields,
+        }
+        for engine, fields in found.items()
+    ]
+
+
+Calls = dict[str, Callable[[], Any]]
+
+
+def _clusters(pool: datasets.Pool, k: int) -> tuple[np.ndarray, np.ndarray]:
+    import ally_fast
+
+    centroids = ally_fast.kmeans(pool.rows, k, max_iter=5).centroids
+    return np.ascontiguousarray(centroids), ally_fast.assign(pool.rows, centroids)
+
+
+def _shortlist(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
+    from ally_fast import _cpu
+
+    k, b = spec["k"], spec["b"]
+    _, assignments = _clusters(pool, k)
+    scores = pool.scores.astype(np.float64)
+
+    def ours() -> Any:
+        shortlist = _cpu.Shortlist(k, b, np.ones(k))
+        shortlist.push(assignments, scores, 0, None)
+        return shortlist.entries()
+
+    return {
+        "ally_fast": ours,
+        "numpy": lambda: best_per_cluster(assignments, pool.scores, b, k),
+    }
+
+
+def _centroid_update(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
+    from ally_fast import _cpu
+
+    k, threads = spec["k"], spec["threads"]
+    _, assignments = _clusters(pool, k)
+
+    def in_numpy() -> np.ndarray:
+        order = np.argsort(assignments, kind="stable")
+        starts = np.searchsorted(assignments[order], np.arange(k))
+        return np.add.reduceat(pool.rows[order], np.minimum(starts, len(order) - 1), axis=0)
+
+    return {
+        "ally_fast": lambda: _cpu.centroid_update(pool.rows, assignments, k, threads),
+        "numpy": in_numpy,
+    }
+
+
+def _squared_distances(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
+    from ally_fast import _cpu
+
+    centroids, assignments = _clusters(pool, spec["k"])
+
+    def in_numpy() -> np.ndarray:
+        return np.concatenate(
+            [
+                np.square(pool.rows[i : i + 16384] - centroids[assignments[i : i + 16384]]).sum(1)
+                for i in range(0, len(pool.rows), 16384)
+            ]
+        )
+
+    return {
+        "ally_fast": lambda: _cpu.squared_distances(
+            pool.rows,
+            centroids,
+            assignments,
+            bf16=False,
+            normalize=False,
+            positions=None,
+            threads=spec["threads"],
+        ),
+        "numpy": in_numpy,
+    }
+
+
+def _d2_sample(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
+    from sklearn.cluster import kmeans_plusplus
+
+    from ally_fast import _cpu
+
+    sample = np.ascontiguousarray(pool.rows[:SAMPLE_ROWS])
+    k = spec["k"]
+    return {
+        "ally_fast": lambda: _cpu.d2_sample(sample, k, 0, spec["isa"], spec["threads"]),
+        "sklearn": lambda: kmeans_plusplus(sample, k, random_state=0, n_local_trials=1),
+    }
+
+
+def _radius_filter(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
+    from ally_fast import _cpu
+
+    labeled = np.ascontiguousarray(pool.rows[:: max(1, len(pool.rows) // LABELED_ROWS)])
+    nearest = np.linalg.norm(pool.rows[1:1001, None, :] - labeled[None, :64], axis=2).min(axis=1)
+    radius = float(np.quantile(nearest, 0.05))
+
+    def ours() -> Any:
+        table = _cpu.CentroidTable(labeled, spec["isa"])
+        return _cpu.radius_filter(
+            pool.rows,
+            table,
+            radius,
+            bf16=False,
+            normalize=False,
+            positions=None,
+            threads=spec["threads"],
+        )
+
+    return {"ally_fast": ours}
+
+
+BUILDERS: dict[str, Callable[[datasets.Pool, dict[str, Any]], Calls]] = {
+    "shortlist": _shortlist,
+    "centroid_update": _centroid_update,
+    "squared_distances": _squared_distances,
+    "d2_sample": _d2_sample,
+    "radius_filter": _radius_filter,
+}

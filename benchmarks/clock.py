@@ -1,0 +1,79 @@
+"""Time and peak memory of one call."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.memory import PeakMemory
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+    """Call once and measure it.
+
+    Parameters
+    ----------
+    call : callable
+        What to run.
+
+    Returns
+    -------
+    tuple
+        What it returned, and the fields of a row: ``seconds`` (a list of one), ``peak_bytes``,
+        ``extra_bytes``, ``peak_exact``, ``load``.
+    """
+    gc.collect()
+    memory = PeakMemory()
+    load = os.getloadavg()[0]
+    memory.start()
+    start = time.perf_counter()
+    value = call()
+    seconds = time.perf_counter() - start
+    memory.stop()
+    return value, {
+        "seconds": [seconds],
+        "peak_bytes": memory.peak_bytes,
+        "extra_bytes": memory.extra_bytes,
+        "peak_exact": memory.exact,
+        "load": load,
+    }
+
+
+def alternate(
+    calls: dict[str, Callable[[], Any]], repeats: int, budget_seconds: float
+) -> dict[str, dict[str, Any]]:
+    """Time several calls in turn: a, b, a, b, … after one round that does not count.
+
+    Parameters
+    ----------
+    calls : dict of str to callable
+        What to run, by name.
+    repeats : int
+        Rounds.
+    budget_seconds : float
+        Start no further round once the rounds have taken this long.
+
+    Returns
+    -------
+    dict
+        For every name the fields of a row, ``seconds`` with one entry per round.
+    """
+    began = time.perf_counter()
+    for call in calls.values():
+        call()
+    found: dict[str, dict[str, Any]] = {}
+    for round_ in range(repeats):
+        if round_ and time.perf_counter() - began > budget_seconds:
+            break
+        for name, call in calls.items():
+            fields = timed(call)[1]
+            if name in found:
+                found[name]["seconds"] += fields["seconds"]
+                for key in ("peak_bytes", "extra_bytes"):
+                    found[name][key] = max(found[name][key], fields[key])
+            else:
+                found[name] = fields
+    return found

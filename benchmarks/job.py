@@ -1,0 +1,116 @@
+"""A job: one process that makes one or more rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import ROOT
+from benchmarks.rows import Row
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "ALLY_FAST_THREADS",
+)
+
+
+@dataclass
+class Job:
+    """What a worker process is asked, and the rows it will fill.
+
+    Parameters
+    ----------
+    module : str
+        Module whose ``measure(spec)`` runs in the process.
+    spec : dict
+        What it is told; JSON.
+    rows : list of Row
+        The rows to fill, matched by engine and setting.
+    isa : str, optional
+        Value of ``ALLY_FAST_ISA``.
+    slow : bool
+        Measure once, whatever the number of repeats asked for.
+    """
+
+    module: str
+    spec: dict[str, Any]
+    rows: list[Row]
+    isa: str | None = None
+    slow: bool = False
+    group: tuple[Any, ...] = field(default=())
+
+    def finished(self, repeats: int, budget_seconds: float) -> bool:
+        """Whether every row has its repeats, or has used up its time."""
+        return all(
+            row.status in ("skipped", "failed")
+            or len(row.seconds) >= (1 if self.slow else repeats)
+            or sum(row.seconds) >= budget_seconds
+            for row in self.rows
+        )
+
+    def run(self, timeout_seconds: float) -> None:
+        """Run the process once and add what it measured to the rows."""
+        results = self._results(timeout_seconds)
+        if isinstance(results, dict):
+            status, reason = next(iter(results.items()))
+            for row in self.rows:
+                if not row.seconds:
+                    row.status, row.reason = status, reason
+            return
+        for result in results:
+            for row in self.rows:
+                if (row.engine, row.setting) == (result["engine"], result["setting"]):
+                    _add(row, result)
+
+    def _results(self, timeout_seconds: float) -> Any:
+        threads = str(self.spec["threads"])
+        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, threads)}
+        environment.pop("ALLY_FAST_ISA", None)
+        if self.isa:
+            environment["ALLY_FAST_ISA"] = self.isa
+        with tempfile.TemporaryDirectory() as folder:
+            spec, answer = Path(folder, "spec.json"), Path(folder, "result.json")
+            spec.write_text(json.dumps({**self.spec, "module": self.module}))
+            command = [sys.executable, "-m", "benchmarks.worker", str(spec), str(answer)]
+            try:
+                done = subprocess.run(
+                    command,
+                    cwd=ROOT,
+                    env=environment,
+                    capture_output=True,
+                    text=True,
+                    timeout=timeout_seconds,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                return {"skipped": f"not finished after {timeout_seconds:.0f} s"}
+            if answer.is_file():
+                return json.loads(answer.read_text())
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            return {"failed": f"exit code {done.returncode}: {last}"}
+
+
+def _add(row: Row, result: dict[str, Any]) -> None:
+    """Add one process's repeats: times append, peaks take the larger, the rest is replaced."""
+    before = len(row.seconds)
+    row.status, row.reason = "ok", ""
+    row.seconds += result["seconds"]
+    row.loads += [result["load"]]
+    for stage, seconds in result.get("stages", {}).items():
+        mean = (row.stages.get(stage, 0.0) * before + seconds) / (before + 1)
+        row.stages[stage] = mean
+    for name in ("peak_bytes", "extra_bytes"):
+        setattr(row, name, max(getattr(row, name) or 0, result[name]))
+    row.peak_exact = result["peak_exact"]
+    for name in ("isa", "picks", "n_iter", "train_rows", "inertia"):
+        if result.get(name) is not None:
+            setattr(row, name, result[name])
+    row.extra.update(result.get("extra", {}))

@@ -1,0 +1,59 @@
+"""``ally_fast.select`` under the contract the peers follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import ally_fast
+from benchmarks.outcome import Outcome
+
+
+def run(
+    rows: np.ndarray, scores: np.ndarray, b: int, k: int, *, threads: int, **options: Any
+) -> Outcome:
+    """Select, and keep what the call says about itself.
+
+    Parameters
+    ----------
+    rows, scores, b, k
+        Pool, scores, budget, clusters.
+    threads : int
+        Unused: ``ALLY_FAST_THREADS`` sets them.
+    **options
+        Passed to ``ally_fast.select``.
+
+    Returns
+    -------
+    Outcome
+        Exactly b rows; the assignments are filled in by ``assign`` outside the timing.
+    """
+    indices, info = ally_fast.select(rows, scores, b, k, return_info=True, **options)
+    stages = {name: float(value) for name, value in info.seconds.items() if name != "total"}
+    return Outcome(
+        indices,
+        info.centroids,
+        np.empty(0, dtype=np.int32),
+        stages,
+        isa=info.isa,
+        n_iter=info.n_iter,
+        train_rows=info.train_rows,
+        extra={"bytes_read": int(info.bytes_read), "peak_bytes_told": int(info.peak_bytes)},
+    )
+
+
+def assign(rows: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """Assign every row to its nearest centroid.
+
+    Parameters
+    ----------
+    rows, centroids
+        The pool and the centroids ``run`` returned.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n,), int32
+        Cluster of every row.
+    """
+    return ally_fast.assign(rows, centroids)

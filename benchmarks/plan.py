@@ -1,0 +1,230 @@
+"""What is measured: shapes, contestants, and who sits out where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+RECIPE_ROWS = 256  # training rows per centroid
+RECIPE_ITERATIONS = 10
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A pool and a request.
+
+    Parameters
+    ----------
+    dataset : str
+        A key of ``datasets.SOURCES``.
+    n, d, k, b : int
+        Rows, dimensions, clusters, budget.
+    limit : int, optional
+        Take the pool's first rows only (quick runs).
+    """
+
+    dataset: str
+    n: int
+    d: int
+    k: int
+    b: int
+    limit: int | None = None
+
+    @property
+    def work(self) -> float:
+        """One assignment pass in units of 10^9 row x dimension x cluster."""
+        return self.n * self.d * self.k / 1e9
+
+
+MAIN = Shape("sentences", 1_000_000, 64, 1000, 10_000)
+POOLS = {
+    "sentences": (1_000_000, 64),
+    "reviews": (100_000, 128),
+    "mixture128": (1_000_000, 128),
+    "mixture768": (200_000, 768),
+    "kdd": (494_021, 118),
+}
+CLUSTERS = (1000, 100, 4000)
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """An engine with settings.
+
+    Parameters
+    ----------
+    engine, setting : str
+        Names that go into the row.
+    module : str
+        Where ``run`` lives.
+    options : dict
+        Passed to ``run``; the value "recipe rows" becomes 256 k.
+    pace : float
+        Rough seconds per unit of ``Shape.work`` on two cores, to leave out what takes too long.
+    isa : str, optional
+        Instruction set forced with ``ALLY_FAST_ISA``.
+    """
+
+    engine: str
+    setting: str
+    module: str
+    options: dict[str, Any] = field(default_factory=dict)
+    pace: float = 0.01
+    isa: str | None = None
+
+    def options_for(self, shape: Shape) -> dict[str, Any]:
+        """Fill in what depends on the shape."""
+        rows = min(shape.n, RECIPE_ROWS * shape.k)
+        return {key: rows if v == "recipe rows" else v for key, v in self.options.items()}
+
+    def estimate(self, shape: Shape) -> float:
+        """Guess the seconds on two cores; a recipe trains on its sample only."""
+        sample = min(shape.n, RECIPE_ROWS * shape.k) / shape.n
+        sampled = self.engine in ("faiss_cpu", "faiss_super") or "train_size" in self.options
+        return 0.3 + self.pace * shape.work * (sample + 0.1 if sampled else 1.0)
+
+
+RECIPE = {"train_size": "recipe rows"}
+
+OURS = (
+    Contestant("ally_fast", "default", "benchmarks.ours"),
+    Contestant(
+        "ally_fast", "recipe", "benchmarks.ours", {"max_iter": RECIPE_ITERATIONS, "tol": 0.0}
+    ),
+)
+
+RIVALS = (
+    Contestant(
+        "superkmeans",
+        "default",
+        "benchmarks.peers.superkmeans_peer",
+        pace=0.05,
+    ),
+    Contestant(
+        "superkmeans",
+        "flat",
+        "benchmarks.peers.superkmeans_peer",
+        {"hierarchical": False},
+        pace=0.12,
+    ),
+    Contestant(
+        "superkmeans",
+        "recipe",
+        "benchmarks.peers.superkmeans_peer",
+        {**RECIPE, "hierarchical": False, "early_termination": False},
+        pace=0.3,
+    ),
+    Contestant(
+        "faiss_cpu",
+        "recipe",
+        "benchmarks.peers.faiss_cpu",
+        {"iterations": RECIPE_ITERATIONS},
+        pace=0.4,
+    ),
+    Contestant(
+        "faiss_cpu",
+        "default",
+        "benchmarks.peers.faiss_cpu",
+        pace=0.8,
+    ),
+    Contestant(
+        "faiss_super",
+        "recipe",
+        "benchmarks.peers.faiss_cpu",
+        {"iterations": RECIPE_ITERATIONS, "pruned": True},
+        pace=0.4,
+    ),
+    Contestant(
+        "sklearn_minibatch",
+        "default",
+        "benchmarks.peers.sklearn_minibatch",
+        pace=0.45,
+    ),
+    Contestant(
+        "sklearn_minibatch",
+        "recipe",
+        "benchmarks.peers.sklearn_minibatch",
+        {**RECIPE, "max_iter": RECIPE_ITERATIONS},
+        pace=1.2,
+    ),
+    Contestant(
+        "published_loop",
+        "default",
+        "benchmarks.peers.published_loop",
+        pace=0.5,
+    ),
+    Contestant(
+        "sklearn_kmeans",
+        "recipe",
+        "benchmarks.peers.sklearn_kmeans",
+        {**RECIPE, "max_iter": RECIPE_ITERATIONS, "tol": 0.0},
+        pace=2.0,
+    ),
+    Contestant(
+        "sklearn_kmeans",
+        "default",
+        "benchmarks.peers.sklearn_kmeans",
+        pace=3.6,
+    ),
+)
+
+
+def shapes(quick: bool = False) -> list[Shape]:
+    """List the shapes of the end-to-end benchmark, the main one first.
+
+    Parameters
+    ----------
+    quick : bool
+        Take 20,000 rows and few clusters: a check of the machinery, not a measurement.
+    """
+    if quick:
+        return [
+            Shape(name, 20_000, POOLS[name][1], 50, 510, limit=20_000)
+            for name in ("sentences", "reviews", "kdd")
+        ]
+    found = [
+        Shape(name, *POOLS[name], k, 10_000)
+        for name in ("sentences", "reviews", "mixture128", "mixture768")
+        for k in CLUSTERS
+    ]
+    return [*found, Shape("kdd", *POOLS["kdd"], 500, 10_000)]
+
+
+def contestants(isas: list[str]) -> list[Contestant]:
+    """List who runs at a shape, ours first, then each weaker instruction set, then the rivals.
+
+    Parameters
+    ----------
+    isas : list of str
+        What the native core can run here, best first.
+    """
+    forced = [
+        replace(OURS[0], setting=isa, isa=isa)
+        for isa in isas[1:]
+        if isa in ("avx512bf16", "avx512", "avx2")
+    ]
+    return [*OURS, *forced, *RIVALS]
+
+
+def skip_reason(
+    contestant: Contestant, shape: Shape, limit_seconds: float, skip_slow: bool
+) -> str | None:
+    """Say why a contestant sits out, or None when it runs.
+
+    Parameters
+    ----------
+    contestant, shape
+        Who, where.
+    limit_seconds : float
+        Longest run worth waiting for, away from the main shape.
+    skip_slow : bool
+        Leave scikit-learn out wherever it would take more than 20 seconds.
+    """
+    estimate = contestant.estimate(shape)
+    if skip_slow and estimate > 20.0:
+        return f"slow rivals left out (about {estimate:.0f} s)"
+    if contestant.engine == "faiss_super" and shape.d < 32:
+        return "FAISS prunes from 32 dimensions up"
+    if shape != MAIN and estimate > limit_seconds:
+        return f"about {estimate:.0f} s, more than {limit_seconds:.0f} s"
+    return None

@@ -1,0 +1,114 @@
+"""Draw tables and the figure from rows: ``python -m benchmarks.report [FOLDER ...]``.
+
+Text between ``<!-- benchmark:NAME -->`` and ``<!-- /benchmark:NAME -->`` in README.md and
+docs/performance.md is replaced; NAME is a key of ``tables.TABLES``. No figure in those tables is
+typed by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from benchmarks import machine, rows, tables
+from benchmarks.rows import Row
+
+PAGES = ("README.md", "docs/performance.md")
+FIGURE = "docs/figures/select_cpu.png"
+MARKED = re.compile(
+    r"(<!-- benchmark:(?P<name>[\w-]+) -->\n)(?P<body>.*?)(<!-- /benchmark:(?P=name) -->)",
+    re.DOTALL,
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Redraw pages and figure, or with ``--check`` say whether the pages are up to date."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
+    parser.add_argument("folders", nargs="*", type=Path, help="default: every device's results")
+    parser.add_argument("--root", type=Path, default=machine.ROOT, help="where the pages are")
+    parser.add_argument("--check", action="store_true", help="change nothing, exit 1 if stale")
+    parser.add_argument("--print", action="store_true", help="write the tables to the terminal")
+    args = parser.parse_args(argv)
+    devices = _devices(args.folders or _result_folders())
+    if not devices:
+        print("no rows to draw from", file=sys.stderr)
+        return 1
+    if args.print:
+        for name in tables.TABLES:
+            print(f"## {name}\n\n{block(name, devices)}\n")
+        return 0
+    stale = [page for page in PAGES if _redraw(args.root / page, devices, args.check)]
+    if args.check:
+        for page in stale:
+            print(f"{page} differs from the rows: python -m benchmarks.report", file=sys.stderr)
+        return 1 if stale else 0
+    draw_figure(devices[0], args.root / FIGURE)
+    return 0
+
+
+def _result_folders() -> list[Path]:
+    base = machine.ROOT / "benchmarks" / "results"
+    return sorted(path.parent for path in base.glob("*/select.jsonl"))
+
+
+def _devices(folders: list[Path]) -> list[list[Row]]:
+    found = [rows.load(folder) for folder in folders]
+    return [device for device in found if any(row.ok for row in device)]
+
+
+def block(name: str, devices: list[list[Row]]) -> str:
+    """Draw one table for every machine, each under its name when there are several.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``tables.TABLES``.
+    devices : list of list of Row
+        Rows by machine.
+    """
+    parts = []
+    for device in devices:
+        drawn = tables.TABLES[name](device)
+        if len(devices) > 1 and name != "machine":
+            drawn = f"On {device[0].hardware['cpu']}:\n\n{drawn}"
+        parts.append(drawn)
+    return "\n\n".join(parts)
+
+
+def replaced(text: str, devices: list[list[Row]]) -> str:
+    """Replace what stands between markers; a name no table has raises ``KeyError``."""
+
+    def draw(match: re.Match[str]) -> str:
+        return f"{match[1]}{block(match['name'], devices)}\n{match[4]}"
+
+    return MARKED.sub(draw, text)
+
+
+def _redraw(page: Path, devices: list[list[Row]], check: bool) -> bool:
+    """Redraw a page; return whether it differed from the rows."""
+    if not page.is_file():
+        return False
+    old = page.read_text()
+    new = replaced(old, devices)
+    if new != old and not check:
+        page.write_text(new)
+        print(f"drew {page.name}")
+    return new != old
+
+
+def draw_figure(device: list[Row], path: Path) -> None:
+    """Draw the figure of one machine."""
+    try:
+        from benchmarks import figure
+    except ModuleNotFoundError as error:
+        print(f"no figure: {error.name} is not installed", file=sys.stderr)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.draw(device, path)
+    print(f"drew {path.name}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

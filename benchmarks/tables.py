@@ -1,0 +1,227 @@
+"""Markdown tables drawn from the rows of one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks import gates, labels
+from benchmarks.gates import times
+from benchmarks.plan import MAIN, POOLS
+from benchmarks.rows import Row, one, select
+
+NOTHING = "\N{EN DASH}"
+
+
+def table(head: Sequence[str], body: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Write a Markdown table; the first ``left`` columns are aligned left, the others right."""
+    rule = ["---" if i < left else "---:" for i in range(len(head))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *body))
+
+
+def seconds(value: float | None) -> str:
+    """Write seconds with three digits."""
+    if value is None:
+        return NOTHING
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def machine(rows: list[Row]) -> str:
+    """Say in one paragraph what the rows were measured on, with what and how."""
+    last = max(rows, key=lambda row: row.date)
+    hardware, versions = last.hardware, last.versions
+    vector = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 bf16", "avx512f": "AVX-512"}
+    units = [name for flag, name in vector.items() if flag in hardware["flags"]] or ["no AVX-512"]
+    packages = ", ".join(
+        f"{name} {versions[name]}"
+        for name in ("numpy", "scikit-learn", "faiss-cpu", "superkmeans", "python")
+        if name in versions
+    )
+    commit = (last.commit or "none")[:12] + (" with changes" if last.dirty else "")
+    return (
+        f"{hardware['cpu']} (family/model/stepping {hardware['family']}), {hardware['cores']} "
+        f"cores, {hardware['memory_bytes'] / 2**30:.0f} GiB, {', '.join(units)}; all engines on "
+        f"{last.threads} threads; {packages}; commit {commit}; {last.date[:10]}; "
+        f"`{last.command}`."
+    )
+
+
+def gates_table(rows: list[Row]) -> str:
+    """Draw the gates with what was measured."""
+    body = [
+        [gate.what, gate.needed, verdict.measured, f"**{verdict.verdict}**"]
+        for gate, verdict in gates.judge(rows)
+    ]
+    return table(["gate", "needed", "measured", "verdict"], body, left=4)
+
+
+def main_shape(rows: list[Row]) -> list[Row]:
+    """Keep the end-to-end rows of the main shape."""
+    wanted = (MAIN.dataset, MAIN.n, MAIN.d, MAIN.k, MAIN.b)
+    return [row for row in rows if row.bench == "select" and row.shape == wanted]
+
+
+def select_table(rows: list[Row]) -> str:
+    """Draw all contestants at the main shape, fastest first."""
+    found = main_shape(rows)
+    ours = one(found, engine="ally_fast", setting="default")
+    body = []
+    for row in sorted((r for r in found if r.ok), key=lambda r: r.seconds_median or 0):
+        ratio = times(row.seconds_median / ours.seconds_median) if ours else NOTHING
+        clustering = sum(v for key, v in row.stages.items() if key != "batch")
+        name = labels.engine(row) + (f" ({row.isa})" if row.isa == ours_isa(row) else "")
+        body.append(
+            [
+                name,
+                seconds(row.seconds_median),
+                seconds(clustering),
+                ratio,
+                excess(row, ours),
+                f"{row.picks:,}",
+                megabytes(row.extra_bytes),
+                str(len(row.seconds)),
+            ]
+        )
+    left_out = [f"{labels.engine(row)}: {row.reason}" for row in found if not row.ok]
+    head = [
+        "engine",
+        "seconds",
+        "k-means + assign",
+        "time / ours",
+        "inertia / ours",
+        "picks",
+        "extra peak MB",
+        "repeats",
+    ]
+    note = f"\n\nNot run: {'; '.join(left_out)}." if left_out else ""
+    return table(head, body) + note
+
+
+def ours_isa(row: Row) -> str | None:
+    """Tell the instruction set only where the label does not."""
+    return row.isa if row.engine == "ally_fast" and row.setting != row.isa else ""
+
+
+def excess(row: Row, ours: Row | None) -> str:
+    """Write a row's inertia over ours in per cent."""
+    if ours is None or not row.inertia or not ours.inertia:
+        return NOTHING
+    return f"{100 * (row.inertia / ours.inertia - 1):+.2f} %"
+
+
+def megabytes(value: int | None) -> str:
+    """Write bytes as 10^6."""
+    return NOTHING if value is None else f"{value / 1e6:.0f}"
+
+
+def shape_rows(rows: list[Row], bench: str) -> list[Row]:
+    """Keep one row per shape, in the order of the pools and then k."""
+    pools = list(POOLS)
+    seen = {row.shape: row for row in rows if row.bench == bench}
+    return sorted(seen.values(), key=lambda r: (pools.index(r.dataset), r.n, r.k))
+
+
+def shapes_table(rows: list[Row]) -> str:
+    """Draw every shape: our seconds, then each rival's seconds, ratio and inertia over ours."""
+    columns = [key for key in labels.SHORT if key != ("published_loop", "default")]
+    body = []
+    for shape in shape_rows(rows, "select"):
+        here = select(rows, bench="select", shape=shape.shape)
+        ours = one(here, engine="ally_fast", setting="default")
+        line = [labels.shape(shape)]
+        for engine, setting in columns:
+            row = one(here, engine=engine, setting=setting)
+            line.append(_cell(row, ours))
+        body.append(line)
+    return table(["pool", *(labels.SHORT[key] for key in columns)], body)
+
+
+def _cell(row: Row | None, ours: Row | None) -> str:
+    if row is None:
+        return NOTHING
+    if row is ours or ours is None:
+        return f"{seconds(row.seconds_median)} s"
+    ratio = times(row.seconds_median / ours.seconds_median)
+    return f"{seconds(row.seconds_median)} s · {ratio} · {excess(row, ours)}"
+
+
+def stages_table(rows: list[Row]) -> str:
+    """Draw the stages of our own runs, with the rate and the extra memory."""
+    names = ("check", "radius", "sample", "train", "assign", "batch")
+    body = []
+    for shape in shape_rows(rows, "select"):
+        row = one(rows, bench="select", shape=shape.shape, engine="ally_fast", setting="default")
+        if row is None:
+            continue
+        rate = row.n / row.seconds_median / 1e6
+        body.append(
+            [
+                labels.shape(row),
+                *(seconds(row.stages.get(name)) for name in names),
+                seconds(row.seconds_median),
+                str(row.n_iter),
+                f"{row.train_rows:,}",
+                f"{rate:.2f}",
+                megabytes(row.extra_bytes),
+            ]
+        )
+    head = ["pool", *names, "total", "iterations", "training rows", "10⁶ rows/s", "extra peak MB"]
+    return table(head, body)
+
+
+def assign_table(rows: list[Row]) -> str:
+    """Draw the assign operation: every instruction set certified and not, then the peers."""
+    body = []
+    for shape in shape_rows(rows, "assign"):
+        for row in select(rows, bench="assign", shape=shape.shape):
+            if not row.ok or row.setting.endswith("uncertified"):
+                continue
+            plain = one(rows, bench="assign", shape=row.shape, setting=f"{row.isa} uncertified")
+            ours = row.engine == "ally_fast"
+            ratio = row.seconds_median / plain.seconds_median if ours and plain else None
+            uncertain = row.extra.get("uncertain")
+            body.append(
+                [
+                    labels.shape(row),
+                    f"ally_fast {row.isa}" if ours else row.engine,
+                    seconds(row.seconds_median),
+                    seconds(plain.seconds_median) if ours and plain else NOTHING,
+                    times(ratio) if ratio else NOTHING,
+                    NOTHING if uncertain is None else f"{100 * uncertain / row.n:.2f} %",
+                    f"{2e-9 * row.n * row.d * row.k / row.seconds_median:.0f}",
+                ]
+            )
+    head = ["pool", "engine", "seconds", "uncertified", "ratio", "rows settled", "GFLOP/s"]
+    return table(head, body, left=2)
+
+
+def ops_table(rows: list[Row]) -> str:
+    """Draw the other native operations beside NumPy or scikit-learn."""
+    body = []
+    for row in select(rows, bench="ops", engine="ally_fast"):
+        if not row.ok:
+            continue
+        others = [
+            r for r in select(rows, bench="ops", setting=row.setting) if r.ok and r is not row
+        ]
+        peer = others[0] if others else None
+        body.append(
+            [
+                f"`{row.setting}`",
+                seconds(row.seconds_median),
+                peer.engine if peer else NOTHING,
+                seconds(peer.seconds_median) if peer else NOTHING,
+                times(peer.seconds_median / row.seconds_median) if peer else NOTHING,
+            ]
+        )
+    return table(["operation", "seconds", "peer", "its seconds", "ratio"], body)
+
+
+TABLES = {
+    "machine": machine,
+    "gates": gates_table,
+    "select": select_table,
+    "shapes": shapes_table,
+    "stages": stages_table,
+    "assign": assign_table,
+    "ops": ops_table,
+}

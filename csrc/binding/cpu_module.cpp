@@ -1,0 +1,446 @@
+// ally_fast._cpu: checks what Python passes, makes views of it, calls the core without the GIL.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include "common/philox.h"
+#include "common/scan/certified.h"
+#include "ops/assign/assign.h"
+#include "ops/centroid_update/centroid_update.h"
+#include "ops/d2_sample/d2_sample.h"
+#include "ops/load_rows/load_rows.h"
+#include "ops/radius_filter/radius_filter.h"
+#include "ops/sample_rows/sample_rows.h"
+#include "ops/shortlist/shortlist.h"
+
+namespace py = pybind11;
+using namespace ally_fast;
+
+namespace {
+
+// Contiguous, of exactly this type: nothing is converted silently.
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+void require(bool condition, const std::string& message) {
+  if (!condition) throw py::value_error(message);
+}
+
+std::string shape_of(const py::array& array) {
+  return py::str(array.attr("shape")).cast<std::string>();
+}
+
+template <class T>
+Array<T> typed(const py::array& array, const char* name, py::ssize_t rank) {
+  const bool right = py::isinstance<Array<T>>(array) && array.ndim() == rank;
+  if (!right) {
+    throw py::type_error(std::string(name) + ": got " +
+                         py::str(array.dtype()).cast<std::string>() + " of shape " +
+                         shape_of(array) + ", needs a C-contiguous " + std::to_string(rank) +
+                         "-D array of " + py::str(py::dtype::of<T>()).cast<std::string>());
+  }
+  return Array<T>(array);
+}
+
+int checked_threads(int threads) {
+  require(threads >= 1, "threads: got " + std::to_string(threads) + ", needs at least 1");
+  return threads;
+}
+
+const Kernel& kernel_named(const std::string& isa) {
+  const Kernel* kernel = find_kernel(isa.c_str());
+  if (!kernel) throw std::runtime_error("isa: this machine cannot run '" + isa + "'");
+  return *kernel;
+}
+
+// Keeps the arrays behind a view alive while a call runs.
+struct Rows {
+  py::array array;
+  std::optional<Array<int64_t>> positions;
+  RowsView view;
+};
+
+Rows rows_of(const py::array& array, bool bf16, bool normalize,
+             const std::optional<py::array>& positions, int64_t d) {
+  require(array.ndim() == 2, "rows: got shape " + shape_of(array) + ", needs (m, d)");
+  require(array.shape(1) == d, "rows: got shape " + shape_of(array) + ", needs d = " +
+                                   std::to_string(d));
+  Rows rows{array, std::nullopt, {}};
+  RowsView& view = rows.view;
+  const std::string dtype = py::str(array.dtype()).cast<std::string>();
+  if (bf16 && dtype == "uint16") {
+    view.dtype = DType::kBFloat16;
+  } else if (!bf16 && dtype == "float16") {
+    view.dtype = DType::kFloat16;
+  } else if (!bf16 && dtype == "float32") {
+    view.dtype = DType::kFloat32;
+  } else if (!bf16 && dtype == "float64") {
+    view.dtype = DType::kFloat64;
+  } else {
+    throw py::type_error("rows: got " + dtype + ", needs float16, float32, float64 or uint16 bits");
+  }
+  view.data = static_cast<const char*>(array.data());
+  view.n = view.visited = array.shape(0);
+  view.d = d;
+  view.row_stride = array.strides(0);
+  view.col_stride = array.strides(1);
+  view.normalize = normalize;
+  if (positions) {
+    rows.positions = typed<int64_t>(*positions, "positions", 1);
+    view.positions = rows.positions->data();
+    view.visited = rows.positions->size();
+    const auto inside = [&](int64_t p) { return p >= 0 && p < view.n; };
+    require(std::all_of(view.positions, view.positions + view.visited, inside),
+            "positions: needs values in [0, " + std::to_string(view.n) + ")");
+  }
+  return rows;
+}
+
+Array<int32_t> checked_assignments(const py::array& array, int64_t count, int64_t k, int64_t least) {
+  auto assignments = typed<int32_t>(array, "assignments", 1);
+  require(assignments.size() == count, "assignments: got " + std::to_string(assignments.size()) +
+                                           " of them, needs " + std::to_string(count));
+  const auto inside = [&](int32_t c) { return c >= least && c < k; };
+  require(std::all_of(assignments.data(), assignments.data() + count, inside),
+          "assignments: needs values in [" + std::to_string(least) + ", " + std::to_string(k) + ")");
+  return assignments;
+}
+
+CentroidTable make_table(const py::array& array, const std::string& isa) {
+  const auto centroids = typed<float>(array, "centroids", 2);
+  const int64_t k = centroids.shape(0), d = centroids.shape(1);
+  require(k >= 1 && k <= INT32_MAX, "centroids: got shape " + shape_of(array) + ", needs k >= 1");
+  require(d >= 1 && d <= kLargestD, "centroids: got shape " + shape_of(array) + ", needs d in [1, " +
+                                        std::to_string(kLargestD) + "]");
+  require(std::all_of(centroids.data(), centroids.data() + k * d,
+                      [](float x) { return std::isfinite(x); }),
+          "centroids: needs finite values");
+  const Kernel& kernel = kernel_named(isa);
+  const float* data = centroids.data();
+  py::gil_scoped_release release;
+  return CentroidTable(data, k, d, kernel);
+}
+
+AssignStats assign(const py::array& array, const CentroidTable& table, const py::array& out_array,
+                   bool bf16, bool normalize, const std::optional<py::array>& positions,
+                   int threads, bool certify) {
+  const Rows rows = rows_of(array, bf16, normalize, positions, table.d());
+  auto out = typed<int32_t>(out_array, "out", 1);
+  require(out.size() == rows.view.visited, "out: got " + std::to_string(out.size()) +
+                                               " places, needs " +
+                                               std::to_string(rows.view.visited));
+  int32_t* places = out.mutable_data();
+  checked_threads(threads);
+  py::gil_scoped_release release;
+  return assign_cpu(rows.view, table, threads, certify, places);
+}
+
+Array<int32_t> nearest_lists(const py::array& array, const CentroidTable& table, int64_t length,
+                             int threads) {
+  const auto queries = typed<float>(array, "queries", 2);
+  require(queries.shape(1) == table.d(), "queries: got shape " + shape_of(array) +
+                                             ", needs d = " + std::to_string(table.d()));
+  require(length >= 1 && length <= table.k(), "length: got " + std::to_string(length) +
+                                                  ", needs 1 to k = " + std::to_string(table.k()));
+  const int64_t count = queries.shape(0);
+  Array<int32_t> lists({count, length});
+  const float* data = queries.data();
+  int32_t* out = lists.mutable_data();
+  checked_threads(threads);
+  {
+    py::gil_scoped_release release;
+    nearest_lists_cpu(data, count, table, length, threads, out);
+  }
+  return lists;
+}
+
+Array<int32_t> assign_among(const py::array& array, const CentroidTable& table,
+                            const py::array& previous_array, const py::array& lists_array,
+                            int threads) {
+  const auto rows = typed<float>(array, "rows", 2);
+  const auto lists = typed<int32_t>(lists_array, "lists", 2);
+  const int64_t t = rows.shape(0), groups = lists.shape(0), length = lists.shape(1);
+  require(rows.shape(1) == table.d(), "rows: got shape " + shape_of(array) + ", needs d = " +
+                                          std::to_string(table.d()));
+  require(length >= 1 && length <= table.k(), "lists: got shape " + shape_of(lists_array) +
+                                                  ", needs 1 to k = " +
+                                                  std::to_string(table.k()) + " columns");
+  bool ascending = true;
+  for (int64_t e = 0; e < groups * length; ++e) {
+    const int32_t c = lists.data()[e];
+    ascending &= c >= 0 && c < table.k() && (e % length == 0 || c > lists.data()[e - 1]);
+  }
+  require(ascending,
+          "lists: needs ascending rows of values in [0, " + std::to_string(table.k()) + ")");
+  const auto previous = checked_assignments(previous_array, t, groups, 0);
+  Array<int32_t> out(t);
+  const float* data = rows.data();
+  const int32_t *before = previous.data(), *among = lists.data();
+  int32_t* places = out.mutable_data();
+  checked_threads(threads);
+  {
+    py::gil_scoped_release release;
+    assign_among_cpu(data, t, table, before, among, groups, length, threads, places);
+  }
+  return out;
+}
+
+py::array squared_distances(const py::array& array, const CentroidTable& table,
+                            const py::array& assignments_array, bool bf16, bool normalize,
+                            const std::optional<py::array>& positions, int threads) {
+  const Rows rows = rows_of(array, bf16, normalize, positions, table.d());
+  const int64_t count = rows.view.visited;
+  const auto assignments = checked_assignments(assignments_array, count, table.k(), 0);
+  Array<double> out(count);
+  const int32_t* ids = assignments.data();
+  double* distances = out.mutable_data();
+  checked_threads(threads);
+  {
+    py::gil_scoped_release release;
+    squared_distances_cpu(rows.view, table, ids, threads, distances);
+  }
+  return out;
+}
+
+py::tuple centroid_update(const py::array& array, const py::array& assignments_array, int64_t k,
+                          int threads) {
+  const auto rows = typed<float>(array, "rows", 2);
+  const int64_t t = rows.shape(0), d = rows.shape(1);
+  require(k >= 1, "k: got " + std::to_string(k) + ", needs at least 1");
+  const auto assignments = checked_assignments(assignments_array, t, k, 0);
+  Array<double> sums({k, d}), squares(k);
+  Array<int64_t> counts(k);
+  const float* data = rows.data();
+  const int32_t* ids = assignments.data();
+  double *sums_out = sums.mutable_data(), *squares_out = squares.mutable_data();
+  int64_t* counts_out = counts.mutable_data();
+  checked_threads(threads);
+  {
+    py::gil_scoped_release release;
+    centroid_update_cpu(data, t, d, ids, k, threads, sums_out, squares_out, counts_out);
+  }
+  return py::make_tuple(sums, squares, counts);
+}
+
+py::array d2_sample(const py::array& array, int64_t k, uint64_t seed, const std::string& isa,
+                    int threads) {
+  const auto rows = typed<float>(array, "rows", 2);
+  const int64_t t = rows.shape(0), d = rows.shape(1);
+  require(k >= 1 && k <= t,
+          "k: got " + std::to_string(k) + ", needs 1 to " + std::to_string(t) + " (the rows)");
+  require(d >= 1 && d <= kLargestD, "rows: got shape " + shape_of(array) + ", needs d in [1, " +
+                                        std::to_string(kLargestD) + "]");
+  const Kernel& kernel = kernel_named(isa);
+  Array<int64_t> out(k);
+  const float* data = rows.data();
+  int64_t* positions = out.mutable_data();
+  checked_threads(threads);
+  {
+    py::gil_scoped_release release;
+    d2_sample_cpu(data, t, d, k, seed, kernel, threads, positions);
+  }
+  return out;
+}
+
+bool load_rows(const py::array& array, const py::array& out_array, const std::string& isa,
+               const py::array& places_array, bool bf16, bool normalize, int threads) {
+  auto out = typed<float>(out_array, "out", 2);
+  const Rows rows = rows_of(array, bf16, normalize, std::nullopt, out.shape(1));
+  const auto places = typed<int64_t>(places_array, "places", 1);
+  require(places.size() == rows.view.visited, "places: got " + std::to_string(places.size()) +
+                                                  " of them, needs " +
+                                                  std::to_string(rows.view.visited));
+  const auto inside = [&](int64_t p) { return p >= 0 && p < out.shape(0); };
+  require(std::all_of(places.data(), places.data() + places.size(), inside),
+          "places: needs values in [0, " + std::to_string(out.shape(0)) + ")");
+  const Kernel& kernel = kernel_named(isa);
+  const int64_t* to = places.data();
+  float* matrix = out.mutable_data();
+  checked_threads(threads);
+  py::gil_scoped_release release;
+  return load_rows_cpu(rows.view, kernel, to, threads, matrix);
+}
+
+py::array radius_filter(const py::array& array, const CentroidTable& table, double radius,
+                        bool bf16, bool normalize, const std::optional<py::array>& positions,
+                        int threads) {
+  const Rows rows = rows_of(array, bf16, normalize, positions, table.d());
+  require(radius > 0 && std::isfinite(radius), "radius: needs a finite value above 0");
+  Array<bool> out(rows.view.visited);
+  uint8_t* within = reinterpret_cast<uint8_t*>(out.mutable_data());
+  checked_threads(threads);
+  {
+    py::gil_scoped_release release;
+    radius_filter_cpu(rows.view, table, radius, threads, within);
+  }
+  return out;
+}
+
+py::array sample_rows(int64_t n, int64_t size, uint64_t seed,
+                      const std::optional<py::array>& eligible_array, int threads) {
+  std::optional<Array<bool>> eligible;
+  int64_t count = n;
+  if (eligible_array) {
+    eligible = typed<bool>(*eligible_array, "eligible", 1);
+    require(eligible->size() == n, "eligible: got " + std::to_string(eligible->size()) +
+                                       " of them, needs " + std::to_string(n));
+    count = std::count(eligible->data(), eligible->data() + n, true);
+  }
+  require(size >= 0 && size <= count, "size: got " + std::to_string(size) + ", needs 0 to " +
+                                          std::to_string(count) + " (the eligible rows)");
+  Array<int64_t> out(size);
+  const uint8_t* flags =
+      eligible ? reinterpret_cast<const uint8_t*>(eligible->data()) : nullptr;
+  int64_t* indices = out.mutable_data();
+  checked_threads(threads);
+  {
+    py::gil_scoped_release release;
+    sample_rows_cpu(n, flags, count, size, seed, threads, indices);
+  }
+  return out;
+}
+
+Shortlist make_shortlist(int64_t k, int64_t b, const py::array& weights_array) {
+  const auto weights = typed<double>(weights_array, "weights", 1);
+  require(k >= 1 && weights.size() == k, "weights: got " + std::to_string(weights.size()) +
+                                             " of them, needs k = " + std::to_string(k));
+  require(b >= 0, "b: got " + std::to_string(b) + ", needs at least 0");
+  require(std::all_of(weights.data(), weights.data() + k,
+                      [](double w) { return std::isfinite(w) && w > 0; }),
+          "weights: needs finite values above 0");
+  return Shortlist(k, b, weights.data());
+}
+
+void push(Shortlist& list, const py::array& assignments_array, const py::array& scores_array,
+          int64_t first, const std::optional<py::array>& indices_array) {
+  const auto scores = typed<double>(scores_array, "scores", 1);
+  const int64_t count = scores.size(), k = static_cast<int64_t>(list.sizes().size());
+  const auto assignments = checked_assignments(assignments_array, count, k, -1);
+  std::optional<Array<int64_t>> indices;
+  if (indices_array) {
+    indices = typed<int64_t>(*indices_array, "indices", 1);
+    require(indices->size() == count, "indices: got " + std::to_string(indices->size()) +
+                                          " of them, needs " + std::to_string(count));
+  }
+  const int32_t* ids = assignments.data();
+  const double* values = scores.data();
+  const int64_t* places = indices ? indices->data() : nullptr;
+  py::gil_scoped_release release;
+  list.push(ids, values, count, first, places);
+}
+
+void merge(Shortlist& list, const Shortlist& other) {
+  require(&list != &other, "other: a shortlist cannot be merged with itself");
+  require(list.b() == other.b() && list.weights() == other.weights(),
+          "other: needs the same k, b and weights");
+  list.merge(other);
+}
+
+py::tuple entries(Shortlist& list) {
+  list.prune();
+  Array<int32_t> clusters(list.kept());
+  Array<double> scores(list.kept());
+  Array<int64_t> indices(list.kept());
+  int64_t at = 0;
+  for (size_t c = 0; c < list.entries().size(); ++c) {
+    for (const Shortlist::Entry& entry : list.entries()[c]) {
+      clusters.mutable_at(at) = static_cast<int32_t>(c);
+      scores.mutable_at(at) = entry.score;
+      indices.mutable_at(at++) = entry.index;
+    }
+  }
+  return py::make_tuple(clusters, scores, indices);
+}
+
+std::vector<std::string> names(const char* const* list) {
+  std::vector<std::string> result;
+  for (; *list; ++list) result.emplace_back(*list);
+  return result;
+}
+
+py::dict build_info() {
+  py::dict info;
+  info["version"] = ALLY_FAST_VERSION;
+#ifdef __clang__
+  info["compiler"] = "clang " __clang_version__;
+#else
+  info["compiler"] = "gcc " __VERSION__;
+#endif
+  info["flags"] = ALLY_FAST_FLAGS;
+  info["isas"] = names(compiled_kernels());
+  return info;
+}
+
+Array<uint32_t> philox(const py::array& counter_array, const py::array& key_array) {
+  const auto counter = typed<uint32_t>(counter_array, "counter", 1);
+  const auto key = typed<uint32_t>(key_array, "key", 1);
+  require(counter.size() == 4 && key.size() == 2, "philox: needs a counter of 4 and a key of 2");
+  Philox4 words;
+  std::memcpy(words.v, counter.data(), sizeof words.v);
+  words = philox4x32_10(words, key.at(0), key.at(1));
+  return Array<uint32_t>(4, words.v);
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_cpu, module) {
+  module.doc() = "Native CPU core of ally_fast. Use the functions of ally_fast instead.";
+
+  py::class_<CentroidTable>(module, "CentroidTable")
+      .def(py::init(&make_table), py::arg("centroids"), py::arg("isa"))
+      .def_property_readonly("k", &CentroidTable::k)
+      .def_property_readonly("d", &CentroidTable::d)
+      .def_property_readonly("isa", [](const CentroidTable& t) { return t.kernel().name; });
+
+  py::class_<AssignStats>(module, "AssignStats")
+      .def_readonly("uncertain", &AssignStats::uncertain)
+      .def_readonly("candidates", &AssignStats::candidates)
+      .def_readonly("nonfinite", &AssignStats::nonfinite)
+      .def_readonly("first_nonfinite", &AssignStats::first_nonfinite);
+
+  py::class_<Shortlist>(module, "Shortlist")
+      .def(py::init(&make_shortlist), py::arg("k"), py::arg("b"), py::arg("weights"))
+      .def("push", &push, py::arg("assignments"), py::arg("scores"), py::arg("first") = 0,
+           py::arg("indices") = py::none())
+      .def("merge", &merge, py::arg("other"))
+      .def_property_readonly(
+          "sizes",
+          [](const Shortlist& list) {
+            return Array<int64_t>(static_cast<py::ssize_t>(list.sizes().size()),
+                                  list.sizes().data());
+          })
+      .def("entries", &entries);
+
+  module.def("isas", [] { return names(runnable_kernels()); });
+  module.def("build_info", &build_info);
+  module.def("philox", &philox, py::arg("counter"), py::arg("key"));
+  module.def("assign", &assign, py::arg("rows"), py::arg("table"), py::arg("out"), py::kw_only(),
+             py::arg("bf16") = false, py::arg("normalize") = false,
+             py::arg("positions") = py::none(), py::arg("threads") = 1, py::arg("certify") = true);
+  module.def("nearest_lists", &nearest_lists, py::arg("queries"), py::arg("table"),
+             py::arg("length"), py::arg("threads") = 1);
+  module.def("assign_among", &assign_among, py::arg("rows"), py::arg("table"),
+             py::arg("previous"), py::arg("lists"), py::arg("threads") = 1);
+  module.def("squared_distances", &squared_distances, py::arg("rows"), py::arg("table"),
+             py::arg("assignments"), py::kw_only(), py::arg("bf16") = false,
+             py::arg("normalize") = false, py::arg("positions") = py::none(),
+             py::arg("threads") = 1);
+  module.def("centroid_update", &centroid_update, py::arg("rows"), py::arg("assignments"),
+             py::arg("k"), py::arg("threads") = 1);
+  module.def("d2_sample", &d2_sample, py::arg("rows"), py::arg("k"), py::arg("seed"),
+             py::arg("isa"), py::arg("threads") = 1);
+  module.def("load_rows", &load_rows, py::arg("rows"), py::arg("out"), py::arg("isa"),
+             py::arg("places"), py::kw_only(), py::arg("bf16") = false,
+             py::arg("normalize") = false, py::arg("threads") = 1);
+  module.def("radius_filter", &radius_filter, py::arg("rows"), py::arg("table"), py::arg("radius"),
+             py::kw_only(), py::arg("bf16") = false, py::arg("normalize") = false,
+             py::arg("positions") = py::none(), py::arg("threads") = 1);
+  module.def("sample_rows", &sample_rows, py::arg("n"), py::arg("size"), py::arg("seed"),
+             py::arg("eligible") = py::none(), py::arg("threads") = 1);
+}

@@ -1,0 +1,82 @@
+// The instruction-set dependent part of every distance computation: one table of functions each for
+// AMX, AVX-512 with bfloat16, AVX-512, AVX2 and portable C++. See certified.h for how they are used.
+//
+//   score  S(i, c) = ||c - shift||^2 / 2 - (x_i - shift) . (c - shift)      (argmin_c S = nearest c)
+//
+// A kernel computes, in its own low precision, a lower bound of `scale^2 S` for blocks of kBlock rows
+// (rows in the vector lanes, centroids broadcast), and squared distances exactly by the rule below.
+#pragma once
+#include <cstdint>
+
+#include "../rows.h"
+
+namespace ally_fast {
+
+constexpr int kBlock = 64;  // rows a block
+
+// Centroids as a kernel reads them. Arrays have k_padded entries; the padding can never win.
+struct PackedCentroids {
+  const uint32_t* packed;   // negated, centred, scaled, rounded: layout private to the kernel
+  const float* half_norm;   // scale^2 ||c - shift||^2 / 2, lowered by the rounding of a score
+  const float* norm;        // norm of the rounded centroid, floored: a row's error grows with it
+  const float* shift;       // (d,) float32
+  float scale;              // a power of two
+  int64_t k_padded;
+  int64_t d;
+};
+
+struct Kernel {
+  const char* name;
+  int centroid_multiple;    // k_padded is a multiple of this
+  int lane_features;        // features in one 32-bit lane: 1 (float32) or 2 (bfloat16 pair)
+  int step_multiple;        // feature steps of a packed row are a multiple of this
+
+  // 32-bit words of packed centroids / of a packed block of rows.
+  int64_t (*centroid_words)(int64_t k_padded, int64_t d);
+  int64_t (*block_words)(int64_t d);
+
+  // values (k, d) float32, centred and scaled -> packed; `rounded` (k, d) gets what the kernel sees.
+  void (*pack_centroids)(const float* values, int64_t k, int64_t k_padded, int64_t d,
+                         uint32_t* packed, float* rounded);
+
+  // Copy centroid `from_c` of one packed table to place `to_c` of another.
+  void (*copy_centroid)(const uint32_t* from, int64_t from_c, uint32_t* to, int64_t to_c, int64_t d);
+
+  // Rows `ids[0..count)` of the view (null: first, first + 1, …) -> packed block, and for each row
+  // norm[r] = ||x'|| and residual[r] = ||x' - rounded x'||, x' = scale (x - shift) in float32.
+  // `buffer` holds 16 * round_up(d, 16) floats.
+  void (*pack_rows)(const RowsView& rows, const int64_t* ids, int64_t first, int count,
+                    const PackedCentroids& table, float* buffer, uint32_t* packed, float* norm,
+                    float* residual);
+
+  // Running minimum, runner-up and place of the lower bounds  half_norm[c] - error[r] norm[c] + dot.
+  void (*track)(const PackedCentroids& table, const uint32_t* rows, const float* error, float* best,
+                float* second, int32_t* index);
+
+  // The same lower bounds for centroids [begin, end), written out as scores[c - begin][kBlock];
+  // begin and end are multiples of centroid_multiple.
+  void (*store)(const PackedCentroids& table, const uint32_t* rows, const float* error,
+                int64_t begin, int64_t end, float* scores);
+
+  // Bit r of the result: not (scores[r] > limit[r]), so that a NaN counts as a candidate.
+  uint64_t (*candidates)(const float* scores, const float* limit);
+
+  // Row i of the view widened to float64, padded with zeros to round_up(d, 8). With `normalize`:
+  // s = sum x_j^2 (order of squared_distance), float32(x_j / sqrt(s)) widened, zeros if s is 0.
+  void (*load_row)(const RowsView& rows, int64_t i, double* out);
+
+  // The exact rule. Eight float64 partial sums, feature j into sum j mod 8 in order of j:
+  // t = x_j - c_j, a += t * t, each operation rounded; ((a0+a4)+(a2+a6)) + ((a1+a5)+(a3+a7)).
+  // Both padded with zeros to `padded`, a multiple of 8.
+  double (*squared_distance)(const double* row, const float* centroid, int64_t padded);
+};
+
+// Null where the instruction set is not compiled in or this machine cannot run it.
+const Kernel* find_kernel(const char* name);
+
+// Names of the kernels this machine can run, best first; null-terminated.
+const char* const* runnable_kernels();
+// Names of the kernels compiled in, best first; null-terminated.
+const char* const* compiled_kernels();
+
+}  // namespace ally_fast

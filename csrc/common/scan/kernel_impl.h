@@ -1,0 +1,377 @@
+// The body that the kernels share, as templates over an instruction set `Simd`. Included by the
+// scan_<isa>.cpp files only, each inside its own anonymous namespace and compiled with its own
+// flags: nothing here may call a template or inline function from outside (the linker could keep
+// the copy compiled for AVX-512 and hand it to everyone), hence plain loops and memcpy.
+
+float half_to_float(uint16_t half) {
+  const uint32_t magnitude = uint32_t{half & 0x7fffu} << 13;
+  float value;
+  __builtin_memcpy(&value, &magnitude, 4);
+  value *= 0x1p112f;  // rebias the exponent; exact, also for subnormal halves
+  uint32_t bits;
+  __builtin_memcpy(&bits, &value, 4);
+  if (magnitude >= 0x0f800000u) bits |= 0x7f800000u;  // infinity or NaN
+  bits |= uint32_t{half & 0x8000u} << 16;
+  __builtin_memcpy(&value, &bits, 4);
+  return value;
+}
+
+float bfloat_to_float(uint16_t bfloat) {
+  const uint32_t bits = uint32_t{bfloat} << 16;
+  float value;
+  __builtin_memcpy(&value, &bits, 4);
+  return value;
+}
+
+template <class T>
+T load_as(const char* address) {
+  T value;
+  __builtin_memcpy(&value, address, sizeof(T));
+  return value;
+}
+
+// Exact: float16, bfloat16 and float32 features [begin, end) as float32.
+void read_floats(const RowsView& rows, const char* row, int64_t begin, int64_t end, float* out) {
+  const int64_t stride = rows.col_stride, count = end - begin;
+  const char* from = row + begin * stride;
+  int64_t j = 0;
+  switch (rows.dtype) {
+    case DType::kFloat32:
+      if (stride == 4) {
+        __builtin_memcpy(out, from, static_cast<size_t>(count) * 4);
+      } else {
+        for (; j < count; ++j) out[j] = load_as<float>(from + j * stride);
+      }
+      break;
+    case DType::kFloat16:
+#ifdef __F16C__
+      if (stride == 2) {
+        for (; j + 8 <= count; j += 8) {
+          const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + j * 2));
+          _mm256_storeu_ps(out + j, _mm256_cvtph_ps(halves));
+        }
+      }
+#endif
+      for (; j < count; ++j) out[j] = half_to_float(load_as<uint16_t>(from + j * stride));
+      break;
+    case DType::kBFloat16:
+      for (; j < count; ++j) out[j] = bfloat_to_float(load_as<uint16_t>(from + j * stride));
+      break;
+    case DType::kFloat64:
+      break;  // not exact in float32: callers take it apart themselves
+  }
+}
+
+double combine(const double* a) {
+  return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
+}
+
+// Sum of squares in the order of squared_distance.
+template <class T>
+double sum_of_squares(const T* values, int64_t d) {
+  double a[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+  int64_t j = 0;
+  for (; j + 8 <= d; j += 8) {
+    for (int lane = 0; lane < 8; ++lane) {
+      const double t = static_cast<double>(values[j + lane]);
+      a[lane] += t * t;
+    }
+  }
+  for (int lane = 0; j < d; ++j, ++lane) {
+    const double t = static_cast<double>(values[j]);
+    a[lane] += t * t;
+  }
+  return combine(a);
+}
+
+// The cosine rule: float32(x_j / sqrt(s)), zeros where s is 0 (out may be `values`).
+template <class From, class To>
+void normalize_row(const From* values, int64_t d, To* out) {
+  const double s = sum_of_squares(values, d);
+  const double root = __builtin_sqrt(s);
+  for (int64_t j = 0; j < d; ++j) {
+    const double x = static_cast<double>(values[j]);
+    out[j] = static_cast<To>(static_cast<float>(s == 0 ? 0.0 : x / root));
+  }
+}
+
+void load_row(const RowsView& rows, int64_t i, double* out) {
+  const char* row = rows.row(i);
+  if (rows.dtype == DType::kFloat64) {
+    for (int64_t j = 0; j < rows.d; ++j) out[j] = load_as<double>(row + j * rows.col_stride);
+  } else {
+    float buffer[64];
+    for (int64_t begin = 0; begin < rows.d; begin += 64) {
+      const int64_t end = begin + 64 < rows.d ? begin + 64 : rows.d;
+      read_floats(rows, row, begin, end, buffer);
+      for (int64_t j = begin; j < end; ++j) out[j] = static_cast<double>(buffer[j - begin]);
+    }
+  }
+  if (rows.normalize) normalize_row(out, rows.d, out);
+  for (int64_t j = rows.d; j < round_up(rows.d, 8); ++j) out[j] = 0;
+}
+
+// scale (x - shift) in float32; float64 rows are centred before they are rounded.
+void load_centred(const RowsView& rows, int64_t i, const PackedCentroids& table, float* out) {
+  const char* row = rows.row(i);
+  const float scale = table.scale;
+  const float* shift = table.shift;
+  if (rows.dtype == DType::kFloat64 && !rows.normalize) {
+    for (int64_t j = 0; j < rows.d; ++j) {
+      const double x = load_as<double>(row + j * rows.col_stride);
+      out[j] = static_cast<float>((x - static_cast<double>(shift[j])) * static_cast<double>(scale));
+    }
+    return;
+  }
+  if (rows.dtype == DType::kFloat64) {
+    // The norm of the whole row first, then its features a few at a time, as in normalize_row.
+    double a[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+    for (int64_t j = 0; j < rows.d; ++j) {
+      const double x = load_as<double>(row + j * rows.col_stride);
+      a[j & 7] += x * x;
+    }
+    const double s = combine(a), root = __builtin_sqrt(s);
+    for (int64_t j = 0; j < rows.d; ++j) {
+      const double x = load_as<double>(row + j * rows.col_stride);
+      out[j] = static_cast<float>(s == 0 ? 0.0 : x / root);
+    }
+  } else {
+    read_floats(rows, row, 0, rows.d, out);
+    if (rows.normalize) normalize_row(out, rows.d, out);
+  }
+  for (int64_t j = 0; j < rows.d; ++j) out[j] = (out[j] - shift[j]) * scale;
+}
+
+uint32_t float_bits(float value) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &value, 4);
+  return bits;
+}
+
+float bits_float(uint32_t bits) {
+  float value;
+  __builtin_memcpy(&value, &bits, 4);
+  return value;
+}
+
+// Float32 rounded to bfloat16 (nearest, ties to even), as a float32 with a short significand.
+uint32_t round_to_bfloat_bits(float value) {
+  const uint32_t bits = float_bits(value);
+  return (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
+}
+
+template <class Simd>
+int64_t steps_of(int64_t d) {
+  return round_up((d + Simd::kLaneFeatures - 1) / Simd::kLaneFeatures, Simd::kStepMultiple);
+}
+
+template <class Simd>
+int64_t block_words(int64_t d) {
+  return steps_of<Simd>(d) * kBlock;
+}
+
+template <class Simd>
+int64_t centroid_words(int64_t k_padded, int64_t d) {
+  return steps_of<Simd>(d) * k_padded;
+}
+
+template <class Simd>
+void pack_rows(const RowsView& rows, const int64_t* ids, int64_t first, int count,
+               const PackedCentroids& table, float* buffer, uint32_t* packed, float* norm,
+               float* residual) {
+  const int64_t d = rows.d, width = round_up(d, 16), steps = steps_of<Simd>(d);
+  alignas(64) float tile[16][16];
+  for (int group = 0; group < kBlock; group += 16) {
+    for (int r = 0; r < 16; ++r) {
+      float* out = buffer + r * width;
+      int64_t filled = 0;
+      if (group + r < count) {
+        load_centred(rows, ids ? ids[group + r] : first + group + r, table, out);
+        filled = d;
+      }
+      for (int64_t j = filled; j < width; ++j) out[j] = 0;
+    }
+    float norms[16] = {0}, residuals[16] = {0};
+    for (int64_t begin = 0; begin < width; begin += 16) {
+      Simd::transpose16(buffer + begin, width, &tile[0][0]);
+      for (int j = 0; j < 16; ++j) {
+        for (int r = 0; r < 16; ++r) norms[r] += tile[j][r] * tile[j][r];
+      }
+      if constexpr (Simd::kLaneFeatures == 1) {
+        const int64_t end = width < begin + 16 ? width : begin + 16;
+        for (int64_t j = begin; j < end && j < steps; ++j) {
+          __builtin_memcpy(packed + j * kBlock + group, tile[j - begin], 64);
+        }
+      } else {
+        for (int64_t step = begin / 2; step < begin / 2 + 8 && step < steps; ++step) {
+          const float* low = tile[2 * step - begin];
+          const float* high = low + 16;
+          uint32_t* out = packed + step * kBlock + group;
+          for (int r = 0; r < 16; ++r) {
+            const uint32_t a = round_to_bfloat_bits(low[r]), b = round_to_bfloat_bits(high[r]);
+            const float error_a = low[r] - bits_float(a), error_b = high[r] - bits_float(b);
+            residuals[r] += error_a * error_a + error_b * error_b;
+            out[r] = a >> 16 | b;
+          }
+        }
+      }
+    }
+    // Steps past the features of the last group of sixteen (tile kernels want whole tiles).
+    for (int64_t step = width / Simd::kLaneFeatures; step < steps; ++step) {
+      for (int r = 0; r < 16; ++r) packed[step * kBlock + group + r] = 0;
+    }
+    for (int r = 0; r < 16; ++r) {
+      norm[group + r] = __builtin_sqrtf(norms[r]);
+      residual[group + r] = __builtin_sqrtf(residuals[r]);
+    }
+  }
+}
+
+// One centroid, one step: the 32-bit word that a kernel multiplies with, and what it stands for.
+template <class Simd>
+uint32_t pack_word(const float* value, int64_t step, int64_t d, float* rounded) {
+  if constexpr (Simd::kLaneFeatures == 1) {
+    rounded[step] = value[step];
+    return float_bits(-value[step]);
+  } else {
+    const int64_t j = 2 * step;
+    const uint32_t low = round_to_bfloat_bits(value[j]);
+    const uint32_t high = j + 1 < d ? round_to_bfloat_bits(value[j + 1]) : 0u;
+    rounded[j] = bits_float(low);
+    if (j + 1 < d) rounded[j + 1] = bits_float(high);
+    return (low >> 16 | high) ^ 0x80008000u;
+  }
+}
+
+// Centroids of a tile side by side, step by step: the order in which score_tile broadcasts them.
+template <class Simd>
+void pack_centroids(const float* values, int64_t k, int64_t k_padded, int64_t d, uint32_t* packed,
+                    float* rounded) {
+  constexpr int C = Simd::kCentroids;
+  const int64_t steps = steps_of<Simd>(d);
+  const int64_t used = (d + Simd::kLaneFeatures - 1) / Simd::kLaneFeatures;
+  for (int64_t c = 0; c < k_padded; ++c) {
+    uint32_t* out = packed + c / C * C * steps + c % C;
+    for (int64_t step = 0; step < steps; ++step) {
+      const bool real = c < k && step < used;
+      out[step * C] = real ? pack_word<Simd>(values + c * d, step, d, rounded + c * d) : 0u;
+    }
+  }
+}
+
+template <class Simd>
+void copy_centroid(const uint32_t* from, int64_t from_c, uint32_t* to, int64_t to_c, int64_t d) {
+  constexpr int C = Simd::kCentroids;
+  const int64_t steps = steps_of<Simd>(d);
+  from += from_c / C * C * steps + from_c % C;
+  to += to_c / C * C * steps + to_c % C;
+  for (int64_t step = 0; step < steps; ++step) to[step * C] = from[step * C];
+}
+
+// Lower bounds of kVectors x kCentroids scores, handed to `finish` as acc[vector][centroid].
+template <class Simd, class Finish>
+inline __attribute__((always_inline)) void score_tile(const PackedCentroids& table, int64_t steps,
+                                                      const uint32_t* rows, const float* error,
+                                                      int64_t c, const Finish& finish) {
+  constexpr int V = Simd::kVectors, C = Simd::kCentroids, W = Simd::kWidth;
+  typename Simd::Float acc[V][C];
+#pragma GCC unroll 8
+  for (int j = 0; j < C; ++j) {
+    const auto half_norm = Simd::broadcast(table.half_norm[c + j]);
+    const auto norm = Simd::broadcast(table.norm[c + j]);
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      acc[v][j] = Simd::subtract_product(half_norm, Simd::load(error + v * W), norm);
+    }
+  }
+  const uint32_t* words = table.packed + c * steps;
+  for (int64_t step = 0; step < steps; ++step, words += C, rows += kBlock) {
+    typename Simd::Word x[V];
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) x[v] = Simd::load_words(rows + v * W);
+#pragma GCC unroll 8
+    for (int j = 0; j < C; ++j) {
+      const auto word = Simd::broadcast_word(words + j);
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) acc[v][j] = Simd::multiply_add(acc[v][j], x[v], word);
+    }
+  }
+  finish(acc);
+}
+
+template <class Simd>
+void track(const PackedCentroids& table, const uint32_t* rows, const float* error, float* best,
+           float* second, int32_t* index) {
+  constexpr int V = Simd::kVectors, C = Simd::kCentroids, W = Simd::kWidth;
+  const int64_t steps = steps_of<Simd>(table.d);
+  for (int64_t c = 0; c < table.k_padded; c += C) {
+    for (int r = 0; r < kBlock; r += V * W) {
+      score_tile<Simd>(table, steps, rows + r, error + r, c, [&](const auto& acc) {
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) {
+          const int at = r + v * W;
+          auto low = Simd::load(best + at), next = Simd::load(second + at);
+          auto place = Simd::load_int(index + at);
+#pragma GCC unroll 8
+          for (int j = 0; j < C; ++j) {
+            const auto smaller = Simd::less(acc[v][j], low);
+            next = Simd::min(next, Simd::max(low, acc[v][j]));
+            low = Simd::min(low, acc[v][j]);
+            place = Simd::select(smaller, static_cast<int32_t>(c + j), place);
+          }
+          Simd::store(best + at, low);
+          Simd::store(second + at, next);
+          Simd::store_int(index + at, place);
+        }
+      });
+    }
+  }
+}
+
+template <class Simd>
+void store(const PackedCentroids& table, const uint32_t* rows, const float* error, int64_t begin,
+           int64_t end, float* scores) {
+  constexpr int V = Simd::kVectors, C = Simd::kCentroids, W = Simd::kWidth;
+  const int64_t steps = steps_of<Simd>(table.d);
+  for (int64_t c = begin; c < end; c += C) {
+    for (int r = 0; r < kBlock; r += V * W) {
+      score_tile<Simd>(table, steps, rows + r, error + r, c, [&](const auto& acc) {
+#pragma GCC unroll 8
+        for (int j = 0; j < C; ++j) {
+#pragma GCC unroll 8
+          for (int v = 0; v < V; ++v) {
+            Simd::store(scores + (c - begin + j) * kBlock + r + v * W, acc[v][j]);
+          }
+        }
+      });
+    }
+  }
+}
+
+template <class Simd>
+uint64_t candidates(const float* scores, const float* limit) {
+  uint64_t bits = 0;
+  for (int r = 0; r < kBlock; r += Simd::kWidth) {
+    const uint64_t some = Simd::not_greater_bits(Simd::load(scores + r), Simd::load(limit + r));
+    bits |= some << r;
+  }
+  return bits;
+}
+
+template <class Simd>
+constexpr Kernel make_kernel(const char* name) {
+  return {name,
+          Simd::kCentroids,
+          Simd::kLaneFeatures,
+          Simd::kStepMultiple,
+          centroid_words<Simd>,
+          block_words<Simd>,
+          pack_centroids<Simd>,
+          copy_centroid<Simd>,
+          pack_rows<Simd>,
+          track<Simd>,
+          store<Simd>,
+          candidates<Simd>,
+          load_row,
+          Simd::squared_distance};
+}

@@ -1,0 +1,30 @@
+// AVX-512 with bfloat16 dot products (Zen 4, Cooper Lake and later): two features a lane.
+#include <immintrin.h>
+
+#include "kernel.h"
+
+namespace ally_fast {
+namespace {
+
+#include "kernel_impl.h"
+#include "simd_avx512.h"
+
+struct Avx512Bf16 : Avx512 {
+  static constexpr int kLaneFeatures = 2;
+  using Word = __m512bh;
+
+  static Word load_words(const uint32_t* from) {
+    return reinterpret_cast<__m512bh>(_mm512_loadu_si512(from));
+  }
+  static Word broadcast_word(const uint32_t* from) {
+    return reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(*from)));
+  }
+  static Float multiply_add(Float a, Word b, Word c) { return _mm512_dpbf16_ps(a, b, c); }
+};
+
+}  // namespace
+
+extern const Kernel kAvx512Bf16Kernel;
+constexpr Kernel kAvx512Bf16Kernel = make_kernel<Avx512Bf16>("avx512bf16");
+
+}  // namespace ally_fast

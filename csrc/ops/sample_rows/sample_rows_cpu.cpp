@@ -1,0 +1,54 @@
+#include "sample_rows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "../../common/parallel.h"
+#include "../../common/philox.h"
+
+namespace ally_fast {
+namespace {
+
+using Keyed = std::pair<uint64_t, int64_t>;
+
+// Eligible rows whose key is at most `threshold`.
+std::vector<Keyed> rows_below(int64_t n, const uint8_t* eligible, uint64_t seed, int threads,
+                              uint64_t threshold) {
+  constexpr int64_t kTaskRows = 1 << 16;
+  const int64_t tasks = (n + kTaskRows - 1) / kTaskRows;
+  std::vector<std::vector<Keyed>> parts(static_cast<size_t>(tasks));
+  parallel_for(tasks, threads, [&](int64_t task, int) {
+    for (int64_t i = task * kTaskRows; i < std::min(n, (task + 1) * kTaskRows); ++i) {
+      if (eligible && !eligible[i]) continue;
+      const Philox4 bits = draw(seed, Purpose::kSampleRows, static_cast<uint64_t>(i));
+      const uint64_t key = to_uint64(bits.v[0], bits.v[1]);
+      if (key <= threshold) parts[task].emplace_back(key, i);
+    }
+  });
+  std::vector<Keyed> all;
+  for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+}  // namespace
+
+void sample_rows_cpu(int64_t n, const uint8_t* eligible, int64_t eligible_count, int64_t size,
+                     uint64_t seed, int threads, int64_t* out) {
+  if (size == 0) return;
+  // A threshold that lets through a few more than `size`, so that memory follows the sample.
+  const double wanted = static_cast<double>(size);
+  double share = (wanted + 6 * std::sqrt(wanted) + 16) / static_cast<double>(eligible_count);
+  std::vector<Keyed> keyed;
+  for (;; share *= 2) {
+    const uint64_t threshold =
+        share >= 1 ? ~uint64_t{0} : static_cast<uint64_t>(std::ldexp(share, 64));
+    keyed = rows_below(n, eligible, seed, threads, threshold);
+    if (static_cast<int64_t>(keyed.size()) >= size) break;
+  }
+  std::sort(keyed.begin(), keyed.end());
+  for (int64_t i = 0; i < size; ++i) out[i] = keyed[i].second;
+}
+
+}  // namespace ally_fast

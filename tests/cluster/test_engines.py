@@ -1,0 +1,116 @@
+"""Other engines give centroids and assignments; everything after is the same rule."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from ally_fast.cluster import choose_engine
+from cases import DTYPES, assert_balanced
+
+import ally_fast
+
+REQUIRED = {"native": None, "faiss": "faiss", "sklearn": "sklearn"}
+
+
+@pytest.fixture(params=REQUIRED, ids="engine={}".format)
+def engine(request):
+    """Return the name of each engine that is installed."""
+    module = REQUIRED[request.param]
+    if module and importlib.util.find_spec(module) is None:
+        pytest.skip(f"needs {module}")
+    return request.param
+
+
+def pool(rng, n=800, d=8):
+    return rng.normal(size=(n, d)).astype(np.float32), rng.exponential(size=n)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("dtype", DTYPES, ids="dtype={}".format)
+def test_the_batch_follows_the_rule(engine, metric, dtype, rng):
+    rows, scores = pool(rng)
+    exclude = rng.random(800) < 0.2
+    indices, info = ally_fast.select(
+        rows.astype(dtype),
+        scores,
+        101,
+        10,
+        engine=engine,
+        metric=metric,
+        exclude=exclude,
+        return_info=True,
+    )
+    assert info.engine == engine
+    assert len(set(indices.tolist())) == len(indices) == 101
+    assert not exclude[indices].any()
+    assert info.centroids.shape == (10, 8)
+    assert info.centroids.dtype == np.float32
+    assert info.cluster_sizes.sum() == info.eligible_rows == (~exclude).sum()
+    assert_balanced(info.cluster_counts, info.cluster_sizes)
+    assert (np.diff(info.ranks) >= 0).all()
+    for cluster in range(10):
+        assert (np.diff(info.scores[info.clusters == cluster]) <= 0).all()
+
+
+def test_assignments_are_to_nearest_centroids(engine, rng):
+    rows, scores = pool(rng)
+    indices, info = ally_fast.select(rows, scores, 800, 10, engine=engine, return_info=True)
+    distances = np.linalg.norm(rows[indices][:, None] - info.centroids, axis=2)
+    np.testing.assert_allclose(info.distances, distances.min(axis=1), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(("b", "k"), [(0, 5), (3, 7), (40, 1), (40, 40), (1, 1), (40, 3)])
+def test_corners(engine, b, k, rng):
+    rows, scores = pool(rng, n=40)
+    indices = ally_fast.select(rows, scores, b, k, engine=engine)
+    assert indices.dtype == np.int64
+    assert len(set(indices.tolist())) == len(indices) == b
+
+
+def test_fewer_distinct_rows_than_clusters(engine, rng):
+    rows = np.repeat(rng.normal(size=(3, 4)), 20, axis=0).astype(np.float32)
+    indices = ally_fast.select(rows, np.zeros(60), 30, 12, engine=engine)
+    assert len(set(indices.tolist())) == 30
+
+
+def test_reproducible_by_seed(engine, rng):
+    rows, scores = pool(rng, n=4000)
+    runs = [
+        ally_fast.select(rows, scores, 60, 20, engine=engine, seed=seed, return_info=True)
+        for seed in (0, 1, 0)
+    ]
+    np.testing.assert_array_equal(runs[0][0], runs[2][0])
+    np.testing.assert_array_equal(runs[0][1].centroids, runs[2][1].centroids)
+    assert not np.array_equal(runs[0][1].centroids, runs[1][1].centroids)
+
+
+@pytest.mark.parametrize("train_size", ["auto", None, 300], ids="train_size={}".format)
+def test_training_rows_are_reported(engine, train_size, rng):
+    rows, _ = pool(rng, n=2000)
+    result = ally_fast.kmeans(rows, 4, train_size=train_size, engine=engine)
+    assert result.train_rows == {"auto": 1024, None: 2000, 300: 300}[train_size]
+    assert result.engine == engine
+
+
+def test_quality(engine, rng):
+    rows, _ = pool(rng, n=2000)
+    result = ally_fast.kmeans(rows, 20, train_size=None, engine=engine)
+    native = ally_fast.kmeans(rows, 20, train_size=None)
+    assert result.inertia == pytest.approx(native.inertia, rel=0.05)
+
+
+def test_arrays_are_not_changed(engine, rng):
+    rows, scores = pool(rng)
+    rows.setflags(write=False)
+    before = rows.copy()
+    ally_fast.select(rows, scores, 20, 5, engine=engine, metric="cosine")
+    np.testing.assert_array_equal(rows, before)
+
+
+def test_auto_is_native():
+    assert choose_engine("auto") == "native"
+
+
+@pytest.mark.parametrize("name", ["native", "faiss", "sklearn"])
+def test_a_named_engine_is_that_engine(name):
+    assert choose_engine(name) == name

@@ -1,0 +1,74 @@
+"""What all tests share: fixtures for settings of the core, random data and the real pools."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parent))  # for cases.py, under any import mode
+
+from cases import RUNNABLE_ISAS
+
+settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=40)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def rng():
+    """Return a generator with a fixed seed."""
+    return np.random.default_rng(20240607)
+
+
+@pytest.fixture(params=RUNNABLE_ISAS, ids=lambda isa: f"isa={isa}")
+def isa(request, monkeypatch):
+    """Force each instruction set this machine can run, one after the other."""
+    monkeypatch.setenv("ALLY_FAST_ISA", request.param)
+    return request.param
+
+
+@pytest.fixture(params=[1, 2, 5], ids=lambda threads: f"threads={threads}")
+def threads(request, monkeypatch):
+    """Force the number of threads."""
+    monkeypatch.setenv("ALLY_FAST_THREADS", str(request.param))
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """Return the folder of real data, or skip."""
+    folder = os.environ.get("ALLY_FAST_DATA")
+    if not folder:
+        pytest.skip("needs real data: set ALLY_FAST_DATA to its folder")
+    if not Path(folder).is_dir():
+        pytest.skip(f"needs real data: ALLY_FAST_DATA={folder} is not a folder")
+    return Path(folder)
+
+
+def _load(data_dir, relative, *names):
+    path = data_dir / relative
+    if not path.is_file():
+        pytest.skip(f"needs real data: {path} is absent")
+    with np.load(path) as archive:
+        return tuple(archive[name] for name in names)
+
+
+@pytest.fixture(scope="session")
+def reviews(data_dir):
+    """Return 100,000 film reviews, (n, 128) float16 unit rows."""
+    return _load(data_dir, "imdb/imdb_lsa128_100k.npz", "X")[0]
+
+
+@pytest.fixture(scope="session")
+def sentences(data_dir):
+    """Return the first 200,000 of a million sentences, (n, 64) float32."""
+    quantized, scale = _load(data_dir, "imdb/imdb_sentences_lsa64_1M_int8.npz", "Q", "scale")
+    return quantized[:200_000].astype(np.float32) * scale
+
+
+@pytest.fixture(scope="session")
+def connections(data_dir):
+    """Return the KDD Cup 1999 pool, (n, 118) float32: a third of its rows are distinct."""
+    return _load(data_dir, "kddcup99/kdd10pct_118d.npz", "X")[0]

@@ -1,0 +1,162 @@
+"""The assignment is the float64 argmin, whichever path ran."""
+
+import numpy as np
+import pytest
+from cases import DTYPES, HARD_POOLS, LAYOUTS, RUNNABLE_ISAS, hard_pool, lay_out, tables
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ally_fast import _cpu, reference
+
+SHAPES = [
+    (1, 1, 1),
+    (3, 2, 1),
+    (15, 15, 7),
+    (16, 16, 8),
+    (17, 17, 9),
+    (63, 31, 31),
+    (64, 32, 32),
+    (65, 33, 33),
+    (127, 48, 63),
+    (129, 64, 65),
+    (200, 65, 100),
+    (70, 130, 129),
+    (40, 257, 300),
+    (9, 5, 1030),
+]
+
+
+def run(rows, centroids, isa, *, normalize=False, positions=None, threads=2, **options):
+    """Assign through the native module; a row left out would show as -1."""
+    table = _cpu.CentroidTable(np.ascontiguousarray(centroids, dtype=np.float32), isa)
+    out = np.full(len(rows) if positions is None else len(positions), -1, dtype=np.int32)
+    arguments = {"bf16": False, "certify": True, **options}
+    stats = _cpu.assign(
+        rows, table, out, normalize=normalize, positions=positions, threads=threads, **arguments
+    )
+    return out, stats
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+@given(table=tables(st.integers(0, 80)))
+def test_is_the_argmin(isa, table):
+    rows, centroids = table
+    np.testing.assert_array_equal(run(rows, centroids, isa)[0], reference.assign(rows, centroids))
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+@pytest.mark.parametrize("shape", SHAPES, ids="n={0[0]},k={0[1]},d={0[2]}".format)
+def test_is_the_argmin_at_the_edges_of_tiles(isa, shape, rng):
+    rows, centroids = hard_pool("plain", rng, *shape)
+    np.testing.assert_array_equal(run(rows, centroids, isa)[0], reference.assign(rows, centroids))
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+@pytest.mark.parametrize("d", [3, 16, 37], ids="d={}".format)
+@pytest.mark.parametrize("pool", HARD_POOLS)
+def test_is_the_argmin_on_hard_pools(isa, d, pool, rng):
+    rows, centroids = hard_pool(pool, rng, 300, 40, d)
+    np.testing.assert_array_equal(run(rows, centroids, isa)[0], reference.assign(rows, centroids))
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", DTYPES, ids="dtype={}".format)
+def test_any_strides(isa, layout, dtype, rng):
+    rows, centroids = hard_pool("plain", rng, 150, 20, 19)
+    rows = rows.astype(dtype)
+    expected = reference.assign(rows, centroids)
+    np.testing.assert_array_equal(run(lay_out(rows, layout), centroids, isa)[0], expected)
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_bfloat16(isa, layout, rng):
+    rows, centroids = hard_pool("plain", rng, 150, 20, 19)
+    bits = (rows.view(np.uint32) >> 16).astype(np.uint16)
+    expected = reference.assign(rounded_towards_zero(rows), centroids)
+    out, _ = run(lay_out_bits(bits, layout), centroids, isa, bf16=True)
+    np.testing.assert_array_equal(out, expected)
+
+
+def rounded_towards_zero(values):
+    """Return float32 values cut to the bits that bfloat16 keeps."""
+    return (values.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def lay_out_bits(bits, layout):
+    """Lay out bfloat16 bits by way of float16, the same two bytes."""
+    return lay_out(bits.view(np.float16), layout).view(np.uint16)
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+@pytest.mark.parametrize("dtype", DTYPES, ids="dtype={}".format)
+def test_normalized_rows(isa, dtype, rng):
+    rows, centroids = hard_pool("plain", rng, 200, 20, 19)
+    rows = rows.astype(dtype)
+    rows[::7] = 0
+    centroids = reference.normalize_rows(centroids)
+    np.testing.assert_array_equal(
+        run(rows, centroids, isa, normalize=True)[0],
+        reference.assign(rows, centroids, normalize=True),
+    )
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+def test_positions_pick_the_rows(isa, rng):
+    rows, centroids = hard_pool("plain", rng, 300, 20, 19)
+    positions = rng.permutation(300)[:170].astype(np.int64)
+    rows[np.setdiff1d(np.arange(300), positions)] = np.nan  # never read
+    np.testing.assert_array_equal(
+        run(rows, centroids, isa, positions=positions)[0],
+        reference.assign(rows[positions], centroids),
+    )
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+@pytest.mark.parametrize("threads", [1, 2, 5], ids="threads={}".format)
+def test_any_number_of_threads(isa, threads, rng):
+    rows, centroids = hard_pool("near_duplicates", rng, 3000, 33, 20)
+    out, _ = run(rows, centroids, isa, threads=threads)
+    np.testing.assert_array_equal(out, reference.assign(rows, centroids))
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+def test_the_lowest_centroid_wins_a_tie(isa, rng):
+    rows = rng.normal(size=(100, 12)).astype(np.float32)
+    centroids = np.tile(rng.normal(size=12).astype(np.float32), (50, 1))
+    assert not run(rows, centroids, isa)[0].any()
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids="value={}".format)
+@pytest.mark.parametrize("dtype", DTYPES, ids="dtype={}".format)
+def test_counts_rows_that_are_not_finite(isa, value, dtype, rng):
+    rows, centroids = hard_pool("plain", rng, 200, 5, 19)
+    rows = rows.astype(dtype)
+    rows[[77, 120, 199], [0, 18, 7]] = value
+    _, stats = run(rows, centroids, isa)
+    assert stats.nonfinite == 3
+    assert stats.first_nonfinite == 77
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+def test_without_certificate_the_distances_are_nearly_as_small(isa, rng):
+    rows, centroids = hard_pool("plain", rng, 2000, 40, 32)
+    fast, _ = run(rows, centroids, isa, certify=False)
+    exact, stats = run(rows, centroids, isa)
+    inertia = [
+        reference.paired_squared_distance(rows, centroids, out).sum() for out in (fast, exact)
+    ]
+    assert inertia[0] <= 1.001 * inertia[1]
+    assert 0 <= stats.uncertain <= 2000
+
+
+def test_real_reviews(reviews, isa):
+    rows, centroids = reviews[::50], reviews[::997].astype(np.float32)
+    np.testing.assert_array_equal(run(rows, centroids, isa)[0], reference.assign(rows, centroids))
+
+
+def test_real_connections(connections, isa):
+    rows, centroids = connections[::250], connections[::4999]
+    np.testing.assert_array_equal(run(rows, centroids, isa)[0], reference.assign(rows, centroids))

@@ -1,0 +1,221 @@
+"""Files import from lower floors only."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "ally_fast"
+CSRC = ROOT / "csrc"
+
+# A unit is a folder or a file directly in ally_fast/; it imports itself and lower floors.
+FLOORS = {
+    "_cpu": -1,  # the native core
+    "_cuda": -1,
+    "_optional": 0,
+    "_settings": 0,
+    "_version": 0,
+    "progress": 0,
+    "files": 0,
+    "ops": 1,
+    "arrays": 1,
+    "pools": 2,
+    "distributed": 2,
+    "primal_dual": 2,
+    "cluster": 3,
+    "selection": 4,
+    "generate": 4,
+    "strategies": 5,
+    "experiments": 6,
+    "integrations": 6,
+    "report": 6,
+    "cli": 7,
+    "__main__": 8,
+    "__init__": 8,
+    "reference": 9,  # nobody imports it
+}
+# May use the face of the package, `ally_fast.<name>`, like any user.
+USERS_OF_THE_FACE = {"cli", "__main__", "experiments", "integrations"}
+OPTIONAL_PACKAGES = {
+    "faiss",
+    "matplotlib",
+    "ml_dtypes",
+    "pyarrow",
+    "ray",
+    "scipy",
+    "sklearn",
+    "torch",
+    "zarr",
+}
+FORBIDDEN_BETWEEN = [("selection", "primal_dual"), ("strategies", "report")]
+
+PYTHON_FILES = sorted(PACKAGE.rglob("*.py"))
+NATIVE_FILES = sorted(
+    path for path in CSRC.rglob("*") if path.suffix in {".h", ".cpp", ".cu", ".cuh"}
+)
+
+
+def unit_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """Yield (absolute dotted module, imported name or None, only for type checkers)."""
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for inner in ast.walk(node)
+    }
+    package = ["ally_fast", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, None, id(node) in typing_only
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield module, alias.name, id(node) in typing_only
+
+
+def units_imported(path):
+    """Yield the units of ally_fast that a file imports; "" for the face itself."""
+    for module, name, _ in imports(path):
+        if module == "ally_fast":
+            yield name if name in FLOORS else ""
+        elif module.startswith("ally_fast."):
+            yield module.split(".")[1]
+
+
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", PYTHON_FILES, ids=relative)
+def test_imports_go_down(path):
+    unit = unit_of(path)
+    for imported in units_imported(path):
+        if imported == "":
+            assert unit in USERS_OF_THE_FACE, "only the top floors use the face of the package"
+        elif imported != unit:
+            assert FLOORS[imported] < FLOORS[unit], f"{unit} may not import {imported}"
+            assert (unit, imported) not in FORBIDDEN_BETWEEN
+
+
+def test_every_file_has_a_floor():
+    assert {unit_of(path) for path in PYTHON_FILES} <= set(FLOORS)
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in PYTHON_FILES if unit_of(p) != "reference"], ids=relative
+)
+def test_nobody_imports_the_reference(path):
+    assert "reference" not in units_imported(path)
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in PYTHON_FILES if unit_of(p) == "reference"], ids=relative
+)
+def test_the_reference_imports_numpy_only(path):
+    allowed = {"numpy", *sys.stdlib_module_names}
+    for module, _, _ in imports(path):
+        root = module.split(".")[0]
+        assert root in allowed or module.startswith("ally_fast.reference")
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in PYTHON_FILES if unit_of(p) == "ops" and p.stem != "__init__"], ids=relative
+)
+def test_ops_do_not_know_each_other(path):
+    for module, _, _ in imports(path):
+        assert not module.startswith("ally_fast.ops")
+
+
+@pytest.mark.parametrize("path", PYTHON_FILES, ids=relative)
+def test_optional_packages_enter_by_require(path):
+    for module, _, typing_only in imports(path):
+        assert typing_only or module.split(".")[0] not in OPTIONAL_PACKAGES
+
+
+@pytest.mark.parametrize("path", [p for p in PYTHON_FILES if p.name != "__init__.py"], ids=relative)
+def test_files_stay_readable(path):
+    assert len(path.read_text().splitlines()) <= 400
+
+
+def test_the_face_only_re_exports():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    for node in tree.body:
+        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        is_constant = isinstance(node, ast.Assign) and all(
+            isinstance(target, ast.Name) and re.fullmatch(r"__\w+__", target.id)
+            for target in node.targets
+        )
+        assert is_docstring or is_constant or isinstance(node, ast.ImportFrom)
+
+
+def test_import_loads_nothing_optional():
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, ally_fast; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    ).stdout.split()
+    assert "ally_fast._cpu" in loaded
+    assert not {name.split(".")[0] for name in loaded} & OPTIONAL_PACKAGES
+    assert not [name for name in loaded if name.startswith("ally_fast.reference")]
+
+
+# csrc
+
+
+def includes(path):
+    return re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', path.read_text(), re.MULTILINE)
+
+
+def resolve(path, include):
+    """Return the file of csrc/ that an include names, or None for one from outside."""
+    for folder in (path.parent, CSRC):
+        if (found := (folder / include).resolve()).is_file() and CSRC in found.parents:
+            return found.relative_to(CSRC)
+    return None
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in NATIVE_FILES if p.relative_to(CSRC).parts[0] != "binding"], ids=relative
+)
+def test_the_core_knows_no_python_and_no_torch(path):
+    foreign = re.compile(r"(Python\.h|pybind11|torch|ATen|c10|numpy)", re.IGNORECASE)
+    assert not [name for name in includes(path) if foreign.match(name)]
+
+
+@pytest.mark.parametrize("path", NATIVE_FILES, ids=relative)
+def test_native_includes_go_down(path):
+    here = path.relative_to(CSRC).parts
+    for include in includes(path):
+        there = resolve(path, include)
+        if there is None:
+            continue
+        if here[0] == "common":
+            assert there.parts[0] == "common"
+        elif here[0] == "ops":
+            assert there.parts[0] == "common" or there.parts[:2] == here[:2], (
+                "an op includes common/ and its own folder only"
+            )
+        assert there.parts[0] != "binding" or here[0] == "binding"
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(p for p in (CSRC / "ops").iterdir() if p.is_dir()), ids=lambda p: p.name
+)
+def test_one_stem_everywhere(folder):
+    op = folder.name
+    assert (folder / f"{op}.h").is_file()
+    assert list(folder.glob(f"{op}_cpu*.cpp"))
+    assert (ROOT / "tests" / "ops" / f"test_{op}.py").is_file()

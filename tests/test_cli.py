@@ -1,0 +1,395 @@
+"""The command line, as a user at a shell meets it."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ally_fast
+from ally_fast.cli import main, select_command
+
+N, D, K, B = 60, 4, 5, 12
+BASE = ("--embeddings", "pool.npy", "--scores", "scores.npy", "-b", str(B), "-k", str(K))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch, rng):
+    """Work in a folder that holds a pool and its scores."""
+    monkeypatch.chdir(tmp_path)
+    np.save("pool.npy", rng.normal(size=(N, D)).astype(np.float32))
+    np.save("scores.npy", rng.normal(size=N))
+    return tmp_path
+
+
+def select(*options, out="batch.npy"):
+    """Run the command with the usual files; return its exit status."""
+    return main(["select", *BASE, "-o", out, *map(str, options)])
+
+
+def expected(**options):
+    return ally_fast.select(np.load("pool.npy"), np.load("scores.npy"), B, K, **options)
+
+
+def error_of(capsys, status):
+    """Check that a run failed as a mistake should, and return what it said."""
+    captured = capsys.readouterr()
+    assert status == 2
+    assert captured.out == ""
+    assert re.fullmatch(r"ally-fast: error: [^\n]+\n", captured.err)
+    return captured.err
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+# Results
+
+
+def test_csv():
+    assert select(out="batch.csv") == 0
+    indices, info = expected(return_info=True)
+    with open("batch.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert list(table[0]) == ["order", "index", "score", "cluster", "rank", "distance"]
+    assert [int(row["order"]) for row in table] == list(range(B))
+    assert [int(row["index"]) for row in table] == indices.tolist()
+    assert [int(row["cluster"]) for row in table] == info.clusters.tolist()
+    assert [int(row["rank"]) for row in table] == info.ranks.tolist()
+    assert [float(row["score"]) for row in table] == info.scores.tolist()
+    assert [float(row["distance"]) for row in table] == info.distances.tolist()
+
+
+def test_npy():
+    assert select(out="batch.npy") == 0
+    assert np.load("batch.npy").dtype == np.int64
+    np.testing.assert_array_equal(np.load("batch.npy"), expected())
+
+
+def test_json():
+    assert select(out="batch.json") == 0
+    batch = json.loads(Path("batch.json").read_text())
+    assert batch["indices"] == expected().tolist()
+    assert batch["info"]["rows"] == N
+    assert batch["info"]["picks"] == len(batch["scores"]) == B
+
+
+def test_parquet():
+    pq = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+    assert select(out="batch.parquet") == 0
+    table = pq.read_table("batch.parquet")
+    assert table.column_names == ["order", "index", "score", "cluster", "rank", "distance"]
+    np.testing.assert_array_equal(table["index"], expected())
+
+
+def test_inputs_by_key():
+    pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+    np.savez("pool.npz", rows=np.load("pool.npy"), duals=np.load("scores.npy"))
+    columns = {"rows": list(np.load("pool.npy")), "duals": np.load("scores.npy")}
+    pq.write_table(pa.table(columns), "pool.parquet", row_group_size=7)
+    for file in ("pool.npz", "pool.parquet"):
+        arguments = ["--embeddings", f"{file}:rows", "--scores", f"{file}:duals", "-b", B, "-k", K]
+        assert main(["select", *map(str, arguments), "-o", "batch.npy", "--force"]) == 0
+        np.testing.assert_array_equal(np.load("batch.npy"), expected())
+
+
+OPTIONS = {
+    "allocation": ("proportional", "proportional"),
+    "max_score": ("0.5", 0.5),
+    "radius": ("0.8", 0.8),
+    "train_size": ("all", None),
+    "max_iter": ("1", 1),
+    "tol": ("0.5", 0.5),
+    "metric": ("cosine", "cosine"),
+    "engine": ("sklearn", "sklearn"),
+    "device": ("cpu", "cpu"),
+    "seed": ("7", 7),
+    "chunk_rows": ("9", 9),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options(name):
+    text, value = OPTIONS[name]
+    if name == "engine":
+        pytest.importorskip("sklearn", reason="needs scikit-learn")
+    assert select(f"--{name.replace('_', '-')}", text) == 0
+    np.testing.assert_array_equal(np.load("batch.npy"), expected(**{name: value}))
+
+
+def test_every_argument_of_select_has_its_option(monkeypatch):
+    given = {}
+
+    def spy(*positional, **options):
+        given.update(options)
+        raise ValueError("seen")
+
+    monkeypatch.setattr(ally_fast, "select", spy)
+    assert select() == 2
+    wanted = ally_fast.cli.main.__globals__["_OPTION_OF_ARGUMENT"]
+    assert {*given, "embeddings", "dual_scores"} == {*wanted, "progress", "return_info"}
+
+
+def test_files_of_weights_labels_and_centroids(rng):
+    weights, labeled = rng.random(K), rng.normal(size=(3, D)).astype(np.float16)
+    np.save("weights.npy", weights)
+    np.save("labeled.npy", labeled)
+    assert select("--save-centroids", "centroids.npy", out="first.npy") == 0
+    centroids = np.load("centroids.npy")
+    assert centroids.shape == (K, D)
+    files = ("--allocation", "weights.npy", "--labeled", "labeled.npy", "--radius", 0.5)
+    assert select(*files, "--centroids", "centroids.npy") == 0
+    wanted = expected(
+        allocation=weights, labeled_embeddings=labeled, radius=0.5, centroids=centroids
+    )
+    np.testing.assert_array_equal(np.load("batch.npy"), wanted)
+
+
+@pytest.mark.parametrize("kind", ["mask", "indices"])
+def test_exclude(kind, rng):
+    mask = rng.random(N) < 0.5
+    np.save("exclude.npy", mask if kind == "mask" else np.flatnonzero(mask))
+    assert select("--exclude", "exclude.npy") == 0
+    np.testing.assert_array_equal(np.load("batch.npy"), expected(exclude=mask))
+
+
+def test_the_next_rounds():
+    """Batches written earlier are excluded as they are, beside a mask."""
+    mask = np.arange(N) < 10
+    np.save("mask.npy", mask)
+    assert select("--exclude", "mask.npy", out="one.csv") == 0
+    assert select("--exclude", "mask.npy", "--exclude", "one.csv", out="two.npy") == 0
+    earlier = ally_fast.select(np.load("pool.npy"), np.load("scores.npy"), B, K, exclude=mask)
+    wanted = expected(exclude=np.union1d(earlier, np.flatnonzero(mask)))
+    np.testing.assert_array_equal(np.load("two.npy"), wanted)
+
+
+def test_threads_are_set_for_the_run_only(monkeypatch):
+    seen = []
+    real = ally_fast.select
+
+    def spy(*positional, **options):
+        seen.append(os.environ.get("ALLY_FAST_THREADS"))
+        return real(*positional, **options)
+
+    monkeypatch.setattr(ally_fast, "select", spy)
+    monkeypatch.delenv("ALLY_FAST_THREADS", raising=False)
+    assert select("--threads", 3) == 0
+    assert seen == ["3"]
+    assert "ALLY_FAST_THREADS" not in os.environ
+
+
+def test_plot():
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+    assert select("--plot", "batch.png") == 0
+    assert Path("batch.png").read_bytes().startswith(b"\x89PNG")
+
+
+# What is printed
+
+
+def test_summary(capsys):
+    assert select() == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    lines = dict(line.split(maxsplit=1) for line in captured.out.splitlines())
+    assert lines["rows"] == "60 (60 eligible)"
+    assert lines["clusters"] == "5 (0 empty)"
+    assert lines["picks"] == "12"
+    assert lines["written"] == "batch.npy"
+    assert {"seconds", "rows/s", "peak"} <= set(lines)
+
+
+def test_quiet(capsys):
+    assert select("--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_json_summary(capsys):
+    assert select("--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["rows"], summary["clusters"], summary["picks"]) == (N, K, B)
+    assert summary["output"] == "batch.npy"
+    assert summary["peak_memory_bytes"] > 0
+    assert summary["stage_seconds"]["total"] == summary["seconds"] > 0
+
+
+def test_info(capsys):
+    assert main(["info"]) == 0
+    text = capsys.readouterr().out
+    assert main(["info", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["version"] == ally_fast.__version__
+    assert facts["isa"] in facts["isas_runnable"]
+    assert set(facts["isas_runnable"]) <= set(facts["isas_compiled"])
+    assert facts["threads"] >= 1
+    assert facts["engines"]["native"]
+    for word in (facts["version"], facts["isa"], "engines", "devices", "data folder"):
+        assert word in text
+
+
+def test_info_tells_engines_by_their_metadata(monkeypatch):
+    versions = {"faiss-gpu": "1.15"}
+
+    def version(name):
+        if name in versions:
+            return versions[name]
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    facts = main.__globals__["info_command"].installation()
+    assert (facts["engines"]["faiss"], facts["engines"]["sklearn"]) == ("1.15", None)
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"ally-fast {ally_fast.__version__}\n"
+
+
+# Mistakes
+
+MISTAKES = {
+    "missing pool": (["--embeddings", "no.npy"], r"no\.npy: no such file"),
+    "missing scores": (["--scores", "no.npy"], r"no\.npy: no such file"),
+    "text as pool": (["--embeddings", "text.npy"], r"text\.npy: not a NumPy file of numbers"),
+    "key not there": (["--embeddings", "z.npz:c"], r"z\.npz: no key 'c'; it has 'a', 'b'"),
+    "extension in": (["--embeddings", "x.txt"], r"x\.txt: embeddings are read from"),
+    "extension out": (["-o", "batch.txt"], r"batch\.txt: .* \.csv, \.npy, \.parquet, \.json"),
+    "folder out": (["-o", "no/batch.csv"], r"no: no such folder"),
+    "output exists": (["-o", "old.csv"], r"old\.csv: exists; add --force"),
+    "output is input": (["-o", "scores.npy", "--force"], r"scores\.npy: is an input"),
+    "output twice": (["--save-centroids", "batch.npy"], r"batch\.npy: is an input or output"),
+    "k": (["-k", "0"], r"-k"),
+    "b": (["-b", "61"], r"-b.*61.*60"),
+    "metric": (["--metric", "l1"], r"--metric.*l1"),
+    "engine": (["--engine", "magic"], r"--engine.*magic"),
+    "device": (["--device", "cuda"], r"cuda"),
+    "allocation": (["--allocation", "fair"], r"--allocation.*equal.*fair"),
+    "labeled alone": (["--labeled", "pool.npy"], r"radius"),
+    "scores length": (["--scores", "short.npy"], r"--scores.*3.*60"),
+    "mask length": (["--exclude", "mask.npy"], r"mask\.npy.*60.*2"),
+    "mask of numbers": (["--exclude", "zeros.npy"], r"zeros\.npy.*store a mask as booleans"),
+    "index": (["--exclude", "far.npy"], r"--exclude.*99"),
+    "train size": (["--train-size", "most"], r"'most' is not auto, all or a number"),
+    "threads": (["--threads", "0"], r"'0' is not a positive number"),
+    "not a number": (["-b", "ten"], r"-b.*ten"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes(case, folder, capsys):
+    options, message = MISTAKES[case]
+    np.savez("z.npz", a=[1], b=[2])
+    np.save("short.npy", np.zeros(3))
+    np.save("mask.npy", np.array([True, False]))
+    np.save("zeros.npy", np.zeros(N, int))
+    np.save("far.npy", np.array([99]))
+    for name in ("text.npy", "x.txt", "old.csv"):
+        Path(name).write_text("text")
+    before = names(folder)
+    try:
+        status = select(*options)
+    except SystemExit as end:
+        status = end.code
+    assert re.search(message, error_of(capsys, status))
+    assert names(folder) == before
+    assert Path("old.csv").read_text() == "text"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("a\nb"), OSError("disk full")])
+def test_other_errors_are_one_line_too(error, capsys, monkeypatch):
+    def fail(*positional, **options):
+        raise error
+
+    monkeypatch.setattr(ally_fast, "select", fail)
+    error_of(capsys, select())
+    with pytest.raises(type(error)):
+        select("--debug")
+
+
+@pytest.mark.parametrize(
+    ("package", "options", "message"),
+    [
+        ("matplotlib", ["--plot", "p.png"], r"--plot needs matplotlib: pip .*\[report\]"),
+        ("pyarrow", ["-o", "b.parquet"], r"writing b\.parquet needs pyarrow: pip .*\[parquet\]"),
+    ],
+)
+def test_a_missing_package_is_told_before_any_work(package, options, message, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(ally_fast, "select", None)
+    assert re.search(message, error_of(capsys, select(*options)))
+
+
+def test_force_replaces():
+    Path("batch.npy").write_text("old")
+    assert select("--force") == 0
+    np.testing.assert_array_equal(np.load("batch.npy"), expected())
+
+
+def test_an_interrupted_write_leaves_nothing(folder, capsys, monkeypatch):
+    def write_half(file, *rest):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(select_command, "write_batch", write_half)
+    before = names(folder)
+    assert select() == 130
+    assert capsys.readouterr() == ("", "ally-fast: interrupted\n")
+    assert names(folder) == before
+
+
+# As a process of its own
+
+
+def start(*arguments, **options):
+    command = [sys.executable, "-W", "error", "-m", "ally_fast", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(Path(ally_fast.__file__).parents[1])}
+    return subprocess.Popen(
+        command,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+
+
+def test_python_m():
+    process = start("select", *BASE, "-o", "batch.npy")
+    output, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "")
+    assert output.startswith("rows")
+
+
+def test_the_reader_of_the_output_goes_away():
+    process = start("info")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 141
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_signals(number, status, word, folder):
+    os.mkfifo("slow.csv")  # reading it waits until somebody writes
+    before = names(folder)
+    process = start("select", *BASE[:3], "slow.csv:s", *BASE[4:], "-o", "batch.npy")
+    with open("slow.csv", "w"):  # opens once the process reads
+        process.send_signal(number)
+        output, errors = process.communicate()
+    assert (process.returncode, output, errors) == (status, "", f"ally-fast: {word}\n")
+    assert names(folder) == before

@@ -1,0 +1,66 @@
+"""The examples of the public functions run, and their docstrings are complete."""
+
+import doctest
+import inspect
+
+import pytest
+
+import ally_fast
+
+PUBLIC = {name: getattr(ally_fast, name) for name in ally_fast.__all__ if not name.startswith("_")}
+FUNCTIONS = {name: value for name, value in PUBLIC.items() if inspect.isfunction(value)}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_examples(name):
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    runner = doctest.DocTestRunner(optionflags=flags)
+    for example in doctest.DocTestFinder().find(PUBLIC[name], name):
+        assert runner.run(example).failed == 0
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("section", ["Parameters", "Returns", "Raises", "Examples"])
+def test_sections(name, section):
+    assert f"{section}\n{'-' * len(section)}" in inspect.getdoc(FUNCTIONS[name])
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_parameter_is_described(name):
+    text = inspect.getdoc(FUNCTIONS[name])
+    described = text.split("Parameters\n----------")[1].split("Returns\n-------")[0]
+    for parameter in inspect.signature(FUNCTIONS[name]).parameters:
+        assert parameter in described
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_first_line_is_a_sentence(name):
+    first = inspect.getdoc(PUBLIC[name]).splitlines()[0]
+    assert first.endswith(".")
+
+
+def test_the_public_call_is_the_contract():
+    signature = inspect.signature(ally_fast.select)
+    expected = {
+        "allocation": "equal",
+        "exclude": None,
+        "labeled_embeddings": None,
+        "radius": None,
+        "max_score": None,
+        "centroids": None,
+        "train_size": "auto",
+        "max_iter": 25,
+        "tol": 1e-3,
+        "metric": "euclidean",
+        "engine": "auto",
+        "device": "auto",
+        "seed": 0,
+        "chunk_rows": None,
+        "progress": False,
+        "return_info": False,
+    }
+    positional = ["embeddings", "dual_scores", "b", "k"]
+    assert list(signature.parameters) == [*positional, *expected]
+    for name, default in expected.items():
+        assert signature.parameters[name].default == default
+        assert signature.parameters[name].kind is inspect.Parameter.KEYWORD_ONLY

@@ -1,0 +1,129 @@
+"""What an installation holds: version, stubs, types, and an import that loads nothing optional."""
+
+import ast
+import importlib
+import json
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import ally_fast
+from ally_fast import _cpu, _version
+
+PACKAGE = Path(ally_fast.__file__).parent
+ROOT = Path(__file__).parents[1]
+
+
+def native_module(name):
+    """Import a native module, or skip where it is not built."""
+    if name == "_cuda":
+        return pytest.importorskip("ally_fast._cuda", reason="built without CUDA")
+    return importlib.import_module(f"ally_fast.{name}")
+
+
+def public(names):
+    return {name for name in names if not name.startswith("_")}
+
+
+def parameters(function):
+    """Names of a function's parameters, those of keyword only ones after a "*"."""
+    args = function.args
+    positional = [arg.arg for arg in args.posonlyargs + args.args if arg.arg != "self"]
+    return positional + ["*"] * bool(args.kwonlyargs) + [arg.arg for arg in args.kwonlyargs]
+
+
+def bound_parameters(function):
+    """Return the same, read from the signature that pybind11 writes into the docstring."""
+    signature = function.__doc__.splitlines()[0]
+    return parameters(ast.parse(f"def {signature}: ...").body[0])
+
+
+def test_version_is_the_same_everywhere():
+    assert ally_fast.__version__ == _version.__version__
+    assert metadata.version("ally-fast") == _version.__version__
+    assert _cpu.build_info()["version"] == _version.__version__
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.search(r"^version: (.+)$", citation, re.MULTILINE)[1] == _version.__version__
+
+
+def test_import_loads_nothing_optional():
+    requirements = metadata.requires("ally-fast")
+    code = "import json, sys, ally_fast; print(json.dumps(sorted(sys.modules)))"
+    printed = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+    loaded = {name.partition(".")[0] for name in json.loads(printed)}
+    optional = {re.match(r"[\w-]+", line)[0] for line in requirements if "extra" in line}
+    modules = {"faiss", "sklearn", "scipy", "ml_dtypes", "pyarrow"}
+    modules |= {name.replace("-", "_") for name in optional - {"ally-fast", "numpy"}}
+    assert {"torch", "matplotlib", "superkmeans"} <= modules
+    assert loaded & modules == set()
+
+
+@pytest.mark.parametrize("name", ["_cpu", "_cuda"])
+def test_stub_describes_the_module(name):
+    module = native_module(name)
+    body = ast.parse((PACKAGE / f"{name}.pyi").read_text()).body
+    functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+    classes = {node.name: node for node in body if isinstance(node, ast.ClassDef)}
+    assert public(functions) | public(classes) == public(vars(module))
+    for function in functions.values():
+        assert parameters(function) == bound_parameters(getattr(module, function.name))
+    for cls in classes.values():
+        if cls.name.startswith("_"):
+            continue
+        methods = {node.name: node for node in cls.body}
+        assert public(methods) == public(vars(getattr(module, cls.name)))
+        for method in methods.values():
+            bound = getattr(getattr(module, cls.name), method.name)
+            if not isinstance(bound, property):
+                expected = [arg for arg in bound_parameters(bound) if arg != "self"]
+                assert parameters(method) == expected, method.name
+
+
+def test_types_are_shipped():
+    assert (PACKAGE / "py.typed").is_file()
+
+
+def test_cpu_module_reports_what_was_built():
+    info = _cpu.build_info()
+    assert set(_cpu.isas()) <= set(info["isas"])
+    assert info["isas"][-1] == "portable"
+    assert "-ffp-contract=off" in info["flags"]
+    assert "native" not in info["flags"]
+
+
+def test_cuda_module_answers():
+    cuda = native_module("_cuda")
+    devices = cuda.devices()
+    assert cuda.is_available() == bool(devices)
+    assert cuda.device_count() == len(devices)
+    assert int(cuda.runtime_version().split(".")[0]) >= 12
+    assert (cuda.status() == "no error") == cuda.is_available()
+    for device in devices:
+        assert set(device) == {
+            "name",
+            "total_memory_bytes",
+            "compute_capability",
+            "multiprocessors",
+        }
+        assert device["compute_capability"] >= (5, 0)
+        assert device["total_memory_bytes"] > 0
+        assert device["multiprocessors"] > 0
+
+
+@pytest.mark.gpu
+def test_cuda_module_sees_the_device():
+    cuda = native_module("_cuda")
+    if not cuda.is_available():
+        pytest.skip(f"needs a GPU: {cuda.status()}")
+    assert cuda.driver_version() >= "12"
+
+
+def test_command_is_installed():
+    scripts = metadata.entry_points(group="console_scripts", name="ally-fast")
+    assert {script.value for script in scripts} == {"ally_fast.cli:main"}
