@@ -7,7 +7,7 @@ PYTHON ?= python3
 ARGS ?=
 PY := .venv/bin/python
 NATIVE := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu')
-NVCC := $(shell PATH="$$PATH:$${CUDA_HOME:-/usr/local/cuda}/bin" command -v nvcc)
+NVCC := $(shell PATH="$$CUDA_HOME/bin:$$PATH:/usr/local/cuda/bin" command -v nvcc)
 
 .PHONY: demo test bench lint format sanitize cuda-compile build wheel-check clean
 
@@ -38,7 +38,7 @@ sanitize: .venv/dev.stamp
 # Needs the toolkit, not a GPU.
 cuda-compile: .venv/dev.stamp
 ifeq ($(NVCC),)
-	@echo "cuda-compile: no nvcc here (PATH, CUDA_HOME/bin): the CUDA module was NOT compiled"
+	@echo "cuda-compile: no nvcc here (CUDA_HOME/bin, PATH): the CUDA module was NOT compiled"
 else
 	ALLY_FAST_CUDA=1 $(PY) setup.py -q build_ext --inplace
 	$(PY) -c "from ally_fast import _cuda; print('_cuda imports:', _cuda.status())"
@@ -47,7 +47,7 @@ endif
 # The sdist, and from it the wheel, both in isolation.
 build: .venv/dev.stamp
 	rm -rf dist
-	$(PY) -m build
+	$(PY) -m build --quiet
 
 # What a user gets: the wheel alone, in a fresh environment, away from this folder.
 wheel-check: build

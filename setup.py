@@ -43,10 +43,7 @@ ISA_FLAGS = {
     "avx512bf16": f"{AVX512} -mavx512bf16",
     "amx": f"{AVX512} -mavx512bf16 -mamx-tile -mamx-bf16",
 }
-NVCC_FLAGS = (
-    "-std=c++17 -O3 -Icsrc -Werror all-warnings "
-    "-Xcompiler -Wall,-Wextra,-Werror,-fPIC,-fvisibility=hidden"
-).split()
+NVCC_FLAGS = "-std=c++17 -O3 -Icsrc -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra".split()
 # No debug information in what is shipped; -s strips the symbols as well.
 LINK_FLAGS = ["-shared", "-pthread", "-s"]
 if sys.platform == "darwin":
@@ -54,7 +51,8 @@ if sys.platform == "darwin":
 NVCC_LINK_FLAGS = ["-shared", "-cudart=static", "-Xlinker=-s"]
 # An sdist meets compilers we have not seen: their new warnings must not stop an installation.
 if not (ROOT / "PKG-INFO").exists():
-    CXX_FLAGS.append("-Werror")
+    CXX_FLAGS += ["-Werror"]
+    NVCC_FLAGS += ["-Werror", "all-warnings", "-Xcompiler", "-Werror"]
 
 
 def sources(*patterns):
@@ -116,21 +114,25 @@ class Ninja:
             sys.exit("ally-fast: the native build failed; the compiler's message is above")
 
 
-def compile_core(ninja, flags, isa_flags=None):
-    """Add every file of csrc/common and csrc/ops; return (objects, flags with the definitions)."""
+def probe_instruction_sets():
+    """Return (options of each instruction set the compiler knows, definitions for every file)."""
     known = {}
     for isa, options in ISA_FLAGS.items():
-        options = options.split()
-        if X86 and output_of(*CXX, *options, "-fsyntax-only", "-x", "c++", os.devnull) is not None:
-            known[isa] = options + (isa_flags or {}).get(isa, [])
+        probe = [*CXX, *options.split(), "-fsyntax-only", "-x", "c++", os.devnull]
+        if X86 and output_of(*probe) is not None:
+            known[isa] = options.split()
     missing = [f"-DALLY_FAST_NO_{isa.upper()}" for isa in ISA_FLAGS if isa not in known]
-    flags = [*flags, f"-DALLY_FAST_X86={int(X86)}", *missing]
+    return known, [f"-DALLY_FAST_X86={int(X86)}", *missing]
+
+
+def compile_core(ninja, flags, isas):
+    """Add csrc/common and csrc/ops, less the instruction sets that are not in `isas`."""
     objects = []
     for source in sources("common/**/*.cpp", "ops/**/*.cpp"):
         isa = Path(source).stem.rpartition("_")[2]
-        if isa in known or isa not in ISA_FLAGS:
-            objects.append(ninja.compile("cxx", source, flags + known.get(isa, [])))
-    return objects, flags
+        if isa in isas or isa not in ISA_FLAGS:
+            objects.append(ninja.compile("cxx", source, flags + isas.get(isa, [])))
+    return objects
 
 
 def find_nvcc():
@@ -138,13 +140,15 @@ def find_nvcc():
     wanted = os.environ.get("ALLY_FAST_CUDA", "auto")
     if wanted not in ("auto", "0", "1"):
         sys.exit(f"ally-fast: ALLY_FAST_CUDA={wanted!r}, needed: auto, 0 or 1")
-    home = os.environ.get("CUDA_HOME", "/usr/local/cuda")
-    nvcc = shutil.which("nvcc") or shutil.which("nvcc", path=f"{home}/bin")
+    folders = [os.environ.get("PATH", ""), "/usr/local/cuda/bin"]
+    if home := os.environ.get("CUDA_HOME"):
+        folders.insert(0, f"{home}/bin")
+    nvcc = shutil.which("nvcc", path=os.pathsep.join(folders))
     release = re.search(r"release (\d+)", output_of(nvcc, "--version") or "") if nvcc else None
     if wanted != "0" and release and int(release[1]) >= 12:
         return nvcc
     if wanted == "1":
-        sys.exit("ally-fast: ALLY_FAST_CUDA=1 needs nvcc 12 or later, on PATH or in CUDA_HOME/bin")
+        sys.exit("ally-fast: ALLY_FAST_CUDA=1 needs nvcc 12 or later, in CUDA_HOME/bin or on PATH")
     return None
 
 
@@ -184,15 +188,18 @@ class BuildModules(build_ext):
         ninja = Ninja(f"build/ninja-{sysconfig.get_config_var('SOABI')}", rules)
         binding = binding_flags(ninja)
 
-        objects, flags = compile_core(ninja, CXX_FLAGS)
-        objects.append(ninja.compile("cxx", "csrc/binding/cpu_module.cpp", flags + binding))
+        isas, definitions = probe_instruction_sets()
+        flags = CXX_FLAGS + definitions
+        # The binding takes longest and so comes first.
+        objects = [ninja.compile("cxx", "csrc/binding/cpu_module.cpp", flags + binding)]
+        objects += compile_core(ninja, flags, isas)
         modules = {"ally_fast._cpu": ninja.link("_cpu.so", objects, CXX, LINK_FLAGS)}
 
         if NVCC:
             portable, sm90a = cuda_architectures()
             missing = [] if sm90a else ["-DALLY_FAST_NO_SM90A"]
             objects = [
-                ninja.compile("cxx", "csrc/binding/cuda_module.cpp", CXX_FLAGS + missing + binding)
+                ninja.compile("cxx", "csrc/binding/cuda_module.cpp", flags + missing + binding)
             ]
             for source in sources("cuda/**/*.cu", "ops/**/*_cuda.cu", "ops/**/*_sm90a.cu"):
                 if options := sm90a if source.endswith("_sm90a.cu") else portable:
@@ -221,12 +228,13 @@ class Sanitize(Command):
     def run(self):
         ninja = Ninja("build/sanitize", {"cxx": CXX})
         checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+        isas, definitions = probe_instruction_sets()
         # The tile instructions are emulated, so that their code is checked on any machine.
+        definitions.append("-DALLY_FAST_EMULATE_AMX")
+        isas.get("amx", []).extend(["-include", "csrc/tests/amx_emulation.h"])
         # Instrumented code brings false warnings: the ordinary build has already judged them.
-        flags = [*CXX_FLAGS, *checks, "-O1", "-g", "-Wno-error", "-DALLY_FAST_EMULATE_AMX"]
-        objects, flags = compile_core(
-            ninja, flags, {"amx": ["-include", "csrc/tests/amx_emulation.h"]}
-        )
+        flags = [*CXX_FLAGS, *definitions, *checks, "-O1", "-g", "-Wno-error"]
+        objects = compile_core(ninja, flags, isas)
         objects += [ninja.compile("cxx", source, flags) for source in sources("tests/*.cpp")]
         program = ninja.link("test_core", objects, CXX, [*checks, "-pthread"])
         ninja.run()

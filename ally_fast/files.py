@@ -65,8 +65,8 @@ def whole_file(path: str, *, force: bool = False) -> Iterator[IO[bytes]]:
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
     partial = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.part")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
@@ -75,6 +75,10 @@ def whole_file(path: str, *, force: bool = False) -> Iterator[IO[bytes]]:
             os.replace(partial, target)
         else:
             _publish(partial, target, path)
+    except OSError as error:  # a full disk names no file, and the user knows none but `path`
+        if error.filename in (None, partial):
+            error.filename = path
+        raise
     finally:
         if os.path.lexists(partial):
             os.unlink(partial)

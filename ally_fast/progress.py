@@ -9,13 +9,14 @@ import time
 from types import TracebackType
 from typing import TextIO
 
-_FIRST_DRAW_SECONDS = 0.2
 _REDRAW_SECONDS = 0.1
 _BAR_WIDTH = 24
 
 
 class Progress:
     """Show how far a stage is; the line is wiped when the stage ends, well or not.
+
+    Use as a context manager around the stage.
 
     Parameters
     ----------
@@ -27,6 +28,8 @@ class Progress:
         Name of the stage.
     unit : str
         What is counted, such as ``"rows"``.
+    at_most : bool
+        The stage may end before `total`, as iterations do that converge.
     stream : text stream, optional
         Standard error by default.
 
@@ -44,19 +47,20 @@ class Progress:
         label: str,
         *,
         unit: str = "rows",
+        at_most: bool = False,
         stream: TextIO | None = None,
     ) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._on = enabled and _is_terminal(self._stream)
         self._total, self._label, self._unit = total, label, unit
+        self._bound = "at most " if at_most else ""
         self._done = 0
-        self._drawn = False
         self._started = self._next_draw = 0.0
 
     def __enter__(self) -> Progress:
         """Start the clock."""
-        self._started = time.monotonic()
-        self._next_draw = self._started + _FIRST_DRAW_SECONDS
+        self._started = self._next_draw = time.monotonic()
+        self.advance(0)
         return self
 
     def advance(self, n: int) -> None:
@@ -73,28 +77,33 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         """Wipe the line."""
-        if self._drawn:
+        if self._on:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
 
     def _draw(self, seconds: float) -> None:
         share = min(1.0, self._done / self._total) if self._total else 1.0
-        rate = self._done / seconds
-        left = (self._total - self._done) / rate if rate else 0.0
         line = (
             f"{self._label:<10} {self._bar(share)} {share:4.0%}  "
-            f"{self._done:,} of {self._total:,} {self._unit}  "
-            f"{short_number(rate)} {self._unit}/s  {_clock(max(0.0, left))} left"
+            f"{self._done:,} of {self._bound}{self._total:,} {self._unit}"
         )
+        if self._done and seconds > 0:
+            rate = self._done / seconds
+            left = max(0, self._total - self._done) / rate
+            line += f"  {self._speed(rate)}  {self._bound}{_clock(left)} left"
         width = shutil.get_terminal_size().columns
         self._stream.write(f"\r{line[: width - 1]}\x1b[K")
         self._stream.flush()
-        self._drawn = True
 
     def _bar(self, share: float) -> str:
         full, empty = ("━", "┈") if _encodes(self._stream, "━┈") else ("#", ".")
         filled = round(share * _BAR_WIDTH)
         return full * filled + empty * (_BAR_WIDTH - filled)
+
+    def _speed(self, rate: float) -> str:
+        if rate < 1:
+            return f"{short_number(1 / rate)} s each"
+        return f"{short_number(rate)} {self._unit}/s"
 
 
 def short_number(value: float) -> str:

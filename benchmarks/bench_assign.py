@@ -1,6 +1,6 @@
 """The assign operation alone: every instruction set, certified and uncertified, beside its peers.
 
-The centroids are the same for everyone: ``ally_fast.kmeans`` on the pool, 10 iterations. One
+The centroids are the same for everyone: ``ally_fast.kmeans`` on the pool, a few iterations. One
 process alternates certified and uncertified calls, so that their ratio is free of drift.
 """
 
@@ -11,22 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import datasets, plan
+from benchmarks import datasets
 from benchmarks.clock import alternate
 from benchmarks.job import Job
 from benchmarks.plan import POOLS, Shape
 from benchmarks.rows import Row
 
 PEERS = ("faiss_cpu", "superkmeans", "sklearn")
-PORTABLE_WORK = 30.0  # the portable path is measured on the smaller shapes only
-ROUND_SECONDS = 12.0
+PORTABLE_WORK = 0.4  # the portable path is measured on the smaller shapes only
+ROUND_SECONDS = 6.0
 ISAS = ("amx", "avx512bf16", "avx512", "avx2", "portable")
 
 
 def shapes(quick: bool) -> list[Shape]:
     """List the shapes; the one of near-duplicates (KDD) is where certifying costs most."""
     if quick:
-        return [Shape("kdd", 20_000, 118, 50, 0, limit=20_000)]
+        quick_pools = ("small", "kdd")
+        return [Shape(name, 20_000, POOLS[name][1], 50, 0, limit=20_000) for name in quick_pools]
     asked = (
         ("sentences", 1000),
         ("sentences", 100),
@@ -50,7 +51,7 @@ def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
                 reason = "the portable path is measured on smaller shapes"
             found.append(_job("ally_fast", settings, shape, threads, isa, reason))
         for peer in PEERS:
-            slow = peer == "sklearn" and (args.skip_slow_rivals or shape.work > args.limit / 0.1)
+            slow = peer == "sklearn" and (args.skip_slow_rivals or 10 * shape.work > args.limit)
             reason = "slow rivals left out" if slow else ""
             found.append(_job(peer, ["default"], shape, threads, None, reason))
     return found
@@ -85,7 +86,7 @@ def _job(
         "threads": threads,
         "rounds": 5,
     }
-    return Job("benchmarks.bench_assign", spec, rows, isa, True, ("assign", shape))
+    return Job("benchmarks.bench_assign", spec, rows, isa, True, ("assign", shape), ROUND_SECONDS)
 
 
 def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
@@ -93,11 +94,11 @@ def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
     import ally_fast
 
     rows = datasets.load(spec["dataset"], spec["limit"]).rows
-    trained = ally_fast.kmeans(rows, spec["k"], max_iter=plan.RECIPE_ITERATIONS, tol=0.0)
+    trained = ally_fast.kmeans(rows, spec["k"], max_iter=3)
     centroids = np.ascontiguousarray(trained.centroids)
     extra: dict[str, dict[str, Any]] = {}
     if spec["engine"] == "ally_fast":
-        calls = _native(rows, centroids, spec["isa"], spec["threads"], extra)
+        calls = _native(rows, centroids, spec["isa"], extra)
     else:
         calls = {"default": _peer(spec["engine"], rows, centroids, spec["threads"])}
     found = alternate(calls, spec["rounds"], ROUND_SECONDS)
@@ -114,29 +115,13 @@ def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _native(
-    rows: np.ndarray,
-    centroids: np.ndarray,
-    isa: str,
-    threads: int,
-    extra: dict[str, dict[str, Any]],
+    rows: np.ndarray, centroids: np.ndarray, isa: str, extra: dict[str, dict[str, Any]]
 ) -> dict[str, Callable[[], Any]]:
     """Build the certified and the uncertified call; packing the centroids is inside."""
-    from ally_fast import _cpu
-
-    out = np.empty(len(rows), dtype=np.int32)
+    from ally_fast.ops.assign import assign, centroid_table
 
     def call(certify: bool) -> None:
-        table = _cpu.CentroidTable(centroids, isa)
-        stats = _cpu.assign(
-            rows,
-            table,
-            out,
-            bf16=False,
-            normalize=False,
-            positions=None,
-            threads=threads,
-            certify=certify,
-        )
+        _, stats = assign(rows, centroid_table(centroids), certify=certify)
         if certify:
             extra[f"{isa} certified"] = {
                 "uncertain": int(stats.uncertain),

@@ -30,7 +30,7 @@ def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
     """List one job per operation, each with its peer in the same process, alternating."""
     shape = Shape("sentences", *POOLS["sentences"], 1000, BUDGET)
     if args.quick:
-        shape = Shape("kdd", 20_000, 118, 50, 500, limit=20_000)
+        shape = Shape("small", *POOLS["small"], 50, 500, limit=20_000)
     found = []
     for op, engines in ENGINES.items():
         rows = [
@@ -55,9 +55,9 @@ def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
             "k": shape.k,
             "b": shape.b,
             "threads": threads,
-            "isa": isas[0] if isas else "portable",
+            "isa": isas[0] if isas else None,
         }
-        found.append(Job("benchmarks.bench_ops", spec, rows, None, True, ("ops", op)))
+        found.append(Job("benchmarks.bench_ops", spec, rows, None, True, ("ops", op), 10.0))
     return found
 
 
@@ -88,14 +88,14 @@ def _clusters(pool: datasets.Pool, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _shortlist(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
-    from ally_fast import _cpu
+    from ally_fast.ops.shortlist import Shortlist
 
     k, b = spec["k"], spec["b"]
     _, assignments = _clusters(pool, k)
     scores = pool.scores.astype(np.float64)
 
     def ours() -> Any:
-        shortlist = _cpu.Shortlist(k, b, np.ones(k))
+        shortlist = Shortlist(k, b, np.ones(k))
         shortlist.push(assignments, scores, 0, None)
         return shortlist.entries()
 
@@ -106,9 +106,9 @@ def _shortlist(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
 
 
 def _centroid_update(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
-    from ally_fast import _cpu
+    from ally_fast.ops.centroid_update import centroid_update
 
-    k, threads = spec["k"], spec["threads"]
+    k = spec["k"]
     _, assignments = _clusters(pool, k)
 
     def in_numpy() -> np.ndarray:
@@ -117,15 +117,16 @@ def _centroid_update(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
         return np.add.reduceat(pool.rows[order], np.minimum(starts, len(order) - 1), axis=0)
 
     return {
-        "ally_fast": lambda: _cpu.centroid_update(pool.rows, assignments, k, threads),
+        "ally_fast": lambda: centroid_update(pool.rows, assignments, k),
         "numpy": in_numpy,
     }
 
 
 def _squared_distances(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
-    from ally_fast import _cpu
+    from ally_fast.ops.assign import centroid_table, squared_distances
 
     centroids, assignments = _clusters(pool, spec["k"])
+    table = centroid_table(centroids)
 
     def in_numpy() -> np.ndarray:
         return np.concatenate(
@@ -136,15 +137,7 @@ def _squared_distances(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
         )
 
     return {
-        "ally_fast": lambda: _cpu.squared_distances(
-            pool.rows,
-            centroids,
-            assignments,
-            bf16=False,
-            normalize=False,
-            positions=None,
-            threads=spec["threads"],
-        ),
+        "ally_fast": lambda: squared_distances(pool.rows, table, assignments),
         "numpy": in_numpy,
     }
 
@@ -152,36 +145,23 @@ def _squared_distances(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
 def _d2_sample(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
     from sklearn.cluster import kmeans_plusplus
 
-    from ally_fast import _cpu
+    from ally_fast.ops.d2_sample import d2_sample
 
-    sample = np.ascontiguousarray(pool.rows[:SAMPLE_ROWS])
-    k = spec["k"]
+    sample, k = np.ascontiguousarray(pool.rows[:SAMPLE_ROWS]), spec["k"]
     return {
-        "ally_fast": lambda: _cpu.d2_sample(sample, k, 0, spec["isa"], spec["threads"]),
+        "ally_fast": lambda: d2_sample(sample, k, 0),
         "sklearn": lambda: kmeans_plusplus(sample, k, random_state=0, n_local_trials=1),
     }
 
 
 def _radius_filter(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
-    from ally_fast import _cpu
+    from ally_fast.ops.assign import centroid_table
+    from ally_fast.ops.radius_filter import radius_filter
 
     labeled = np.ascontiguousarray(pool.rows[:: max(1, len(pool.rows) // LABELED_ROWS)])
-    nearest = np.linalg.norm(pool.rows[1:1001, None, :] - labeled[None, :64], axis=2).min(axis=1)
+    nearest = np.linalg.norm(pool.rows[1:1001, None] - labeled[None, :64], axis=2).min(axis=1)
     radius = float(np.quantile(nearest, 0.05))
-
-    def ours() -> Any:
-        table = _cpu.CentroidTable(labeled, spec["isa"])
-        return _cpu.radius_filter(
-            pool.rows,
-            table,
-            radius,
-            bf16=False,
-            normalize=False,
-            positions=None,
-            threads=spec["threads"],
-        )
-
-    return {"ally_fast": ours}
+    return {"ally_fast": lambda: radius_filter(pool.rows, centroid_table(labeled), radius)}
 
 
 BUILDERS: dict[str, Callable[[datasets.Pool, dict[str, Any]], Calls]] = {

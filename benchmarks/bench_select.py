@@ -30,7 +30,7 @@ def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
     return [
         _job(contestant, shape, threads, args)
         for shape in plan.shapes(args.quick)
-        for contestant in plan.contestants(isas)
+        for contestant in plan.contestants(isas, shape)
     ]
 
 
@@ -63,9 +63,15 @@ def _job(contestant: Contestant, shape: Shape, threads: int, args: Any) -> Job:
         "threads": threads,
         "options": options,
     }
-    slow = contestant.estimate(shape) > 20.0
-    group = ("select", shape)
-    return Job("benchmarks.bench_select", spec, [row], contestant.isa, slow, group)
+    return Job(
+        "benchmarks.bench_select",
+        spec,
+        [row],
+        isa=contestant.isa,
+        slow=contestant.estimate(shape) > 10.0,
+        group=("select", shape),
+        estimate=contestant.estimate(shape),
+    )
 
 
 def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections.abc import Callable
 from typing import Any
 
 from benchmarks.memory import PeakMemory
+from benchmarks.others import Others
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
@@ -23,22 +23,23 @@ def timed(call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
     -------
     tuple
         What it returned, and the fields of a row: ``seconds`` (a list of one), ``peak_bytes``,
-        ``extra_bytes``, ``peak_exact``, ``load``.
+        ``extra_bytes``, ``peak_exact``, ``other_cores`` (a list of one).
     """
     gc.collect()
-    memory = PeakMemory()
-    load = os.getloadavg()[0]
+    memory, others = PeakMemory(), Others()
     memory.start()
+    others.start()
     start = time.perf_counter()
     value = call()
     seconds = time.perf_counter() - start
+    other_cores = others.stop()
     memory.stop()
     return value, {
         "seconds": [seconds],
         "peak_bytes": memory.peak_bytes,
         "extra_bytes": memory.extra_bytes,
         "peak_exact": memory.exact,
-        "load": load,
+        "other_cores": [other_cores],
     }
 
 
@@ -71,7 +72,8 @@ def alternate(
         for name, call in calls.items():
             fields = timed(call)[1]
             if name in found:
-                found[name]["seconds"] += fields["seconds"]
+                for key in ("seconds", "other_cores"):
+                    found[name][key] += fields[key]
                 for key in ("peak_bytes", "extra_bytes"):
                     found[name][key] = max(found[name][key], fields[key])
             else:

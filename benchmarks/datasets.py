@@ -1,4 +1,4 @@
-"""Pools to measure on: three real ones and two seeded mixtures.
+"""Pools to measure on: three real ones and seeded mixtures.
 
 Real pools are read from the folder in ``ALLY_FAST_DATA``. Mixtures are drawn once and kept
 under the user's cache folder (``XDG_CACHE_HOME``, else ``~/.cache``), so that every
@@ -127,6 +127,7 @@ SOURCES: dict[str, Callable[[], np.ndarray]] = {
     "kdd": _kdd,
     "mixture128": lambda: _cached_mixture(1_000_000, 128, 1),
     "mixture768": lambda: _cached_mixture(200_000, 768, 2),
+    "small": lambda: mixture(20_000, 32, 3),
 }
 
 

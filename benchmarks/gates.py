@@ -110,26 +110,32 @@ def _why_missing(rows: list[Row], isa: str | None) -> str:
 
 
 def no_shape_slower(rows: list[Row]) -> Verdict:
-    """Judge every shape against the fastest rival there, whatever its quality."""
-    ratios = []
+    """Judge every shape against the fastest rival there, whatever its quality.
+
+    The figures also name the closest race with a rival whose inertia is at most 1 % above ours.
+    """
+    everyone, peers = [], []
     for ours in select(rows, bench="select", engine="ally_fast", setting="default"):
-        rivals = [
-            row
-            for row in select(rows, bench="select", shape=ours.shape)
-            if row.ok and row.engine != "ally_fast"
-        ]
-        if ours.ok and rivals:
-            best = min(rivals, key=lambda row: row.seconds_median)
-            ratios.append((best.seconds_median / ours.seconds_median, ours, best))
-    if not ratios:
+        here = select(rows, bench="select", shape=ours.shape)
+        for rival in here if ours.ok else []:
+            if rival.ok and rival.engine != "ally_fast":
+                race = (rival.seconds_median / ours.seconds_median, ours, rival)
+                everyone.append(race)
+                if rival.inertia and ours.inertia and rival.inertia <= 1.01 * ours.inertia:
+                    peers.append(race)
+    if not everyone:
         return Verdict(UNMEASURED, "no shape with a rival")
-    ratio, ours, best = min(ratios, key=lambda item: item[0])
-    slower = sum(item[0] < 1 for item in ratios)
-    text = (
-        f"least {times(ratio)} ({ours.dataset}, k = {ours.k}, {best.engine} {best.setting}); "
-        f"{len(ratios) - slower} of {len(ratios)} shapes faster than all"
-    )
+    shapes = {ours.shape for _, ours, _ in everyone}
+    slower = {ours.shape for ratio, ours, _ in everyone if ratio < 1}
+    text = f"faster than all on {len(shapes) - len(slower)} of {len(shapes)}; {_closest(everyone)}"
+    if peers:
+        text += f"; at no worse quality {_closest(peers)}"
     return Verdict(MISSED if slower else REACHED, text)
+
+
+def _closest(races: list[tuple[float, Row, Row]]) -> str:
+    ratio, ours, rival = min(races, key=lambda race: race[0])
+    return f"least {times(ratio)} ({ours.dataset}, k = {ours.k}, {rival.engine} {rival.setting})"
 
 
 def certified(limit: float, duplicates: bool) -> Callable[[list[Row]], Verdict]:

@@ -21,6 +21,8 @@ THREAD_VARIABLES = (
     "ALLY_FAST_THREADS",
 )
 
+OFF_CLOCK_SECONDS = 4.0  # start, imports, loading, warm-up, inertia
+
 
 @dataclass
 class Job:
@@ -46,6 +48,12 @@ class Job:
     isa: str | None = None
     slow: bool = False
     group: tuple[Any, ...] = field(default=())
+    estimate: float = 0.0
+
+    def total(self, repeats: int, budget_seconds: float) -> float:
+        """Guess the seconds of all repeats, with what each costs off the clock."""
+        wanted = 1 if self.slow else min(repeats, 1 + int(budget_seconds // max(self.estimate, 1)))
+        return wanted * (self.estimate + OFF_CLOCK_SECONDS)
 
     def finished(self, repeats: int, budget_seconds: float) -> bool:
         """Whether every row has its repeats, or has used up its time."""
@@ -103,7 +111,7 @@ def _add(row: Row, result: dict[str, Any]) -> None:
     before = len(row.seconds)
     row.status, row.reason = "ok", ""
     row.seconds += result["seconds"]
-    row.loads += [result["load"]]
+    row.other_cores += result["other_cores"]
     for stage, seconds in result.get("stages", {}).items():
         mean = (row.stages.get(stage, 0.0) * before + seconds) / (before + 1)
         row.stages[stage] = mean

@@ -39,6 +39,7 @@ POOLS = {
     "kdd": "KDD",
     "mixture128": "mixture",
     "mixture768": "mixture",
+    "small": "small mixture",
 }
 
 

@@ -39,7 +39,11 @@ def run(
         isa=info.isa,
         n_iter=info.n_iter,
         train_rows=info.train_rows,
-        extra={"bytes_read": int(info.bytes_read), "peak_bytes_told": int(info.peak_bytes)},
+        extra={
+            "engine": info.engine,
+            "bytes_read": int(info.bytes_read),
+            "peak_bytes_told": int(info.peak_bytes),
+        },
     )
 
 

@@ -32,8 +32,12 @@ class Shape:
 
     @property
     def work(self) -> float:
-        """One assignment pass in units of 10^9 row x dimension x cluster."""
-        return self.n * self.d * self.k / 1e9
+        """Work of one assignment pass over that of the main shape.
+
+        What is done with a product of few dimensions costs more than the product: d counts as
+        d + 100.
+        """
+        return self.n * self.k * (self.d + 100) / (1e6 * 1000 * 164)
 
 
 MAIN = Shape("sentences", 1_000_000, 64, 1000, 10_000)
@@ -43,8 +47,18 @@ POOLS = {
     "mixture128": (1_000_000, 128),
     "mixture768": (200_000, 768),
     "kdd": (494_021, 118),
+    "small": (20_000, 32),
 }
 CLUSTERS = (1000, 100, 4000)
+EVERYWHERE = {  # the others run at k = 1000 only
+    "ally_fast:default",
+    "superkmeans:default",
+    "superkmeans:flat",
+    "faiss_cpu:recipe",
+    "faiss_cpu:default",
+    "sklearn_minibatch:default",
+    "sklearn_kmeans:default",
+}
 
 
 @dataclass(frozen=True)
@@ -60,17 +74,29 @@ class Contestant:
     options : dict
         Passed to ``run``; the value "recipe rows" becomes 256 k.
     pace : float
-        Rough seconds per unit of ``Shape.work`` on two cores, to leave out what takes too long.
+        Rough seconds at the main shape on two cores if all rows were trained on, to leave out
+        what is too slow elsewhere.
     isa : str, optional
         Instruction set forced with ``ALLY_FAST_ISA``.
+    sampled : bool
+        Whether it trains on 256 rows per centroid, or on all.
+    share : float
+        Largest share of the pool it trains on.
     """
 
     engine: str
     setting: str
     module: str
     options: dict[str, Any] = field(default_factory=dict)
-    pace: float = 0.01
+    pace: float = 2.5
     isa: str | None = None
+    sampled: bool = True
+    share: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """Engine and setting."""
+        return f"{self.engine}:{self.setting}"
 
     def options_for(self, shape: Shape) -> dict[str, Any]:
         """Fill in what depends on the shape."""
@@ -78,10 +104,10 @@ class Contestant:
         return {key: rows if v == "recipe rows" else v for key, v in self.options.items()}
 
     def estimate(self, shape: Shape) -> float:
-        """Guess the seconds on two cores; a recipe trains on its sample only."""
-        sample = min(shape.n, RECIPE_ROWS * shape.k) / shape.n
-        sampled = self.engine in ("faiss_cpu", "faiss_super") or "train_size" in self.options
-        return 0.3 + self.pace * shape.work * (sample + 0.1 if sampled else 1.0)
+        """Guess the seconds on two cores: a sampled training, then a pass over the pool."""
+        sample = min(shape.n, RECIPE_ROWS * shape.k) / shape.n if self.sampled else 1.0
+        sample = min(sample, self.share)
+        return 0.3 + self.pace * shape.work * (sample + 0.1)
 
 
 RECIPE = {"train_size": "recipe rows"}
@@ -98,73 +124,78 @@ RIVALS = (
         "superkmeans",
         "default",
         "benchmarks.peers.superkmeans_peer",
-        pace=0.05,
+        pace=2.7,
+        sampled=False,
     ),
     Contestant(
         "superkmeans",
         "flat",
         "benchmarks.peers.superkmeans_peer",
         {"hierarchical": False},
-        pace=0.12,
+        pace=15.0,
+        share=0.3,
     ),
     Contestant(
         "superkmeans",
         "recipe",
         "benchmarks.peers.superkmeans_peer",
         {**RECIPE, "hierarchical": False, "early_termination": False},
-        pace=0.3,
+        pace=15.0,
     ),
     Contestant(
         "faiss_cpu",
         "recipe",
         "benchmarks.peers.faiss_cpu",
         {"iterations": RECIPE_ITERATIONS},
-        pace=0.4,
+        pace=23.0,
     ),
     Contestant(
         "faiss_cpu",
         "default",
         "benchmarks.peers.faiss_cpu",
-        pace=0.8,
+        pace=45.0,
     ),
     Contestant(
         "faiss_super",
         "recipe",
         "benchmarks.peers.faiss_cpu",
         {"iterations": RECIPE_ITERATIONS, "pruned": True},
-        pace=0.4,
+        pace=23.0,
     ),
     Contestant(
         "sklearn_minibatch",
         "default",
         "benchmarks.peers.sklearn_minibatch",
-        pace=0.45,
+        pace=26.0,
+        sampled=False,
     ),
     Contestant(
         "sklearn_minibatch",
         "recipe",
         "benchmarks.peers.sklearn_minibatch",
         {**RECIPE, "max_iter": RECIPE_ITERATIONS},
-        pace=1.2,
+        pace=19.0,
     ),
     Contestant(
         "published_loop",
         "default",
         "benchmarks.peers.published_loop",
-        pace=0.5,
+        pace=28.0,
+        sampled=False,
     ),
     Contestant(
         "sklearn_kmeans",
         "recipe",
         "benchmarks.peers.sklearn_kmeans",
         {**RECIPE, "max_iter": RECIPE_ITERATIONS, "tol": 0.0},
-        pace=2.0,
+        pace=140.0,
     ),
     Contestant(
         "sklearn_kmeans",
         "default",
         "benchmarks.peers.sklearn_kmeans",
-        pace=3.6,
+        pace=205.0,
+        sampled=False,
     ),
 )
 
@@ -180,7 +211,7 @@ def shapes(quick: bool = False) -> list[Shape]:
     if quick:
         return [
             Shape(name, 20_000, POOLS[name][1], 50, 510, limit=20_000)
-            for name in ("sentences", "reviews", "kdd")
+            for name in ("small", "sentences", "kdd")
         ]
     found = [
         Shape(name, *POOLS[name], k, 10_000)
@@ -190,19 +221,18 @@ def shapes(quick: bool = False) -> list[Shape]:
     return [*found, Shape("kdd", *POOLS["kdd"], 500, 10_000)]
 
 
-def contestants(isas: list[str]) -> list[Contestant]:
-    """List who runs at a shape, ours first, then each weaker instruction set, then the rivals.
+def contestants(isas: list[str], shape: Shape) -> list[Contestant]:
+    """List who runs at a shape: ours, ours on weaker instruction sets, then the rivals.
 
     Parameters
     ----------
     isas : list of str
-        What the native core can run here, best first.
+        What the native core can run here, best first; the weaker ones run at the main shape.
+    shape : Shape
+        Where.
     """
-    forced = [
-        replace(OURS[0], setting=isa, isa=isa)
-        for isa in isas[1:]
-        if isa in ("avx512bf16", "avx512", "avx2")
-    ]
+    weaker = [isa for isa in isas[1:] if isa != "portable" and shape == MAIN]
+    forced = [replace(OURS[0], setting=isa, isa=isa) for isa in weaker]
     return [*OURS, *forced, *RIVALS]
 
 
@@ -218,13 +248,15 @@ def skip_reason(
     limit_seconds : float
         Longest run worth waiting for, away from the main shape.
     skip_slow : bool
-        Leave scikit-learn out wherever it would take more than 20 seconds.
+        Leave scikit-learn out wherever it would take more than 10 seconds.
     """
     estimate = contestant.estimate(shape)
-    if skip_slow and estimate > 20.0:
+    if skip_slow and estimate > 10.0:
         return f"slow rivals left out (about {estimate:.0f} s)"
-    if contestant.engine == "faiss_super" and shape.d < 32:
-        return "FAISS prunes from 32 dimensions up"
+    if shape.k in CLUSTERS[1:] and contestant.name not in EVERYWHERE:
+        return "measured at k = 1000"
+    if contestant.engine == "published_loop" and shape != MAIN and shape.limit is None:
+        return "measured at the main shape"
     if shape != MAIN and estimate > limit_seconds:
         return f"about {estimate:.0f} s, more than {limit_seconds:.0f} s"
     return None

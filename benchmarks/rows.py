@@ -46,8 +46,8 @@ class Row:
         (the pool, the libraries) when it started. Largest of the repeats.
     peak_exact : bool
         Whether the high-water mark could be set back at the start.
-    loads : list of float
-        Load average of the machine at the start of every repeat.
+    other_cores : list of float or None
+        Cores that other processes took during every repeat, on average; None below 0.1 s.
     extra : dict
         Anything else the measurement tells.
     hardware, versions, commit, dirty, build, command, date
@@ -77,7 +77,7 @@ class Row:
     peak_bytes: int | None = None
     extra_bytes: int | None = None
     peak_exact: bool = False
-    loads: list[float] = field(default_factory=list)
+    other_cores: list[float | None] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
     hardware: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

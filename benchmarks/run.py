@@ -32,10 +32,10 @@ def parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="20,000 rows, one repeat: checks the machinery")
     add("--only", action="append", metavar="NAME", help="only rows whose name contains NAME")
     add("--repeats", type=int, help="repeats of each measurement (default 3, quick 1)")
-    add("--skip-slow-rivals", action="store_true", help="leave out what takes over 20 s")
-    add("--limit", type=float, default=60.0, help="longest run in seconds, off the main shape")
+    add("--skip-slow-rivals", action="store_true", help="leave out what takes over 10 s")
+    add("--limit", type=float, default=45.0, help="longest run in seconds, off the main shape")
     add("--timeout", type=float, default=900.0, help="stop any process after this many seconds")
-    add("--budget", type=float, default=15.0, help="no more repeats after this many seconds")
+    add("--budget", type=float, default=10.0, help="no more repeats after this many seconds")
     add("--any-commit", action="store_true", help="keep rivals' rows of another commit")
     add("--fresh", action="store_true", help="measure again what is already there")
     add("--no-report", action="store_true", help="write rows only")
@@ -51,14 +51,23 @@ def main(argv: list[str] | None = None) -> int:
     folder = args.out or machine.ROOT / "benchmarks" / "results" / default
     jobs = _jobs(args)
     if args.list:
-        for job in jobs:
-            for row in job.rows:
-                print(row.name, row.reason and f"({row.status}: {row.reason})")
+        _list(jobs, args)
         return 0
     failed = _run(jobs, folder, args)
     if not args.no_report and not args.quick:
         report.main([str(folder)])
     return 1 if failed else 0
+
+
+def _list(jobs: list[Job], args: argparse.Namespace) -> None:
+    """Write what would be measured and about how long it would take on two cores."""
+    total = 0.0
+    for job in jobs:
+        for row in job.rows:
+            print(f"{row.name:66} {row.reason or f'about {job.estimate:.1f} s'}")
+        if all(row.status == "ok" for row in job.rows):
+            total += job.total(args.repeats, args.budget)
+    print(f"about {total / 60:.0f} minutes in all")
 
 
 def _jobs(args: argparse.Namespace) -> list[Job]:
@@ -136,7 +145,9 @@ def _resume(job: Job, kept: dict[str, Row], any_commit: bool) -> None:
 def _tell(row: Row, elapsed: float) -> None:
     if row.ok:
         quality = "" if row.inertia is None else f"  inertia/row {row.inertia / row.n:.5f}"
-        text = f"{row.seconds[-1]:9.3f} s{quality}"
+        others = row.other_cores[-1] or 0.0
+        disturbed = f"  others took {others:.1f} cores" if others > 0.2 else ""
+        text = f"{row.seconds[-1]:9.3f} s{quality}{disturbed}"
     else:
         text = f"{row.status}: {row.reason}"
     print(f"[{elapsed:6.0f} s] {row.name:66} {text}", flush=True)

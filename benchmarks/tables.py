@@ -36,11 +36,14 @@ def machine(rows: list[Row]) -> str:
         for name in ("numpy", "scikit-learn", "faiss-cpu", "superkmeans", "python")
         if name in versions
     )
+    taken = [cores for row in rows for cores in row.other_cores if cores is not None]
+    quiet = sum(cores <= 0.2 for cores in taken) / max(len(taken), 1)
     commit = (last.commit or "none")[:12] + (" with changes" if last.dirty else "")
     return (
         f"{hardware['cpu']} (family/model/stepping {hardware['family']}), {hardware['cores']} "
         f"cores, {hardware['memory_bytes'] / 2**30:.0f} GiB, {', '.join(units)}; all engines on "
-        f"{last.threads} threads; {packages}; commit {commit}; {last.date[:10]}; "
+        f"{last.threads} threads; other work took at most 0.2 cores in {100 * quiet:.0f} % of the "
+        f"repeats; {packages}; commit {commit}; {last.date[:10]}; "
         f"`{last.command}`."
     )
 
@@ -116,7 +119,7 @@ def megabytes(value: int | None) -> str:
 def shape_rows(rows: list[Row], bench: str) -> list[Row]:
     """Keep one row per shape, in the order of the pools and then k."""
     pools = list(POOLS)
-    seen = {row.shape: row for row in rows if row.bench == bench}
+    seen = {row.shape: row for row in rows if row.bench == bench and row.ok}
     return sorted(seen.values(), key=lambda r: (pools.index(r.dataset), r.n, r.k))
 
 

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for cases.py, under any import
 from cases import RUNNABLE_ISAS
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=2000)  # --hypothesis-profile=…
 settings.load_profile("repeatable")
 
 

@@ -19,6 +19,8 @@ FLOORS = {
     "_optional": 0,
     "_settings": 0,
     "_version": 0,
+    "checks": 0,
+    "device": 0,
     "progress": 0,
     "files": 0,
     "ops": 1,

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import ally_fast
-from ally_fast.cli import main, select_command
+from ally_fast.cli import info_command, main, program, select_command
 
 N, D, K, B = 60, 4, 5, 12
 BASE = ("--embeddings", "pool.npy", "--scores", "scores.npy", "-b", str(B), "-k", str(K))
@@ -79,7 +79,7 @@ def test_json():
     batch = json.loads(Path("batch.json").read_text())
     assert batch["indices"] == expected().tolist()
     assert batch["info"]["rows"] == N
-    assert batch["info"]["picks"] == len(batch["scores"]) == B
+    assert batch["info"]["picks"] == len(batch["score"]) == B
 
 
 def test_parquet():
@@ -135,7 +135,7 @@ def test_every_argument_of_select_has_its_option(monkeypatch):
 
     monkeypatch.setattr(ally_fast, "select", spy)
     assert select() == 2
-    wanted = ally_fast.cli.main.__globals__["_OPTION_OF_ARGUMENT"]
+    wanted = program._OPTION_OF_ARGUMENT
     assert {*given, "embeddings", "dual_scores"} == {*wanted, "progress", "return_info"}
 
 
@@ -246,7 +246,7 @@ def test_info_tells_engines_by_their_metadata(monkeypatch):
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", version)
-    facts = main.__globals__["info_command"].installation()
+    facts = info_command.installation()
     assert (facts["engines"]["faiss"], facts["engines"]["sklearn"]) == ("1.15", None)
 
 
@@ -353,7 +353,7 @@ def test_an_interrupted_write_leaves_nothing(folder, capsys, monkeypatch):
 
 
 def start(*arguments, **options):
-    command = [sys.executable, "-W", "error", "-m", "ally_fast", *arguments]
+    command = [sys.executable, "-m", "ally_fast", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(Path(ally_fast.__file__).parents[1])}
     return subprocess.Popen(
         command,

@@ -1,5 +1,6 @@
 """Output appears whole or not at all."""
 
+import errno
 import os
 import stat
 
@@ -41,6 +42,15 @@ def test_nothing_is_left_of_an_interrupted_write(error, old, tmp_path):
         write(path, b"half", force=True, before_the_end=interrupt)
     assert names(tmp_path) == (["out.csv"] if old else [])
     assert not old or path.read_bytes() == old
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
+    def fill():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"No space left on device: .*out\.csv'"):
+        write(tmp_path / "out.csv", b"half", before_the_end=fill)
+    assert names(tmp_path) == []
 
 
 def test_force_replaces(tmp_path):

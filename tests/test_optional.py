@@ -19,7 +19,7 @@ def test_a_package_that_is_there():
             "engine='faiss'",
             r"^engine='faiss' needs faiss-cpu: pip install 'ally-fast\[x\]'",
         ),
-        ("sklearn.cluster", None, r"^scikit-learn is not installed: pip install 'ally-fast\[x\]'"),
+        ("sklearn", None, r"^scikit-learn is not installed: pip install 'ally-fast\[x\]'"),
         ("ally_fast_absent", None, r"^ally_fast_absent is not installed"),
     ],
 )

@@ -32,13 +32,31 @@ def run(stream, enabled=True, error=None):
             raise error
 
 
-def test_the_line_tells_share_count_rate_and_time_left():
+def test_the_line_tells_share_and_count():
     terminal = Terminal()
     run(terminal)
     lines = terminal.getvalue().split("\r")[1:]
-    assert len(lines) == 5
-    assert lines[1].startswith("assign     ━━━━━━━━━━━━┈┈┈┈┈┈┈┈┈┈┈┈  50%")
-    assert "2,000 of 4,000 rows  1.00 k rows/s  0:02 left" in lines[1]
+    assert len(lines) == 6
+    assert lines[0].startswith("assign     ┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈   0%  0 of 4,000 rows\x1b")
+    assert lines[2].startswith("assign     ━━━━━━━━━━━━┈┈┈┈┈┈┈┈┈┈┈┈  50%  2,000 of 4,000 rows  ")
+
+
+def test_rate_and_time_left(monkeypatch):
+    terminal = Terminal()
+    with Progress(True, 4000, "assign", stream=terminal) as line:
+        monkeypatch.setattr(progress.time, "monotonic", lambda: 10.0)
+        line._started, line._next_draw = 0.0, 0.0
+        line.advance(2000)
+    assert "200 rows/s  0:10 left" in terminal.getvalue()
+
+
+def test_a_total_that_is_a_bound(monkeypatch):
+    terminal = Terminal()
+    with Progress(True, 25, "k-means", unit="steps", at_most=True, stream=terminal) as line:
+        monkeypatch.setattr(progress.time, "monotonic", lambda: 10.0)
+        line._started, line._next_draw = 0.0, 0.0
+        line.advance(5)
+    assert "5 of at most 25 steps  2 s each  at most 0:40 left" in terminal.getvalue()
 
 
 def test_the_line_is_wiped():

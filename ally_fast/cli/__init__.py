@@ -1,5 +1,5 @@
 """The ``ally-fast`` command."""
 
-from ally_fast.cli.main import main
+from ally_fast.cli.program import main
 
 __all__ = ["main"]

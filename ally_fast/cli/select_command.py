@@ -68,25 +68,24 @@ def run(arguments: argparse.Namespace) -> None:
         with whole_file(arguments.save_centroids, force=arguments.force) as file:
             np.save(file, info.centroids)
     if arguments.plot:
+        figure = draw_batch(pool, scores, indices, info, exclude=exclude, metric=arguments.metric)
         with whole_file(arguments.plot, force=arguments.force) as file:
-            figure = draw_batch(
-                pool, scores, indices, info, exclude=exclude, metric=arguments.metric
-            )
             save_figure(figure, file, _extension(arguments.plot))
     if arguments.json:
         print(json.dumps({**summary, "output": arguments.output}, allow_nan=False))
     elif not arguments.quiet:
-        print(f"{summary_text(summary)}\n{'written':<12}{', '.join(_outputs(arguments))}")
+        written = ", ".join(path for path, _ in _outputs(arguments))
+        print(f"{summary_text(summary)}\n{'written':<12}{written}")
 
 
-def _outputs(arguments: argparse.Namespace) -> dict[str, tuple[str, ...]]:
-    """Return the files to write, with the extensions each may have."""
-    allowed = {
-        arguments.output: BATCH_EXTENSIONS,
-        arguments.save_centroids: (".npy",),
-        arguments.plot: FIGURE_EXTENSIONS,
-    }
-    return {path: extensions for path, extensions in allowed.items() if path}
+def _outputs(arguments: argparse.Namespace) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the files to write, each with the extensions it may have."""
+    allowed = [
+        (arguments.output, BATCH_EXTENSIONS),
+        (arguments.save_centroids, (".npy",)),
+        (arguments.plot, FIGURE_EXTENSIONS),
+    ]
+    return [(path, extensions) for path, extensions in allowed if path]
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
@@ -95,7 +94,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
     taken = {
         os.path.realpath(split_source(path)[0]) for path in (*inputs, *arguments.exclude) if path
     }
-    for path, extensions in _outputs(arguments).items():
+    for path, extensions in _outputs(arguments):
         if os.path.realpath(path) in taken:
             raise ValueError(f"{path}: is an input or output already, and cannot be an output")
         check_output(path, extensions, force=arguments.force)

@@ -1,25 +1,50 @@
-"""Native k-means: a start on nested samples, then Lloyd's iterations, the same on any machine."""
+"""Native k-means: the same centroids on any machine, in few passes over the training rows.
+
+Lloyd's iterations, made cheap in three ways, none of which touches the exactness of a step:
+
+- the start (D-squared sampling) and the first iterations run on a prefix of the rows, which come in
+  random order;
+- once assigned, a row is compared with the centroids near its last one only (`assign_among`);
+- in between, centroids that are hardly missed move to clusters of large spread (`relocate`), which
+  Lloyd's iterations alone would take long to do or never do.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.fit import Fit
+from ally_fast.cluster.relocate import ordered_sum, relocate, split_offset
 from ally_fast.ops.assign import assign, centroid_table
+from ally_fast.ops.assign_among import assign_among, nearest_lists
 from ally_fast.ops.centroid_update import centroid_update
 from ally_fast.ops.d2_sample import d2_sample
 
-# Rows per centroid of the samples that the start climbs; chosen by measurement.
-START_LEVELS = (16, 64)
-START_ITERATIONS = 8
-START_TOL = 1e-2
+# Chosen by measurement, see docs/performance.md.
+START_ROWS = 64  # rows per centroid of the prefix; half of it for many centroids
+START_ITERATIONS = 7  # on the prefix
+LIST_LENGTH = 96  # centroids a row is compared with
+ROUNDS = 6  # of relocation at most, two iterations each
+MANY = 2048  # above: first assignments go by way of coarse clusters, relocation on the prefix only
+MOVED_SHARE = 16  # a round moves one centroid in so many
 # A cluster tighter than this, relative to its norms, holds copies of one row.
 _COPIES = 1e-12
-# How far the halves of a split cluster start apart, relative to its root-mean-square radius.
-_SPLIT = 1e-2
+
+
+@dataclass(frozen=True)
+class _State:
+    """After an iteration: the clusters' rows, and the means they led to."""
+
+    centroids: NDArray[np.float32]
+    assignments: NDArray[np.int32]
+    counts: NDArray[np.int64]
+    spread: NDArray[np.float64]
+    inertia: float
 
 
 def fit_lloyd(
@@ -53,80 +78,119 @@ def fit_lloyd(
     Returns
     -------
     Fit
-
-    Notes
-    -----
-    Start: D-squared sampling on a prefix, then a few iterations on growing prefixes, which costs a
-    fraction of the iterations over all rows it saves. Each iteration is one certified assignment,
-    O(t k d) in low precision, and one pass of fixed-order float64 sums.
     """
-    levels = [per_centroid * k for per_centroid in START_LEVELS if per_centroid * k < len(rows)]
-    first = rows[: levels[0]] if levels else rows
-    centroids = rows[d2_sample(first, k, seed)]
-    for level in levels:
-        prefix = rows[:level]
-        centroids, _, _ = _iterate(
-            prefix, centroids, START_ITERATIONS, START_TOL, normalize, lambda _: None
-        )
-    centroids, inertia, n_iter = _iterate(rows, centroids, max_iter, tol, normalize, advance)
-    return Fit(centroids, inertia, n_iter)
+    many = k > MANY
+    prefix = rows[: (START_ROWS // 2 if many else START_ROWS) * k]
+    centroids = rows[d2_sample(prefix, k, seed)]
+    if 2 * len(prefix) <= len(rows):
+        start = _Trainer(prefix, normalize, lambda _: None, max_iter=START_ITERATIONS)
+        centroids = start.run(centroids, ROUNDS, tol).centroids
+    trainer = _Trainer(rows, normalize, advance, max_iter)
+    state = trainer.run(centroids, 0 if many else ROUNDS, tol)
+    return Fit(state.centroids, state.inertia, trainer.iterations)
 
 
-def _iterate(
-    rows: NDArray[np.float32],
-    centroids: NDArray[np.float32],
-    max_iter: int,
-    tol: float,
-    normalize: bool,
-    advance: Callable[[int], None],
-) -> tuple[NDArray[np.float32], float, int]:
-    """Lloyd's iterations until inertia falls by less than `tol` of itself."""
-    before, inertia, n_iter = np.inf, np.inf, 0
-    for n_iter in range(1, max_iter + 1):
-        assignments, _ = assign(rows, centroid_table(centroids))
-        sums, squares, counts = centroid_update(rows, assignments, len(centroids))
-        spread = _within(sums, squares, counts)
-        centroids = _means(sums, counts, spread, centroids, normalize)
-        inertia = float(spread.sum())
-        advance(1)
-        if n_iter > 1 and before - inertia <= tol * before:
-            break
-        before = inertia
-    return centroids, inertia, n_iter
+class _Trainer:
+    """Iterations over one set of rows, at most `max_iter` of them."""
+
+    def __init__(
+        self,
+        rows: NDArray[np.float32],
+        normalize: bool,
+        advance: Callable[[int], None],
+        max_iter: int,
+    ) -> None:
+        self._rows = rows
+        self._normalize = normalize
+        self._advance = advance
+        self._left = max_iter
+        self.iterations = 0
+
+    def run(self, centroids: NDArray[np.float32], rounds: int, tol: float) -> _State:
+        """Iterate from `centroids`, relocating while that helps once the first rush is over."""
+        state = self._update(centroids, self._first_assignments(centroids))
+        state, near = self._iterate(state, 2, tol)
+        moves = len(centroids) // MOVED_SHARE
+        for _ in range(rounds if moves else 0):
+            if self._left < 2 or state.inertia == 0:
+                break
+            moved = relocate(state.centroids, state.counts, state.spread, near, moves)
+            tried = self._step(state, moved, _near(state.centroids, moved))
+            tried, near = self._iterate(tried, 1, tol)
+            if tried.inertia >= state.inertia:
+                break
+            before, state = state.inertia, tried
+            if before - state.inertia <= tol * before:
+                break
+        return self._iterate(state, self._left, tol)[0]
+
+    def _iterate(
+        self, state: _State, most: int, tol: float
+    ) -> tuple[_State, NDArray[np.int32]]:
+        """Iterate until inertia falls by less than `tol` of itself, at most `most` times.
+
+        Returns the lists of near centroids as well, good enough still for what follows.
+        """
+        near = _near(state.centroids, state.centroids)
+        for _ in range(min(most, self._left)):
+            before, state = state.inertia, self._step(state, state.centroids, near)
+            if before - state.inertia <= tol * before:
+                break
+        return state, near
+
+    def _step(
+        self, state: _State, centroids: NDArray[np.float32], near: NDArray[np.int32]
+    ) -> _State:
+        """Assign rows to `centroids`, those `near` their clusters in `state`, and update."""
+        table = centroid_table(centroids)
+        if 2 * near.shape[1] >= len(centroids):
+            return self._update(centroids, assign(self._rows, table)[0])
+        return self._update(centroids, assign_among(self._rows, table, state.assignments, near))
+
+    def _first_assignments(self, centroids: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Assign rows to their nearest centroids, of many centroids nearly always."""
+        k = len(centroids)
+        table = centroid_table(centroids)
+        if k <= MANY:
+            return assign(self._rows, table)[0]
+        coarse = centroids[d2_sample(centroids, 4 * math.isqrt(k), 0)]
+        for _ in range(3):
+            found, _ = assign(centroids, centroid_table(coarse))
+            sums, _, counts = centroid_update(centroids, found, len(coarse))
+            coarse = (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
+        found, _ = assign(self._rows, centroid_table(coarse))
+        found = assign_among(self._rows, table, found, nearest_lists(coarse, table, k // 16))
+        return assign_among(self._rows, table, found, _near(centroids, centroids))
+
+    def _update(
+        self, centroids: NDArray[np.float32], assignments: NDArray[np.int32]
+    ) -> _State:
+        """Return the means of the clusters; each empty one halves the one of largest spread."""
+        sums, squares, counts = centroid_update(self._rows, assignments, len(centroids))
+        spread = squares - ordered_sum(np.square(sums)) / np.maximum(counts, 1)
+        spread[spread <= _COPIES * squares] = 0.0
+        means = sums / np.maximum(counts, 1)[:, None]
+        empty = np.flatnonzero(counts == 0)
+        means[empty] = centroids[empty]
+        inertia = math.fsum(spread)
+        halved = spread.copy()
+        for c in empty:
+            largest = int(halved.argmax())
+            if halved[largest] == 0:
+                break  # fewer distinct rows than clusters: nothing to halve
+            offset = split_offset(float(halved[largest]), int(counts[largest]), means.shape[1])
+            means[c] = means[largest] + offset
+            means[largest] -= offset
+            halved[[c, largest]] = halved[largest] / 2
+        if self._normalize:
+            norms = np.sqrt(ordered_sum(np.square(means)))[:, None]
+            means = np.divide(means, norms, out=np.zeros_like(means), where=norms > 0)
+        self.iterations += 1
+        self._left -= 1
+        self._advance(1)
+        return _State(means.astype(np.float32), assignments, counts, spread, inertia)
 
 
-def _within(
-    sums: NDArray[np.float64], squares: NDArray[np.float64], counts: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return each cluster's sum of squared distances to its mean."""
-    spread = squares - np.square(sums).sum(axis=1) / np.maximum(counts, 1)
-    return np.where(spread > _COPIES * squares, spread, 0.0)
-
-
-def _means(
-    sums: NDArray[np.float64],
-    counts: NDArray[np.int64],
-    spread: NDArray[np.float64],
-    old: NDArray[np.float32],
-    normalize: bool,
-) -> NDArray[np.float32]:
-    """Return the clusters' means; each empty one takes half of the cluster of largest spread."""
-    means = sums / np.maximum(counts, 1)[:, None]
-    empty = np.flatnonzero(counts == 0)
-    means[empty] = old[empty]
-    spread = spread.copy()
-    sign = np.where(np.arange(means.shape[1]) % 2 == 0, 1.0, -1.0)
-    for c in empty:
-        largest = int(spread.argmax())
-        if spread[largest] == 0:
-            break  # fewer distinct rows than clusters: nothing to split
-        radius = np.sqrt(spread[largest] / counts[largest] / means.shape[1])
-        means[c] = means[largest] + _SPLIT * radius * sign
-        means[largest] -= _SPLIT * radius * sign
-        spread[largest] /= 2
-        spread[c] = spread[largest]
-        counts[c] = counts[largest] = max(counts[largest] // 2, 1)
-    if normalize:
-        norms = np.sqrt(np.square(means).sum(axis=1, keepdims=True))
-        means = np.divide(means, norms, out=np.zeros_like(means), where=norms > 0)
-    return means.astype(np.float32)
+def _near(queries: NDArray[np.float32], centroids: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Return the centroids near each query."""
+    return nearest_lists(queries, centroid_table(centroids), min(LIST_LENGTH, len(centroids)))

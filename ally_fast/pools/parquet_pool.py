@@ -14,6 +14,7 @@ from ally_fast._optional import require
 from ally_fast.arrays import NUMPY
 from ally_fast.pools.pool import Rows, computable
 
+_NUMPY_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
 _BATCH_BYTES = 4 << 20
 _BUFFER_BYTES = 1 << 20  # without it the reader holds a row group's whole column chunk
 
@@ -69,9 +70,8 @@ class ParquetPool:
         groups = self._file.metadata.num_row_groups
         sizes = [self._file.metadata.row_group(group).num_rows for group in range(groups)]
         self._starts = np.cumsum([0, *sizes], dtype=np.int64)
-        element = np.dtype(
-            self._file.schema_arrow.field(self._column).type.value_type.to_pandas_dtype()
-        )
+        element_name = str(self._file.schema_arrow.field(self._column).type.value_type)
+        element = np.dtype(_NUMPY_NAMES.get(element_name, element_name))
         self.family = NUMPY
         self.n = int(self._starts[-1])
         self.dtype_name = element.name
@@ -162,12 +162,22 @@ class ParquetPool:
         """Yield (first row, rows) of the row groups, in order, in blocks of bounded size."""
         for group in groups:
             start = int(self._starts[group])
-            for batch in self._file.iter_batches(
+            batches = self._file.iter_batches(
                 self._batch_rows, row_groups=[group], columns=[self._column]
-            ):
+            )
+            while (batch := self._next_batch(batches, start)) is not None:
                 block = self._to_matrix(batch.column(0), start)
                 yield start, block
                 start += len(block)
+
+    def _next_batch(self, batches: Iterator[Any], start: int) -> Any | None:
+        try:
+            return next(batches, None)
+        except (ValueError, NotImplementedError) as error:  # the bases of pyarrow's own errors
+            raise ValueError(
+                f"{self._path}: column {self._column!r} cannot be read at row {start} or soon "
+                f"after: {error}"
+            ) from error
 
     def _to_matrix(self, rows: Any, start: int) -> NDArray[Any]:
         if rows.null_count:

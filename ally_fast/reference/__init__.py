@@ -16,6 +16,7 @@ from .squared_distance import (
     paired_squared_distance,
     squared_distance,
     sum_of_squares,
+    unit_centroids,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "shortlist",
     "squared_distance",
     "sum_of_squares",
+    "unit_centroids",
 ]

@@ -7,7 +7,12 @@ import numpy.typing as npt
 
 from .assign import assign
 from .radius_filter import radius_filter
-from .squared_distance import normalize_rows, paired_squared_distance, sum_of_squares
+from .squared_distance import (
+    normalize_rows,
+    paired_squared_distance,
+    sum_of_squares,
+    unit_centroids,
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def select(
         allowed = eligible.copy()
         normalized = np.zeros(rows.shape, dtype=np.float32)
         normalized[allowed] = normalize_rows(rows[allowed])
-        rows, table = normalized, normalize_rows(table)
+        rows, table = normalized, unit_centroids(table)
         others = None if others is None else normalize_rows(others)
     if others is not None and radius is not None:
         candidates = np.flatnonzero(eligible)

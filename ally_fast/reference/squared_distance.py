@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 PARTIALS = 8
+UNIT_TOLERANCE = 2.0**-20  # of a squared length; rounding to float32 stays below
 
 
 def sum_of_squares(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -113,3 +114,25 @@ def normalize_rows(rows: npt.ArrayLike) -> npt.NDArray[np.float32]:
         for i in np.flatnonzero(squares > 0.0):
             result[i] = x[i] / np.sqrt(squares[i])
     return result
+
+
+def unit_centroids(centroids: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Scale centroids to length 1, but leave one that has it up to rounding as it is.
+
+    Parameters
+    ----------
+    centroids : array_like, shape (k, d)
+        Rounded to float32 first.
+
+    Returns
+    -------
+    ndarray, shape (k, d), float32
+
+    Examples
+    --------
+    >>> unit_centroids([[3.0, 0.0], [0.0, 1.0]]).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    given = np.asarray(centroids).astype(np.float32)
+    is_unit = np.abs(sum_of_squares(given) - 1.0) <= UNIT_TOLERANCE
+    return np.where(is_unit[:, None], given, normalize_rows(given))

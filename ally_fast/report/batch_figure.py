@@ -11,7 +11,7 @@ from ally_fast._optional import require
 from ally_fast.ops.assign import assign, centroid_table
 from ally_fast.pools import Pool
 from ally_fast.report.projection import Projection, fit_projection, rows_as_seen
-from ally_fast.selection import SelectionInfo
+from ally_fast.selection.info import SelectionInfo
 
 FIGURE_EXTENSIONS = (".png", ".pdf", ".svg")
 
@@ -78,7 +78,9 @@ def draw_batch(
 
     panels = figure.subplot_mosaic([["map", "scores"], ["map", "sizes"]], width_ratios=[2.6, 1])
     _draw_map(figure, panels["map"], plane(rows), rows, picks, info)
-    _label(figure, panels["map"], plane, pool, len(indices), len(info.centroids), len(rows))
+    _label(panels["map"], plane, pool, len(indices), len(info.centroids))
+    note = _note(pool, len(rows), int(shown.sum()), plane)
+    figure.supxlabel(note, x=0.01, ha="left", fontsize=7.5, color=_GREY)
     _draw_scores(panels["scores"], np.asarray(dual_scores)[shown], info)
     _draw_sizes(panels["sizes"], info)
     for axes in panels.values():
@@ -129,7 +131,9 @@ def _draw_map(
             _dots(axes, places, c=_PALE, label="pool")
         else:
             axes.hexbin(*places.T, gridsize=90, bins="log", cmap=_colours("Greys", 0.12, 0.8))
-            axes.scatter([], [], c=_PALE, s=24, marker="h", label="pool (darker = more rows)")
+            axes.scatter(
+                [], [], c=_PALE, s=24, marker="h", label="pool (darker = more rows, log scale)"
+            )
         _draw_scored_picks(figure, axes, picks[order], info.scores[order], dot)
     axes.legend(loc="best", framealpha=0.9, fontsize=8, edgecolor="none")
 
@@ -176,7 +180,7 @@ def _colours(name: str, low: float, high: float) -> Any:
     return listed(whole(np.linspace(low, high, 256)))
 
 
-def _label(figure: Any, axes: Any, plane: Projection, pool: Pool, b: int, k: int, m: int) -> None:
+def _label(axes: Any, plane: Projection, pool: Pool, b: int, k: int) -> None:
     axes.set_title(
         f"b = {b:,} of n = {pool.n:,} rows chosen, k = {k:,} clusters",
         loc="left",
@@ -187,13 +191,19 @@ def _label(figure: Any, axes: Any, plane: Projection, pool: Pool, b: int, k: int
     first, second = plane.explained
     axes.set_xlabel(f"first principal component ({first:.0%} of the variance)", color=_GREY)
     axes.set_ylabel(f"second principal component ({second:.0%})", color=_GREY)
-    note = f"Drawn: {'all' if m == pool.n else f'{m:,}'} rows of the pool"
+
+
+def _note(pool: Pool, drawn: int, candidates: int, plane: Projection) -> str:
+    """Say what the map shows and what it hides."""
+    share = "all" if drawn == candidates else f"{drawn:,} of the"
+    kept = " that were not excluded" if candidates < pool.n else ""
+    note = f"Drawn: {share} {candidates:,} rows{kept}"
     if pool.d > 2:
         note += (
-            f"; {1 - first - second:.0%} of the variance lies in the other {pool.d - 2:,} "
-            "dimensions, so rows that meet here may be far apart"
+            f"; {1 - plane.explained.sum():.0%} of the variance lies in the other "
+            f"{pool.d - 2:,} dimensions, so rows that meet here may be far apart"
         )
-    figure.supxlabel(f"{note}.", x=0.01, ha="left", fontsize=7.5, color=_GREY)
+    return f"{note}."
 
 
 def _draw_scores(axes: Any, scores: NDArray[Any], info: SelectionInfo) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast._optional import require
-from ally_fast.selection import SelectionInfo
+from ally_fast.selection.info import SelectionInfo
 
 Columns = dict[str, NDArray[Any]]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from ally_fast.pools import Pool
 from ally_fast.progress import short_number
-from ally_fast.selection import SelectionInfo
+from ally_fast.selection.info import SelectionInfo
 
 
 def summarize(pool: Pool, info: SelectionInfo) -> dict[str, Any]:
@@ -24,8 +23,7 @@ def summarize(pool: Pool, info: SelectionInfo) -> dict[str, Any]:
     -------
     dict
         Counts, ``seconds`` and ``rows_per_second`` of the whole call, ``stage_seconds``,
-        ``peak_memory_bytes`` of the process so far (None where the system does not tell), and
-        what ran.
+        ``peak_memory_bytes`` of the process (None where the system does not tell), what ran.
     """
     seconds = info.seconds["total"]
     return {
@@ -39,7 +37,7 @@ def summarize(pool: Pool, info: SelectionInfo) -> dict[str, Any]:
         "seconds": seconds,
         "rows_per_second": pool.n / seconds if seconds else None,
         "stage_seconds": dict(info.seconds),
-        "peak_memory_bytes": peak_memory_bytes(),
+        "peak_memory_bytes": info.peak_bytes or None,
         "train_rows": info.train_rows,
         "iterations": info.n_iter,
         "inertia": info.inertia,
@@ -77,13 +75,3 @@ def summary_text(summary: dict[str, Any]) -> str:
         "ran on": f"{summary['engine']}, {summary['device']}, {summary['isa']}",
     }
     return "\n".join(f"{name:<12}{value}" for name, value in lines.items())
-
-
-def peak_memory_bytes() -> int | None:
-    """Return the most memory the process has held, with pages of mapped files it has touched."""
-    try:
-        import resource
-    except ImportError:  # not a POSIX system
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -64,6 +64,14 @@ def test_normalized_rows_at_positions(layout, dtype, rng, isa):
     )
 
 
+def test_many_points(rng, isa):
+    rows, others = hard_pool("plain", rng, 200, 5000, 6)
+    for radius in (0.3, 1.0):
+        np.testing.assert_array_equal(
+            run(rows, others, radius, isa), reference.radius_filter(rows, others, radius)
+        )
+
+
 def test_any_number_of_threads(threads, rng, isa):
     rows, others = hard_pool("plain", rng, 3000, 50, 8)
     np.testing.assert_array_equal(

@@ -1,6 +1,7 @@
 """The same inputs and seed give the same indices, whatever ran."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -91,6 +92,24 @@ def test_real_reviews(reviews):
     embeddings = reviews[::20]
     scores = np.abs(embeddings[:, 0]).astype(np.float64)
     assert_one(answers(embeddings, scores, 200, 50, max_iter=3))
+
+
+def test_calls_at_the_same_time(rng):
+    embeddings, _ = hard_pool("plain", rng, 3000, 9, 20)
+    scores = rng.normal(size=3000)
+    expected = batch(embeddings, scores)
+    with ThreadPoolExecutor(4) as workers:
+        for indices in workers.map(lambda _: batch(embeddings, scores), range(12)):
+            np.testing.assert_array_equal(indices, expected)
+
+
+def test_progress_changes_nothing(rng, capfd):
+    embeddings, _ = hard_pool("plain", rng, SMALL, 9, 20)
+    scores = rng.normal(size=SMALL)
+    np.testing.assert_array_equal(
+        batch(embeddings, scores, progress=True), batch(embeddings, scores)
+    )
+    assert capfd.readouterr() == ("", "")  # not a terminal
 
 
 # The kind of array

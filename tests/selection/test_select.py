@@ -106,17 +106,31 @@ def test_end_to_end_is_the_reference_at_the_trained_centroids(metric, allocation
     assert_same_batch(indices, info, expected)
 
 
+@pytest.mark.parametrize("seed", range(8), ids="seed={}".format)
 @pytest.mark.parametrize("metric", METRICS)
-def test_centroids_can_be_reused(metric, rng):
-    embeddings, scores, _ = in_clusters(rng)
-    first, info = ally_fast.select(embeddings, scores, 50, 12, metric=metric, return_info=True)
+def test_centroids_can_be_reused(metric, seed):
+    rng = np.random.default_rng(seed)
+    embeddings, scores, _ = in_clusters(rng, k=40)
+    first, info = ally_fast.select(embeddings, scores, 50, 40, metric=metric, return_info=True)
     again, reused = ally_fast.select(
-        embeddings, scores, 50, 12, metric=metric, centroids=info.centroids, return_info=True
+        embeddings, scores, 50, 40, metric=metric, centroids=info.centroids, return_info=True
     )
-    np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(info.centroids, reused.centroids)
-    assert reused.n_iter == 0
-    assert reused.train_rows == 0
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(info.distances, reused.distances)
+    assert (reused.n_iter, reused.train_rows, reused.inertia) == (0, 0, None)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_any_strides_of_the_other_arrays(layout, rng):
+    embeddings, scores, centroids = in_clusters(rng)
+    arguments = {
+        "centroids": lay_out(centroids.astype(np.float64), layout),
+        "labeled_embeddings": lay_out(embeddings[:5], layout),
+        "exclude": np.arange(0, 400, 3)[::-2],
+        "allocation": np.linspace(1, 2, 24)[::2],
+    }
+    assert_is_reference(embeddings, scores[::-1], 30, radius=0.1, **arguments)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -297,6 +311,18 @@ def test_a_row_exactly_at_the_radius_is_blocked():
     assert indices.tolist() == [0, 2, 4, 6, 8]
     indices = ally_fast.select(line, -np.arange(10.0), 10, 1, centroids=[[0.0]], radius=0.999)
     assert indices.tolist() == list(range(10))
+
+
+def test_a_radius_below_float32_resolution():
+    """float64 rows that float32 would take for one."""
+    embeddings = 1000.0 + np.arange(4)[:, None] * 1e-6
+    arguments = {"centroids": [[1000.0]], "radius": 1.5e-6}
+    indices = assert_is_reference(embeddings, -np.arange(4.0), 2, **arguments)
+    assert indices.tolist() == [0, 2]
+    labeled = assert_is_reference(
+        embeddings, -np.arange(4.0), 1, labeled_embeddings=embeddings[:1], **arguments
+    )
+    assert labeled.tolist() == [2]
 
 
 def test_a_blocked_cluster_offers_its_next_at_the_same_quotient():

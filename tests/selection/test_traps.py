@@ -84,12 +84,11 @@ def test_memory_does_not_grow_with_n_times_b(rng):
     scores = rng.normal(size=n)
     tracemalloc.start()
     try:
-        _, info = ally_fast.select(embeddings, scores, b, 10, centroids=centroids, return_info=True)
+        ally_fast.select(embeddings, scores, b, 10, centroids=centroids, return_info=True)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 100 * n  # 2000 times below n * b bytes
-    assert info.peak_bytes < 100 * n
 
 
 def test_a_radius_needs_no_n_by_b_matrix(rng):

@@ -175,6 +175,36 @@ double BlockScanner::limit_of_nearest(int r) const {
   return table_.upper_end(best_[r], index_[r], error_[r], norm_[r]);
 }
 
+void BlockScanner::limits_of_nearest(int64_t length, int rows, double* limit) {
+  const PackedCentroids& packed = table_.packed();
+  scores_.resize(static_cast<size_t>(packed.k_padded) * kBlock);
+  table_.kernel().store(packed, packed_rows_, error_, 0, packed.k_padded, scores_.data());
+  // upper_end in float32 and all at once: what rounding can take away, kRoom gives back.
+  constexpr float kRoom = 1.02f;
+  const int64_t k = table_.k();
+  float fixed[kBlock];
+  for (int r = 0; r < kBlock; ++r) {
+    fixed[r] = round_up_to_float(table_.upper_end(0, 0, 0, r < rows ? norm_[r] : 0) * kRoom);
+  }
+  std::vector<float> upper(static_cast<size_t>(k) * kBlock);
+  for (int64_t c = 0; c < k; ++c) {
+    const float* score = scores_.data() + c * kBlock;
+    const float norm = 2 * kRoom * packed.norm[c];
+    const float slack = round_up_to_float(table_.upper_end(0, c, 0, 0) * kRoom);
+    for (int r = 0; r < kBlock; ++r) {
+      const float magnitude = score[r] < 0 ? -score[r] : score[r];
+      upper[r * k + c] = score[r] + (error_[r] * norm + slack + fixed[r] + 1e-6f * magnitude);
+    }
+  }
+  for (int r = 0; r < rows; ++r) {
+    limit[r] = std::numeric_limits<double>::infinity();
+    if (overflowed(r) || length >= k) continue;
+    float* row = upper.data() + r * k;
+    std::nth_element(row, row + (length - 1), row + k);
+    limit[r] = row[length - 1];
+  }
+}
+
 double BlockScanner::limit_of_radius(int r, double squared_radius) const {
   if (overflowed(r)) return std::numeric_limits<double>::infinity();
   return table_.score_limit(squared_radius, norm_[r]);

@@ -84,6 +84,8 @@ class BlockScanner {
 
   // Scores above limit_of_nearest(r) cannot belong to row r's nearest centroid (after track).
   double limit_of_nearest(int r) const;
+  // Scores above limit[r] cannot belong to the `length` centroids nearest to row r, r < rows.
+  void limits_of_nearest(int64_t length, int rows, double* limit);
   // Scores above limit_of_radius(r, D) belong to centroids farther than sqrt(D) from row r.
   double limit_of_radius(int r, double squared_radius) const;
 

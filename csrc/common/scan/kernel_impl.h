@@ -181,7 +181,13 @@ void pack_rows(const RowsView& rows, const int64_t* ids, int64_t first, int coun
                float* residual) {
   const int64_t d = rows.d, width = round_up(d, 16), steps = steps_of<Simd>(d);
   alignas(64) float tile[16][16];
+  const int64_t touched = rows.col_stride > 0 ? d * rows.col_stride : 0;
   for (int group = 0; group < kBlock; group += 16) {
+    // Rows picked here and there: have the next sixteen on their way.
+    for (int r = group + 16; rows.positions && r < group + 32 && r < count; ++r) {
+      const char* row = rows.row(ids ? ids[r] : first + r);
+      for (int64_t at = 0; at < touched && at < 1024; at += 64) __builtin_prefetch(row + at);
+    }
     for (int r = 0; r < 16; ++r) {
       float* out = buffer + r * width;
       int64_t filled = 0;

@@ -141,35 +141,56 @@ void assign_among_cpu(const float* rows, int64_t t, const CentroidTable& table,
     Worker(const RowsView& view, const CentroidTable& parent, int64_t length, int32_t* chosen)
         : table(parent, length), assigner(view, table, true, chosen) {}
   };
-  const int workers = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(threads, groups)));
+  // A cluster's rows in tasks of bounded size, so that one huge cluster does not wait for one thread.
+  struct Task {
+    int64_t group, begin, end;
+  };
+  std::vector<Task> tasks;
+  for (int64_t group = 0; group < groups; ++group) {
+    for (int64_t at = begin[group]; at < begin[group + 1]; at += kTaskRows) {
+      tasks.push_back({group, at, std::min(begin[group + 1], at + kTaskRows)});
+    }
+  }
+  const int64_t count = static_cast<int64_t>(tasks.size());
+  const int workers = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(threads, count)));
   std::vector<std::unique_ptr<Worker>> states(workers);
-  parallel_for(groups, workers, [&](int64_t group, int worker) {
-    if (begin[group] == begin[group + 1]) return;
+  parallel_for(count, workers, [&](int64_t at, int worker) {
+    const Task& task = tasks[at];
     auto& state = states[worker];
     if (!state) state = std::make_unique<Worker>(view, table, length, chosen.data());
-    const int32_t* list = lists + group * length;
+    const int32_t* list = lists + task.group * length;
     state->table.select(list, length);
-    state->assigner.run(begin[group], begin[group + 1]);
-    for (int64_t i = begin[group]; i < begin[group + 1]; ++i) out[order[i]] = list[chosen[i]];
+    state->assigner.run(task.begin, task.end);
+    for (int64_t i = task.begin; i < task.end; ++i) out[order[i]] = list[chosen[i]];
   });
 }
 
 void nearest_lists_cpu(const float* queries, int64_t count, const CentroidTable& table,
                        int64_t length, int threads, int32_t* lists) {
-  const int64_t k = table.k(), padded = table.d_padded();
   const RowsView view = view_float32(queries, count, table.d());
-  parallel_for(count, threads, [&](int64_t query, int) {
-    std::vector<double> wide(static_cast<size_t>(padded));
-    std::vector<std::pair<double, int32_t>> near(static_cast<size_t>(k));
-    table.kernel().load_row(view, query, wide.data());
-    for (int64_t c = 0; c < k; ++c) {
-      near[c] = {table.kernel().squared_distance(wide.data(), table.exact(c), padded),
-                 static_cast<int32_t>(c)};
+  const int64_t tasks = (count + kBlock - 1) / kBlock;
+  const int workers = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(threads, tasks)));
+  std::vector<std::unique_ptr<BlockScanner>> scanners(workers);
+  parallel_for(tasks, workers, [&](int64_t task, int worker) {
+    auto& scanner = scanners[worker];
+    if (!scanner) scanner = std::make_unique<BlockScanner>(table, view);
+    const int64_t first = task * kBlock;
+    const int rows = static_cast<int>(std::min<int64_t>(kBlock, count - first));
+    scanner->load(nullptr, first, rows);
+    double limit[kBlock];
+    for (int r = 0; r < kBlock; ++r) limit[r] = 0;
+    scanner->limits_of_nearest(length, rows, limit);
+    std::vector<std::pair<double, int32_t>> near[kBlock];
+    scanner->settle(rows == kBlock ? ~uint64_t{0} : (uint64_t{1} << rows) - 1, limit,
+                    [&](int r, int64_t c, double distance) {
+                      near[r].emplace_back(distance, static_cast<int32_t>(c));
+                    });
+    for (int r = 0; r < rows; ++r) {
+      std::nth_element(near[r].begin(), near[r].begin() + (length - 1), near[r].end());
+      int32_t* list = lists + (first + r) * length;
+      for (int64_t at = 0; at < length; ++at) list[at] = near[r][at].second;
+      std::sort(list, list + length);
     }
-    std::nth_element(near.begin(), near.begin() + (length - 1), near.end());
-    int32_t* list = lists + query * length;
-    for (int64_t at = 0; at < length; ++at) list[at] = near[at].second;
-    std::sort(list, list + length);
   });
 }
 
