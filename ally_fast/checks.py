@@ -27,10 +27,10 @@ def number(value: Any, name: str) -> float:
 
 def seed(value: Any) -> int:
     """Return a seed, an integer in [0, 2**64)."""
-    value = integer(value, "seed", 0)
-    if value >= 1 << 64:
-        raise ValueError(f"seed: got {value}, needs less than 2**64")
-    return value
+    given = integer(value, "seed", 0)
+    if given >= 1 << 64:
+        raise ValueError(f"seed: got {given}, needs less than 2**64")
+    return given
 
 
 def choice(value: Any, name: str, choices: tuple[str, ...]) -> str:

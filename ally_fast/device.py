@@ -22,6 +22,7 @@ def choose_device(device: Any) -> str:
         raise ValueError(f"device: got {device!r}, needs 'auto', 'cpu', 'cuda' or 'cuda:N'")
     if device.startswith("cuda"):
         raise RuntimeError(
-            f"device: got {device!r}, but this version computes on the CPU only; needs 'cpu' or 'auto'"
+            f"device: got {device!r}, but this version computes on the CPU only; "
+            "needs 'cpu' or 'auto'"
         )
     return "cpu"

@@ -109,7 +109,7 @@ def _centroid_update(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
     from ally_fast.ops.centroid_update import centroid_update
 
     k = spec["k"]
-    _, assignments = _clusters(pool, k)
+    centroids, assignments = _clusters(pool, k)
 
     def in_numpy() -> np.ndarray:
         order = np.argsort(assignments, kind="stable")
@@ -117,7 +117,7 @@ def _centroid_update(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
         return np.add.reduceat(pool.rows[order], np.minimum(starts, len(order) - 1), axis=0)
 
     return {
-        "ally_fast": lambda: centroid_update(pool.rows, assignments, k),
+        "ally_fast": lambda: centroid_update(pool.rows, assignments, centroids),
         "numpy": in_numpy,
     }
 

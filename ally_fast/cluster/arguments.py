@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,20 +9,22 @@ from numpy.typing import NDArray
 
 from ally_fast import checks
 from ally_fast.arrays import as_array
+from ally_fast.ops.assign import centroid_table, squared_distances
 from ally_fast.ops.load_rows import load_rows
 from ally_fast.pools.array_pool import ArrayPool
-from ally_fast.pools.pool import Pool
+from ally_fast.pools.pool import Pool, as_float
 
 METRICS = ("euclidean", "cosine")
+_UNIT = 2.0**-20  # of a squared length
 LARGEST_D = 131072  # the error bounds of the certified pass hold up to here
 
 
 def checked_k(k: Any, n: int) -> int:
     """Return the number of clusters, at most the rows of the pool."""
-    k = checks.integer(k, "k", 1)
-    if k > n:
-        raise ValueError(f"k: got {k}, needs at most the {n} rows of embeddings")
-    return k
+    clusters = checks.integer(k, "k", 1)
+    if clusters > n:
+        raise ValueError(f"k: got {clusters}, needs at most the {n} rows of embeddings")
+    return clusters
 
 
 def checked_pool(pool: Pool) -> Pool:
@@ -37,10 +38,10 @@ def checked_pool(pool: Pool) -> Pool:
 
 def checked_tol(tol: Any) -> float:
     """Return a tolerance of at least 0."""
-    tol = checks.number(tol, "tol")
-    if tol < 0:
-        raise ValueError(f"tol: got {tol}, needs at least 0")
-    return tol
+    tolerance = checks.number(tol, "tol")
+    if tolerance < 0:
+        raise ValueError(f"tol: got {tolerance}, needs at least 0")
+    return tolerance
 
 
 def float32_matrix(
@@ -59,11 +60,34 @@ def float32_matrix(
     return out
 
 
+def checked_points(x: Any, name: str, d: int, normalize: bool) -> NDArray[Any]:
+    """Return points, shape (any, d), that rows are compared with: float64, or unit float32."""
+    if normalize:
+        return float32_matrix(x, name, (None, d), normalize=True)
+    part = ArrayPool(x, name)
+    if part.d != d:
+        raise ValueError(f"{name}: got shape ({part.n}, {part.d}), needs (any, {d})")
+    points = as_float(part.read(0, part.n)).astype(np.float64)
+    if not np.isfinite(points).all():
+        raise ValueError(f"{name}: holds NaN or infinite values, needs finite ones")
+    return points
+
+
 def checked_centroids(
     centroids: Any, k: int | None, d: int, normalize: bool
 ) -> NDArray[np.float32]:
-    """Return given centroids, shape (k, d), of unit length with `normalize`."""
-    matrix = float32_matrix(centroids, "centroids", (k, d), normalize)
+    """Return given centroids, shape (k, d); with `normalize` of unit length.
+
+    Those that have unit length up to rounding stay as they are, so that centroids of an earlier
+    round are used again bit for bit.
+    """
+    matrix = float32_matrix(centroids, "centroids", (k, d), normalize=False)
     if not len(matrix):
         raise ValueError(f"centroids: got shape {matrix.shape}, needs at least one row")
-    return matrix
+    if not normalize:
+        return matrix
+    squares = squared_distances(
+        matrix, centroid_table(np.zeros((1, d))), np.zeros(len(matrix), np.int32)
+    )
+    unit = float32_matrix(matrix, "centroids", (k, d), normalize=True)
+    return np.where(np.abs(squares - 1)[:, None] <= _UNIT, matrix, unit)

@@ -52,7 +52,9 @@ class FaissEngine:
         kmeans.train(rows)
         advance(max_iter)
         centroids = np.ascontiguousarray(kmeans.centroids, np.float32).reshape(k, rows.shape[1])
-        return Fit(unit_rows(centroids) if normalize else centroids, float(kmeans.obj[-1]), max_iter)
+        return Fit(
+            unit_rows(centroids) if normalize else centroids, float(kmeans.obj[-1]), max_iter
+        )
 
     def assigner(self, centroids: NDArray[np.float32], *, normalize: bool) -> FaissAssigner:
         """Build a flat index over the centroids."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Fit:
-    """Trained centroids, shape (k, d); inertia of the training rows; iterations over all of them."""
+    """Centroids, shape (k, d); inertia of the training rows; iterations over all of them."""
 
     centroids: NDArray[np.float32]
     inertia: float

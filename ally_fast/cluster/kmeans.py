@@ -139,7 +139,7 @@ def train(
         pool, size, seed=seed, eligible=eligible, normalize=normalize, progress=progress
     )
     sampled = time.perf_counter()
-    with Progress(progress, max_iter, "k-means", unit="iterations") as bar:
+    with Progress(progress, max_iter, "k-means", unit="iterations", at_most=True) as bar:
         fit = engine.fit(
             rows,
             k,

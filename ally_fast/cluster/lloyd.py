@@ -32,7 +32,7 @@ LIST_LENGTH = 96  # centroids a row is compared with
 ROUNDS = 6  # of relocation at most, two iterations each
 MANY = 2048  # above: first assignments go by way of coarse clusters, relocation on the prefix only
 MOVED_SHARE = 16  # a round moves one centroid in so many
-# A cluster tighter than this, relative to its norms, holds copies of one row.
+# A spread below this, relative to the distances to the old centroid, is rounding: copies of a row.
 _COPIES = 1e-12
 
 
@@ -124,9 +124,7 @@ class _Trainer:
                 break
         return self._iterate(state, self._left, tol)[0]
 
-    def _iterate(
-        self, state: _State, most: int, tol: float
-    ) -> tuple[_State, NDArray[np.int32]]:
+    def _iterate(self, state: _State, most: int, tol: float) -> tuple[_State, NDArray[np.int32]]:
         """Iterate until inertia falls by less than `tol` of itself, at most `most` times.
 
         Returns the lists of near centroids as well, good enough still for what follows.
@@ -156,22 +154,19 @@ class _Trainer:
         coarse = centroids[d2_sample(centroids, 4 * math.isqrt(k), 0)]
         for _ in range(3):
             found, _ = assign(centroids, centroid_table(coarse))
-            sums, _, counts = centroid_update(centroids, found, len(coarse))
-            coarse = (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
+            sums, _, counts = centroid_update(centroids, found, coarse)
+            coarse = (coarse + sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
         found, _ = assign(self._rows, centroid_table(coarse))
         found = assign_among(self._rows, table, found, nearest_lists(coarse, table, k // 16))
         return assign_among(self._rows, table, found, _near(centroids, centroids))
 
-    def _update(
-        self, centroids: NDArray[np.float32], assignments: NDArray[np.int32]
-    ) -> _State:
+    def _update(self, centroids: NDArray[np.float32], assignments: NDArray[np.int32]) -> _State:
         """Return the means of the clusters; each empty one halves the one of largest spread."""
-        sums, squares, counts = centroid_update(self._rows, assignments, len(centroids))
+        sums, squares, counts = centroid_update(self._rows, assignments, centroids)
         spread = squares - ordered_sum(np.square(sums)) / np.maximum(counts, 1)
         spread[spread <= _COPIES * squares] = 0.0
-        means = sums / np.maximum(counts, 1)[:, None]
+        means = centroids + sums / np.maximum(counts, 1)[:, None]
         empty = np.flatnonzero(counts == 0)
-        means[empty] = centroids[empty]
         inertia = math.fsum(spread)
         halved = spread.copy()
         for c in empty:
@@ -181,7 +176,7 @@ class _Trainer:
             offset = split_offset(float(halved[largest]), int(counts[largest]), means.shape[1])
             means[c] = means[largest] + offset
             means[largest] -= offset
-            halved[[c, largest]] = halved[largest] / 2
+            halved[c] = halved[largest] = halved[largest] / 2
         if self._normalize:
             norms = np.sqrt(ordered_sum(np.square(means)))[:, None]
             means = np.divide(means, norms, out=np.zeros_like(means), where=norms > 0)

@@ -22,4 +22,6 @@ def loaded(
 def unit_rows(centroids: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return centroids scaled to unit length; rows of zeros stay."""
     norms = np.linalg.norm(centroids, axis=1, keepdims=True)
-    return np.divide(centroids, norms, out=np.zeros_like(centroids), where=norms > 0)
+    out = np.zeros_like(centroids)
+    np.divide(centroids, norms, out=out, where=norms > 0)
+    return out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,12 +43,12 @@ def removal_costs(
     return costs[each, nearest], lists[each, nearest]
 
 
-def split_offset(
-    spread: float, count: int, d: int
-) -> NDArray[np.float64]:
+def split_offset(spread: float, count: int, d: int) -> NDArray[np.float64]:
     """Return the fixed perturbation that sets the halves of a cluster apart, shape (d,)."""
-    radius = _SPLIT * np.sqrt(spread / max(count, 1) / d)
-    return np.where(np.arange(d) % 2 == 0, radius, -radius)
+    radius = _SPLIT * math.sqrt(spread / max(count, 1) / d)
+    offset = np.full(d, radius)
+    offset[1::2] = -radius
+    return offset
 
 
 def relocate(

@@ -34,13 +34,14 @@ class SklearnEngine:
         advance: Callable[[int], None],
     ) -> Fit:
         """Train centroids; `tol` bounds the centroids' movement, as scikit-learn defines it."""
-        from sklearn.cluster import KMeans
-        from sklearn.exceptions import ConvergenceWarning
-
-        kmeans = KMeans(k, n_init=1, max_iter=max_iter, tol=tol, random_state=seed % (1 << 32))
+        cluster = require("sklearn.cluster", "sklearn", "engine='sklearn'")
+        exceptions = require("sklearn.exceptions", "sklearn", "engine='sklearn'")
+        kmeans = cluster.KMeans(
+            k, n_init=1, max_iter=max_iter, tol=tol, random_state=seed % (1 << 32)
+        )
         with warnings.catch_warnings():
             # Fewer distinct rows than clusters is a case we handle, not one to warn of.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
             kmeans.fit(rows)
         advance(int(kmeans.n_iter_))
         centroids = np.ascontiguousarray(kmeans.cluster_centers_, np.float32)
@@ -64,9 +65,8 @@ class SklearnAssigner:
         self, rows: Rows, positions: NDArray[np.int64] | None
     ) -> tuple[NDArray[np.int32], bool]:
         """Return each row's nearest centroid."""
-        from sklearn.metrics import pairwise_distances_argmin
-
         matrix, finite = loaded(rows, positions, self._normalize)
         if not finite or not len(matrix):
             return np.full(len(matrix), -1, np.int32), finite
-        return pairwise_distances_argmin(matrix, self._centroids).astype(np.int32), True
+        metrics = require("sklearn.metrics", "sklearn", "engine='sklearn'")
+        return metrics.pairwise_distances_argmin(matrix, self._centroids).astype(np.int32), True

@@ -13,9 +13,9 @@ CentroidTable = _cpu.CentroidTable
 AssignStats = _cpu.AssignStats
 
 
-def centroid_table(centroids: NDArray[np.float32]) -> CentroidTable:
-    """Pack centroids, shape (k, d), finite, for the instruction set in use."""
-    return CentroidTable(np.ascontiguousarray(centroids, np.float32), _settings.isa())
+def centroid_table(centroids: NDArray[Any]) -> CentroidTable:
+    """Pack centroids, shape (k, d), float32 or float64, finite, for the instruction set in use."""
+    return CentroidTable(np.ascontiguousarray(centroids), _settings.isa())
 
 
 def assign(

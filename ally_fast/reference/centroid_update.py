@@ -38,9 +38,9 @@ def segment_sums(
 
 
 def centroid_update(
-    rows: npt.ArrayLike, assignments: npt.ArrayLike, k: int
+    rows: npt.ArrayLike, assignments: npt.ArrayLike, centroids: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Sum the rows of each cluster and their squared norms, and count them.
+    """Sum the rows of each cluster about its centroid and their squared distances; count them.
 
     Rows are cut into segments of 16384; the sums of the segments are added in order.
 
@@ -48,23 +48,26 @@ def centroid_update(
     ----------
     rows : array_like, shape (t, d)
     assignments : array_like, shape (t,), int
-    k : int
+    centroids : array_like, shape (k, d)
+        Subtracted from the rows in float64.
 
     Returns
     -------
     sums : ndarray, shape (k, d), float64
     squares : ndarray, shape (k,), float64
-        Sum of the squared norms; each norm in the order of ``sum_of_squares``.
+        Sum of the squared distances, each in the order of ``sum_of_squares``.
     counts : ndarray, shape (k,), int64
 
     Examples
     --------
-    >>> sums, squares, counts = centroid_update([[1.0], [2.0], [4.0]], [0, 1, 0], 2)
+    >>> sums, squares, counts = centroid_update([[1.0], [2.0], [4.0]], [0, 1, 0], [[1.0], [0.0]])
     >>> sums.tolist(), squares.tolist(), counts.tolist()
-    ([[5.0], [2.0]], [17.0, 4.0], [2, 1])
+    ([[3.0], [2.0]], [9.0, 4.0], [2, 1])
     """
-    wide = np.asarray(rows, dtype=np.float64)
     clusters = np.asarray(assignments, dtype=np.int64)
+    table = np.asarray(centroids, dtype=np.float64)
+    k = len(table)
+    wide = np.asarray(rows, dtype=np.float64) - table[clusters]
     norms = sum_of_squares(wide)[:, None]
     sums = np.zeros((k, wide.shape[1]), dtype=np.float64)
     squares = np.zeros((k, 1), dtype=np.float64)

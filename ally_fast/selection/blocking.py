@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from ally_fast.cluster.loaded_rows import loaded
 from ally_fast.ops.assign import centroid_table
 from ally_fast.ops.radius_filter import radius_filter
-from ally_fast.pools.pool import Pool
+from ally_fast.pools.pool import Pool, as_float
 from ally_fast.selection.batch import Batch, Offers
 
 _SWEEP = 256  # picks gathered before one matrix pass blocks all offers near them
@@ -21,12 +22,12 @@ class Blocking:
 
     Parameters
     ----------
-    rows : ndarray of float32, shape (m, d)
+    rows : ndarray of float32 or float64, shape (m, d), contiguous
         The rows on offer.
     radius : float
     """
 
-    def __init__(self, rows: NDArray[np.float32], radius: float) -> None:
+    def __init__(self, rows: NDArray[Any], radius: float) -> None:
         self._rows = rows
         self._radius = radius
         self._recent: list[int] = []  # picks that no sweep has seen
@@ -78,8 +79,10 @@ def cut_apart(
     with one offer at a time. O(m b d) time and O(m d) memory, for m rows on offer.
     """
     by_index = np.argsort(listed.indices)
-    rows = np.empty((len(by_index), pool.d), np.float32)
-    rows[by_index], _ = loaded(pool.gather(listed.indices[by_index]), None, normalize)
+    gathered = pool.gather(listed.indices[by_index])
+    matrix = loaded(gathered, None, True)[0] if normalize else as_float(gathered)
+    rows = np.empty_like(matrix)
+    rows[by_index] = matrix
     blocking = Blocking(rows, radius)
     ends = np.searchsorted(listed.clusters, np.arange(len(sizes)), side="right")
     lengths = np.bincount(listed.clusters, minlength=len(sizes))

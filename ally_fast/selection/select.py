@@ -16,9 +16,9 @@ from ally_fast.cluster.arguments import (
     METRICS,
     checked_centroids,
     checked_k,
+    checked_points,
     checked_pool,
     checked_tol,
-    float32_matrix,
 )
 from ally_fast.cluster.engine import Engine, choose_engine
 from ally_fast.cluster.kmeans import train
@@ -73,8 +73,9 @@ def select(
     Parameters
     ----------
     embeddings : array, shape (n, d), or pool
-        float16, bfloat16, float32, float64 or integers; any strides; NumPy, ``np.memmap``, anything
-        with ``__dlpack__``; or a pool of `ally_fast.pools`. Rows that are not eligible are not read.
+        float16, bfloat16, float32, float64 or integers; any strides; NumPy, ``np.memmap``,
+        anything with ``__dlpack__``; or a pool of `ally_fast.pools`. Rows that are not eligible
+        may hold anything.
     dual_scores : array, shape (n,)
         Predicted dual variables, finite; higher is more informative.
     b : int
@@ -86,7 +87,7 @@ def select(
     exclude : array, optional
         Rows never taken: a bool mask, shape (n,), or integer indices.
     labeled_embeddings : array, shape (l, d), optional
-        With `radius`, rows within it of one of these (in float32) are never taken.
+        With `radius`, rows within it of one of these are never taken.
     radius : float, optional
         Euclidean distance above 0 (between unit rows, with ``metric="cosine"``). Picks block one
         another, too: a row within it of an earlier pick is passed over, and its cluster offers its
@@ -177,7 +178,7 @@ def select(
     given = None if centroids is None else checked_centroids(centroids, k, pool.d, normalize)
     labeled = None
     if labeled_embeddings is not None:
-        labeled = float32_matrix(labeled_embeddings, "labeled_embeddings", (None, pool.d), normalize)
+        labeled = checked_points(labeled_embeddings, "labeled_embeddings", pool.d, normalize)
     scores = Scores(dual_scores, pool.n)
     eligible = eligible_mask(scores, pool.n, exclude, max_score)
     _check_eligible(eligible, pool.n, b, "")

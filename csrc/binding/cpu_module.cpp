@@ -40,10 +40,10 @@ template <class T>
 Array<T> typed(const py::array& array, const char* name, py::ssize_t rank) {
   const bool right = py::isinstance<Array<T>>(array) && array.ndim() == rank;
   if (!right) {
-    throw py::type_error(std::string(name) + ": got " +
-                         py::str(array.dtype()).cast<std::string>() + " of shape " +
-                         shape_of(array) + ", needs a C-contiguous " + std::to_string(rank) +
-                         "-D array of " + py::str(py::dtype::of<T>()).cast<std::string>());
+    throw py::type_error(std::string(name) + ": got " + py::str(array.dtype()).cast<std::string>() +
+                         " of shape " + shape_of(array) + ", needs a C-contiguous " +
+                         std::to_string(rank) + "-D array of " +
+                         py::str(py::dtype::of<T>()).cast<std::string>());
   }
   return Array<T>(array);
 }
@@ -69,8 +69,8 @@ struct Rows {
 Rows rows_of(const py::array& array, bool bf16, bool normalize,
              const std::optional<py::array>& positions, int64_t d) {
   require(array.ndim() == 2, "rows: got shape " + shape_of(array) + ", needs (m, d)");
-  require(array.shape(1) == d, "rows: got shape " + shape_of(array) + ", needs d = " +
-                                   std::to_string(d));
+  require(array.shape(1) == d,
+          "rows: got shape " + shape_of(array) + ", needs d = " + std::to_string(d));
   Rows rows{array, std::nullopt, {}};
   RowsView& view = rows.view;
   const std::string dtype = py::str(array.dtype()).cast<std::string>();
@@ -102,27 +102,32 @@ Rows rows_of(const py::array& array, bool bf16, bool normalize,
   return rows;
 }
 
-Array<int32_t> checked_assignments(const py::array& array, int64_t count, int64_t k, int64_t least) {
+Array<int32_t> checked_assignments(const py::array& array, int64_t count, int64_t k,
+                                   int64_t least) {
   auto assignments = typed<int32_t>(array, "assignments", 1);
   require(assignments.size() == count, "assignments: got " + std::to_string(assignments.size()) +
                                            " of them, needs " + std::to_string(count));
   const auto inside = [&](int32_t c) { return c >= least && c < k; };
-  require(std::all_of(assignments.data(), assignments.data() + count, inside),
-          "assignments: needs values in [" + std::to_string(least) + ", " + std::to_string(k) + ")");
+  require(
+      std::all_of(assignments.data(), assignments.data() + count, inside),
+      "assignments: needs values in [" + std::to_string(least) + ", " + std::to_string(k) + ")");
   return assignments;
 }
 
 CentroidTable make_table(const py::array& array, const std::string& isa) {
-  const auto centroids = typed<float>(array, "centroids", 2);
+  // Float32 is widened here, which is exact.
+  const bool single = py::isinstance<Array<float>>(array);
+  const auto centroids = single ? Array<double>(array) : typed<double>(array, "centroids", 2);
+  require(centroids.ndim() == 2, "centroids: got shape " + shape_of(array) + ", needs (k, d)");
   const int64_t k = centroids.shape(0), d = centroids.shape(1);
   require(k >= 1 && k <= INT32_MAX, "centroids: got shape " + shape_of(array) + ", needs k >= 1");
-  require(d >= 1 && d <= kLargestD, "centroids: got shape " + shape_of(array) + ", needs d in [1, " +
-                                        std::to_string(kLargestD) + "]");
+  require(d >= 1 && d <= kLargestD, "centroids: got shape " + shape_of(array) +
+                                        ", needs d in [1, " + std::to_string(kLargestD) + "]");
   require(std::all_of(centroids.data(), centroids.data() + k * d,
-                      [](float x) { return std::isfinite(x); }),
+                      [](double x) { return std::isfinite(x); }),
           "centroids: needs finite values");
   const Kernel& kernel = kernel_named(isa);
-  const float* data = centroids.data();
+  const double* data = centroids.data();
   py::gil_scoped_release release;
   return CentroidTable(data, k, d, kernel);
 }
@@ -144,8 +149,8 @@ AssignStats assign(const py::array& array, const CentroidTable& table, const py:
 Array<int32_t> nearest_lists(const py::array& array, const CentroidTable& table, int64_t length,
                              int threads) {
   const auto queries = typed<float>(array, "queries", 2);
-  require(queries.shape(1) == table.d(), "queries: got shape " + shape_of(array) +
-                                             ", needs d = " + std::to_string(table.d()));
+  require(queries.shape(1) == table.d(),
+          "queries: got shape " + shape_of(array) + ", needs d = " + std::to_string(table.d()));
   require(length >= 1 && length <= table.k(), "length: got " + std::to_string(length) +
                                                   ", needs 1 to k = " + std::to_string(table.k()));
   const int64_t count = queries.shape(0);
@@ -166,11 +171,11 @@ Array<int32_t> assign_among(const py::array& array, const CentroidTable& table,
   const auto rows = typed<float>(array, "rows", 2);
   const auto lists = typed<int32_t>(lists_array, "lists", 2);
   const int64_t t = rows.shape(0), groups = lists.shape(0), length = lists.shape(1);
-  require(rows.shape(1) == table.d(), "rows: got shape " + shape_of(array) + ", needs d = " +
-                                          std::to_string(table.d()));
+  require(rows.shape(1) == table.d(),
+          "rows: got shape " + shape_of(array) + ", needs d = " + std::to_string(table.d()));
   require(length >= 1 && length <= table.k(), "lists: got shape " + shape_of(lists_array) +
-                                                  ", needs 1 to k = " +
-                                                  std::to_string(table.k()) + " columns");
+                                                  ", needs 1 to k = " + std::to_string(table.k()) +
+                                                  " columns");
   bool ascending = true;
   for (int64_t e = 0; e < groups * length; ++e) {
     const int32_t c = lists.data()[e];
@@ -208,22 +213,24 @@ py::array squared_distances(const py::array& array, const CentroidTable& table,
   return out;
 }
 
-py::tuple centroid_update(const py::array& array, const py::array& assignments_array, int64_t k,
-                          int threads) {
+py::tuple centroid_update(const py::array& array, const py::array& assignments_array,
+                          const py::array& centroids_array, int threads) {
   const auto rows = typed<float>(array, "rows", 2);
-  const int64_t t = rows.shape(0), d = rows.shape(1);
-  require(k >= 1, "k: got " + std::to_string(k) + ", needs at least 1");
+  const auto centroids = typed<float>(centroids_array, "centroids", 2);
+  const int64_t t = rows.shape(0), d = rows.shape(1), k = centroids.shape(0);
+  require(centroids.shape(1) == d,
+          "centroids: got shape " + shape_of(centroids_array) + ", needs d = " + std::to_string(d));
   const auto assignments = checked_assignments(assignments_array, t, k, 0);
   Array<double> sums({k, d}), squares(k);
   Array<int64_t> counts(k);
-  const float* data = rows.data();
+  const float *data = rows.data(), *old = centroids.data();
   const int32_t* ids = assignments.data();
   double *sums_out = sums.mutable_data(), *squares_out = squares.mutable_data();
   int64_t* counts_out = counts.mutable_data();
   checked_threads(threads);
   {
     py::gil_scoped_release release;
-    centroid_update_cpu(data, t, d, ids, k, threads, sums_out, squares_out, counts_out);
+    centroid_update_cpu(data, t, d, ids, old, k, threads, sums_out, squares_out, counts_out);
   }
   return py::make_tuple(sums, squares, counts);
 }
@@ -295,8 +302,7 @@ py::array sample_rows(int64_t n, int64_t size, uint64_t seed,
   require(size >= 0 && size <= count, "size: got " + std::to_string(size) + ", needs 0 to " +
                                           std::to_string(count) + " (the eligible rows)");
   Array<int64_t> out(size);
-  const uint8_t* flags =
-      eligible ? reinterpret_cast<const uint8_t*>(eligible->data()) : nullptr;
+  const uint8_t* flags = eligible ? reinterpret_cast<const uint8_t*>(eligible->data()) : nullptr;
   int64_t* indices = out.mutable_data();
   checked_threads(threads);
   {
@@ -409,12 +415,11 @@ PYBIND11_MODULE(_cpu, module) {
       .def("push", &push, py::arg("assignments"), py::arg("scores"), py::arg("first") = 0,
            py::arg("indices") = py::none())
       .def("merge", &merge, py::arg("other"))
-      .def_property_readonly(
-          "sizes",
-          [](const Shortlist& list) {
-            return Array<int64_t>(static_cast<py::ssize_t>(list.sizes().size()),
-                                  list.sizes().data());
-          })
+      .def_property_readonly("sizes",
+                             [](const Shortlist& list) {
+                               return Array<int64_t>(static_cast<py::ssize_t>(list.sizes().size()),
+                                                     list.sizes().data());
+                             })
       .def("entries", &entries);
 
   module.def("isas", [] { return names(runnable_kernels()); });
@@ -425,14 +430,14 @@ PYBIND11_MODULE(_cpu, module) {
              py::arg("positions") = py::none(), py::arg("threads") = 1, py::arg("certify") = true);
   module.def("nearest_lists", &nearest_lists, py::arg("queries"), py::arg("table"),
              py::arg("length"), py::arg("threads") = 1);
-  module.def("assign_among", &assign_among, py::arg("rows"), py::arg("table"),
-             py::arg("previous"), py::arg("lists"), py::arg("threads") = 1);
+  module.def("assign_among", &assign_among, py::arg("rows"), py::arg("table"), py::arg("previous"),
+             py::arg("lists"), py::arg("threads") = 1);
   module.def("squared_distances", &squared_distances, py::arg("rows"), py::arg("table"),
              py::arg("assignments"), py::kw_only(), py::arg("bf16") = false,
              py::arg("normalize") = false, py::arg("positions") = py::none(),
              py::arg("threads") = 1);
   module.def("centroid_update", &centroid_update, py::arg("rows"), py::arg("assignments"),
-             py::arg("k"), py::arg("threads") = 1);
+             py::arg("centroids"), py::arg("threads") = 1);
   module.def("d2_sample", &d2_sample, py::arg("rows"), py::arg("k"), py::arg("seed"),
              py::arg("isa"), py::arg("threads") = 1);
   module.def("load_rows", &load_rows, py::arg("rows"), py::arg("out"), py::arg("isa"),

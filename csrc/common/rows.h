@@ -8,19 +8,17 @@ enum class DType { kFloat16, kBFloat16, kFloat32, kFloat64 };
 
 struct RowsView {
   const char* data = nullptr;
-  int64_t n = 0;                       // rows behind `data`
-  int64_t d = 0;                       // features
-  int64_t row_stride = 0;              // bytes, may be negative
-  int64_t col_stride = 0;              // bytes, may be negative
+  int64_t n = 0;           // rows behind `data`
+  int64_t d = 0;           // features
+  int64_t row_stride = 0;  // bytes, may be negative
+  int64_t col_stride = 0;  // bytes, may be negative
   DType dtype = DType::kFloat32;
   bool normalize = false;              // cosine: see load_row below
   const int64_t* positions = nullptr;  // the rows to visit, in [0, n); null: all of them
   int64_t visited = 0;                 // how many rows are visited (= n without positions)
 
   // Address of the i-th visited row.
-  const char* row(int64_t i) const {
-    return data + (positions ? positions[i] : i) * row_stride;
-  }
+  const char* row(int64_t i) const { return data + (positions ? positions[i] : i) * row_stride; }
 };
 
 inline RowsView view_float32(const float* data, int64_t n, int64_t d) {

@@ -52,8 +52,9 @@ def test_at_convergence_a_step_changes_nothing(rng):
     result = ally_fast.kmeans(rows, 8, train_size=None, max_iter=300, tol=0.0)
     assert result.n_iter < 300
     assignments = reference.assign(rows, result.centroids)
-    sums, _, counts = reference.centroid_update(rows, assignments, 8)
-    np.testing.assert_array_equal(result.centroids, (sums / counts[:, None]).astype(np.float32))
+    sums, _, counts = reference.centroid_update(rows, assignments, result.centroids)
+    means = result.centroids + sums / counts[:, None]
+    np.testing.assert_array_equal(result.centroids, means.astype(np.float32))
 
 
 def test_inertia_is_that_of_the_training_rows(rng):
@@ -139,13 +140,14 @@ def test_a_looser_tol_stops_earlier(rng):
     assert tight.inertia <= loose.inertia
 
 
-def test_more_iterations_never_raise_the_inertia(rng):
+def test_more_iterations_lower_the_inertia(rng):
+    """Not one by one: a round of relocation that does not pay is taken back, and has cost two."""
     rows = rng.normal(size=(1000, 6)).astype(np.float32)
     inertias = [
         ally_fast.kmeans(rows, 20, max_iter=i, tol=0.0, train_size=None).inertia
-        for i in range(1, 12)
+        for i in (1, 2, 3, 6, 12, 25)
     ]
-    assert all(after <= before * (1 + 1e-6) for before, after in itertools.pairwise(inertias))
+    assert all(after < before for before, after in itertools.pairwise(inertias))
 
 
 def test_the_seed_decides(rng):

@@ -12,9 +12,10 @@ def test_is_the_reference(threads, t, rng):
     rows = rng.normal(size=(t, 5)).astype(np.float32) * np.float32(1e3) + np.float32(7)
     assignments = rng.integers(0, 9, size=t).astype(np.int32)
     assignments[assignments == 4] = 8  # an empty cluster
-    sums, squares, counts = _cpu.centroid_update(rows, assignments, 9, threads)
+    centroids = rng.normal(size=(9, 5)).astype(np.float32)
+    sums, squares, counts = _cpu.centroid_update(rows, assignments, centroids, threads)
     expected_sums, expected_squares, expected_counts = reference.centroid_update(
-        rows, assignments, 9
+        rows, assignments, centroids
     )
     np.testing.assert_array_equal(sums, expected_sums)
     np.testing.assert_array_equal(squares, expected_squares)
@@ -23,6 +24,19 @@ def test_is_the_reference(threads, t, rng):
 
 def test_large_and_tiny_rows_do_not_lose_the_tiny(rng):
     rows = np.array([[1e18], [1.0], [-1e18]], dtype=np.float32)
-    sums, _, counts = _cpu.centroid_update(rows, np.zeros(3, dtype=np.int32), 1, 1)
+    origin = np.zeros((1, 1), dtype=np.float32)
+    sums, _, counts = _cpu.centroid_update(rows, np.zeros(3, dtype=np.int32), origin, 1)
     assert counts.tolist() == [3]
-    assert sums.tolist() == reference.centroid_update(rows, [0, 0, 0], 1)[0].tolist()
+    assert sums.tolist() == reference.centroid_update(rows, [0, 0, 0], origin)[0].tolist()
+
+
+def test_a_common_offset_costs_no_digits(rng):
+    rows = rng.normal(size=(2000, 3)).astype(np.float32)
+    origin, offset = np.zeros((1, 3), dtype=np.float32), np.float32(2**20)
+    shifted = rows + offset
+    rows = shifted - offset  # the rounding of the addition is not the op's
+    assignments = np.zeros(2000, dtype=np.int32)
+    here = _cpu.centroid_update(rows, assignments, origin, 1)
+    there = _cpu.centroid_update(shifted, assignments, origin + offset, 1)
+    np.testing.assert_array_equal(here[0], there[0])
+    np.testing.assert_array_equal(here[1], there[1])

@@ -6,22 +6,27 @@ from cases import RUNNABLE_ISAS, hard_pool
 
 from ally_fast import _cpu, reference
 
-FEW = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 3.0], [4.0, 4.0], [4.5, 4.0]], dtype=np.float32)
+FEW = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [2.5, 2.0], [3.0, 0.5]], dtype=np.float32)
 
 
 def chi_square(counts, probabilities):
     """Return the statistic, and a bound that a right sampler stays below (5 sigma)."""
     expected = counts.sum() * probabilities
+    rare = expected < 8
+    if rare.any():  # outcomes too rare for the statistic count as one
+        counts = np.append(counts[~rare], counts[rare].sum())
+        expected = np.append(expected[~rare], expected[rare].sum())
     freedom = len(counts) - 1
     return ((counts - expected) ** 2 / expected).sum(), freedom + 5 * np.sqrt(2 * freedom)
 
 
 @pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
-@pytest.mark.parametrize("k", [1, 2, 3], ids="k={}".format)
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5], ids="k={}".format)
 def test_follows_the_distribution(isa, k):
+    """With four and more, some are drawn from weights that are out of date."""
     truth = reference.d2_probabilities(FEW, k)
     counts = dict.fromkeys(truth, 0)
-    for seed in range(4000):
+    for seed in range(10_000):
         counts[tuple(_cpu.d2_sample(FEW, k, seed, isa, 1).tolist())] += 1
     statistic, bound = chi_square(np.array(list(counts.values())), np.array(list(truth.values())))
     assert statistic < bound

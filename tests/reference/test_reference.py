@@ -30,7 +30,9 @@ def test_squared_distance_adds_in_eight_partials():
 
 def test_centroid_update_adds_segment_by_segment(rng):
     rows = (rng.normal(size=(40_000, 1)) * 1e3).astype(np.float32)
-    sums, _, counts = reference.centroid_update(rows, np.zeros(40_000, dtype=int), 1)
+    sums, _, counts = reference.centroid_update(
+        rows, np.zeros(40_000, dtype=int), np.zeros((1, rows.shape[1]))
+    )
     parts = [sum(rows[i : i + 16384, 0].astype(float).tolist()) for i in (0, 16384, 32768)]
     assert sums[0, 0] == (parts[0] + parts[1]) + parts[2]
     assert counts.tolist() == [40_000]

@@ -325,6 +325,12 @@ def test_a_radius_below_float32_resolution():
     assert labeled.tolist() == [2]
 
 
+def test_hundreds_of_picks_that_block_each_other(rng):
+    embeddings = rng.uniform(size=(4000, 2)).astype(np.float32)
+    centroids = rng.uniform(size=(15, 2)).astype(np.float32)
+    assert_is_reference(embeddings, rng.normal(size=4000), 800, centroids, radius=0.02)
+
+
 def test_a_blocked_cluster_offers_its_next_at_the_same_quotient():
     rows = [[0.0], [0.1], [-3.0], [10.0], [12.0]]
     indices, info = ally_fast.select(

@@ -26,9 +26,9 @@ float round_up_to_float(double value) {
                          : rounded;
 }
 
-CentroidTable::CentroidTable(const float* centroids, int64_t k, int64_t d, const Kernel& kernel)
+CentroidTable::CentroidTable(const double* centroids, int64_t k, int64_t d, const Kernel& kernel)
     : kernel_(&kernel), k_(k), d_(d), d_padded_(round_up(d, 8)) {
-  exact_.assign(static_cast<size_t>(k * d_padded_), 0.0f);
+  exact_.assign(static_cast<size_t>(k * d_padded_), 0.0);
   for (int64_t c = 0; c < k; ++c) {
     std::copy_n(centroids + c * d, d, exact_.data() + c * d_padded_);
   }
@@ -36,14 +36,14 @@ CentroidTable::CentroidTable(const float* centroids, int64_t k, int64_t d, const
   // Centring shrinks norms and with them every error bound; any shift gives the same answer.
   std::vector<double> mean(static_cast<size_t>(d), 0.0);
   for (int64_t c = 0; c < k; ++c) {
-    for (int64_t j = 0; j < d; ++j) mean[j] += static_cast<double>(centroids[c * d + j]) / k;
+    for (int64_t j = 0; j < d; ++j) mean[j] += centroids[c * d + j] / static_cast<double>(k);
   }
   shift_.assign(mean.begin(), mean.end());
 
   double largest = 0;
   for (int64_t c = 0; c < k; ++c) {
     for (int64_t j = 0; j < d; ++j) {
-      largest = std::max(largest, std::abs(double{centroids[c * d + j]} - shift_[j]));
+      largest = std::max(largest, std::abs(centroids[c * d + j] - double{shift_[j]}));
     }
   }
   int exponent = 0;
@@ -53,8 +53,7 @@ CentroidTable::CentroidTable(const float* centroids, int64_t k, int64_t d, const
   std::vector<float> values(static_cast<size_t>(k * d)), rounded(values.size());
   for (int64_t c = 0; c < k; ++c) {
     for (int64_t j = 0; j < d; ++j) {
-      values[c * d + j] =
-          static_cast<float>((double{centroids[c * d + j]} - double{shift_[j]}) * scale);
+      values[c * d + j] = static_cast<float>((centroids[c * d + j] - double{shift_[j]}) * scale);
     }
   }
   allocate(k);
@@ -67,7 +66,7 @@ CentroidTable::CentroidTable(const float* centroids, int64_t k, int64_t d, const
   for (int64_t c = 0; c < k; ++c) {
     double square = 0, rounded_square = 0, residual_square = 0;
     for (int64_t j = 0; j < d; ++j) {
-      const double exact = (double{centroids[c * d + j]} - double{shift_[j]}) * scale;
+      const double exact = (centroids[c * d + j] - double{shift_[j]}) * scale;
       const double seen = rounded[c * d + j];
       square += exact * exact;
       rounded_square += seen * seen;
@@ -133,8 +132,7 @@ float CentroidTable::row_error(float norm, float residual) const {
 double CentroidTable::upper_end(double lower, int64_t c, double error, double norm) const {
   const double half = (double{half_norm_[c]} + kTiny) / (1 - gamma_) * (1 + 1e-6);
   const double score = 2 * (error * norm_[c] + gamma_ * half + kTiny);
-  const double exact =
-      2 * exact_rounding_ * (norm * norm + largest_norm_ * largest_norm_);
+  const double exact = 2 * exact_rounding_ * (norm * norm + largest_norm_ * largest_norm_);
   return lower + (score + exact) * kSlop + 4 * kUnit * std::abs(lower);
 }
 

@@ -24,8 +24,8 @@ constexpr int64_t kLargestD = 131072;
 // Centroids packed for one kernel. Immutable; shared by threads.
 class CentroidTable {
  public:
-  // centroids (k, d) float32, finite, contiguous; copied.
-  CentroidTable(const float* centroids, int64_t k, int64_t d, const Kernel& kernel);
+  // centroids (k, d), finite, contiguous; copied. Float32 widened by the caller, or float64 points.
+  CentroidTable(const double* centroids, int64_t k, int64_t d, const Kernel& kernel);
   // Room for a selection of `capacity` centroids of `parent`, which must outlive it.
   CentroidTable(const CentroidTable& parent, int64_t capacity);
   // Makes this table the parent's centroids ids[0..count), count <= capacity.
@@ -36,7 +36,7 @@ class CentroidTable {
   int64_t d_padded() const { return d_padded_; }
   const Kernel& kernel() const { return *kernel_; }
   const PackedCentroids& packed() const { return packed_; }
-  const float* exact(int64_t c) const {
+  const double* exact(int64_t c) const {
     return parent_ ? parent_->exact(ids_[c]) : exact_.data() + c * d_padded_;
   }
 
@@ -54,7 +54,7 @@ class CentroidTable {
   const CentroidTable* parent_ = nullptr;  // of a selection
   const int32_t* ids_ = nullptr;           // of a selection: the parent's centroids
   int64_t k_, d_, d_padded_;
-  std::vector<float> exact_;      // (k, d_padded) as given, padded with zeros
+  std::vector<double> exact_;  // (k, d_padded) as given, padded with zeros
   std::vector<float> shift_, half_norm_, norm_;
   std::unique_ptr<uint32_t[]> words_;
   uint32_t* aligned_words_ = nullptr;

@@ -16,20 +16,20 @@ constexpr int kBlock = 64;  // rows a block
 
 // Centroids as a kernel reads them. Arrays have k_padded entries; the padding can never win.
 struct PackedCentroids {
-  const uint32_t* packed;   // negated, centred, scaled, rounded: layout private to the kernel
-  const float* half_norm;   // scale^2 ||c - shift||^2 / 2, lowered by the rounding of a score
-  const float* norm;        // norm of the rounded centroid, floored: a row's error grows with it
-  const float* shift;       // (d,) float32
-  float scale;              // a power of two
+  const uint32_t* packed;  // negated, centred, scaled, rounded: layout private to the kernel
+  const float* half_norm;  // scale^2 ||c - shift||^2 / 2, lowered by the rounding of a score
+  const float* norm;       // norm of the rounded centroid, floored: a row's error grows with it
+  const float* shift;      // (d,) float32
+  float scale;             // a power of two
   int64_t k_padded;
   int64_t d;
 };
 
 struct Kernel {
   const char* name;
-  int centroid_multiple;    // k_padded is a multiple of this
-  int lane_features;        // features in one 32-bit lane: 1 (float32) or 2 (bfloat16 pair)
-  int step_multiple;        // feature steps of a packed row are a multiple of this
+  int centroid_multiple;  // k_padded is a multiple of this
+  int lane_features;      // features in one 32-bit lane: 1 (float32) or 2 (bfloat16 pair)
+  int step_multiple;      // feature steps of a packed row are a multiple of this
 
   // 32-bit words of packed centroids / of a packed block of rows.
   int64_t (*centroid_words)(int64_t k_padded, int64_t d);
@@ -40,7 +40,8 @@ struct Kernel {
                          uint32_t* packed, float* rounded);
 
   // Copy centroid `from_c` of one packed table to place `to_c` of another.
-  void (*copy_centroid)(const uint32_t* from, int64_t from_c, uint32_t* to, int64_t to_c, int64_t d);
+  void (*copy_centroid)(const uint32_t* from, int64_t from_c, uint32_t* to, int64_t to_c,
+                        int64_t d);
 
   // Rows `ids[0..count)` of the view (null: first, first + 1, …) -> packed block, and for each row
   // norm[r] = ||x'|| and residual[r] = ||x' - rounded x'||, x' = scale (x - shift) in float32.
@@ -68,7 +69,7 @@ struct Kernel {
   // The exact rule. Eight float64 partial sums, feature j into sum j mod 8 in order of j:
   // t = x_j - c_j, a += t * t, each operation rounded; ((a0+a4)+(a2+a6)) + ((a1+a5)+(a3+a7)).
   // Both padded with zeros to `padded`, a multiple of 8.
-  double (*squared_distance)(const double* row, const float* centroid, int64_t padded);
+  double (*squared_distance)(const double* row, const double* centroid, int64_t padded);
 };
 
 // Null where the instruction set is not compiled in or this machine cannot run it.

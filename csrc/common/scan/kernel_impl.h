@@ -148,14 +148,14 @@ uint32_t float_bits(float value) {
   return bits;
 }
 
-float bits_float(uint32_t bits) {
+inline float bits_float(uint32_t bits) {
   float value;
   __builtin_memcpy(&value, &bits, 4);
   return value;
 }
 
 // Float32 rounded to bfloat16 (nearest, ties to even), as a float32 with a short significand.
-uint32_t round_to_bfloat_bits(float value) {
+inline uint32_t round_to_bfloat_bits(float value) {
   const uint32_t bits = float_bits(value);
   return (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
 }

@@ -6,6 +6,8 @@
 
 #if ALLY_FAST_X86
 #include <cpuid.h>
+#endif
+#ifdef __linux__
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -28,10 +30,8 @@ namespace {
 
 #if ALLY_FAST_X86
 
-bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
-}
+// Every processor with AVX2 and FMA has F16C, which some compilers have no name for here.
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -51,9 +51,13 @@ bool has_amx() {
   if (!has_avx512() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
   const unsigned tile_and_bf16 = 1u << 24 | 1u << 22;
   if ((d & tile_and_bf16) != tile_and_bf16) return false;
+#ifdef __linux__
   // Linux hands out the tile registers on request, once a process.
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
 #endif
 }
 #endif

@@ -39,8 +39,7 @@ struct Avx2 {
     return _mm256_blendv_epi8(no, _mm256_set1_epi32(yes), _mm256_castps_si256(mask));
   }
   static uint32_t not_greater_bits(Float scores, Float limit) {
-    return static_cast<uint32_t>(
-        _mm256_movemask_ps(_mm256_cmp_ps(scores, limit, _CMP_NGT_UQ)));
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(scores, limit, _CMP_NGT_UQ)));
   }
   static void transpose8(const float* from, int64_t stride, float* to) {
     __m256 r[8], s[8];
@@ -65,13 +64,12 @@ struct Avx2 {
       for (int j = 0; j < 16; j += 8) transpose8(from + r * stride + j, stride, tile + j * 16 + r);
     }
   }
-  static double squared_distance(const double* row, const float* centroid, int64_t padded) {
+  static double squared_distance(const double* row, const double* centroid, int64_t padded) {
     __m256d low = _mm256_setzero_pd(), high = _mm256_setzero_pd();
     for (int64_t j = 0; j < padded; j += 8) {
-      const __m256d s = _mm256_sub_pd(_mm256_loadu_pd(row + j),
-                                      _mm256_cvtps_pd(_mm_loadu_ps(centroid + j)));
-      const __m256d t = _mm256_sub_pd(_mm256_loadu_pd(row + j + 4),
-                                      _mm256_cvtps_pd(_mm_loadu_ps(centroid + j + 4)));
+      const __m256d s = _mm256_sub_pd(_mm256_loadu_pd(row + j), _mm256_loadu_pd(centroid + j));
+      const __m256d t =
+          _mm256_sub_pd(_mm256_loadu_pd(row + j + 4), _mm256_loadu_pd(centroid + j + 4));
       low = _mm256_add_pd(low, _mm256_mul_pd(s, s));
       high = _mm256_add_pd(high, _mm256_mul_pd(t, t));
     }

@@ -52,11 +52,11 @@ struct Portable {
       for (int j = 0; j < 16; ++j) tile[j * 16 + r] = from[r * stride + j];
     }
   }
-  static double squared_distance(const double* row, const float* centroid, int64_t padded) {
+  static double squared_distance(const double* row, const double* centroid, int64_t padded) {
     double a[8] = {0, 0, 0, 0, 0, 0, 0, 0};
     for (int64_t j = 0; j < padded; j += 8) {
       for (int lane = 0; lane < 8; ++lane) {
-        const double t = row[j + lane] - static_cast<double>(centroid[j + lane]);
+        const double t = row[j + lane] - centroid[j + lane];
         a[lane] += t * t;
       }
     }

@@ -60,11 +60,10 @@ struct Avx512 {
       _mm512_storeu_ps(tile + (i + 8) * 16, _mm512_maskz_shuffle_f32x4(all, s[i], s[i + 8], 0xdd));
     }
   }
-  static double squared_distance(const double* row, const float* centroid, int64_t padded) {
+  static double squared_distance(const double* row, const double* centroid, int64_t padded) {
     __m512d sum = _mm512_setzero_pd();
     for (int64_t j = 0; j < padded; j += 8) {
-      const __m512d c = _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(centroid + j));
-      const __m512d t = _mm512_sub_pd(_mm512_loadu_pd(row + j), c);
+      const __m512d t = _mm512_sub_pd(_mm512_loadu_pd(row + j), _mm512_loadu_pd(centroid + j));
       sum = _mm512_add_pd(sum, _mm512_mul_pd(t, t));
     }
     double a[8];

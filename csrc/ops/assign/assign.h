@@ -28,8 +28,8 @@ AssignStats assign_cpu(const RowsView& rows, const CentroidTable& table, int thr
 // on a tie. rows (t, d) float32, contiguous and finite; previous (t,) int32 in [0, groups); lists
 // (groups, length) int32 in [0, k), each ascending without repeats; out (t,) int32.
 void assign_among_cpu(const float* rows, int64_t t, const CentroidTable& table,
-                      const int32_t* previous, const int32_t* lists, int64_t groups,
-                      int64_t length, int threads, int32_t* out);
+                      const int32_t* previous, const int32_t* lists, int64_t groups, int64_t length,
+                      int threads, int32_t* out);
 
 // The `length` centroids nearest to each query by (D, index), as ascending indices.
 // queries (count, d) float32, contiguous and finite; 1 <= length <= k; lists (count, length) int32.

@@ -128,8 +128,8 @@ AssignStats assign_cpu(const RowsView& rows, const CentroidTable& table, int thr
 }
 
 void assign_among_cpu(const float* rows, int64_t t, const CentroidTable& table,
-                      const int32_t* previous, const int32_t* lists, int64_t groups,
-                      int64_t length, int threads, int32_t* out) {
+                      const int32_t* previous, const int32_t* lists, int64_t groups, int64_t length,
+                      int threads, int32_t* out) {
   std::vector<int64_t> order, begin;
   sort_by_cluster(previous, t, groups, order, begin);
   RowsView view = view_float32(rows, t, table.d());

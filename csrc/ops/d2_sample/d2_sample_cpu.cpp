@@ -19,8 +19,14 @@ class D2Sampler {
  public:
   D2Sampler(const float* rows, int64_t t, int64_t d, uint64_t seed, const Kernel& kernel,
             int threads)
-      : rows_(rows), t_(t), d_(d), seed_(seed), kernel_(kernel), threads_(threads),
-        view_(view_float32(rows, t, d)), padded_(round_up(d, 8)),
+      : rows_(rows),
+        t_(t),
+        d_(d),
+        seed_(seed),
+        kernel_(kernel),
+        threads_(threads),
+        view_(view_float32(rows, t, d)),
+        padded_(round_up(d, 8)),
         weights_(static_cast<size_t>(t), std::numeric_limits<double>::infinity()),
         block_sums_(static_cast<size_t>((t + kTaskRows - 1) / kTaskRows)),
         wide_(static_cast<size_t>(padded_)) {}
@@ -55,8 +61,8 @@ class D2Sampler {
       double weight = weights_[j];
       kernel_.load_row(view_, j, wide_.data());
       for (int64_t c = 0; c < count; ++c) {
-        weight = std::min(weight, kernel_.squared_distance(wide_.data(),
-                                                           centres_.data() + c * padded_, padded_));
+        weight = std::min(
+            weight, kernel_.squared_distance(wide_.data(), centres_.data() + c * padded_, padded_));
       }
       if (!(to_uniform(bits.v[2], bits.v[3]) * weights_[j] < weight)) {
         ++rejected;
@@ -64,7 +70,7 @@ class D2Sampler {
       }
       accepted[count++] = j;
       centres_.insert(centres_.end(), rows_ + j * d_, rows_ + (j + 1) * d_);
-      centres_.resize(static_cast<size_t>(count * padded_), 0.0f);
+      centres_.resize(static_cast<size_t>(count * padded_), 0.0);
     }
     return count;
   }
@@ -88,7 +94,7 @@ class D2Sampler {
   }
 
   void lower_weights(const int64_t* chosen, int64_t count) {
-    std::vector<float> centres(static_cast<size_t>(count * d_));
+    std::vector<double> centres(static_cast<size_t>(count * d_));
     for (int64_t c = 0; c < count; ++c) {
       std::copy_n(rows_ + chosen[c] * d_, d_, centres.data() + c * d_);
     }
@@ -126,7 +132,7 @@ class D2Sampler {
   const RowsView view_;
   const int64_t padded_;
   std::vector<double> weights_, block_sums_, wide_;
-  std::vector<float> centres_;
+  std::vector<double> centres_;
   double total_ = 0;
   uint64_t draws_ = 0;
 };

@@ -10,7 +10,7 @@
 
 namespace ally_fast {
 
-void radius_filter_cpu(const RowsView& rows, const CentroidTable& table, double radius,
-                       int threads, uint8_t* within);
+void radius_filter_cpu(const RowsView& rows, const CentroidTable& table, double radius, int threads,
+                       uint8_t* within);
 
 }  // namespace ally_fast

@@ -10,8 +10,8 @@
 
 namespace ally_fast {
 
-void radius_filter_cpu(const RowsView& rows, const CentroidTable& table, double radius,
-                       int threads, uint8_t* within) {
+void radius_filter_cpu(const RowsView& rows, const CentroidTable& table, double radius, int threads,
+                       uint8_t* within) {
   constexpr int64_t kTaskRows = 2048;
   const double square = radius * radius;
   const double above = std::nextafter(square, std::numeric_limits<double>::infinity());

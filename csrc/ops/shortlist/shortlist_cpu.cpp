@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 namespace ally_fast {
@@ -9,6 +10,18 @@ namespace {
 
 bool better(const Shortlist::Entry& a, const Shortlist::Entry& b) {
   return a.score != b.score ? a.score > b.score : a.index < b.index;
+}
+
+uint64_t bits_of(double value) {
+  uint64_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+double double_of(uint64_t bits) {
+  double value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
 }
 
 constexpr Shortlist::Entry kNothing = {-std::numeric_limits<double>::infinity(),
@@ -30,8 +43,8 @@ void Shortlist::add(int64_t c, Entry entry) {
   if (++kept_ > limit_) prune();
 }
 
-void Shortlist::push(const int32_t* assignments, const double* scores, int64_t count,
-                     int64_t first, const int64_t* indices) {
+void Shortlist::push(const int32_t* assignments, const double* scores, int64_t count, int64_t first,
+                     const int64_t* indices) {
   for (int64_t i = 0; i < count; ++i) {
     const int32_t c = assignments[i];
     if (c < 0) continue;
@@ -60,15 +73,16 @@ std::vector<int64_t> Shortlist::depths() const {
   };
   double lightest = std::numeric_limits<double>::infinity();
   for (double weight : weights_) lightest = std::min(lightest, weight);
-  double low = 0, high = (static_cast<double>(b_) + 1) / lightest;
-  for (int step = 0; step < 64 && low < high; ++step) {
-    const double middle = low + (high - low) / 2;
+  // Doubles above zero are ordered as their bits are: bisecting those reaches any scale.
+  uint64_t low = 0, high = bits_of((static_cast<double>(b_) + 1) / lightest);
+  while (high - low > 1) {
+    const uint64_t middle = low + (high - low) / 2;
     int64_t covered = 0;
-    for (size_t c = 0; c < k && covered < b_; ++c) covered += depth(c, middle);
+    for (size_t c = 0; c < k && covered < b_; ++c) covered += depth(c, double_of(middle));
     (covered >= b_ ? high : low) = middle;
   }
   std::vector<int64_t> result(k);
-  for (size_t c = 0; c < k; ++c) result[c] = std::min(sizes_[c], depth(c, high) + 1);
+  for (size_t c = 0; c < k; ++c) result[c] = std::min(sizes_[c], depth(c, double_of(high)) + 1);
   return result;
 }
 
