@@ -35,6 +35,10 @@ class Assigner {
       }
       if (undecided_.size() >= kBlock) settle(kBlock);
     }
+  }
+
+  // Settles what is left: to be called after the last run, and before the table changes.
+  void finish() {
     while (!undecided_.empty()) settle(std::min<size_t>(kBlock, undecided_.size()));
   }
 
@@ -112,6 +116,9 @@ AssignStats assign_cpu(const RowsView& rows, const CentroidTable& table, int thr
     if (!assigner) assigner = std::make_unique<Assigner>(rows, table, certify, out);
     assigner->run(task * kTaskRows, std::min(rows.visited, (task + 1) * kTaskRows));
   });
+  parallel_for(workers, workers, [&](int64_t worker, int) {
+    if (assigners[worker]) assigners[worker]->finish();
+  });
   AssignStats total;
   for (const auto& assigner : assigners) {
     if (!assigner) continue;
@@ -161,6 +168,7 @@ void assign_among_cpu(const float* rows, int64_t t, const CentroidTable& table,
     const int32_t* list = lists + task.group * length;
     state->table.select(list, length);
     state->assigner.run(task.begin, task.end);
+    state->assigner.finish();
     for (int64_t i = task.begin; i < task.end; ++i) out[order[i]] = list[chosen[i]];
   });
 }

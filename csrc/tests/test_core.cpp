@@ -1,0 +1,379 @@
+// Native tests of the core, for the sanitizers: every kernel this machine can run (AMX emulated)
+// against plain loops, over shapes that leave tails everywhere. Exits with 1 on the first failure.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "../common/philox.h"
+#include "../common/scan/certified.h"
+#include "../ops/assign/assign.h"
+#include "../ops/centroid_update/centroid_update.h"
+#include "../ops/d2_sample/d2_sample.h"
+#include "../ops/load_rows/load_rows.h"
+#include "../ops/radius_filter/radius_filter.h"
+#include "../ops/sample_rows/sample_rows.h"
+#include "../ops/shortlist/shortlist.h"
+
+using namespace ally_fast;
+
+namespace {
+
+int checks = 0;
+
+void check(bool condition, const std::string& what) {
+  ++checks;
+  if (condition) return;
+  std::printf("FAILED: %s\n", what.c_str());
+  std::exit(1);
+}
+
+// Deterministic numbers for the tests.
+class Random {
+ public:
+  explicit Random(uint64_t seed) : seed_(seed) {}
+  double uniform() {
+    const Philox4 bits = draw(seed_, static_cast<Purpose>(99), count_++);
+    return to_uniform(bits.v[0], bits.v[1]);
+  }
+  int64_t below(int64_t n) { return static_cast<int64_t>(uniform() * static_cast<double>(n)); }
+  double normal() {
+    return std::sqrt(-2 * std::log(1 - uniform())) * std::cos(6.283185307179586 * uniform());
+  }
+
+ private:
+  uint64_t seed_, count_ = 0;
+};
+
+uint16_t to_half(float value) {  // for small normal values, truncating
+  uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  const int exponent = static_cast<int>(bits >> 23 & 255) - 112;
+  if (exponent <= 0) return static_cast<uint16_t>(bits >> 16 & 0x8000u);
+  return static_cast<uint16_t>((bits >> 16 & 0x8000u) | static_cast<uint32_t>(exponent) << 10 |
+                               (bits >> 13 & 0x3ffu));
+}
+
+float from_half(uint16_t half) {
+  const int exponent = half >> 10 & 31;
+  const double sign = half & 0x8000 ? -1 : 1, fraction = half & 0x3ff;
+  return static_cast<float>(
+      sign * (exponent ? std::ldexp(1024 + fraction, exponent - 25) : std::ldexp(fraction, -24)));
+}
+
+// Rows stored in some dtype and layout, and their values in float64.
+struct Pool {
+  std::vector<char> memory;
+  std::vector<double> values;
+  RowsView view;
+
+  Pool(Random& random, int64_t n, int64_t d, DType dtype, double scale, double offset,
+       bool reversed, int64_t gap) {
+    const int64_t item = dtype == DType::kFloat64 ? 8 : dtype == DType::kFloat32 ? 4 : 2;
+    const int64_t col = item * (1 + gap), row = col * d + item;
+    memory.resize(static_cast<size_t>(std::max<int64_t>(1, n * row)));
+    values.resize(static_cast<size_t>(n * d));
+    char* first = memory.data() + (reversed ? (n - 1) * row : 0);
+    view.data = first;
+    view.n = view.visited = n;
+    view.d = d;
+    view.row_stride = reversed ? -row : row;
+    view.col_stride = col;
+    view.dtype = dtype;
+    for (int64_t i = 0; i < n; ++i) {
+      for (int64_t j = 0; j < d; ++j) {
+        // Every third row repeats one before it, and some features are on a coarse grid: ties.
+        double value = offset + scale * std::round(random.normal() * 4) / 4;
+        if (i % 3 == 2) value = values[(i - 1) * d + j];
+        values[i * d + j] = put(first + i * view.row_stride + j * col, dtype, value);
+      }
+    }
+  }
+
+  static double put(char* to, DType dtype, double value) {
+    const float single = static_cast<float>(value);
+    switch (dtype) {
+      case DType::kFloat64:
+        std::memcpy(to, &value, 8);
+        return value;
+      case DType::kFloat32:
+        std::memcpy(to, &single, 4);
+        return single;
+      case DType::kFloat16: {
+        const uint16_t half = to_half(single);
+        std::memcpy(to, &half, 2);
+        return from_half(half);
+      }
+      case DType::kBFloat16:
+        break;
+    }
+    uint32_t bits;
+    std::memcpy(&bits, &single, 4);
+    bits &= 0xffff0000u;
+    const uint16_t high = static_cast<uint16_t>(bits >> 16);
+    std::memcpy(to, &high, 2);
+    float back;
+    std::memcpy(&back, &bits, 4);
+    return back;
+  }
+
+  std::vector<double> row(int64_t i) const {
+    std::vector<double> x(values.begin() + i * view.d, values.begin() + (i + 1) * view.d);
+    if (!view.normalize) return x;
+    const double s = sum(x), root = std::sqrt(s);
+    for (double& v : x) v = s == 0 ? 0 : static_cast<float>(v / root);
+    return x;
+  }
+
+  static double sum(const std::vector<double>& t) {
+    double a[8] = {0};
+    for (size_t j = 0; j < t.size(); ++j) a[j % 8] += t[j] * t[j];
+    return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
+  }
+
+  double distance(int64_t i, const double* centroid) const {
+    std::vector<double> t = row(i);
+    for (size_t j = 0; j < t.size(); ++j) t[j] -= centroid[j];
+    return sum(t);
+  }
+};
+
+std::vector<const Kernel*> kernels() {
+  std::vector<const Kernel*> found;
+  for (const char* const* name = runnable_kernels(); *name; ++name) {
+    found.push_back(find_kernel(*name));
+  }
+  return found;
+}
+
+struct Shape {
+  int64_t n, d, k;
+};
+
+void test_assign() {
+  const Shape shapes[] = {{1, 1, 1},    {3, 2, 2},      {65, 7, 5},    {130, 16, 33},
+                          {200, 17, 6}, {257, 31, 100}, {96, 33, 64},  {70, 64, 97},
+                          {64, 100, 3}, {129, 3, 40},   {40, 130, 70}, {2100, 5, 12}};
+  const DType dtypes[] = {DType::kFloat16, DType::kBFloat16, DType::kFloat32, DType::kFloat64};
+  Random random(1);
+  for (const Shape& shape : shapes) {
+    for (int variant = 0; variant < 8; ++variant) {
+      const DType dtype = dtypes[variant % 4];
+      const bool wide = dtype == DType::kFloat32 || dtype == DType::kFloat64;
+      const double scale = variant == 6 ? 1e18 : variant == 7 ? 1e-30 : 1;
+      const double offset = variant == 2 ? 1e4 : variant == 3 ? 1e8 : 0;
+      Pool pool(random, shape.n, shape.d, dtype, wide ? scale : 1, offset, variant % 2 == 1,
+                variant / 4);
+      pool.view.normalize = variant == 4 || variant == 5;
+      std::vector<double> centroids(static_cast<size_t>(shape.k * shape.d));
+      for (int64_t c = 0; c < shape.k; ++c) {
+        const std::vector<double> x = pool.row(random.below(shape.n));
+        for (int64_t j = 0; j < shape.d; ++j) {
+          const double noise = c % 2 ? random.normal() * (wide ? scale : 1) / 8 : 0;
+          centroids[c * shape.d + j] = static_cast<float>(x[j] + noise);
+        }
+      }
+      std::vector<int32_t> expected(static_cast<size_t>(shape.n));
+      std::vector<double> nearest(static_cast<size_t>(shape.n));
+      for (int64_t i = 0; i < shape.n; ++i) {
+        nearest[i] = std::numeric_limits<double>::infinity();
+        for (int64_t c = 0; c < shape.k; ++c) {
+          const double distance = pool.distance(i, centroids.data() + c * shape.d);
+          if (distance < nearest[i]) {
+            nearest[i] = distance;
+            expected[i] = static_cast<int32_t>(c);
+          }
+        }
+      }
+      const double radius = std::sqrt(nearest[random.below(shape.n)]);
+      for (const Kernel* kernel : kernels()) {
+        const std::string where = std::string(kernel->name) + " n=" + std::to_string(shape.n) +
+                                  " d=" + std::to_string(shape.d) +
+                                  " k=" + std::to_string(shape.k) + " variant " +
+                                  std::to_string(variant);
+        const CentroidTable table(centroids.data(), shape.k, shape.d, *kernel);
+        for (int threads : {1, 3}) {
+          std::vector<int32_t> found(expected.size(), -7);
+          const AssignStats stats = assign_cpu(pool.view, table, threads, true, found.data());
+          check(found == expected && stats.nonfinite == 0, "assign " + where);
+        }
+        std::vector<double> distances(expected.size());
+        squared_distances_cpu(pool.view, table, expected.data(), 2, distances.data());
+        check(distances == nearest, "squared_distances " + where);
+        if (radius > 0) {
+          std::vector<uint8_t> within(expected.size());
+          radius_filter_cpu(pool.view, table, radius, 2, within.data());
+          for (int64_t i = 0; i < shape.n; ++i) {
+            check(within[i] == (nearest[i] <= radius * radius), "radius_filter " + where);
+          }
+        }
+        RowsView some = pool.view;
+        const std::vector<int64_t> positions = {shape.n - 1, 0, shape.n / 2};
+        some.positions = positions.data();
+        some.visited = 3;
+        std::vector<int32_t> found(3);
+        assign_cpu(some, table, 1, true, found.data());
+        for (int i = 0; i < 3; ++i) check(found[i] == expected[positions[i]], "positions " + where);
+        std::vector<float> loaded(expected.size() * static_cast<size_t>(shape.d));
+        check(load_rows_cpu(pool.view, *kernel, nullptr, 2, loaded.data()), "load_rows " + where);
+        for (int64_t i = 0; i < shape.n; ++i) {
+          const std::vector<double> x = pool.row(i);
+          for (int64_t j = 0; j < shape.d; ++j) {
+            check(loaded[i * shape.d + j] == static_cast<float>(x[j]), "load_rows " + where);
+          }
+        }
+      }
+    }
+  }
+}
+
+void test_nonfinite() {
+  Random random(2);
+  for (const Kernel* kernel : kernels()) {
+    Pool pool(random, 200, 9, DType::kFloat32, 1, 0, false, 0);
+    const float bad[] = {std::nanf(""), std::numeric_limits<float>::infinity()};
+    std::memcpy(pool.memory.data() + 131 * pool.view.row_stride, bad, 4);
+    std::memcpy(pool.memory.data() + 77 * pool.view.row_stride + 8, bad + 1, 4);
+    const std::vector<double> origin(9, 0.0);
+    std::vector<int32_t> found(200);
+    const AssignStats stats =
+        assign_cpu(pool.view, CentroidTable(origin.data(), 1, 9, *kernel), 2, true, found.data());
+    check(stats.nonfinite == 2 && stats.first_nonfinite == 77, "nonfinite rows are counted");
+    check(found[77] == -1 && found[131] == -1 && found[0] == 0, "nonfinite rows get -1");
+  }
+}
+
+std::vector<float> gaussian(Random& random, int64_t n, int64_t d) {
+  std::vector<float> rows(static_cast<size_t>(n * d));
+  for (float& x : rows) x = static_cast<float>(random.normal());
+  return rows;
+}
+
+void test_training_ops() {
+  Random random(3);
+  const int64_t t = 3000, d = 21, k = 150, length = 40;
+  const std::vector<float> rows = gaussian(random, t, d);
+  std::vector<int64_t> seeds;
+  std::vector<int32_t> lists, among;
+  for (const Kernel* kernel : kernels()) {
+    for (int threads : {1, 4}) {
+      std::vector<int64_t> positions(static_cast<size_t>(k));
+      d2_sample_cpu(rows.data(), t, d, k, 5, *kernel, threads, positions.data());
+      if (seeds.empty()) seeds = positions;
+      check(positions == seeds, "d2_sample is the same everywhere");
+      check(std::set<int64_t>(seeds.begin(), seeds.end()).size() == seeds.size(), "and distinct");
+
+      std::vector<double> centroids;
+      for (int64_t at : seeds) {
+        centroids.insert(centroids.end(), rows.begin() + at * d, rows.begin() + (at + 1) * d);
+      }
+      const CentroidTable table(centroids.data(), k, d, *kernel);
+      std::vector<int32_t> near(static_cast<size_t>(k * length));
+      const std::vector<float> queries(centroids.begin(), centroids.end());
+      nearest_lists_cpu(queries.data(), k, table, length, threads, near.data());
+      if (lists.empty()) lists = near;
+      check(near == lists, "nearest_lists are the same everywhere");
+      std::vector<int32_t> previous(static_cast<size_t>(t)), found(previous.size());
+      for (int64_t i = 0; i < t; ++i) previous[i] = static_cast<int32_t>(i * i % k);
+      assign_among_cpu(rows.data(), t, table, previous.data(), lists.data(), k, length, threads,
+                       found.data());
+      if (among.empty()) among = found;
+      check(found == among, "assign_among is the same everywhere");
+    }
+  }
+  const std::vector<float> same(static_cast<size_t>(50 * 3), 1.0f);
+  std::vector<int64_t> positions(50);
+  d2_sample_cpu(same.data(), 50, 3, 50, 1, *kernels()[0], 2, positions.data());
+  check(std::set<int64_t>(positions.begin(), positions.end()).size() == 50, "copies of one row");
+
+  std::vector<double> sums, squares;
+  std::vector<int64_t> counts(static_cast<size_t>(k));
+  for (int threads : {1, 2, 7}) {
+    std::vector<double> some(static_cast<size_t>(k * d)), square(static_cast<size_t>(k));
+    centroid_update_cpu(rows.data(), t, d, among.data(), rows.data(), k, threads, some.data(),
+                        square.data(), counts.data());
+    if (sums.empty()) sums = some, squares = square;
+    check(some == sums && square == squares, "centroid_update is the same for any threads");
+    check(std::accumulate(counts.begin(), counts.end(), int64_t{0}) == t, "all rows are counted");
+  }
+}
+
+void test_sample_rows() {
+  std::vector<uint8_t> eligible(1000);
+  int64_t count = 0;
+  for (size_t i = 0; i < eligible.size(); ++i) count += eligible[i] = i % 3 == 0;
+  for (int64_t size : {int64_t{0}, int64_t{1}, int64_t{50}, count}) {
+    std::vector<int64_t> one(static_cast<size_t>(size)), two(one.size());
+    sample_rows_cpu(1000, eligible.data(), count, size, 9, 1, one.data());
+    sample_rows_cpu(1000, eligible.data(), count, size, 9, 5, two.data());
+    check(one == two, "sample_rows is the same for any threads");
+    check(std::set<int64_t>(one.begin(), one.end()).size() == one.size(), "without replacement");
+    for (int64_t i : one) check(eligible[i], "only eligible rows");
+  }
+}
+
+void test_shortlist() {
+  Random random(4);
+  const int64_t n = 40000, k = 17;
+  std::vector<int32_t> assignments(static_cast<size_t>(n));
+  std::vector<double> scores(assignments.size()), weights(static_cast<size_t>(k));
+  for (int64_t i = 0; i < n; ++i) {
+    assignments[i] = static_cast<int32_t>(random.below(k) * random.below(2) - (i % 50 == 0));
+    scores[i] = static_cast<double>(random.below(100));
+  }
+  for (double& weight : weights) weight = 0.1 + random.uniform();
+  for (int64_t b : {int64_t{1}, int64_t{40}, int64_t{3000}, int64_t{39000}}) {
+    struct Row {
+      double quotient, score;
+      int64_t index;
+    };
+    std::vector<int64_t> order(static_cast<size_t>(n));
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t x, int64_t y) { return scores[x] > scores[y]; });
+    std::vector<Row> all;
+    std::vector<double> rank(static_cast<size_t>(k), 0);
+    for (int64_t i : order) {
+      const int32_t c = assignments[i];
+      if (c >= 0) all.push_back({(rank[c]++ + 0.5) / weights[c], scores[i], i});
+    }
+    std::sort(all.begin(), all.end(), [](const Row& x, const Row& y) {
+      if (x.quotient != y.quotient) return x.quotient < y.quotient;
+      return x.score != y.score ? x.score > y.score : x.index < y.index;
+    });
+    Shortlist list(k, b, weights.data()), rest(k, b, weights.data());
+    for (int64_t lo = 0; lo < n; lo += 999) {
+      const int64_t count = std::min<int64_t>(999, n - lo);
+      (lo % 2 ? rest : list).push(&assignments[lo], &scores[lo], count, lo, nullptr);
+    }
+    list.merge(rest);
+    list.prune();
+    check(list.kept() <= b + 2 * k, "a shortlist holds what the batch can need");
+    std::set<int64_t> kept;
+    for (const auto& entries : list.entries()) {
+      for (const auto& entry : entries) kept.insert(entry.index);
+    }
+    for (int64_t at = 0; at < std::min<int64_t>(b, static_cast<int64_t>(all.size())); ++at) {
+      check(kept.count(all[at].index) == 1, "the batch is in the shortlist");
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  for (const Kernel* kernel : kernels()) std::printf("%s ", kernel->name);
+  std::printf("\n");
+  test_assign();
+  test_nonfinite();
+  test_training_ops();
+  test_sample_rows();
+  test_shortlist();
+  std::printf("%d checks passed\n", checks);
+}
