@@ -2,7 +2,7 @@
 
 Lloyd's iterations, made cheap in three ways, none of which touches the exactness of a step:
 
-- the start (D-squared sampling) and the first iterations run on a prefix of the rows, which come in
+- the start (D-squared sampling) and the first iterations run on prefixes of the rows, which come in
   random order;
 - once assigned, a row is compared with the centroids near its last one only (`assign_among`);
 - in between, centroids that are hardly missed move to clusters of large spread (`relocate`), which
@@ -26,12 +26,13 @@ from ally_fast.ops.centroid_update import centroid_update
 from ally_fast.ops.d2_sample import d2_sample
 
 # Chosen by measurement, see docs/performance.md.
-START_ROWS = 64  # rows per centroid of the prefix; half of it for many centroids
-START_ITERATIONS = 7  # on the prefix
+# Prefixes the start climbs: rows per centroid, iterations at most, tolerance relative to `tol`.
+START = ((64, 5, 1.0), (128, 11, 0.4))
+START_MANY = ((32, 7, 1.0),)
 LIST_LENGTH = 96  # centroids a row is compared with
-ROUNDS = 6  # of relocation at most, two iterations each
-MANY = 2048  # above: first assignments go by way of coarse clusters, relocation on the prefix only
-MOVED_SHARE = 16  # a round moves one centroid in so many
+ROUNDS, LAST_ROUNDS = 8, 2  # of relocation, two iterations each: at the start, over all rows
+MANY = 2048  # above: first assignments by way of coarse clusters, relocation at the start only
+MOVED_SHARE, LAST_MOVED_SHARE = 16, 64  # a round moves one centroid in so many
 # A spread below this, relative to the distances to the old centroid, is rounding: copies of a row.
 _COPIES = 1e-12
 
@@ -80,13 +81,15 @@ def fit_lloyd(
     Fit
     """
     many = k > MANY
-    prefix = rows[: (START_ROWS // 2 if many else START_ROWS) * k]
-    centroids = rows[d2_sample(prefix, k, seed)]
-    if 2 * len(prefix) <= len(rows):
-        start = _Trainer(prefix, normalize, lambda _: None, max_iter=START_ITERATIONS)
-        centroids = start.run(centroids, ROUNDS, tol).centroids
+    levels = START_MANY if many else START
+    centroids = rows[d2_sample(rows[: levels[0][0] * k], k, seed)]
+    for per_centroid, iterations, factor in levels:
+        prefix = rows[: per_centroid * k]
+        if 2 * len(prefix) <= len(rows):
+            start = _Trainer(prefix, normalize, lambda _: None, iterations)
+            centroids = start.run(centroids, factor * tol, ROUNDS, k // MOVED_SHARE).centroids
     trainer = _Trainer(rows, normalize, advance, max_iter)
-    state = trainer.run(centroids, 0 if many else ROUNDS, tol)
+    state = trainer.run(centroids, tol, 0 if many else LAST_ROUNDS, k // LAST_MOVED_SHARE)
     return Fit(state.centroids, state.inertia, trainer.iterations)
 
 
@@ -106,22 +109,20 @@ class _Trainer:
         self._left = max_iter
         self.iterations = 0
 
-    def run(self, centroids: NDArray[np.float32], rounds: int, tol: float) -> _State:
-        """Iterate from `centroids`, relocating while that helps once the first rush is over."""
+    def run(self, centroids: NDArray[np.float32], tol: float, rounds: int, moves: int) -> _State:
+        """Iterate from `centroids`, relocating `moves` at a time once the first rush is over."""
         state = self._update(centroids, self._first_assignments(centroids))
         state, near = self._iterate(state, 2, tol)
-        moves = len(centroids) // MOVED_SHARE
-        for _ in range(rounds if moves else 0):
-            if self._left < 2 or state.inertia == 0:
+        for _ in range(rounds):
+            if self._left < 2 or moves == 0 or state.inertia == 0:
                 break
             moved = relocate(state.centroids, state.counts, state.spread, near, moves)
             tried = self._step(state, moved, _near(state.centroids, moved))
-            tried, near = self._iterate(tried, 1, tol)
-            if tried.inertia >= state.inertia:
-                break
-            before, state = state.inertia, tried
-            if before - state.inertia <= tol * before:
-                break
+            tried, tried_near = self._iterate(tried, 1, tol)
+            if tried.inertia >= (1 - tol / 4) * state.inertia:
+                moves //= 4  # did not pay: take it back, and be more choosy
+            else:
+                state, near = tried, tried_near
         return self._iterate(state, self._left, tol)[0]
 
     def _iterate(self, state: _State, most: int, tol: float) -> tuple[_State, NDArray[np.int32]]:
