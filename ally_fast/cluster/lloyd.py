@@ -82,14 +82,16 @@ def fit_lloyd(
     """
     many = k > MANY
     levels = START_MANY if many else START
+    rounds = last = (ROUNDS, max(1, k // MOVED_SHARE))
     centroids = rows[d2_sample(rows[: levels[0][0] * k], k, seed)]
     for per_centroid, iterations, factor in levels:
         prefix = rows[: per_centroid * k]
         if 2 * len(prefix) <= len(rows):
             start = _Trainer(prefix, normalize, lambda _: None, iterations)
-            centroids = start.run(centroids, factor * tol, ROUNDS, k // MOVED_SHARE).centroids
+            centroids = start.run(centroids, factor * tol, *rounds).centroids
+            last = (0 if many else LAST_ROUNDS, max(1, k // LAST_MOVED_SHARE))
     trainer = _Trainer(rows, normalize, advance, max_iter)
-    state = trainer.run(centroids, tol, 0 if many else LAST_ROUNDS, k // LAST_MOVED_SHARE)
+    state = trainer.run(centroids, tol, *last)
     return Fit(state.centroids, state.inertia, trainer.iterations)
 
 
