@@ -13,6 +13,8 @@ _Doubles = NDArray[np.float64]
 _Int32s = NDArray[np.int32]
 _Int64s = NDArray[np.int64]
 
+LARGEST_D: int
+
 class CentroidTable:
     def __init__(self, centroids: _Floats | _Doubles, isa: str) -> None: ...
     @property

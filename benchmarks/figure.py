@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.transforms import Bbox
 
 from benchmarks import labels, tables
 from benchmarks.rows import Row, one, select
@@ -26,7 +27,9 @@ STYLES = {
     ("published_loop", "default"): ("#cc79a7", "s"),
     ("sklearn_kmeans", "default"): ("#555555", "D"),
 }
-GREY = "#8a8a8a"
+# Where a label may stand, in points from its mark, best first.
+SIDES = [(10, 0), (-10, 0), (0, -20), (0, 20), (10, 17), (-10, 17), (10, -17), (-10, -17)]
+SIDES += [(10, 30), (-10, 30), (0, 40), (0, -40)]
 
 
 def draw(rows: list[Row], path: Path) -> None:
@@ -51,11 +54,12 @@ def draw(rows: list[Row], path: Path) -> None:
         figure, (left, right) = plt.subplots(
             1, 2, figsize=(11.5, 5.2), gridspec_kw={"width_ratios": [1.0, 1.05]}
         )
-        _quality(left, tables.main_shape(rows))
+        points = _quality(left, tables.main_shape(rows))
         _shapes(right, rows)
         _legend(figure)
         figure.text(0.012, 0.012, _caption(rows), fontsize=7.5, color="#555555", va="bottom")
         figure.tight_layout(rect=(0, 0.13, 1, 1), w_pad=3)
+        _label_points(left, points)  # last: what overlaps depends on the layout
         figure.savefig(path, dpi=160)
         plt.close(figure)
 
@@ -69,54 +73,62 @@ def _styled(rows: list[Row]) -> list[tuple[Row, str, str]]:
     return found
 
 
-def _quality(axes: Axes, rows: list[Row]) -> None:
+Point = tuple[Row, str, tuple[float, float]]
+
+
+def _quality(axes: Axes, rows: list[Row]) -> list[Point]:
     """Place every contestant by seconds and by inertia over the best measured."""
     points = [item for item in _styled(rows) if item[0].inertia]
     axes.set_title("A million sentences: time and quality")
-    axes.set_xlabel("seconds, end to end (log)")
-    axes.set_ylabel("inertia above the best measured, %")
+    axes.set_xlabel("seconds, end to end (log; left is faster)")
+    axes.set_ylabel("inertia above the best measured, % (lower is better)")
     if not points:
-        return
+        return []
     best = min(row.inertia for row, _, _ in points)
-    for row, color, mark in points:
-        x, y = row.seconds_median, 100 * (row.inertia / best - 1)
-        ours = row.engine == "ally_fast"
-        axes.scatter(x, y, s=260 if ours else 62, color=color, marker=mark, zorder=3, lw=0)
-        text = f"{labels.SHORT[row.engine, row.setting]}\n{tables.seconds(x)} s"
-        axes.annotate(
-            text,
-            (x, y),
-            xytext=_offset(row),
-            textcoords="offset points",
-            ha=_side(row),
-            va="center",
-            fontsize=8.5,
-            fontweight="bold" if ours else "normal",
-            color=color,
-        )
-    times = [row.seconds_median for row, _, _ in points]
+    places = [(row.seconds_median, 100 * (row.inertia / best - 1)) for row, _, _ in points]
+    seconds = [x for x, _ in places]
     axes.set_xscale("log")
-    axes.set_xlim(min(times) / 1.7, max(times) * 1.9)
-    axes.set_ylim(-0.35, None)
+    axes.set_xlim(min(seconds) / 1.6, max(seconds) * 1.9)
+    highest = max(y for _, y in places)
+    axes.set_ylim(-0.12 * highest - 0.05, 1.12 * highest + 0.05)
+    for (row, color, mark), (x, y) in zip(points, places, strict=True):
+        size = 260 if row.engine == "ally_fast" else 62
+        axes.scatter(x, y, s=size, color=color, marker=mark, zorder=3, lw=0)
     _plain_log(axes)
     axes.grid(alpha=0.25, zorder=0)
+    return [(row, color, place) for (row, color, _), place in zip(points, places, strict=True)]
 
 
-def _offset(row: Row) -> tuple[int, int]:
-    """Shift the two labels that would fall on a neighbour's."""
-    key = (row.engine, row.setting)
-    return {
-        ("published_loop", "default"): (9, 11),
-        ("sklearn_minibatch", "default"): (-9, 11),
-        ("ally_fast", "default"): (13, 0),
-        ("sklearn_kmeans", "default"): (-9, 0),
-        ("faiss_cpu", "default"): (9, 0),
-        ("superkmeans", "flat"): (-9, -9),
-    }.get(key, (9, 0))
+def _label_points(axes: Axes, points: list[Point]) -> None:
+    """Label the points so that no label stands on a mark or on another label."""
+    if points:
+        marks = axes.transData.transform([place for _, _, place in points])
+        taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in marks]
+        for row, color, place in points:
+            _label(axes, row, color, place, taken)
 
 
-def _side(row: Row) -> str:
-    return "left" if _offset(row)[0] > 0 else "right"
+def _label(axes: Axes, row: Row, color: str, place: tuple[float, float], taken: list[Bbox]) -> None:
+    """Write a point's name and seconds at the first side where nothing stands yet."""
+    text = axes.annotate(
+        f"{labels.SHORT[row.engine, row.setting]}\n{tables.seconds(place[0])} s",
+        place,
+        xytext=SIDES[0],
+        textcoords="offset points",
+        va="center",
+        fontsize=8.5,
+        fontweight="bold" if row.engine == "ally_fast" else "normal",
+        color=color,
+    )
+    inside = axes.get_window_extent()
+    for side in SIDES:
+        text.set_position(side)
+        text.set_ha("left" if side[0] > 0 else "right" if side[0] < 0 else "center")
+        box = text.get_window_extent()
+        free = inside.x0 <= box.x0 and box.x1 <= inside.x1 + 20 and box.y0 >= inside.y0
+        if free and not any(box.overlaps(other) for other in taken):
+            break
+    taken.append(box)
 
 
 def _shapes(axes: Axes, rows: list[Row]) -> None:
@@ -172,14 +184,13 @@ def _legend(figure: plt.Figure) -> None:
 
 
 def _caption(rows: list[Row]) -> str:
-    last = max(rows, key=lambda row: row.date)
-    main = next(iter(tables.main_shape(rows)), last)
-    hardware = last.hardware
+    main = next(iter(tables.main_shape(rows)), None) or max(rows, key=lambda row: row.date)
+    hardware = main.hardware
     ours = one(rows, bench="select", engine="ally_fast", setting="default")
     isa = f", ally_fast on {ours.isa}" if ours else ""
     return (
         f"Left: {labels.shape(main)}, b = {main.b:,}, float32. {hardware['cpu']} "
-        f"({hardware['family']}), {hardware['cores']} cores, all engines on {last.threads} "
-        f"threads{isa}; median of the repeats, {last.date[:10]}.\n"
-        f"Settings of every engine: docs/performance.md. Command: {last.command}"
+        f"({hardware['family']}), {hardware['cores']} cores, all engines on {main.threads} "
+        f"threads{isa}; medians of the quiet repeats, {main.date[:10]}.\n"
+        f"Settings of every engine: docs/performance.md. Command: {main.command}"
     )

@@ -56,11 +56,13 @@ class Job:
         return wanted * (self.estimate + OFF_CLOCK_SECONDS)
 
     def finished(self, repeats: int, budget_seconds: float) -> bool:
-        """Whether every row has its repeats, or has used up its time."""
+        """Whether every row has its quiet repeats, twice as many of any kind, or used its time."""
+        wanted = 1 if self.slow else repeats
         return all(
             row.status in ("skipped", "failed")
-            or len(row.seconds) >= (1 if self.slow else repeats)
-            or sum(row.seconds) >= budget_seconds
+            or len(row.quiet_seconds) >= wanted
+            or len(row.seconds) >= 2 * wanted
+            or sum(row.seconds) >= budget_seconds * (1 if row.quiet_seconds else 2)
             for row in self.rows
         )
 

@@ -25,6 +25,18 @@ def _own_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def wait_for_quiet(limit_cores: float, limit_seconds: float) -> None:
+    """Wait until everybody else takes at most so many cores, or for so long."""
+    end = time.monotonic() + limit_seconds
+    while True:
+        others = Others()
+        others.start()
+        time.sleep(0.3)
+        taken = others.stop()
+        if taken is None or taken <= limit_cores or time.monotonic() > end:
+            return
+
+
 class Others:
     """Cores busy with something else between ``start`` and ``stop``, on average."""
 

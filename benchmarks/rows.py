@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
+QUIET_CORES = 0.2
 
 
 @dataclass
@@ -100,9 +101,16 @@ class Row:
         return (self.dataset, self.n, self.d, self.k, self.b)
 
     @property
+    def quiet_seconds(self) -> list[float]:
+        """The repeats during which others took at most 0.2 cores."""
+        pairs = zip(self.seconds, self.other_cores, strict=False)
+        return [value for value, others in pairs if others is None or others <= QUIET_CORES]
+
+    @property
     def seconds_median(self) -> float | None:
-        """Median of the repeats, or None when there are none."""
-        return statistics.median(self.seconds) if self.seconds else None
+        """Median of the quiet repeats, of all where none was quiet, or None without any."""
+        counted = self.quiet_seconds or self.seconds
+        return statistics.median(counted) if counted else None
 
     @property
     def ok(self) -> bool:

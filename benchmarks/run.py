@@ -19,7 +19,8 @@ from pathlib import Path
 from benchmarks import bench_assign, bench_ops, bench_select, machine, report
 from benchmarks import rows as rows_module
 from benchmarks.job import Job
-from benchmarks.rows import Row
+from benchmarks.others import wait_for_quiet
+from benchmarks.rows import QUIET_CORES, Row
 
 BENCHES = {"select": bench_select, "assign": bench_assign, "ops": bench_ops}
 
@@ -36,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     add("--limit", type=float, default=45.0, help="longest run in seconds, off the main shape")
     add("--timeout", type=float, default=900.0, help="stop any process after this many seconds")
     add("--budget", type=float, default=10.0, help="no more repeats after this many seconds")
+    add("--patience", type=float, default=30.0, help="wait S seconds for a quiet machine (30)")
     add("--any-commit", action="store_true", help="keep rivals' rows of another commit")
     add("--fresh", action="store_true", help="measure again what is already there")
     add("--no-report", action="store_true", help="write rows only")
@@ -111,11 +113,12 @@ def _run(jobs: list[Job], folder: Path, args: argparse.Namespace) -> int:
         group = list(members)
         for job in group:
             _resume(job, kept, args.any_commit)
-        for _ in range(args.repeats):
+        for _ in range(2 * args.repeats):
             for job in group:
                 if job.finished(args.repeats, args.budget):
                     continue
                 job.spec["quality"] = any(row.inertia is None for row in job.rows)
+                wait_for_quiet(QUIET_CORES, args.patience)
                 job.run(args.timeout)
                 for row in job.rows:
                     row.date = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -146,7 +149,7 @@ def _tell(row: Row, elapsed: float) -> None:
     if row.ok:
         quality = "" if row.inertia is None else f"  inertia/row {row.inertia / row.n:.5f}"
         others = row.other_cores[-1] or 0.0
-        disturbed = f"  others took {others:.1f} cores" if others > 0.2 else ""
+        disturbed = f"  others took {others:.1f} cores" if others > QUIET_CORES else ""
         text = f"{row.seconds[-1]:9.3f} s{quality}{disturbed}"
     else:
         text = f"{row.status}: {row.reason}"

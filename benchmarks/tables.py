@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from benchmarks import gates, labels
 from benchmarks.gates import times
 from benchmarks.plan import MAIN, POOLS
-from benchmarks.rows import Row, one, select
+from benchmarks.rows import QUIET_CORES, Row, one, select
 
 NOTHING = "\N{EN DASH}"
 
@@ -37,13 +37,13 @@ def machine(rows: list[Row]) -> str:
         if name in versions
     )
     taken = [cores for row in rows for cores in row.other_cores if cores is not None]
-    quiet = sum(cores <= 0.2 for cores in taken) / max(len(taken), 1)
+    quiet = sum(cores <= QUIET_CORES for cores in taken) / max(len(taken), 1)
     commit = (last.commit or "none")[:12] + (" with changes" if last.dirty else "")
     return (
         f"{hardware['cpu']} (family/model/stepping {hardware['family']}), {hardware['cores']} "
         f"cores, {hardware['memory_bytes'] / 2**30:.0f} GiB, {', '.join(units)}; all engines on "
-        f"{last.threads} threads; other work took at most 0.2 cores in {100 * quiet:.0f} % of the "
-        f"repeats; {packages}; commit {commit}; {last.date[:10]}; "
+        f"{last.threads} threads; other work took at most {QUIET_CORES} cores in "
+        f"{100 * quiet:.0f} % of the repeats; {packages}; commit {commit}; {last.date[:10]}; "
         f"`{last.command}`."
     )
 
@@ -81,7 +81,7 @@ def select_table(rows: list[Row]) -> str:
                 excess(row, ours),
                 f"{row.picks:,}",
                 megabytes(row.extra_bytes),
-                str(len(row.seconds)),
+                f"{len(row.quiet_seconds)} of {len(row.seconds)}",
             ]
         )
     left_out = [f"{labels.engine(row)}: {row.reason}" for row in found if not row.ok]
@@ -93,7 +93,7 @@ def select_table(rows: list[Row]) -> str:
         "inertia / ours",
         "picks",
         "extra peak MB",
-        "repeats",
+        "quiet repeats",
     ]
     note = f"\n\nNot run: {'; '.join(left_out)}." if left_out else ""
     return table(head, body) + note

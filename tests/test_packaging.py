@@ -70,7 +70,8 @@ def test_stub_describes_the_module(name):
     body = ast.parse((PACKAGE / f"{name}.pyi").read_text()).body
     functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
     classes = {node.name: node for node in body if isinstance(node, ast.ClassDef)}
-    assert public(functions) | public(classes) == public(vars(module))
+    values = {node.target.id for node in body if isinstance(node, ast.AnnAssign)}
+    assert public(functions) | public(classes) | public(values) == public(vars(module))
     for function in functions.values():
         assert parameters(function) == bound_parameters(getattr(module, function.name))
     for cls in classes.values():

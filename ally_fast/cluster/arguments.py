@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast import checks
+from ally_fast import _cpu, checks
 from ally_fast.arrays import as_array
-from ally_fast.ops.assign import centroid_table, squared_distances
+from ally_fast.ops.assign import squared_norms
 from ally_fast.ops.load_rows import load_rows
 from ally_fast.pools.array_pool import ArrayPool
 from ally_fast.pools.pool import Pool, as_float
 
 METRICS = ("euclidean", "cosine")
 _UNIT = 2.0**-20  # of a squared length
-LARGEST_D = 131072  # the error bounds of the certified pass hold up to here
 
 
 def checked_k(k: Any, n: int) -> int:
@@ -29,9 +28,9 @@ def checked_k(k: Any, n: int) -> int:
 
 def checked_pool(pool: Pool) -> Pool:
     """Return a pool whose dimensions the core can work with."""
-    if not 1 <= pool.d <= LARGEST_D:
+    if not 1 <= pool.d <= _cpu.LARGEST_D:
         raise ValueError(
-            f"embeddings: got shape ({pool.n}, {pool.d}), needs 1 to {LARGEST_D} features"
+            f"embeddings: got shape ({pool.n}, {pool.d}), needs 1 to {_cpu.LARGEST_D} features"
         )
     return pool
 
@@ -86,8 +85,6 @@ def checked_centroids(
         raise ValueError(f"centroids: got shape {matrix.shape}, needs at least one row")
     if not normalize:
         return matrix
-    squares = squared_distances(
-        matrix, centroid_table(np.zeros((1, d))), np.zeros(len(matrix), np.int32)
-    )
+    squares = squared_norms(matrix)
     unit = float32_matrix(matrix, "centroids", (k, d), normalize=True)
     return np.where(np.abs(squares - 1)[:, None] <= _UNIT, matrix, unit)

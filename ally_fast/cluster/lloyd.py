@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.fit import Fit
-from ally_fast.cluster.relocate import ordered_sum, relocate, split_offset
-from ally_fast.ops.assign import assign, centroid_table
+from ally_fast.cluster.relocate import relocate, split_offset
+from ally_fast.ops.assign import assign, centroid_table, squared_norms
 from ally_fast.ops.assign_among import assign_among, nearest_lists
 from ally_fast.ops.centroid_update import centroid_update
 from ally_fast.ops.d2_sample import d2_sample
@@ -28,10 +28,10 @@ from ally_fast.ops.d2_sample import d2_sample
 # Chosen by measurement, see docs/performance.md.
 # Prefixes the start climbs: rows per centroid, iterations at most, tolerance relative to `tol`.
 START = ((64, 5, 1.0), (128, 11, 0.4))
-START_MANY = ((32, 7, 1.0),)
-LIST_LENGTH = 96  # centroids a row is compared with
+START_MANY = ((32, 5, 1.0),)
+LIST_LENGTH = 96  # centroids a row is compared with; half of it for many
 ROUNDS, LAST_ROUNDS = 8, 2  # of relocation, two iterations each: at the start, over all rows
-MANY = 2048  # above: first assignments by way of coarse clusters, relocation at the start only
+MANY = 2048  # centroids; above: first assignments by way of coarse clusters, no relocation
 MOVED_SHARE, LAST_MOVED_SHARE = 16, 64  # a round moves one centroid in so many
 # A spread below this, relative to the distances to the old centroid, is rounding: copies of a row.
 _COPIES = 1e-12
@@ -82,14 +82,14 @@ def fit_lloyd(
     """
     many = k > MANY
     levels = START_MANY if many else START
-    rounds = last = (ROUNDS, max(1, k // MOVED_SHARE))
+    rounds = last = (0 if many or k < 3 else ROUNDS, max(1, k // MOVED_SHARE))
     centroids = rows[d2_sample(rows[: levels[0][0] * k], k, seed)]
     for per_centroid, iterations, factor in levels:
         prefix = rows[: per_centroid * k]
         if 2 * len(prefix) <= len(rows):
             start = _Trainer(prefix, normalize, lambda _: None, iterations)
             centroids = start.run(centroids, factor * tol, *rounds).centroids
-            last = (0 if many else LAST_ROUNDS, max(1, k // LAST_MOVED_SHARE))
+            last = (0 if many or k < 3 else LAST_ROUNDS, max(1, k // LAST_MOVED_SHARE))
     trainer = _Trainer(rows, normalize, advance, max_iter)
     state = trainer.run(centroids, tol, *last)
     return Fit(state.centroids, state.inertia, trainer.iterations)
@@ -166,7 +166,7 @@ class _Trainer:
     def _update(self, centroids: NDArray[np.float32], assignments: NDArray[np.int32]) -> _State:
         """Return the means of the clusters; each empty one halves the one of largest spread."""
         sums, squares, counts = centroid_update(self._rows, assignments, centroids)
-        spread = squares - ordered_sum(np.square(sums)) / np.maximum(counts, 1)
+        spread = squares - squared_norms(sums) / np.maximum(counts, 1)
         spread[spread <= _COPIES * squares] = 0.0
         means = centroids + sums / np.maximum(counts, 1)[:, None]
         empty = np.flatnonzero(counts == 0)
@@ -181,7 +181,7 @@ class _Trainer:
             means[largest] -= offset
             halved[c] = halved[largest] = halved[largest] / 2
         if self._normalize:
-            norms = np.sqrt(ordered_sum(np.square(means)))[:, None]
+            norms = np.sqrt(squared_norms(means))[:, None]
             means = np.divide(means, norms, out=np.zeros_like(means), where=norms > 0)
         self.iterations += 1
         self._left -= 1
@@ -191,4 +191,6 @@ class _Trainer:
 
 def _near(queries: NDArray[np.float32], centroids: NDArray[np.float32]) -> NDArray[np.int32]:
     """Return the centroids near each query."""
-    return nearest_lists(queries, centroid_table(centroids), min(LIST_LENGTH, len(centroids)))
+    k = len(centroids)
+    length = LIST_LENGTH if k <= MANY else LIST_LENGTH // 2
+    return nearest_lists(queries, centroid_table(centroids), min(length, k))

@@ -13,14 +13,6 @@ from ally_fast.ops.assign import centroid_table, squared_distances
 _SPLIT = 0.05
 
 
-def ordered_sum(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the row sums, each added from left to right whatever NumPy does inside."""
-    total = np.zeros(len(matrix))
-    for column in matrix.T:
-        total += column
-    return total
-
-
 def removal_costs(
     centroids: NDArray[np.float32], counts: NDArray[np.int64], lists: NDArray[np.int32]
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:

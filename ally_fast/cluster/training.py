@@ -52,7 +52,10 @@ def training_rows(
     with Progress(progress, size, "sample") as bar:
         for lo in range(0, size, step):
             places = by_index[lo : lo + step]
-            part = pool.gather(drawn[places])
+            indices = drawn[places]
+            lo_row, hi_row = int(indices[0]), int(indices[-1]) + 1
+            whole = hi_row - lo_row == len(indices)
+            part = pool.read(lo_row, hi_row) if whole else pool.gather(indices)
             if not load_rows(part.array, rows, places, bf16=part.bf16, normalize=normalize):
                 raise nonfinite_error(pool, eligible)
             bar.advance(len(places))

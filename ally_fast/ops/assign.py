@@ -97,3 +97,18 @@ def squared_distances(
         positions=positions,
         threads=_settings.threads(),
     )
+
+
+def squared_norms(rows: NDArray[Any]) -> NDArray[np.float64]:
+    """Return each row's squared Euclidean norm, summed as in `squared_distances`.
+
+    Parameters
+    ----------
+    rows : ndarray of float32 or float64, shape (m, d), finite
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
+    """
+    origin = centroid_table(np.zeros((1, rows.shape[1])))
+    return squared_distances(rows, origin, np.zeros(len(rows), np.int32))

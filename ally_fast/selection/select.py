@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -161,8 +162,10 @@ def select(
     b, k = checks.integer(b, "b", 0), checked_k(k, pool.n)
     normalize = checks.choice(metric, "metric", METRICS) == "cosine"
     shares = Allocation(allocation, k)
-    if radius is not None and (radius := checks.number(radius, "radius")) <= 0:
-        raise ValueError(f"radius: got {radius}, needs a distance above 0")
+    if radius is not None:
+        radius = checks.number(radius, "radius")
+        if radius <= 0 or math.isinf(radius * radius):
+            raise ValueError(f"radius: got {radius}, needs a distance above 0, at most 1e154")
     if labeled_embeddings is not None and radius is None:
         raise ValueError("labeled_embeddings: has no effect without radius; needs radius as well")
     if max_score is not None:

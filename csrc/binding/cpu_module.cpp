@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cfenv>
 #include <cmath>
 #include <cstring>
 #include <optional>
@@ -28,9 +29,34 @@ namespace {
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
 
-void require(bool condition, const std::string& message) {
-  if (!condition) throw py::value_error(message);
-}
+// A macro, so that the message is put together only when it is needed.
+#define REQUIRE(condition, message)                   \
+  do {                                                \
+    if (!(condition)) throw py::value_error(message); \
+  } while (0)
+
+// The floating-point environment that the answers are defined in. Some libraries flush subnormals
+// or round otherwise in a whole thread; the threads of a parallel_for inherit from this one.
+class DefaultFloats {
+ public:
+  DefaultFloats() {
+    std::fegetenv(&callers_);
+    std::fesetenv(FE_DFL_ENV);
+  }
+  ~DefaultFloats() { std::fesetenv(&callers_); }
+  DefaultFloats(const DefaultFloats&) = delete;
+  DefaultFloats& operator=(const DefaultFloats&) = delete;
+
+ private:
+  std::fenv_t callers_;
+};
+
+// While the core computes.
+struct Computing {
+  Computing() {}
+  py::gil_scoped_release release;
+  DefaultFloats floats;
+};
 
 std::string shape_of(const py::array& array) {
   return py::str(array.attr("shape")).cast<std::string>();
@@ -49,7 +75,7 @@ Array<T> typed(const py::array& array, const char* name, py::ssize_t rank) {
 }
 
 int checked_threads(int threads) {
-  require(threads >= 1, "threads: got " + std::to_string(threads) + ", needs at least 1");
+  REQUIRE(threads >= 1, "threads: got " + std::to_string(threads) + ", needs at least 1");
   return threads;
 }
 
@@ -68,8 +94,8 @@ struct Rows {
 
 Rows rows_of(const py::array& array, bool bf16, bool normalize,
              const std::optional<py::array>& positions, int64_t d) {
-  require(array.ndim() == 2, "rows: got shape " + shape_of(array) + ", needs (m, d)");
-  require(array.shape(1) == d,
+  REQUIRE(array.ndim() == 2, "rows: got shape " + shape_of(array) + ", needs (m, d)");
+  REQUIRE(array.shape(1) == d,
           "rows: got shape " + shape_of(array) + ", needs d = " + std::to_string(d));
   Rows rows{array, std::nullopt, {}};
   RowsView& view = rows.view;
@@ -96,7 +122,7 @@ Rows rows_of(const py::array& array, bool bf16, bool normalize,
     view.positions = rows.positions->data();
     view.visited = rows.positions->size();
     const auto inside = [&](int64_t p) { return p >= 0 && p < view.n; };
-    require(std::all_of(view.positions, view.positions + view.visited, inside),
+    REQUIRE(std::all_of(view.positions, view.positions + view.visited, inside),
             "positions: needs values in [0, " + std::to_string(view.n) + ")");
   }
   return rows;
@@ -105,30 +131,31 @@ Rows rows_of(const py::array& array, bool bf16, bool normalize,
 Array<int32_t> checked_assignments(const py::array& array, int64_t count, int64_t k,
                                    int64_t least) {
   auto assignments = typed<int32_t>(array, "assignments", 1);
-  require(assignments.size() == count, "assignments: got " + std::to_string(assignments.size()) +
+  REQUIRE(assignments.size() == count, "assignments: got " + std::to_string(assignments.size()) +
                                            " of them, needs " + std::to_string(count));
   const auto inside = [&](int32_t c) { return c >= least && c < k; };
-  require(
+  REQUIRE(
       std::all_of(assignments.data(), assignments.data() + count, inside),
       "assignments: needs values in [" + std::to_string(least) + ", " + std::to_string(k) + ")");
   return assignments;
 }
 
 CentroidTable make_table(const py::array& array, const std::string& isa) {
-  // Float32 is widened here, which is exact.
+  // Float32 is widened here, which is exact if subnormals are kept.
+  const DefaultFloats floats;
   const bool single = py::isinstance<Array<float>>(array);
   const auto centroids = single ? Array<double>(array) : typed<double>(array, "centroids", 2);
-  require(centroids.ndim() == 2, "centroids: got shape " + shape_of(array) + ", needs (k, d)");
+  REQUIRE(centroids.ndim() == 2, "centroids: got shape " + shape_of(array) + ", needs (k, d)");
   const int64_t k = centroids.shape(0), d = centroids.shape(1);
-  require(k >= 1 && k <= INT32_MAX, "centroids: got shape " + shape_of(array) + ", needs k >= 1");
-  require(d >= 1 && d <= kLargestD, "centroids: got shape " + shape_of(array) +
+  REQUIRE(k >= 1 && k <= INT32_MAX, "centroids: got shape " + shape_of(array) + ", needs k >= 1");
+  REQUIRE(d >= 1 && d <= kLargestD, "centroids: got shape " + shape_of(array) +
                                         ", needs d in [1, " + std::to_string(kLargestD) + "]");
-  require(std::all_of(centroids.data(), centroids.data() + k * d,
+  REQUIRE(std::all_of(centroids.data(), centroids.data() + k * d,
                       [](double x) { return std::isfinite(x); }),
           "centroids: needs finite values");
   const Kernel& kernel = kernel_named(isa);
   const double* data = centroids.data();
-  py::gil_scoped_release release;
+  const Computing computing;
   return CentroidTable(data, k, d, kernel);
 }
 
@@ -137,29 +164,31 @@ AssignStats assign(const py::array& array, const CentroidTable& table, const py:
                    int threads, bool certify) {
   const Rows rows = rows_of(array, bf16, normalize, positions, table.d());
   auto out = typed<int32_t>(out_array, "out", 1);
-  require(out.size() == rows.view.visited, "out: got " + std::to_string(out.size()) +
+  REQUIRE(out.size() == rows.view.visited, "out: got " + std::to_string(out.size()) +
                                                " places, needs " +
                                                std::to_string(rows.view.visited));
   int32_t* places = out.mutable_data();
   checked_threads(threads);
-  py::gil_scoped_release release;
+  const Computing computing;
   return assign_cpu(rows.view, table, threads, certify, places);
 }
 
 Array<int32_t> nearest_lists(const py::array& array, const CentroidTable& table, int64_t length,
                              int threads) {
   const auto queries = typed<float>(array, "queries", 2);
-  require(queries.shape(1) == table.d(),
+  REQUIRE(queries.shape(1) == table.d(),
           "queries: got shape " + shape_of(array) + ", needs d = " + std::to_string(table.d()));
-  require(length >= 1 && length <= table.k(), "length: got " + std::to_string(length) +
+  REQUIRE(length >= 1 && length <= table.k(), "length: got " + std::to_string(length) +
                                                   ", needs 1 to k = " + std::to_string(table.k()));
   const int64_t count = queries.shape(0);
   Array<int32_t> lists({count, length});
   const float* data = queries.data();
+  REQUIRE(std::all_of(data, data + queries.size(), [](float x) { return std::isfinite(x); }),
+          "queries: needs finite values");
   int32_t* out = lists.mutable_data();
   checked_threads(threads);
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     nearest_lists_cpu(data, count, table, length, threads, out);
   }
   return lists;
@@ -171,9 +200,9 @@ Array<int32_t> assign_among(const py::array& array, const CentroidTable& table,
   const auto rows = typed<float>(array, "rows", 2);
   const auto lists = typed<int32_t>(lists_array, "lists", 2);
   const int64_t t = rows.shape(0), groups = lists.shape(0), length = lists.shape(1);
-  require(rows.shape(1) == table.d(),
+  REQUIRE(rows.shape(1) == table.d(),
           "rows: got shape " + shape_of(array) + ", needs d = " + std::to_string(table.d()));
-  require(length >= 1 && length <= table.k(), "lists: got shape " + shape_of(lists_array) +
+  REQUIRE(length >= 1 && length <= table.k(), "lists: got shape " + shape_of(lists_array) +
                                                   ", needs 1 to k = " + std::to_string(table.k()) +
                                                   " columns");
   bool ascending = true;
@@ -181,7 +210,7 @@ Array<int32_t> assign_among(const py::array& array, const CentroidTable& table,
     const int32_t c = lists.data()[e];
     ascending &= c >= 0 && c < table.k() && (e % length == 0 || c > lists.data()[e - 1]);
   }
-  require(ascending,
+  REQUIRE(ascending,
           "lists: needs ascending rows of values in [0, " + std::to_string(table.k()) + ")");
   const auto previous = checked_assignments(previous_array, t, groups, 0);
   Array<int32_t> out(t);
@@ -190,7 +219,7 @@ Array<int32_t> assign_among(const py::array& array, const CentroidTable& table,
   int32_t* places = out.mutable_data();
   checked_threads(threads);
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     assign_among_cpu(data, t, table, before, among, groups, length, threads, places);
   }
   return out;
@@ -207,7 +236,7 @@ py::array squared_distances(const py::array& array, const CentroidTable& table,
   double* distances = out.mutable_data();
   checked_threads(threads);
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     squared_distances_cpu(rows.view, table, ids, threads, distances);
   }
   return out;
@@ -218,7 +247,7 @@ py::tuple centroid_update(const py::array& array, const py::array& assignments_a
   const auto rows = typed<float>(array, "rows", 2);
   const auto centroids = typed<float>(centroids_array, "centroids", 2);
   const int64_t t = rows.shape(0), d = rows.shape(1), k = centroids.shape(0);
-  require(centroids.shape(1) == d,
+  REQUIRE(centroids.shape(1) == d,
           "centroids: got shape " + shape_of(centroids_array) + ", needs d = " + std::to_string(d));
   const auto assignments = checked_assignments(assignments_array, t, k, 0);
   Array<double> sums({k, d}), squares(k);
@@ -229,7 +258,7 @@ py::tuple centroid_update(const py::array& array, const py::array& assignments_a
   int64_t* counts_out = counts.mutable_data();
   checked_threads(threads);
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     centroid_update_cpu(data, t, d, ids, old, k, threads, sums_out, squares_out, counts_out);
   }
   return py::make_tuple(sums, squares, counts);
@@ -239,9 +268,9 @@ py::array d2_sample(const py::array& array, int64_t k, uint64_t seed, const std:
                     int threads) {
   const auto rows = typed<float>(array, "rows", 2);
   const int64_t t = rows.shape(0), d = rows.shape(1);
-  require(k >= 1 && k <= t,
+  REQUIRE(k >= 1 && k <= t,
           "k: got " + std::to_string(k) + ", needs 1 to " + std::to_string(t) + " (the rows)");
-  require(d >= 1 && d <= kLargestD, "rows: got shape " + shape_of(array) + ", needs d in [1, " +
+  REQUIRE(d >= 1 && d <= kLargestD, "rows: got shape " + shape_of(array) + ", needs d in [1, " +
                                         std::to_string(kLargestD) + "]");
   const Kernel& kernel = kernel_named(isa);
   Array<int64_t> out(k);
@@ -249,7 +278,7 @@ py::array d2_sample(const py::array& array, int64_t k, uint64_t seed, const std:
   int64_t* positions = out.mutable_data();
   checked_threads(threads);
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     d2_sample_cpu(data, t, d, k, seed, kernel, threads, positions);
   }
   return out;
@@ -260,17 +289,17 @@ bool load_rows(const py::array& array, const py::array& out_array, const std::st
   auto out = typed<float>(out_array, "out", 2);
   const Rows rows = rows_of(array, bf16, normalize, std::nullopt, out.shape(1));
   const auto places = typed<int64_t>(places_array, "places", 1);
-  require(places.size() == rows.view.visited, "places: got " + std::to_string(places.size()) +
+  REQUIRE(places.size() == rows.view.visited, "places: got " + std::to_string(places.size()) +
                                                   " of them, needs " +
                                                   std::to_string(rows.view.visited));
   const auto inside = [&](int64_t p) { return p >= 0 && p < out.shape(0); };
-  require(std::all_of(places.data(), places.data() + places.size(), inside),
+  REQUIRE(std::all_of(places.data(), places.data() + places.size(), inside),
           "places: needs values in [0, " + std::to_string(out.shape(0)) + ")");
   const Kernel& kernel = kernel_named(isa);
   const int64_t* to = places.data();
   float* matrix = out.mutable_data();
   checked_threads(threads);
-  py::gil_scoped_release release;
+  const Computing computing;
   return load_rows_cpu(rows.view, kernel, to, threads, matrix);
 }
 
@@ -278,12 +307,13 @@ py::array radius_filter(const py::array& array, const CentroidTable& table, doub
                         bool bf16, bool normalize, const std::optional<py::array>& positions,
                         int threads) {
   const Rows rows = rows_of(array, bf16, normalize, positions, table.d());
-  require(radius > 0 && std::isfinite(radius), "radius: needs a finite value above 0");
+  REQUIRE(radius > 0 && std::isfinite(radius * radius),
+          "radius: needs a value above 0 whose square is finite");
   Array<bool> out(rows.view.visited);
   uint8_t* within = reinterpret_cast<uint8_t*>(out.mutable_data());
   checked_threads(threads);
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     radius_filter_cpu(rows.view, table, radius, threads, within);
   }
   return out;
@@ -295,18 +325,18 @@ py::array sample_rows(int64_t n, int64_t size, uint64_t seed,
   int64_t count = n;
   if (eligible_array) {
     eligible = typed<bool>(*eligible_array, "eligible", 1);
-    require(eligible->size() == n, "eligible: got " + std::to_string(eligible->size()) +
+    REQUIRE(eligible->size() == n, "eligible: got " + std::to_string(eligible->size()) +
                                        " of them, needs " + std::to_string(n));
     count = std::count(eligible->data(), eligible->data() + n, true);
   }
-  require(size >= 0 && size <= count, "size: got " + std::to_string(size) + ", needs 0 to " +
+  REQUIRE(size >= 0 && size <= count, "size: got " + std::to_string(size) + ", needs 0 to " +
                                           std::to_string(count) + " (the eligible rows)");
   Array<int64_t> out(size);
   const uint8_t* flags = eligible ? reinterpret_cast<const uint8_t*>(eligible->data()) : nullptr;
   int64_t* indices = out.mutable_data();
   checked_threads(threads);
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     sample_rows_cpu(n, flags, count, size, seed, threads, indices);
   }
   return out;
@@ -314,10 +344,10 @@ py::array sample_rows(int64_t n, int64_t size, uint64_t seed,
 
 Shortlist make_shortlist(int64_t k, int64_t b, const py::array& weights_array) {
   const auto weights = typed<double>(weights_array, "weights", 1);
-  require(k >= 1 && weights.size() == k, "weights: got " + std::to_string(weights.size()) +
+  REQUIRE(k >= 1 && weights.size() == k, "weights: got " + std::to_string(weights.size()) +
                                              " of them, needs k = " + std::to_string(k));
-  require(b >= 0, "b: got " + std::to_string(b) + ", needs at least 0");
-  require(std::all_of(weights.data(), weights.data() + k,
+  REQUIRE(b >= 0, "b: got " + std::to_string(b) + ", needs at least 0");
+  REQUIRE(std::all_of(weights.data(), weights.data() + k,
                       [](double w) { return std::isfinite(w) && w > 0; }),
           "weights: needs finite values above 0");
   return Shortlist(k, b, weights.data());
@@ -331,19 +361,19 @@ void push(Shortlist& list, const py::array& assignments_array, const py::array& 
   std::optional<Array<int64_t>> indices;
   if (indices_array) {
     indices = typed<int64_t>(*indices_array, "indices", 1);
-    require(indices->size() == count, "indices: got " + std::to_string(indices->size()) +
+    REQUIRE(indices->size() == count, "indices: got " + std::to_string(indices->size()) +
                                           " of them, needs " + std::to_string(count));
   }
   const int32_t* ids = assignments.data();
   const double* values = scores.data();
   const int64_t* places = indices ? indices->data() : nullptr;
-  py::gil_scoped_release release;
+  // With the GIL: it is quick, and two threads may share a shortlist.
   list.push(ids, values, count, first, places);
 }
 
 void merge(Shortlist& list, const Shortlist& other) {
-  require(&list != &other, "other: a shortlist cannot be merged with itself");
-  require(list.b() == other.b() && list.weights() == other.weights(),
+  REQUIRE(&list != &other, "other: a shortlist cannot be merged with itself");
+  REQUIRE(list.b() == other.b() && list.weights() == other.weights(),
           "other: needs the same k, b and weights");
   list.merge(other);
 }
@@ -386,7 +416,7 @@ py::dict build_info() {
 Array<uint32_t> philox(const py::array& counter_array, const py::array& key_array) {
   const auto counter = typed<uint32_t>(counter_array, "counter", 1);
   const auto key = typed<uint32_t>(key_array, "key", 1);
-  require(counter.size() == 4 && key.size() == 2, "philox: needs a counter of 4 and a key of 2");
+  REQUIRE(counter.size() == 4 && key.size() == 2, "philox: needs a counter of 4 and a key of 2");
   Philox4 words;
   std::memcpy(words.v, counter.data(), sizeof words.v);
   words = philox4x32_10(words, key.at(0), key.at(1));
@@ -422,6 +452,7 @@ PYBIND11_MODULE(_cpu, module) {
                              })
       .def("entries", &entries);
 
+  module.attr("LARGEST_D") = kLargestD;
   module.def("isas", [] { return names(runnable_kernels()); });
   module.def("build_info", &build_info);
   module.def("philox", &philox, py::arg("counter"), py::arg("key"));

@@ -18,7 +18,10 @@ struct RowsView {
   int64_t visited = 0;                 // how many rows are visited (= n without positions)
 
   // Address of the i-th visited row.
-  const char* row(int64_t i) const { return data + (positions ? positions[i] : i) * row_stride; }
+  // Inlined by force, here and below: the kernels' files must not leave copies of their own code.
+  __attribute__((always_inline)) const char* row(int64_t i) const {
+    return data + (positions ? positions[i] : i) * row_stride;
+  }
 };
 
 inline RowsView view_float32(const float* data, int64_t n, int64_t d) {
@@ -31,7 +34,7 @@ inline RowsView view_float32(const float* data, int64_t n, int64_t d) {
   return rows;
 }
 
-constexpr int64_t round_up(int64_t value, int64_t multiple) {
+__attribute__((always_inline)) constexpr int64_t round_up(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 

@@ -240,3 +240,19 @@ def test_a_streamed_pool_is_read_once_after_training(rng):
     rest = np.setdiff1d(np.arange(SMALL), picked)
     assert (pool.times_read[rest] == 1).all()
     assert (pool.times_read[picked] <= 2).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32], ids=["float16", "float32"])
+def test_a_thread_that_flushes_subnormals_changes_nothing(dtype, isa, rng):
+    """Some libraries switch this on for the whole thread; half of these rows are subnormal."""
+    torch = pytest.importorskip("torch", reason="needs torch to switch subnormals off")
+    tiny = 3e-5 if dtype is np.float16 else 1e-38
+    embeddings = (rng.normal(size=(400, 20)) * tiny).astype(dtype)
+    centroids = embeddings[:8].astype(np.float32)
+    before = ally_fast.assign(embeddings, centroids)
+    assert torch.set_flush_denormal(True)
+    try:
+        after = ally_fast.assign(np.asfortranarray(embeddings), centroids)
+    finally:
+        torch.set_flush_denormal(False)
+    np.testing.assert_array_equal(before, after)

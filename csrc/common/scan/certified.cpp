@@ -156,7 +156,7 @@ BlockScanner::BlockScanner(const CentroidTable& table, const RowsView& rows)
 void BlockScanner::load(const int64_t* ids, int64_t first, int count) {
   count_ = count;
   for (int r = 0; r < count; ++r) ids_[r] = ids ? ids[r] : first + r;
-  table_.kernel().pack_rows(rows_, ids_, 0, count, table_.packed(), buffer_.data(), packed_rows_,
+  table_.kernel().pack_rows(rows_, ids_, count, table_.packed(), buffer_.data(), packed_rows_,
                             norm_, residual_);
   for (int r = 0; r < kBlock; ++r) error_[r] = table_.row_error(norm_[r], residual_[r]);
 }

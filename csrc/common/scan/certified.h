@@ -94,8 +94,6 @@ class BlockScanner {
   template <class Visit>
   int64_t settle(uint64_t active, const double* limit, const Visit& visit);
 
-  int64_t row_id(int r) const { return ids_[r]; }
-
  private:
   void prepare_settle(uint64_t active, const double* limit);
   const CentroidTable& table_;

@@ -28,8 +28,6 @@ struct PackedCentroids {
 struct Kernel {
   const char* name;
   int centroid_multiple;  // k_padded is a multiple of this
-  int lane_features;      // features in one 32-bit lane: 1 (float32) or 2 (bfloat16 pair)
-  int step_multiple;      // feature steps of a packed row are a multiple of this
 
   // 32-bit words of packed centroids / of a packed block of rows.
   int64_t (*centroid_words)(int64_t k_padded, int64_t d);
@@ -43,10 +41,10 @@ struct Kernel {
   void (*copy_centroid)(const uint32_t* from, int64_t from_c, uint32_t* to, int64_t to_c,
                         int64_t d);
 
-  // Rows `ids[0..count)` of the view (null: first, first + 1, …) -> packed block, and for each row
+  // Rows `ids[0..count)` of the view -> packed block, and for each row
   // norm[r] = ||x'|| and residual[r] = ||x' - rounded x'||, x' = scale (x - shift) in float32.
   // `buffer` holds 16 * round_up(d, 16) floats.
-  void (*pack_rows)(const RowsView& rows, const int64_t* ids, int64_t first, int count,
+  void (*pack_rows)(const RowsView& rows, const int64_t* ids, int count,
                     const PackedCentroids& table, float* buffer, uint32_t* packed, float* norm,
                     float* residual);
 

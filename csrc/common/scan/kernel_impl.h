@@ -1,7 +1,7 @@
 // The body that the kernels share, as templates over an instruction set `Simd`. Included by the
 // scan_<isa>.cpp files only, each inside its own anonymous namespace and compiled with its own
-// flags: nothing here may call a template or inline function from outside (the linker could keep
-// the copy compiled for AVX-512 and hand it to everyone), hence plain loops and memcpy.
+// flags: a template or inline function from outside may be called only where it is inlined by force
+// (the linker could keep the copy compiled for AVX-512 and hand it to everyone), hence plain loops.
 
 float half_to_float(uint16_t half) {
   const uint32_t magnitude = uint32_t{half & 0x7fffu} << 13;
@@ -38,7 +38,7 @@ void read_floats(const RowsView& rows, const char* row, int64_t begin, int64_t e
   switch (rows.dtype) {
     case DType::kFloat32:
       if (stride == 4) {
-        __builtin_memcpy(out, from, static_cast<size_t>(count) * 4);
+        __builtin_memcpy(out, from, static_cast<uint64_t>(count) * 4);
       } else {
         for (; j < count; ++j) out[j] = load_as<float>(from + j * stride);
       }
@@ -176,23 +176,16 @@ int64_t centroid_words(int64_t k_padded, int64_t d) {
 }
 
 template <class Simd>
-void pack_rows(const RowsView& rows, const int64_t* ids, int64_t first, int count,
-               const PackedCentroids& table, float* buffer, uint32_t* packed, float* norm,
-               float* residual) {
+void pack_rows(const RowsView& rows, const int64_t* ids, int count, const PackedCentroids& table,
+               float* buffer, uint32_t* packed, float* norm, float* residual) {
   const int64_t d = rows.d, width = round_up(d, 16), steps = steps_of<Simd>(d);
   alignas(64) float tile[16][16];
-  const int64_t touched = rows.col_stride > 0 ? d * rows.col_stride : 0;
   for (int group = 0; group < kBlock; group += 16) {
-    // Rows picked here and there: have the next sixteen on their way.
-    for (int r = group + 16; rows.positions && r < group + 32 && r < count; ++r) {
-      const char* row = rows.row(ids ? ids[r] : first + r);
-      for (int64_t at = 0; at < touched && at < 1024; at += 64) __builtin_prefetch(row + at);
-    }
     for (int r = 0; r < 16; ++r) {
       float* out = buffer + r * width;
       int64_t filled = 0;
       if (group + r < count) {
-        load_centred(rows, ids ? ids[group + r] : first + group + r, table, out);
+        load_centred(rows, ids[group + r], table, out);
         filled = d;
       }
       for (int64_t j = filled; j < width; ++j) out[j] = 0;
@@ -368,8 +361,6 @@ template <class Simd>
 constexpr Kernel make_kernel(const char* name) {
   return {name,
           Simd::kCentroids,
-          Simd::kLaneFeatures,
-          Simd::kStepMultiple,
           centroid_words<Simd>,
           block_words<Simd>,
           pack_centroids<Simd>,

@@ -135,8 +135,6 @@ void store_tiles(const PackedCentroids& table, const uint32_t* rows, const float
 constexpr Kernel make_amx_kernel() {
   Kernel kernel = make_kernel<Avx512>("amx");
   kernel.centroid_multiple = Amx::kCentroids;
-  kernel.lane_features = Amx::kLaneFeatures;
-  kernel.step_multiple = Amx::kStepMultiple;
   kernel.centroid_words = centroid_words<Amx>;
   kernel.block_words = block_words<Amx>;
   kernel.pack_centroids = pack_centroid_tiles;

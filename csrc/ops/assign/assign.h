@@ -7,7 +7,7 @@
 // threads  IN   >= 1; the answer does not depend on it
 // certify  IN   false: the low-precision winner as it is (benchmarks only)
 // out      OUT  (m,) int32; a row with a NaN or infinite feature gets -1
-// Preconditions (checked by the binding): same d, positions in range. The answer depends on rows and
+// Preconditions, all here checked by the binding: same d, positions and clusters in range. The answer depends on rows and
 // centroids alone: not on kernel, threads, or on how rows are cut into calls.
 #pragma once
 #include "../../common/scan/certified.h"
@@ -25,7 +25,7 @@ AssignStats assign_cpu(const RowsView& rows, const CentroidTable& table, int thr
                        int32_t* out);
 
 // The nearest among a short list of centroids: argmin_{c in lists[previous_i]} D(x_i, C_c), lowest c
-// on a tie. rows (t, d) float32, contiguous and finite; previous (t,) int32 in [0, groups); lists
+// on a tie, -1 for a row that is not finite. rows (t, d) float32, contiguous; previous (t,) int32 in [0, groups); lists
 // (groups, length) int32 in [0, k), each ascending without repeats; out (t,) int32.
 void assign_among_cpu(const float* rows, int64_t t, const CentroidTable& table,
                       const int32_t* previous, const int32_t* lists, int64_t groups, int64_t length,

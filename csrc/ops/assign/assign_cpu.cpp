@@ -169,7 +169,9 @@ void assign_among_cpu(const float* rows, int64_t t, const CentroidTable& table,
     state->table.select(list, length);
     state->assigner.run(task.begin, task.end);
     state->assigner.finish();
-    for (int64_t i = task.begin; i < task.end; ++i) out[order[i]] = list[chosen[i]];
+    for (int64_t i = task.begin; i < task.end; ++i) {
+      out[order[i]] = chosen[i] < 0 ? -1 : list[chosen[i]];
+    }
   });
 }
 

@@ -2,8 +2,8 @@
 //
 //   within_i = 1 if min_c D(x_i, P_c) <= radius * radius, else 0;  D: the exact rule of scan/kernel.h
 //
-// rows    IN   (m, d) view      table  IN  (l, d) float32 points, packed
-// radius  IN   Euclidean, > 0   within OUT (m,) uint8
+// rows    IN   (m, d) view      table  IN  (l, d) points, packed
+// radius  IN   Euclidean, > 0, its square finite   within OUT (m,) uint8
 // A row with a NaN or infinite feature is not within any radius (the caller rejects such rows later).
 #pragma once
 #include "../../common/scan/certified.h"

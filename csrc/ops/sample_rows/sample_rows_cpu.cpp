@@ -32,6 +32,27 @@ std::vector<Keyed> rows_below(int64_t n, const uint8_t* eligible, uint64_t seed,
   return all;
 }
 
+// Sorts keys that are spread evenly: by their leading bits into parts, and the parts apart.
+void sort_parts(std::vector<Keyed>& keyed, int threads) {
+  constexpr int kParts = 256;
+  uint64_t largest = 0;
+  for (const Keyed& entry : keyed) largest = std::max(largest, entry.first);
+  const double width = (static_cast<double>(largest) + 1) / kParts;
+  const auto part_of = [&](const Keyed& entry) {
+    return std::min(kParts - 1, static_cast<int>(static_cast<double>(entry.first) / width));
+  };
+  std::vector<int64_t> begin(kParts + 1, 0);
+  for (const Keyed& entry : keyed) ++begin[part_of(entry) + 1];
+  for (int part = 0; part < kParts; ++part) begin[part + 1] += begin[part];
+  std::vector<Keyed> sorted(keyed.size());
+  std::vector<int64_t> next(begin.begin(), begin.end() - 1);
+  for (const Keyed& entry : keyed) sorted[next[part_of(entry)]++] = entry;
+  parallel_for(kParts, threads, [&](int64_t part, int) {
+    std::sort(sorted.begin() + begin[part], sorted.begin() + begin[part + 1]);
+  });
+  keyed = std::move(sorted);
+}
+
 }  // namespace
 
 void sample_rows_cpu(int64_t n, const uint8_t* eligible, int64_t eligible_count, int64_t size,
@@ -47,7 +68,7 @@ void sample_rows_cpu(int64_t n, const uint8_t* eligible, int64_t eligible_count,
     keyed = rows_below(n, eligible, seed, threads, threshold);
     if (static_cast<int64_t>(keyed.size()) >= size) break;
   }
-  std::sort(keyed.begin(), keyed.end());
+  sort_parts(keyed, threads);
   for (int64_t i = 0; i < size; ++i) out[i] = keyed[i].second;
 }
 
