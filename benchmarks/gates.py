@@ -10,7 +10,7 @@ from benchmarks.plan import MAIN
 from benchmarks.rows import Row, one, select
 
 REACHED, MISSED, UNMEASURED = "reached", "missed", "not measured"
-ROW_BYTES = {"amx": 2, "avx512bf16": 2}  # working precision of a row; 4 otherwise
+FLOAT32_BYTES = 4  # training rows are held in float32, the precision of these pools
 SLACK_BYTES = 32 * 2**20  # thread stacks, allocator arenas
 
 
@@ -176,12 +176,11 @@ def _best_isa(rows: list[Row]) -> str | None:
 
 
 def memory_bound(row: Row) -> int:
-    """Bound the extra memory: rows at working precision, 16 bytes a row, O(k d + b).
+    """Bound the extra memory: float32 rows, 16 bytes a row, O(k d + b).
 
     The last term is taken as 16 (k d + b) bytes, plus 32 MiB for stacks and arenas.
     """
-    width = ROW_BYTES.get(row.isa or "", 4)
-    return row.n * (row.d * width + 16) + 16 * (row.k * row.d + row.b) + SLACK_BYTES
+    return row.n * (row.d * FLOAT32_BYTES + 16) + 16 * (row.k * row.d + row.b) + SLACK_BYTES
 
 
 def memory(rows: list[Row]) -> Verdict:
@@ -270,7 +269,7 @@ GATES = (
     Gate(
         "memory",
         "peak extra memory of `select`, every shape",
-        "rows at working precision + 16 bytes a row + O(k d + b)",
+        "float32 rows + 16 bytes a row + 16 (k d + b) bytes + 32 MiB",
         memory,
     ),
 )

@@ -84,14 +84,16 @@ def fit_lloyd(
     levels = START_MANY if many else START
     rounds = last = (0 if many or k < 3 else ROUNDS, max(1, k // MOVED_SHARE))
     centroids = rows[d2_sample(rows[: levels[0][0] * k], k, seed)]
+    known = np.empty(0, np.int32)  # clusters of the first rows
     for per_centroid, iterations, factor in levels:
         prefix = rows[: per_centroid * k]
         if 2 * len(prefix) <= len(rows):
             start = _Trainer(prefix, normalize, lambda _: None, iterations)
-            centroids = start.run(centroids, factor * tol, *rounds).centroids
+            state = start.run(centroids, known, factor * tol, *rounds)
+            centroids, known = state.centroids, state.assignments
             last = (0 if many or k < 3 else LAST_ROUNDS, max(1, k // LAST_MOVED_SHARE))
     trainer = _Trainer(rows, normalize, advance, max_iter)
-    state = trainer.run(centroids, tol, *last)
+    state = trainer.run(centroids, known, tol, *last)
     return Fit(state.centroids, state.inertia, trainer.iterations)
 
 
@@ -111,33 +113,47 @@ class _Trainer:
         self._left = max_iter
         self.iterations = 0
 
-    def run(self, centroids: NDArray[np.float32], tol: float, rounds: int, moves: int) -> _State:
-        """Iterate from `centroids`, relocating `moves` at a time once the first rush is over."""
-        state = self._update(centroids, self._first_assignments(centroids))
-        state, near = self._iterate(state, 2, tol)
+    def run(
+        self,
+        centroids: NDArray[np.float32],
+        known: NDArray[np.int32],
+        tol: float,
+        rounds: int,
+        moves: int,
+    ) -> _State:
+        """Iterate from `centroids`, relocating `moves` at a time once the first rush is over.
+
+        `known` are the clusters that the first rows had when `centroids` were made.
+        """
+        near = _near(centroids, centroids)
+        first = self._rows[: len(known)]
+        rest = self._first_assignments(self._rows[len(known) :], centroids, near)
+        again = assign_among(first, centroid_table(centroids), known, near)
+        state = self._update(centroids, np.concatenate([again, rest]))
+        state = self._iterate(state, near, 2, tol)
         for _ in range(rounds):
             if self._left < 2 or moves == 0 or state.inertia == 0:
                 break
             moved = relocate(state.centroids, state.counts, state.spread, near, moves)
             tried = self._step(state, moved, _near(state.centroids, moved))
-            tried, tried_near = self._iterate(tried, 1, tol)
+            tried_near = _near(tried.centroids, tried.centroids)
+            tried = self._iterate(tried, tried_near, 1, tol)
             if tried.inertia >= (1 - tol / 4) * state.inertia:
                 moves //= 4  # did not pay: take it back, and be more choosy
             else:
                 state, near = tried, tried_near
-        return self._iterate(state, self._left, tol)[0]
+        return self._iterate(state, near, self._left, tol)
 
-    def _iterate(self, state: _State, most: int, tol: float) -> tuple[_State, NDArray[np.int32]]:
+    def _iterate(self, state: _State, near: NDArray[np.int32], most: int, tol: float) -> _State:
         """Iterate until inertia falls by less than `tol` of itself, at most `most` times.
 
-        Returns the lists of near centroids as well, good enough still for what follows.
+        The lists of near centroids may be a few iterations old.
         """
-        near = _near(state.centroids, state.centroids)
         for _ in range(min(most, self._left)):
             before, state = state.inertia, self._step(state, state.centroids, near)
             if before - state.inertia <= tol * before:
                 break
-        return state, near
+        return state
 
     def _step(
         self, state: _State, centroids: NDArray[np.float32], near: NDArray[np.int32]
@@ -148,20 +164,23 @@ class _Trainer:
             return self._update(centroids, assign(self._rows, table)[0])
         return self._update(centroids, assign_among(self._rows, table, state.assignments, near))
 
-    def _first_assignments(self, centroids: NDArray[np.float32]) -> NDArray[np.int32]:
+    @staticmethod
+    def _first_assignments(
+        rows: NDArray[np.float32], centroids: NDArray[np.float32], near: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
         """Assign rows to their nearest centroids, of many centroids nearly always."""
         k = len(centroids)
         table = centroid_table(centroids)
         if k <= MANY:
-            return assign(self._rows, table)[0]
+            return assign(rows, table)[0]
         coarse = centroids[d2_sample(centroids, 4 * math.isqrt(k), 0)]
         for _ in range(3):
             found, _ = assign(centroids, centroid_table(coarse))
             sums, _, counts = centroid_update(centroids, found, coarse)
             coarse = (coarse + sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
-        found, _ = assign(self._rows, centroid_table(coarse))
-        found = assign_among(self._rows, table, found, nearest_lists(coarse, table, k // 16))
-        return assign_among(self._rows, table, found, _near(centroids, centroids))
+        found, _ = assign(rows, centroid_table(coarse))
+        found = assign_among(rows, table, found, nearest_lists(coarse, table, k // 16))
+        return assign_among(rows, table, found, near)
 
     def _update(self, centroids: NDArray[np.float32], assignments: NDArray[np.int32]) -> _State:
         """Return the means of the clusters; each empty one halves the one of largest spread."""
