@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import checks
-from ally_fast.cluster.fit import Fit
+from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.pools.pool import Rows
 
 ENGINES = ("auto", "native", "faiss", "sklearn")
@@ -30,17 +29,7 @@ class Engine(Protocol):
 
     name: str
 
-    def fit(
-        self,
-        rows: NDArray[np.float32],
-        k: int,
-        *,
-        max_iter: int,
-        tol: float,
-        seed: int,
-        normalize: bool,
-        advance: Callable[[int], None],
-    ) -> Fit:
+    def fit(self, rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
         """Train `k` centroids on finite float32 rows, shape (t, d), in random order."""
         ...
 

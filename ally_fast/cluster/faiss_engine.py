@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _settings
 from ally_fast._optional import require
-from ally_fast.cluster.fit import Fit
+from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.loaded_rows import loaded, unit_rows
 from ally_fast.pools.pool import Rows
 
@@ -25,36 +23,25 @@ class FaissEngine:
     def __init__(self) -> None:
         self._faiss = require("faiss", "faiss", "engine='faiss'")
 
-    def fit(
-        self,
-        rows: NDArray[np.float32],
-        k: int,
-        *,
-        max_iter: int,
-        tol: float,
-        seed: int,
-        normalize: bool,
-        advance: Callable[[int], None],
-    ) -> Fit:
-        """Train centroids on all rows given; `tol` is not used."""
-        del tol
+    def fit(self, rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
+        """Train centroids on all rows given; ``options.tol`` is not used."""
         self._faiss.omp_set_num_threads(_settings.threads())
         kmeans = self._faiss.Kmeans(
             rows.shape[1],
             k,
-            niter=max_iter,
-            seed=seed % (1 << 31),
-            spherical=normalize,
+            niter=options.max_iter,
+            seed=options.seed % (1 << 31),
+            spherical=options.normalize,
             min_points_per_centroid=1,
             max_points_per_centroid=len(rows),
             gpu=self._gpus() > 0,
         )
         kmeans.train(rows)
-        advance(max_iter)
+        options.advance(options.max_iter)
         centroids = np.ascontiguousarray(kmeans.centroids, np.float32).reshape(k, rows.shape[1])
-        return Fit(
-            unit_rows(centroids) if normalize else centroids, float(kmeans.obj[-1]), max_iter
-        )
+        if options.normalize:
+            centroids = unit_rows(centroids)
+        return Fit(centroids, float(kmeans.obj[-1]), options.max_iter)
 
     def assigner(self, centroids: NDArray[np.float32], *, normalize: bool) -> FaissAssigner:
         """Build a flat index over the centroids."""

@@ -1,11 +1,36 @@
-"""What an engine's training returns."""
+"""What an engine's training takes and returns."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How to train.
+
+    Attributes
+    ----------
+    max_iter, tol : int, float
+        Stop once inertia falls by less than `tol` of itself, at the latest after `max_iter`
+        iterations over all rows.
+    seed : int
+        For the start.
+    normalize : bool
+        Scale centroids to unit length (cosine); the rows have it already.
+    advance : callable
+        Called with the number of iterations done since its last call.
+    """
+
+    max_iter: int
+    tol: float
+    seed: int
+    normalize: bool
+    advance: Callable[[int], None]
 
 
 @dataclass(frozen=True)

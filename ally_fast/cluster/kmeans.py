@@ -18,6 +18,7 @@ from ally_fast.cluster.arguments import (
     checked_tol,
 )
 from ally_fast.cluster.engine import Engine, choose_engine
+from ally_fast.cluster.fit import FitOptions
 from ally_fast.cluster.native_engine import NativeAssigner
 from ally_fast.cluster.result import KMeansResult
 from ally_fast.cluster.training import training_rows, training_size
@@ -140,15 +141,7 @@ def train(
     )
     sampled = time.perf_counter()
     with Progress(progress, max_iter, "k-means", unit="iterations", at_most=True) as bar:
-        fit = engine.fit(
-            rows,
-            k,
-            max_iter=max_iter,
-            tol=tol,
-            seed=seed,
-            normalize=normalize,
-            advance=bar.advance,
-        )
+        fit = engine.fit(rows, k, FitOptions(max_iter, tol, seed, normalize, bar.advance))
     seconds = {"sample": sampled - started, "train": time.perf_counter() - sampled}
     return KMeansResult(
         centroids=fit.centroids,

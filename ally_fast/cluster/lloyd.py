@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.cluster.fit import Fit
+from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.relocate import relocate, split_offset
 from ally_fast.ops.assign import assign, centroid_table, squared_norms
 from ally_fast.ops.assign_among import assign_among, nearest_lists
@@ -48,33 +48,16 @@ class _State:
     inertia: float
 
 
-def fit_lloyd(
-    rows: NDArray[np.float32],
-    k: int,
-    *,
-    max_iter: int,
-    tol: float,
-    seed: int,
-    normalize: bool,
-    advance: Callable[[int], None],
-) -> Fit:
+def fit_lloyd(rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
     """Train `k` centroids on float32 rows that come in random order.
 
     Parameters
     ----------
     rows : ndarray of float32, shape (t, d), contiguous, finite
-        In random order, so that every prefix is a sample. Unit rows if `normalize`.
+        In random order, so that every prefix is a sample. Unit rows with ``options.normalize``.
     k : int
         ``1 <= k <= t``.
-    max_iter, tol : int, float
-        Stop once inertia falls by less than `tol` of itself, at the latest after `max_iter`
-        iterations over all rows.
-    seed : int
-        For the start.
-    normalize : bool
-        Scale centroids to unit length (cosine).
-    advance : callable
-        Called with 1 after each iteration over all rows.
+    options : FitOptions
 
     Returns
     -------
@@ -83,17 +66,17 @@ def fit_lloyd(
     many = k > MANY
     levels = START_MANY if many else START
     rounds = last = (0 if many or k < 3 else ROUNDS, max(1, k // MOVED_SHARE))
-    centroids = rows[d2_sample(rows[: levels[0][0] * k], k, seed)]
+    centroids = rows[d2_sample(rows[: levels[0][0] * k], k, options.seed)]
     known = np.empty(0, np.int32)  # clusters of the first rows
     for per_centroid, iterations, factor in levels:
         prefix = rows[: per_centroid * k]
         if 2 * len(prefix) <= len(rows):
-            start = _Trainer(prefix, normalize, lambda _: None, iterations)
-            state = start.run(centroids, known, factor * tol, *rounds)
+            start = _Trainer(prefix, options.normalize, lambda _: None, iterations)
+            state = start.run(centroids, known, factor * options.tol, *rounds)
             centroids, known = state.centroids, state.assignments
             last = (0 if many or k < 3 else LAST_ROUNDS, max(1, k // LAST_MOVED_SHARE))
-    trainer = _Trainer(rows, normalize, advance, max_iter)
-    state = trainer.run(centroids, known, tol, *last)
+    trainer = _Trainer(rows, options.normalize, options.advance, options.max_iter)
+    state = trainer.run(centroids, known, options.tol, *last)
     return Fit(state.centroids, state.inertia, trainer.iterations)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.cluster.fit import Fit
+from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.lloyd import fit_lloyd
 from ally_fast.ops.assign import assign, centroid_table
 from ally_fast.pools.pool import Rows
@@ -18,21 +16,9 @@ class NativeEngine:
 
     name = "native"
 
-    def fit(
-        self,
-        rows: NDArray[np.float32],
-        k: int,
-        *,
-        max_iter: int,
-        tol: float,
-        seed: int,
-        normalize: bool,
-        advance: Callable[[int], None],
-    ) -> Fit:
+    def fit(self, rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
         """Train centroids, see `fit_lloyd`."""
-        return fit_lloyd(
-            rows, k, max_iter=max_iter, tol=tol, seed=seed, normalize=normalize, advance=advance
-        )
+        return fit_lloyd(rows, k, options)
 
     def assigner(self, centroids: NDArray[np.float32], *, normalize: bool) -> NativeAssigner:
         """Pack the centroids once."""

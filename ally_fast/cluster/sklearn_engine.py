@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast._optional import require
-from ally_fast.cluster.fit import Fit
+from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.loaded_rows import loaded, unit_rows
 from ally_fast.pools.pool import Rows
 
@@ -22,30 +21,24 @@ class SklearnEngine:
     def __init__(self) -> None:
         require("sklearn", "sklearn", "engine='sklearn'")
 
-    def fit(
-        self,
-        rows: NDArray[np.float32],
-        k: int,
-        *,
-        max_iter: int,
-        tol: float,
-        seed: int,
-        normalize: bool,
-        advance: Callable[[int], None],
-    ) -> Fit:
-        """Train centroids; `tol` bounds the centroids' movement, as scikit-learn defines it."""
+    def fit(self, rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
+        """Train centroids; ``options.tol`` bounds their movement, as scikit-learn has it."""
         cluster = require("sklearn.cluster", "sklearn", "engine='sklearn'")
         exceptions = require("sklearn.exceptions", "sklearn", "engine='sklearn'")
         kmeans = cluster.KMeans(
-            k, n_init=1, max_iter=max_iter, tol=tol, random_state=seed % (1 << 32)
+            k,
+            n_init=1,
+            max_iter=options.max_iter,
+            tol=options.tol,
+            random_state=options.seed % (1 << 32),
         )
         with warnings.catch_warnings():
             # Fewer distinct rows than clusters is a case we handle, not one to warn of.
             warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
             kmeans.fit(rows)
-        advance(int(kmeans.n_iter_))
+        options.advance(int(kmeans.n_iter_))
         centroids = np.ascontiguousarray(kmeans.cluster_centers_, np.float32)
-        if normalize:
+        if options.normalize:
             centroids = unit_rows(centroids)
         return Fit(centroids, float(kmeans.inertia_), int(kmeans.n_iter_))
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,11 +30,12 @@ from ally_fast.pools import as_pool
 from ally_fast.pools.chunks import chunk_size
 from ally_fast.pools.pool import Pool
 from ally_fast.selection.allocation import Allocation
+from ally_fast.selection.assigned import batch_of_assigned
 from ally_fast.selection.batch import Batch, cut, offers
-from ally_fast.selection.blocking import cut_apart
+from ally_fast.selection.clock import Clock
 from ally_fast.selection.eligibility import drop_rows_near, eligible_mask
 from ally_fast.selection.info import SelectionInfo
-from ally_fast.selection.scan import push_all, scan
+from ally_fast.selection.scan import scan
 from ally_fast.selection.scores import Scores
 
 
@@ -157,7 +156,7 @@ def select(
     >>> batch.shape, len(set(batch.tolist()))
     ((20,), 20)
     """
-    clock = _Clock()
+    clock = Clock()
     pool = checked_pool(as_pool(embeddings))
     b, k = checks.integer(b, "b", 0), checked_k(k, pool.n)
     normalize = checks.choice(metric, "metric", METRICS) == "cosine"
@@ -247,7 +246,7 @@ def select(
         batch = cut(offers(shortlist), shares.weights(), b)
     else:
         sizes = np.bincount(assignments[assignments >= 0], minlength=k)
-        batch = _batch_of_assigned(
+        batch = batch_of_assigned(
             pool, scores, assignments, sizes, shares.weights(sizes), b, radius, normalize
         )
     clock.lap("batch")
@@ -276,36 +275,6 @@ def select(
         bytes_read=bytes_read + b * row_bytes,
         peak_bytes=_peak_bytes(),
     )
-
-
-def _batch_of_assigned(
-    pool: Pool,
-    scores: Scores,
-    assignments: NDArray[np.int32],
-    sizes: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    b: int,
-    radius: float | None,
-    normalize: bool,
-) -> Batch:
-    """Return the batch once every row's cluster is known."""
-    budget = b
-    while True:
-        shortlist = Shortlist(len(weights), budget, weights)
-        push_all(shortlist, assignments, scores, 1 << 20)
-        listed = offers(shortlist)
-        if radius is None:
-            return cut(listed, weights, b)
-        batch = cut_apart(pool, listed, sizes, weights, b, radius, normalize=normalize)
-        if batch is not None:
-            break
-        budget *= 4  # a cluster's list ran out while it had more rows to offer
-    if len(batch.indices) < b:
-        raise ValueError(
-            f"b: got {b}, but only {len(batch.indices)} eligible rows farther than radius "
-            f"{radius} apart were found; needs a smaller b or radius"
-        )
-    return batch
 
 
 def _count(eligible: NDArray[np.bool_] | None, n: int) -> int:
@@ -356,29 +325,3 @@ def _peak_bytes() -> int:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-@dataclass
-class _Clock:
-    """Wall time by stage."""
-
-    def __post_init__(self) -> None:
-        self._started = self._last = time.perf_counter()
-        self._seconds: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        """Charge the time since the last lap to a stage."""
-        now = time.perf_counter()
-        self._seconds[stage] = now - self._last
-        self._last = now
-
-    def skip(self, seconds: dict[str, float]) -> None:
-        """Take over stages that were timed elsewhere."""
-        self._seconds.update(seconds)
-        self._last = time.perf_counter()
-
-    def total(self) -> dict[str, float]:
-        """Return all stages; those that did not run took no time."""
-        stages = ("check", "radius", "sample", "train", "assign", "batch")
-        total = time.perf_counter() - self._started
-        return {stage: self._seconds.get(stage, 0.0) for stage in stages} | {"total": total}

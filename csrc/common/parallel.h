@@ -1,6 +1,7 @@
 // Work shared out over short-lived threads. No pool and no global state: safe after fork(), and a
 // caller's thread count never leaks into another call. Results must not depend on who takes a task.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <exception>
@@ -40,6 +41,20 @@ void parallel_for(int64_t tasks, int threads, const Run& run) {
   for (const std::exception_ptr& error : errors) {
     if (error) std::rethrow_exception(error);
   }
+}
+
+// The same with a state for each worker, made by make() when it first gets a task: run(task, state).
+// Returns the states made.
+template <class Make, class Run>
+auto parallel_for_with(int64_t tasks, int threads, const Make& make, const Run& run) {
+  std::vector<decltype(make())> states(
+      static_cast<size_t>(std::max<int64_t>(1, std::min<int64_t>(threads, tasks))));
+  parallel_for(tasks, static_cast<int>(states.size()), [&](int64_t task, int worker) {
+    if (!states[worker]) states[worker] = make();
+    run(task, *states[worker]);
+  });
+  states.erase(std::remove(states.begin(), states.end(), nullptr), states.end());
+  return states;
 }
 
 }  // namespace ally_fast

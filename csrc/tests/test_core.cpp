@@ -14,6 +14,7 @@
 #include "../common/philox.h"
 #include "../common/scan/certified.h"
 #include "../ops/assign/assign.h"
+#include "../ops/assign_among/assign_among.h"
 #include "../ops/centroid_update/centroid_update.h"
 #include "../ops/d2_sample/d2_sample.h"
 #include "../ops/load_rows/load_rows.h"

@@ -100,13 +100,10 @@ class D2Sampler {
     }
     const CentroidTable table(centres.data(), count, d_, kernel_);
     const int64_t tasks = static_cast<int64_t>(block_sums_.size());
-    const int workers = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(threads_, tasks)));
-    std::vector<std::unique_ptr<BlockScanner>> scanners(workers);
-    parallel_for(tasks, workers, [&](int64_t task, int worker) {
-      auto& scanner = scanners[worker];
-      if (!scanner) scanner = std::make_unique<BlockScanner>(table, view_);
+    const auto make = [&] { return std::make_unique<BlockScanner>(table, view_); };
+    parallel_for_with(tasks, threads_, make, [&](int64_t task, BlockScanner& scanner) {
       const int64_t begin = task * kTaskRows, end = std::min(t_, begin + kTaskRows);
-      lower_to_nearest(*scanner, begin, end, weights_.data() + begin);
+      lower_to_nearest(scanner, begin, end, weights_.data() + begin);
       double sum = 0;
       for (int64_t j = begin; j < end; ++j) sum += weights_[j];
       block_sums_[task] = sum;

@@ -16,14 +16,11 @@ void radius_filter_cpu(const RowsView& rows, const CentroidTable& table, double 
   const double square = radius * radius;
   const double above = std::nextafter(square, std::numeric_limits<double>::infinity());
   const int64_t tasks = (rows.visited + kTaskRows - 1) / kTaskRows;
-  const int workers = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(threads, tasks)));
-  std::vector<std::unique_ptr<BlockScanner>> scanners(workers);
-  parallel_for(tasks, workers, [&](int64_t task, int worker) {
-    auto& scanner = scanners[worker];
-    if (!scanner) scanner = std::make_unique<BlockScanner>(table, rows);
+  const auto make = [&] { return std::make_unique<BlockScanner>(table, rows); };
+  parallel_for_with(tasks, threads, make, [&](int64_t task, BlockScanner& scanner) {
     const int64_t begin = task * kTaskRows, end = std::min(rows.visited, begin + kTaskRows);
     std::vector<double> nearest(static_cast<size_t>(end - begin), above);
-    lower_to_nearest(*scanner, begin, end, nearest.data());
+    lower_to_nearest(scanner, begin, end, nearest.data());
     for (int64_t i = begin; i < end; ++i) within[i] = nearest[i - begin] <= square;
   });
 }

@@ -1,0 +1,45 @@
+// One thread's share of an assignment: scans blocks, and settles undecided rows a full block at a
+// time.
+#pragma once
+#include <vector>
+
+#include "certified.h"
+
+namespace ally_fast {
+
+struct AssignStats {
+  int64_t uncertain = 0;         // rows the scan could not decide
+  int64_t candidates = 0;        // exact distances computed for them
+  int64_t nonfinite = 0;         // rows with a NaN or infinite feature
+  int64_t first_nonfinite = -1;  // the first of them, counted in visited rows
+
+  void add(const AssignStats& other);
+};
+
+class Assigner {
+ public:
+  // out has a place for each visited row: its nearest centroid, -1 if the row is not finite.
+  // certify false: the low-precision winner as it is.
+  Assigner(const RowsView& rows, const CentroidTable& table, bool certify, int32_t* out);
+
+  // Assigns visited rows [begin, end); some may be left undecided.
+  void run(int64_t begin, int64_t end);
+  // Settles what is left: to be called after the last run, and before the table changes.
+  void finish();
+
+  AssignStats stats;
+
+ private:
+  void settle(size_t count);
+  bool finite(int64_t i);
+
+  const RowsView& rows_;
+  const CentroidTable& table_;
+  const bool certify_;
+  int32_t* out_;
+  BlockScanner scanner_;
+  std::vector<int64_t> undecided_;
+  std::vector<double> limits_, wide_;
+};
+
+}  // namespace ally_fast
