@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 class SelectionInfo:
     """Why each row is in the batch, and what ran.
 
+    With ``b = 0`` nothing is read or trained: centroids and sizes are zeros unless given.
+
     Attributes
     ----------
     scores : ndarray of float64, shape (b,)
