@@ -68,7 +68,7 @@ def _job(contestant: Contestant, shape: Shape, threads: int, args: Any) -> Job:
         spec,
         [row],
         isa=contestant.isa,
-        slow=contestant.estimate(shape) > 10.0,
+        slow=contestant.estimate(shape) > 20.0,
         group=("select", shape),
         estimate=contestant.estimate(shape),
     )

@@ -10,7 +10,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from benchmarks import labels, tables
@@ -146,8 +146,8 @@ def _shapes(axes: Axes, rows: list[Row]) -> None:
         ratios = [row.seconds_median / ours.seconds_median for row, _, _ in points]
         axes.plot([min(ratios), max(ratios)], [place, place], color="#dddddd", lw=1.4, zorder=1)
         for (row, color, mark), ratio in zip(points, ratios, strict=True):
-            size = 130 if row.engine == "ally_fast" else 40
-            axes.scatter(ratio, place, s=size, color=color, marker=mark, zorder=3, lw=0)
+            size, order = (130, 4) if row.engine == "ally_fast" else (40, 3)
+            axes.scatter(ratio, place, s=size, color=color, marker=mark, zorder=order, lw=0)
     axes.axvline(1, color=STYLES["ally_fast", "default"][0], lw=1, alpha=0.6, zorder=0)
     axes.set_yticks(range(len(shapes)), [labels.shape(shape) for shape in shapes], fontsize=8.5)
     axes.invert_yaxis()
@@ -160,6 +160,7 @@ def _shapes(axes: Axes, rows: list[Row]) -> None:
 
 
 def _plain_log(axes: Axes, unit: str = "") -> None:
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}{unit}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 

@@ -93,7 +93,7 @@ def faster(
         reached = ratio >= factor if factor > 1 else ratio > 1
         if ours.inertia and rival.inertia:
             excess = ours.inertia / rival.inertia
-            text += f", inertia {100 * (excess - 1):+.2f} %"
+            text += f", our inertia {100 * (excess - 1):+.2f} %"
             reached = reached and (worse is None or excess <= worse)
         return Verdict(REACHED if reached else MISSED, text)
 

@@ -82,16 +82,19 @@ class Contestant:
         Whether it trains on 256 rows per centroid, or on all.
     share : float
         Largest share of the pool it trains on.
+    base : float
+        Rough seconds per million rows whatever k.
     """
 
     engine: str
     setting: str
     module: str
     options: dict[str, Any] = field(default_factory=dict)
-    pace: float = 2.5
+    pace: float = 4.0
     isa: str | None = None
     sampled: bool = True
     share: float = 1.0
+    base: float = 0.3
 
     @property
     def name(self) -> str:
@@ -107,7 +110,7 @@ class Contestant:
         """Guess the seconds on two cores: a sampled training, then a pass over the pool."""
         sample = min(shape.n, RECIPE_ROWS * shape.k) / shape.n if self.sampled else 1.0
         sample = min(sample, self.share)
-        return 0.3 + self.pace * shape.work * (sample + 0.1)
+        return self.base * shape.n / 1e6 + self.pace * shape.work * (sample + 0.1)
 
 
 RECIPE = {"train_size": "recipe rows"}
@@ -166,7 +169,8 @@ RIVALS = (
         "sklearn_minibatch",
         "default",
         "benchmarks.peers.sklearn_minibatch",
-        pace=26.0,
+        pace=15.0,
+        base=20.0,
         sampled=False,
     ),
     Contestant(
@@ -174,13 +178,14 @@ RIVALS = (
         "recipe",
         "benchmarks.peers.sklearn_minibatch",
         {**RECIPE, "max_iter": RECIPE_ITERATIONS},
-        pace=19.0,
+        pace=14.0,
     ),
     Contestant(
         "published_loop",
         "default",
         "benchmarks.peers.published_loop",
-        pace=28.0,
+        pace=15.0,
+        base=20.0,
         sampled=False,
     ),
     Contestant(
@@ -188,7 +193,7 @@ RIVALS = (
         "recipe",
         "benchmarks.peers.sklearn_kmeans",
         {**RECIPE, "max_iter": RECIPE_ITERATIONS, "tol": 0.0},
-        pace=140.0,
+        pace=225.0,
     ),
     Contestant(
         "sklearn_kmeans",
