@@ -387,7 +387,10 @@ def test_the_reader_of_the_output_goes_away():
 def test_signals(number, status, word, folder):
     os.mkfifo("slow.csv")  # reading it waits until somebody writes
     before = names(folder)
+    # Started in the background the tests themselves may ignore signals, which children inherit.
+    ours = signal.signal(number, signal.default_int_handler)
     process = start("select", *BASE[:3], "slow.csv:s", *BASE[4:], "-o", "batch.npy")
+    signal.signal(number, ours)
     with open("slow.csv", "w"):  # opens once the process reads
         process.send_signal(number)
         output, errors = process.communicate()
