@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _cpu, checks
-from ally_fast.arrays import as_array
+from ally_fast.cluster.loaded_rows import loaded
 from ally_fast.ops.assign import squared_norms
-from ally_fast.ops.load_rows import load_rows
 from ally_fast.pools.array_pool import ArrayPool
 from ally_fast.pools.pool import Pool, as_float
 
@@ -47,16 +46,15 @@ def float32_matrix(
     x: Any, name: str, shape: tuple[int | None, int], normalize: bool
 ) -> NDArray[np.float32]:
     """Return `x` as finite contiguous float32 of the shape given (None: any), a copy."""
-    view = as_array(x, name, ndim=2)
-    rows, d = view.array.shape
+    pool = ArrayPool(x, name)
+    rows, d = pool.n, pool.d
     if d != shape[1] or rows != (rows if shape[0] is None else shape[0]):
         needed = f"({'any' if shape[0] is None else shape[0]}, {shape[1]})"
-        raise ValueError(f"{name}: got shape {view.array.shape}, needs {needed}")
-    part = ArrayPool(x, name).read(0, rows)
-    out = np.empty((rows, d), np.float32)
-    if not load_rows(part.array, out, np.arange(rows), bf16=part.bf16, normalize=normalize):
+        raise ValueError(f"{name}: got shape ({rows}, {d}), needs {needed}")
+    matrix, finite = loaded(pool.read(0, rows), None, normalize)
+    if not finite:
         raise ValueError(f"{name}: holds NaN or infinite values, needs finite float32 ones")
-    return out
+    return matrix
 
 
 def checked_points(x: Any, name: str, d: int, normalize: bool) -> NDArray[Any]:

@@ -142,9 +142,10 @@ def select(
 
     With the native engine the answer is the same bit for bit on any instruction set, for any number
     of threads and any chunk size. Memory beside the pool: training rows in float32, one chunk,
-    O(k d + b); 1 byte a row where rows are ineligible; 4 bytes a row with `radius`, "proportional"
-    or "sqrt". Time: about ``(training iterations * 256 k + n) k d`` multiply-adds, most of them in
-    low precision.
+    O(k d + b); 1 byte a row where rows are ineligible; 4 bytes a row with `radius`,
+    "proportional" or "sqrt"; with `radius` also the rows on offer, a few times `b`, more where many
+    are passed over. Time: about ``(training iterations * 256 k + n) k d`` multiply-adds at most,
+    most of them in low precision.
 
     Examples
     --------
