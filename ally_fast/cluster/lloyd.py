@@ -8,8 +8,8 @@ Lloyd's iterations, made cheap in three ways, none of which touches the exactnes
 - in between, centroids that are hardly missed move to clusters of large spread (`relocate`), which
   Lloyd's iterations alone would take long to do or never do.
 
-All arithmetic on arrays is the ops'; decisions compare a few inertias. Where these are known late, as
-on a device that computes behind the caller's back, the next iterations may be started before
+All arithmetic on arrays is the ops'; decisions compare a few inertias. Where these are known late,
+as on a device that computes behind the caller's back, the next iterations may be started before
 (`lookahead`); those past the end are thrown away.
 """
 
