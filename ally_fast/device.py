@@ -11,6 +11,7 @@ _PATTERN = re.compile(r"cuda:\d+")
 _NEEDED = "'auto', 'cpu', 'cuda', 'cuda:N', or several such as 'cuda:0,cuda:1'"
 # The oldest driver that runs what this toolkit compiles.
 _OLDEST_DRIVER = {13: "580", 12: "525"}
+_LEAST_CAPABILITY = (8, 0)
 
 
 def cuda_module() -> Any:
@@ -87,8 +88,17 @@ def choose_devices(device: Any, data_device: str = "cpu") -> tuple[str, ...]:
         raise RuntimeError(f"device: got {device!r}, but {error}") from None
     count = cuda.device_count()
     for name in asked:
-        if int(name.partition(":")[2]) >= count:
+        if device_number(name) >= count:
             raise RuntimeError(f"device: got {name!r}, but there are {count} CUDA devices, 0 first")
+        facts = cuda.devices()[device_number(name)]
+        if facts["compute_capability"] < _LEAST_CAPABILITY:
+            got, least = (
+                ".".join(map(str, c)) for c in (facts["compute_capability"], _LEAST_CAPABILITY)
+            )
+            raise RuntimeError(
+                f"device: got {name!r}, but {facts['name']} has compute capability {got}, for which "
+                f"there is no code; needs {least} or later"
+            )
     return tuple(asked)
 
 

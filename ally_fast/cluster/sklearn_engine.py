@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from ally_fast._optional import require
 from ally_fast.cluster.fit import Fit, FitOptions
+from ally_fast.cluster.host_engine import HostAssigner, HostEngine
 from ally_fast.cluster.loaded_rows import loaded, unit_rows
 from ally_fast.pools.pool import Rows
 
 
-class SklearnEngine:
+class SklearnEngine(HostEngine):
     """``sklearn.cluster.KMeans`` with its k-means++ start, one run."""
 
     name = "sklearn"
@@ -42,9 +43,9 @@ class SklearnEngine:
             centroids = unit_rows(centroids)
         return Fit(centroids, float(kmeans.inertia_), int(kmeans.n_iter_))
 
-    def assigner(self, centroids: NDArray[np.float32], *, normalize: bool) -> SklearnAssigner:
+    def assigners(self, centroids: NDArray[np.float32], *, normalize: bool) -> list[HostAssigner]:
         """Keep the centroids."""
-        return SklearnAssigner(centroids, normalize)
+        return [HostAssigner(SklearnAssigner(centroids, normalize))]
 
 
 class SklearnAssigner:

@@ -1,0 +1,84 @@
+"""Assignment on one GPU, of rows that are there or stream by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import _settings
+from ally_fast.cluster.cuda_feed import CudaFeed, upload
+from ally_fast.device import cuda_module
+from ally_fast.pools.pool import Rows
+
+if TYPE_CHECKING:
+    from ally_fast._cpu import Shortlist
+    from ally_fast._cuda import DeviceArray, Stream
+
+_NO_STATS = (0, 0, 0, -1)  # uncertain, candidates, not finite, the first of these
+
+
+class CudaAssigner:
+    """Exact assignment; calls queue work and do not wait for it.
+
+    Parameters
+    ----------
+    centroids : ndarray of float32, shape (k, d)
+    normalize : bool
+        Rows are scaled to unit length first.
+    stream : Stream
+        Where everything is queued.
+    """
+
+    def __init__(self, centroids: NDArray[np.float32], normalize: bool, stream: Stream) -> None:
+        self._cuda = cuda_module()
+        self._stream = stream
+        self._normalize = normalize
+        self._table = self._cuda.CentroidTable(upload(np.ascontiguousarray(centroids), stream))
+        self._stats = upload(np.array(_NO_STATS, np.int64), stream)
+        self._feed = CudaFeed(stream)
+        self.device = f"cuda:{stream.device}"
+
+    def __call__(self, rows: Rows, eligible: NDArray[np.bool_] | None) -> DeviceArray:
+        """Return each row's cluster, -1 where not eligible or not finite."""
+        count = len(rows.array)
+        assignments = self._cuda.DeviceArray.empty((count,), np.int32, self._stream)
+        mask = None if eligible is None else upload(eligible.view(np.uint8), self._stream)
+        for lo, hi, part in self._feed.parts(rows.array):
+            self._cuda.assign(
+                part,
+                self._table,
+                assignments[lo:hi],
+                self._stats,
+                bf16=rows.bf16,
+                normalize=self._normalize,
+                mask=None if mask is None else mask[lo:hi],
+                kernel=_settings.cuda_kernel(),
+            )
+        return assignments
+
+    def met_nonfinite(self, *, wait: bool) -> bool:
+        """Tell whether an eligible row was not finite; nothing is known without waiting."""
+        return wait and bool(self._stats.to_host()[2])
+
+    def shortlister(self, k: int, b: int, weights: NDArray[np.float64]) -> CudaShortlister:
+        """Return a collector on the same device."""
+        return CudaShortlister(k, b, weights, self._stream)
+
+
+class CudaShortlister:
+    """A shortlist in device memory."""
+
+    def __init__(self, k: int, b: int, weights: NDArray[np.float64], stream: Stream) -> None:
+        self._shortlist = cuda_module().Shortlist(k, b, weights, stream)
+        self._feed = CudaFeed(stream)
+
+    def push(self, assignments: DeviceArray, scores: Any, first: int) -> None:
+        """Take rows from `first` on; scores in host memory, or on this device."""
+        for lo, hi, part in self._feed.parts(scores):
+            self._shortlist.push(assignments[lo:hi], part, first=first + lo)
+
+    def merge_into(self, shortlist: Shortlist) -> None:
+        """Wait, and add what was collected to a shortlist in host memory."""
+        shortlist.merge_entries(*self._shortlist.fetch())
