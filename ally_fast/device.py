@@ -38,8 +38,8 @@ def cuda_module() -> Any:
     major = int(cuda.runtime_version().split(".")[0])
     if int(cuda.driver_version().split(".")[0]) < major:
         raise RuntimeError(
-            f"the NVIDIA driver is too old: it knows CUDA {cuda.driver_version()}, this build needs "
-            f"CUDA {major} (driver {_OLDEST_DRIVER.get(major, 'newer')} or later)"
+            f"the NVIDIA driver is too old: it knows CUDA {cuda.driver_version()}, this build "
+            f"needs CUDA {major} (driver {_OLDEST_DRIVER.get(major, 'newer')} or later)"
         )
     raise RuntimeError(f"no CUDA device can be used ({cuda.status()})")
 
@@ -96,8 +96,8 @@ def choose_devices(device: Any, data_device: str = "cpu") -> tuple[str, ...]:
                 ".".join(map(str, c)) for c in (facts["compute_capability"], _LEAST_CAPABILITY)
             )
             raise RuntimeError(
-                f"device: got {name!r}, but {facts['name']} has compute capability {got}, for which "
-                f"there is no code; needs {least} or later"
+                f"device: got {name!r}, but {facts['name']} has compute capability {got}, for "
+                f"which there is no code; needs {least} or later"
             )
     return tuple(asked)
 

@@ -133,8 +133,9 @@ def _current_stream(x: Any, cuda: Any, device: int) -> Stream:
     """Return CuPy's current stream, or a new one behind the one that the array names."""
     cupy = sys.modules.get("cupy")
     if cupy is not None and isinstance(x, cupy.ndarray):
-        return cuda.Stream.foreign(device, cupy.cuda.get_current_stream(device).ptr)
-    stream = cuda.Stream(device)
+        current: Stream = cuda.Stream.foreign(device, cupy.cuda.get_current_stream(device).ptr)
+        return current
+    stream: Stream = cuda.Stream(device)
     if hasattr(x, "__cuda_array_interface__"):
         theirs = x.__cuda_array_interface__.get("stream")
         if theirs is not _CAI_STREAM_NONE:

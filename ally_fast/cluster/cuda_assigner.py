@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast import _settings
+from ally_fast import _cuda
+from ally_fast._cuda import DeviceArray, Stream
 from ally_fast.cluster.cuda_feed import CudaFeed, upload
-from ally_fast.device import cuda_module
+from ally_fast.ops.assign import assign_on_device, centroid_table, device_stats
+from ally_fast.ops.shortlist import Shortlist
 from ally_fast.pools.pool import Rows
-
-if TYPE_CHECKING:
-    from ally_fast._cpu import Shortlist
-    from ally_fast._cuda import DeviceArray, Stream
-
-_NO_STATS = (0, 0, 0, -1)  # uncertain, candidates, not finite, the first of these
 
 
 class CudaAssigner:
@@ -32,29 +28,27 @@ class CudaAssigner:
     """
 
     def __init__(self, centroids: NDArray[np.float32], normalize: bool, stream: Stream) -> None:
-        self._cuda = cuda_module()
         self._stream = stream
         self._normalize = normalize
-        self._table = self._cuda.CentroidTable(upload(np.ascontiguousarray(centroids), stream))
-        self._stats = upload(np.array(_NO_STATS, np.int64), stream)
+        self._table = centroid_table(upload(np.ascontiguousarray(centroids), stream))
+        self._stats = device_stats(stream)
         self._feed = CudaFeed(stream)
         self.device = f"cuda:{stream.device}"
 
     def __call__(self, rows: Rows, eligible: NDArray[np.bool_] | None) -> DeviceArray:
         """Return each row's cluster, -1 where not eligible or not finite."""
         count = len(rows.array)
-        assignments = self._cuda.DeviceArray.empty((count,), np.int32, self._stream)
+        assignments = DeviceArray.empty((count,), np.int32, self._stream)
         mask = None if eligible is None else upload(eligible.view(np.uint8), self._stream)
         for lo, hi, part in self._feed.parts(rows.array):
-            self._cuda.assign(
+            assign_on_device(
                 part,
                 self._table,
-                assignments[lo:hi],
                 self._stats,
                 bf16=rows.bf16,
                 normalize=self._normalize,
                 mask=None if mask is None else mask[lo:hi],
-                kernel=_settings.cuda_kernel(),
+                out=assignments[lo:hi],
             )
         return assignments
 
@@ -71,7 +65,7 @@ class CudaShortlister:
     """A shortlist in device memory."""
 
     def __init__(self, k: int, b: int, weights: NDArray[np.float64], stream: Stream) -> None:
-        self._shortlist = cuda_module().Shortlist(k, b, weights, stream)
+        self._shortlist = _cuda.Shortlist(k, b, weights, stream)
         self._feed = CudaFeed(stream)
 
     def push(self, assignments: DeviceArray, scores: Any, first: int) -> None:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast import _cuda
+from ally_fast._cuda import DeviceArray, Stream
 from ally_fast.cluster.cuda_assigner import CudaAssigner
 from ally_fast.cluster.cuda_feed import upload
 from ally_fast.cluster.cuda_nearness import CudaNearness
+from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.lloyd import fit_lloyd
 from ally_fast.cluster.training import training_rows
-from ally_fast.device import cuda_module, device_number
+from ally_fast.device import device_number
+from ally_fast.device_arrays import to_host
 from ally_fast.ops.sample_rows import sample_rows_on_device
 from ally_fast.pools.device_pool import DevicePool
 from ally_fast.pools.finite import nonfinite_error
 from ally_fast.pools.pool import Pool
-
-if TYPE_CHECKING:
-    from ally_fast._cuda import DeviceArray, Stream
 
 
 class CudaEngine:
@@ -37,10 +38,9 @@ class CudaEngine:
     name = "native"
 
     def __init__(self, devices: tuple[str, ...], stream: Stream | None = None) -> None:
-        self._cuda = cuda_module()
-        self._streams = [self._cuda.Stream(device_number(name)) for name in devices[1:]]
-        self._streams.insert(0, stream or self._cuda.Stream(device_number(devices[0])))
-        major, minor = self._cuda.devices()[self._streams[0].device]["compute_capability"]
+        self._streams = [Stream(device_number(name)) for name in devices[1:]]
+        self._streams.insert(0, stream or Stream(device_number(devices[0])))
+        major, minor = _cuda.devices()[self._streams[0].device]["compute_capability"]
         self.isa = f"sm_{major}{minor}"
 
     def training_rows(
@@ -61,9 +61,9 @@ class CudaEngine:
             )
             return upload(rows, stream)
         drawn = sample_rows_on_device(pool.n, size, seed, stream, eligible)
-        matrix = self._cuda.DeviceArray.empty((size, pool.d), np.float32, stream)
+        matrix = DeviceArray.empty((size, pool.d), np.float32, stream)
         not_finite = upload(np.zeros(1, np.int32), stream)
-        self._cuda.load_rows(
+        _cuda.load_rows(
             pool.array,
             matrix,
             None,
@@ -79,9 +79,9 @@ class CudaEngine:
     def fit(self, rows: DeviceArray, k: int, options: FitOptions) -> Fit:
         """Train centroids, see `fit_lloyd`; an iteration starts before the last one's inertia."""
         fit = fit_lloyd(rows, k, options, lookahead=1)
-        return Fit(fit.centroids.to_host(), fit.inertia, fit.n_iter)
+        return Fit(to_host(fit.centroids), fit.inertia, fit.n_iter)
 
-    def assigners(self, centroids: NDArray[np.float32], *, normalize: bool) -> list[CudaAssigner]:
+    def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
         """Pack the centroids on every device."""
         return [CudaAssigner(centroids, normalize, stream) for stream in self._streams]
 

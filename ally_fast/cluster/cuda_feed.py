@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _settings
-
-if TYPE_CHECKING:
-    from ally_fast._cuda import DeviceArray, Stream, UploadRing
+from ally_fast._cuda import DeviceArray, Stream, UploadRing
 
 _SLOTS = 3  # one packed, one copied, one computed on
 _SMALLEST_SLOT = 1 << 20
@@ -30,6 +28,7 @@ class CudaFeed:
         self._stream = stream
         self._ring: UploadRing | None = None
         self._slot_bytes = 0
+        self._short = False  # of memory: slots do not grow any more
 
     def parts(self, array: Any) -> Iterator[tuple[int, int, DeviceArray]]:
         """Yield (lo, hi, rows ``lo`` to ``hi`` in device memory) that cover `array`.
@@ -50,24 +49,20 @@ class CudaFeed:
 
     def _make_ring(self, wanted: int, row_bytes: int) -> None:
         """Make a ring of slots of `wanted` bytes, of less if memory is short."""
-        from ally_fast import _cuda
-
-        if wanted <= self._slot_bytes:
+        if wanted <= self._slot_bytes or self._short:
             return
         self._ring = None
-        while True:
+        while self._ring is None:
             try:
-                self._ring = _cuda.UploadRing(self._stream, max(wanted, row_bytes), _SLOTS)
-                self._slot_bytes = max(wanted, row_bytes)
-                return
+                self._ring = UploadRing(self._stream, wanted, _SLOTS)
+                self._slot_bytes = wanted
             except MemoryError:
                 if wanted <= max(_SMALLEST_SLOT, row_bytes):
                     raise
+                self._short = True
                 wanted = max(wanted // 2, row_bytes)
 
 
 def upload(array: NDArray[Any], stream: Stream) -> DeviceArray:
     """Return a copy in device memory."""
-    from ally_fast import _cuda
-
-    return _cuda.DeviceArray.from_host(array, stream)
+    return DeviceArray.from_host(array, stream)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast import _cuda
+from ally_fast._cuda import DeviceArray, Stream
 from ally_fast.cluster.cuda_feed import CudaFeed, upload
-from ally_fast.device import cuda_module
 from ally_fast.pools.pool import Rows
-
-if TYPE_CHECKING:
-    from ally_fast._cuda import DeviceArray, Stream
 
 
 class CudaNearness:
@@ -21,8 +19,7 @@ class CudaNearness:
     def __init__(
         self, points: NDArray[Any], radius: float, normalize: bool, stream: Stream
     ) -> None:
-        self._cuda = cuda_module()
-        self._table = self._cuda.CentroidTable(upload(np.ascontiguousarray(points), stream))
+        self._table = _cuda.CentroidTable(upload(np.ascontiguousarray(points), stream))
         self._radius = radius
         self._normalize = normalize
         self._stream = stream
@@ -30,9 +27,9 @@ class CudaNearness:
 
     def __call__(self, rows: Rows) -> DeviceArray:
         """Return one boolean a row, in device memory."""
-        within = self._cuda.DeviceArray.empty((len(rows.array),), np.bool_, self._stream)
+        within = DeviceArray.empty((len(rows.array),), np.bool_, self._stream)
         for lo, hi, part in self._feed.parts(rows.array):
-            self._cuda.radius_filter(
+            _cuda.radius_filter(
                 part,
                 self._table,
                 self._radius,

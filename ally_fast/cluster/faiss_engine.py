@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _settings
 from ally_fast._optional import require
+from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.host_engine import HostAssigner, HostEngine
 from ally_fast.cluster.loaded_rows import loaded, unit_rows
@@ -33,12 +36,13 @@ class FaissEngine(HostEngine):
     name = "faiss"
 
     def __init__(self, devices: tuple[str, ...] = ("cpu",)) -> None:
+        super().__init__()
         self._faiss = require("faiss", "faiss", "engine='faiss'")
         needed = 1 + max((device_number(name) for name in devices if name != "cpu"), default=-1)
         if self._gpus() < needed:
             raise RuntimeError(
-                f"device: got {','.join(devices)!r} with engine='faiss', but the installed FAISS sees "
-                f"{self._gpus()} GPUs; needs faiss-gpu"
+                f"device: got {','.join(devices)!r} with engine='faiss', but the installed FAISS "
+                f"sees {self._gpus()} GPUs; needs faiss-gpu"
             )
 
     def fit(self, rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
@@ -61,7 +65,7 @@ class FaissEngine(HostEngine):
             centroids = unit_rows(centroids)
         return Fit(centroids, float(kmeans.obj[-1]), options.max_iter)
 
-    def assigners(self, centroids: NDArray[np.float32], *, normalize: bool) -> list[HostAssigner]:
+    def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
         """Build a flat index over the centroids."""
         index = self._faiss.IndexFlatL2(centroids.shape[1])
         if self._gpus() > 0:

@@ -22,10 +22,8 @@ Assign = Callable[[Rows, NDArray[np.int64] | None], tuple[NDArray[np.int32], boo
 class HostEngine:
     """What engines that compute on the CPU have in common."""
 
-    @property
-    def isa(self) -> str:
-        """The native core's instruction set."""
-        return _settings.isa()
+    def __init__(self) -> None:
+        self.isa = _settings.isa()
 
     training_rows = staticmethod(training_rows)
 

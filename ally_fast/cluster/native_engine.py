@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.host_engine import HostAssigner, HostEngine
 from ally_fast.cluster.lloyd import fit_lloyd
@@ -21,7 +24,7 @@ class NativeEngine(HostEngine):
         """Train centroids, see `fit_lloyd`."""
         return fit_lloyd(rows, k, options)
 
-    def assigners(self, centroids: NDArray[np.float32], *, normalize: bool) -> list[HostAssigner]:
+    def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
         """Pack the centroids once."""
         return [HostAssigner(NativeAssigner(centroids, normalize))]
 

@@ -39,7 +39,8 @@ class Scores:
             view = as_device_array(dual_scores, "dual_scores", ndim=1)
         if len(view.array) != n:
             raise ValueError(f"dual_scores: got {len(view.array)}, needs one for each of {n} rows")
-        self._array, self._bf16 = view.array, view.bf16
+        self._array: Any = view.array
+        self._bf16 = view.bf16
         count, first = self._nonfinite(n)
         if count:
             raise ValueError(

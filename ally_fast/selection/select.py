@@ -145,8 +145,8 @@ def select(
     GPUs, for any number of threads and any chunk size. Memory beside the pool: training rows in
     float32, one chunk, O(k d + b); 1 byte a row where rows are ineligible; 4 bytes a row with
     `radius`, "proportional" or "sqrt"; with `radius` also the rows on offer, a few times `b`, more
-    where many are passed over. Time: about ``(training iterations * 256 k + n) k d`` multiply-adds at most,
-    most of them in low precision.
+    where many are passed over. Time: about ``(training iterations * 256 k + n) k d`` multiply-adds
+    at most, most of them in low precision.
 
     Examples
     --------
@@ -222,16 +222,26 @@ def select(
         sizes, batch = np.zeros(k, np.int64), EMPTY
     else:
         assigners = runner.assigners(trained.centroids, normalize=normalize)
-        work = {"chunk_rows": rows_at_once, "progress": progress}
         if radius is not None or shares.needs_sizes:
-            assignments = assign_pool(pool, assigners, eligible, **work)
+            assignments = assign_pool(
+                pool, assigners, eligible, chunk_rows=rows_at_once, progress=progress
+            )
             clock.lap("assign")
             sizes = np.bincount(assignments[assignments >= 0], minlength=k)
             batch = batch_of_assigned(
                 pool, scores, assignments, sizes, shares.weights(sizes), b, radius, normalize
             )
         else:
-            shortlist = scan(pool, scores, assigners, eligible, shares.weights(), b, **work)
+            shortlist = scan(
+                pool,
+                scores,
+                assigners,
+                eligible,
+                shares.weights(),
+                b,
+                chunk_rows=rows_at_once,
+                progress=progress,
+            )
             clock.lap("assign")
             sizes = shortlist.sizes
             batch = cut(offers(shortlist), shares.weights(), b)
