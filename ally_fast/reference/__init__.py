@@ -3,6 +3,7 @@
 Nothing in ``ally_fast`` imports this package, and it imports nothing of ``ally_fast``.
 """
 
+from . import dual_ascent
 from .assign import assign
 from .centroid_update import centroid_update, segment_sums
 from .d2_sample import d2_probabilities
@@ -24,6 +25,7 @@ __all__ = [
     "assign",
     "centroid_update",
     "d2_probabilities",
+    "dual_ascent",
     "normalize_rows",
     "paired_squared_distance",
     "philox4x32",
