@@ -4,6 +4,7 @@
     ally_fast._cuda    when nvcc 12 or later is found; needs no GPU to build and none to import
 
     python setup.py build_ext --inplace    both modules, into ally_fast/
+    python setup.py emulate                ally_fast._cuda for the host, its kernels emulated
     python setup.py sanitize               the native tests under ASan and UBSan
 
 Environment: CXX, MAX_JOBS, ALLY_FAST_CUDA=auto|0|1, ALLY_FAST_CUDA_ARCHS="80;90;90a;100".
@@ -44,7 +45,11 @@ ISA_FLAGS = {
     "avx512bf16": f"{AVX512} -mavx512bf16",
     "amx": f"{AVX512} -mavx512bf16 -mamx-tile -mamx-bf16",
 }
-NVCC_FLAGS = "-std=c++17 -O3 -Icsrc -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra".split()
+NVCC_FLAGS = (
+    "-std=c++17 -O3 -fmad=false -Icsrc "
+    "-Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-ffp-contract=off"
+).split()
+CUDA_SOURCES = ("common/cuda/**/*.cu", "ops/**/*_cuda.cu", "ops/**/*_sm90a.cu")
 # No debug information in what is shipped; -s strips the symbols as well.
 LINK_FLAGS = ["-shared", "-pthread", "-s"]
 if sys.platform == "darwin":
@@ -201,7 +206,7 @@ class BuildModules(build_ext):
             missing = [] if sm90a else ["-DALLY_FAST_NO_SM90A"]
             options = flags + missing + binding
             objects = [ninja.compile("cxx", s, options) for s in sources("binding/cuda/*.cpp")]
-            for source in sources("cuda/**/*.cu", "ops/**/*_cuda.cu", "ops/**/*_sm90a.cu"):
+            for source in sources(*CUDA_SOURCES):
                 if options := sm90a if source.endswith("_sm90a.cu") else portable:
                     objects.append(ninja.compile("nvcc", source, NVCC_FLAGS + missing + options))
             options = NVCC_LINK_FLAGS + portable
@@ -212,6 +217,37 @@ class BuildModules(build_ext):
             target = Path(self.get_ext_fullpath(extension.name))
             target.parent.mkdir(parents=True, exist_ok=True)
             self.copy_file(modules[extension.name], str(target))
+
+
+class Emulate(Command):
+    """Build ally_fast._cuda for the host, its kernels run by csrc/emulator, with ASan and UBSan."""
+
+    user_options: ClassVar[list[tuple[str, str, str]]] = [
+        ("plain", None, "without the sanitizers"),
+    ]
+    boolean_options: ClassVar[list[str]] = ["plain"]
+
+    def initialize_options(self):
+        self.plain = False
+
+    def finalize_options(self):
+        pass
+
+    def run(self):
+        name = "emulated" if self.plain else "emulated-sanitized"
+        ninja = Ninja(f"build/{name}", {"cxx": CXX})
+        checks = [] if self.plain else ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+        flags = [f for f in CXX_FLAGS if f != "-Werror"]
+        flags += ["-O1", "-g", "-Icsrc/emulator", "-Wno-unknown-pragmas", "-DALLY_FAST_NO_SM90A"]
+        binding = flags + binding_flags(ninja)
+        objects = [
+            ninja.compile("cxx", source, binding) for source in sources("binding/cuda/*.cpp")
+        ]
+        for source in sources(*CUDA_SOURCES, "emulator/*.cpp"):
+            if not source.endswith("_sm90a.cu"):
+                objects.append(ninja.compile("cxx", source, [*flags, *checks, "-x", "c++"]))
+        ninja.link("_cuda.so", objects, CXX, [*checks, "-shared", "-pthread"])
+        ninja.run()
 
 
 class Sanitize(Command):
@@ -247,5 +283,5 @@ NVCC = find_nvcc()
 names = ["ally_fast._cpu", "ally_fast._cuda"] if NVCC else ["ally_fast._cpu"]
 setup(
     ext_modules=[Extension(name, sources=[]) for name in names],
-    cmdclass={"build_ext": BuildModules, "sanitize": Sanitize},
+    cmdclass={"build_ext": BuildModules, "emulate": Emulate, "sanitize": Sanitize},
 )

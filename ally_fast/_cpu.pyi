@@ -79,8 +79,16 @@ def squared_distances(
     threads: int = 1,
 ) -> _Doubles: ...
 def centroid_update(
-    rows: _Floats, assignments: _Int32s, centroids: _Floats, threads: int = 1
-) -> tuple[_Doubles, _Doubles, _Int64s]: ...
+    rows: _Floats, assignments: _Int32s, centroids: _Floats, normalize: bool, threads: int = 1
+) -> tuple[_Floats, _Int64s, _Doubles, float]: ...
+def relocate(
+    centroids: _Floats,
+    counts: _Int64s,
+    spread: _Doubles,
+    lists: _Int32s,
+    moves: int,
+    threads: int = 1,
+) -> _Floats: ...
 def d2_sample(rows: _Floats, k: int, seed: int, isa: str, threads: int = 1) -> _Int64s: ...
 def load_rows(
     rows: _Rows,

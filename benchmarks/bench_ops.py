@@ -117,7 +117,7 @@ def _centroid_update(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
         return np.add.reduceat(pool.rows[order], np.minimum(starts, len(order) - 1), axis=0)
 
     return {
-        "ally_fast": lambda: centroid_update(pool.rows, assignments, centroids),
+        "ally_fast": lambda: centroid_update(pool.rows, assignments, centroids, normalize=False),
         "numpy": in_numpy,
     }
 

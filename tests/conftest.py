@@ -1,5 +1,7 @@
 """What all tests share: fixtures for settings of the core, random data and the real pools."""
 
+import importlib
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -10,11 +12,39 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # for cases.py, under any import mode
 
+if emulated := os.environ.get("ALLY_FAST_EMULATED_CUDA"):
+    # The CUDA module built for the host takes the place of the real one, before anyone imports it.
+    _spec = importlib.util.spec_from_file_location("ally_fast._cuda", emulated)
+    _module = importlib.util.module_from_spec(_spec)
+    sys.modules["ally_fast._cuda"] = _module
+    _spec.loader.exec_module(_module)
+
 from cases import RUNNABLE_ISAS
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=40)
 settings.register_profile("thorough", deadline=None, max_examples=2000)  # --hypothesis-profile=…
 settings.load_profile("repeatable")
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what needs a GPU where there is none; `make emulate` runs it on the host."""
+    try:
+        cuda = importlib.import_module("ally_fast._cuda")
+        reason = None if cuda.is_available() else cuda.status()
+    except ImportError:
+        reason = "ally_fast is built without CUDA"
+    if reason:
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason=f"needs a GPU: {reason}"))
+
+
+@pytest.fixture
+def stream():
+    """Return a stream of our own on the first device."""
+    from ally_fast import _cuda
+
+    return _cuda.Stream(0)
 
 
 @pytest.fixture

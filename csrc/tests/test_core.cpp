@@ -21,6 +21,7 @@
 #include "../ops/dual_ascent/exp.h"
 #include "../ops/load_rows/load_rows.h"
 #include "../ops/radius_filter/radius_filter.h"
+#include "../ops/relocate/relocate.h"
 #include "../ops/sample_rows/sample_rows.h"
 #include "../ops/shortlist/shortlist.h"
 
@@ -295,15 +296,30 @@ void test_training_ops() {
   d2_sample_cpu(same.data(), 50, 3, 50, 1, *kernels()[0], 2, positions.data());
   check(std::set<int64_t>(positions.begin(), positions.end()).size() == 50, "copies of one row");
 
-  std::vector<double> sums, squares;
-  std::vector<int64_t> counts(static_cast<size_t>(k));
+  std::vector<float> updated, relocated;
+  std::vector<double> spreads;
   for (int threads : {1, 2, 7}) {
-    std::vector<double> some(static_cast<size_t>(k * d)), square(static_cast<size_t>(k));
-    centroid_update_cpu(rows.data(), t, d, among.data(), rows.data(), k, threads, some.data(),
-                        square.data(), counts.data());
-    if (sums.empty()) sums = some, squares = square;
-    check(some == sums && square == squares, "centroid_update is the same for any threads");
-    check(std::accumulate(counts.begin(), counts.end(), int64_t{0}) == t, "all rows are counted");
+    for (bool normalize : {true, false}) {
+      std::vector<float> means(static_cast<size_t>(k * d)), moved(means.size());
+      std::vector<int64_t> counts(static_cast<size_t>(k));
+      std::vector<double> spread(static_cast<size_t>(k));
+      double inertia;
+      // The last cluster is left empty, and halves another.
+      std::vector<int32_t> assignments = among;
+      for (int32_t& c : assignments) c = std::min(c, static_cast<int32_t>(k - 2));
+      centroid_update_cpu(rows.data(), t, d, assignments.data(), rows.data(), k, normalize, threads,
+                          means.data(), counts.data(), spread.data(), &inertia);
+      check(std::accumulate(counts.begin(), counts.end(), int64_t{0}) == t, "all are counted");
+      const double sum = std::accumulate(spread.begin(), spread.end(), 0.0);
+      check(std::abs(inertia - sum) <= 1e-12 * sum, "inertia is the sum of the spreads");
+      if (normalize) continue;
+      relocate_cpu(means.data(), k, d, counts.data(), spread.data(), lists.data(), length, k,
+                   threads, moved.data());
+      if (updated.empty()) updated = means, spreads = spread, relocated = moved;
+      check(means == updated && spread == spreads, "centroid_update is the same for any threads");
+      check(moved == relocated, "relocate is the same for any threads");
+      check(moved != means, "and moves something");
+    }
   }
 }
 

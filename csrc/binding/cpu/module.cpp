@@ -17,6 +17,7 @@
 #include "ops/d2_sample/d2_sample.h"
 #include "ops/load_rows/load_rows.h"
 #include "ops/radius_filter/radius_filter.h"
+#include "ops/relocate/relocate.h"
 #include "ops/sample_rows/sample_rows.h"
 #include "ops/shortlist/shortlist.h"
 
@@ -127,25 +128,64 @@ py::array squared_distances(const py::array& array, const CentroidTable& table,
 }
 
 py::tuple centroid_update(const py::array& array, const py::array& assignments_array,
-                          const py::array& centroids_array, int threads) {
+                          const py::array& centroids_array, bool normalize, int threads) {
   const auto rows = typed<float>(array, "rows", 2);
   const auto centroids = typed<float>(centroids_array, "centroids", 2);
   const int64_t t = rows.shape(0), d = rows.shape(1), k = centroids.shape(0);
   REQUIRE(centroids.shape(1) == d,
           "centroids: got shape " + shape_of(centroids_array) + ", needs d = " + std::to_string(d));
   const auto assignments = checked_assignments(assignments_array, t, k, 0);
-  Array<double> sums({k, d}), squares(k);
+  Array<float> updated({k, d});
   Array<int64_t> counts(k);
+  Array<double> spread(k);
+  double inertia;
   const float *data = rows.data(), *old = centroids.data();
   const int32_t* ids = assignments.data();
-  double *sums_out = sums.mutable_data(), *squares_out = squares.mutable_data();
+  float* updated_out = updated.mutable_data();
   int64_t* counts_out = counts.mutable_data();
+  double* spread_out = spread.mutable_data();
   checked_threads(threads);
   {
     const Computing computing;
-    centroid_update_cpu(data, t, d, ids, old, k, threads, sums_out, squares_out, counts_out);
+    centroid_update_cpu(data, t, d, ids, old, k, normalize, threads, updated_out, counts_out,
+                        spread_out, &inertia);
   }
-  return py::make_tuple(sums, squares, counts);
+  return py::make_tuple(updated, counts, spread, inertia);
+}
+
+Array<float> relocate(const py::array& centroids_array, const py::array& counts_array,
+                      const py::array& spread_array, const py::array& lists_array, int64_t moves,
+                      int threads) {
+  const auto centroids = typed<float>(centroids_array, "centroids", 2);
+  const auto counts = typed<int64_t>(counts_array, "counts", 1);
+  const auto spread = typed<double>(spread_array, "spread", 1);
+  const auto lists = typed<int32_t>(lists_array, "lists", 2);
+  const int64_t k = centroids.shape(0), d = centroids.shape(1), length = lists.shape(1);
+  const std::string wanted = ", needs k = " + std::to_string(k);
+  REQUIRE(counts.size() == k, "counts: got " + std::to_string(counts.size()) + wanted);
+  REQUIRE(spread.size() == k, "spread: got " + std::to_string(spread.size()) + wanted);
+  REQUIRE(lists.shape(0) == k && length >= 1, "lists: got shape " + shape_of(lists_array) +
+                                                  ", needs (k, length), k = " + std::to_string(k) +
+                                                  ", length at least 1");
+  REQUIRE(std::all_of(lists.data(), lists.data() + lists.size(),
+                      [&](int32_t c) { return c >= 0 && c < k; }),
+          "lists: needs values in [0, " + std::to_string(k) + ")");
+  REQUIRE(std::all_of(centroids.data(), centroids.data() + k * d,
+                      [](float x) { return std::isfinite(x); }),
+          "centroids: needs finite values");
+  REQUIRE(moves >= 0, "moves: got " + std::to_string(moves) + ", needs at least 0");
+  Array<float> moved({k, d});
+  const float* data = centroids.data();
+  const int64_t* sizes = counts.data();
+  const double* spreads = spread.data();
+  const int32_t* near = lists.data();
+  float* out = moved.mutable_data();
+  checked_threads(threads);
+  {
+    const Computing computing;
+    relocate_cpu(data, k, d, sizes, spreads, near, length, moves, threads, out);
+  }
+  return moved;
 }
 
 py::array d2_sample(const py::array& array, int64_t k, uint64_t seed, const std::string& isa,
@@ -352,7 +392,9 @@ PYBIND11_MODULE(_cpu, module) {
              py::arg("normalize") = false, py::arg("positions") = py::none(),
              py::arg("threads") = 1);
   module.def("centroid_update", &centroid_update, py::arg("rows"), py::arg("assignments"),
-             py::arg("centroids"), py::arg("threads") = 1);
+             py::arg("centroids"), py::arg("normalize"), py::arg("threads") = 1);
+  module.def("relocate", &relocate, py::arg("centroids"), py::arg("counts"), py::arg("spread"),
+             py::arg("lists"), py::arg("moves"), py::arg("threads") = 1);
   module.def("d2_sample", &d2_sample, py::arg("rows"), py::arg("k"), py::arg("seed"),
              py::arg("isa"), py::arg("threads") = 1);
   module.def("load_rows", &load_rows, py::arg("rows"), py::arg("out"), py::arg("isa"),

@@ -1,10 +1,15 @@
-// ally_fast._cuda: what CUDA devices there are. Importing it needs neither a driver nor a device.
+// ally_fast._cuda: what CUDA devices there are, arrays in their memory, and the ops on those.
+// Importing it needs neither a driver nor a device.
 #include <pybind11/pybind11.h>
 
 #include <stdexcept>
 #include <string>
 
-#include "cuda/device_query.h"
+#include "common/cuda/device_query.h"
+#include "common/cuda/memory.h"
+#include "device_array.h"
+#include "ops.h"
+#include "upload.h"
 
 namespace py = pybind11;
 using namespace ally_fast;
@@ -54,6 +59,12 @@ py::list devices() {
   return list;
 }
 
+py::tuple memory(int device) {
+  int64_t free_bytes = 0, total_bytes = 0;
+  memory_info(device, &free_bytes, &total_bytes);
+  return py::make_tuple(free_bytes, total_bytes);
+}
+
 std::string dotted(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
@@ -74,7 +85,21 @@ std::string runtime_version() {
 }  // namespace
 
 PYBIND11_MODULE(_cuda, m) {
-  m.doc() = "CUDA devices. Importing needs neither a driver nor a device.";
+  m.doc() = "CUDA core of ally_fast. Use the functions of ally_fast instead.";
+  py::register_exception_translator([](std::exception_ptr thrown) {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (const CudaOutOfMemory& error) {
+      PyErr_SetString(PyExc_MemoryError, error.what());
+    }
+  });
+  register_device_array(m);
+  register_upload(m);
+  register_load_rows(m);
+  m.def("memory_info", &memory, py::arg("device"), "Free and total bytes of a device.");
+  m.def("keep_freed_memory", &keep_freed_memory, py::arg("device"), py::arg("bytes"),
+        "Keep up to this many freed bytes for later allocations.");
+  m.def("trim_memory", &trim_memory, py::arg("device"), "Give freed memory back at once.");
   m.def("is_available", &is_available, "True where at least one CUDA device can be used.");
   m.def("device_count", &device_count, "Number of devices; 0 without a driver.");
   m.def("status", &status, "\"no error\", or the CUDA runtime's message why there is no device.");

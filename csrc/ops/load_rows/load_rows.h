@@ -7,11 +7,17 @@
 // out      OUT  (>= m, d) float32, contiguous
 // Returns false if some feature is NaN, infinite, or too large for float32.
 #pragma once
+#include "../../common/cuda/stream.h"
 #include "../../common/scan/kernel.h"
 
 namespace ally_fast {
 
 bool load_rows_cpu(const RowsView& rows, const Kernel& kernel, const int64_t* places, int threads,
                    float* out);
+
+// Device pointers throughout. not_finite (1,) int32, IN/OUT: set to 1 where load_rows_cpu returns
+// false, left alone otherwise.
+void load_rows_cuda(const CudaStream& stream, const RowsView& rows, const int64_t* places,
+                    float* out, int* not_finite);
 
 }  // namespace ally_fast

@@ -1,6 +1,6 @@
 #include "device_query.h"
 
-#include <cuda_runtime_api.h>
+#include <cuda_runtime.h>
 
 namespace ally_fast {
 namespace {

@@ -1,0 +1,267 @@
+#include "device_array.h"
+
+#include <pybind11/stl.h>
+
+#include <memory>
+
+#include "arguments.h"
+#include "common/cuda/gather.h"
+#include "common/cuda/late_scalar.h"
+#include "common/cuda/memory.h"
+#include "dlpack.h"
+
+namespace ally_fast {
+namespace {
+
+std::vector<int64_t> contiguous_strides(const std::vector<int64_t>& shape, int64_t item_bytes) {
+  std::vector<int64_t> strides(shape.size());
+  int64_t step = item_bytes;
+  for (size_t axis = shape.size(); axis-- > 0;) {
+    strides[axis] = step;
+    step *= shape[axis];
+  }
+  return strides;
+}
+
+py::tuple tuple_of(const std::vector<int64_t>& values) { return py::tuple(py::cast(values)); }
+
+DeviceArray from_host(const py::array& given, const StreamPtr& stream) {
+  const auto array = py::array::ensure(given, py::array::c_style);
+  std::vector<int64_t> shape(array.shape(), array.shape() + array.ndim());
+  DeviceArray result(shape, array.dtype(), stream);
+  const void* data = array.data();
+  const int64_t bytes = result.nbytes();
+  const py::gil_scoped_release released;
+  copy_to_device(stream->get(), result.data(), data, bytes);
+  if (bytes > 0 && is_pinned(data)) synchronize(stream->get());  // the caller may change it
+  return result;
+}
+
+py::array to_host(const DeviceArray& array) {
+  require(array.contiguous() || array.shape().size() == 2,
+          "to_host: got " + describe(array) + ", needs at most two dimensions");
+  if (!array.contiguous()) {
+    // A strided one: the span it lies in, then the host's own view of that.
+    int64_t low = 0, high = array.dtype().itemsize();
+    for (size_t axis = 0; axis < 2; ++axis) {
+      if (array.shape()[axis] == 0) return py::array(array.dtype(), array.shape());
+      const int64_t reach = (array.shape()[axis] - 1) * array.strides()[axis];
+      (reach < 0 ? low : high) += reach;
+    }
+    auto span = std::make_unique<std::vector<char>>(static_cast<size_t>(high - low));
+    {
+      const py::gil_scoped_release released;
+      copy_to_host(array.cuda(), span->data(), array.data() + low, high - low);
+    }
+    const char* first = span->data() - low;
+    const py::capsule owner(span.release(),
+                            [](void* held) { delete static_cast<std::vector<char>*>(held); });
+    const py::array view(array.dtype(), array.shape(), array.strides(), first, owner);
+    return view.attr("copy")();
+  }
+  py::array host(array.dtype(), array.shape());
+  void* data = host.mutable_data();
+  const int64_t bytes = array.nbytes();
+  const py::gil_scoped_release released;
+  copy_to_host(array.cuda(), data, array.data(), bytes);
+  return host;
+}
+
+DeviceArray get_slice(const DeviceArray& array, const py::slice& rows) {
+  py::ssize_t begin, end, step, length;
+  if (!rows.compute(array.shape()[0], &begin, &end, &step, &length)) throw py::error_already_set();
+  require(step == 1, "slice: got step " + std::to_string(step) + ", needs 1");
+  return array.slice(begin, begin + length);
+}
+
+// Copies; what a view of rows has, whatever its elements are.
+DeviceArray take(const DeviceArray& array, const std::optional<DeviceArray>& positions) {
+  const bool matrix = array.shape().size() == 2;
+  RowsView view;
+  view.data = array.data();
+  view.n = view.visited = array.shape()[0];
+  view.d = matrix ? array.shape()[1] : 1;
+  view.row_stride = array.strides()[0];
+  view.col_stride = matrix ? array.strides()[1] : 0;
+  if (positions) {
+    view.positions = typed<int64_t>(*positions, "positions", 1, array.cuda());
+    view.visited = positions->size();
+  }
+  std::vector<int64_t> shape = array.shape();
+  shape[0] = view.visited;
+  DeviceArray result(shape, array.dtype(), array.stream());
+  const int64_t item_bytes = array.dtype().itemsize();
+  const py::gil_scoped_release released;
+  gather_rows(array.cuda(), view, item_bytes, result.data());
+  return result;
+}
+
+DeviceArray join(const DeviceArray& first, const DeviceArray& rest) {
+  require(first.shape().size() == 1 && rest.shape().size() == 1 && first.contiguous() &&
+              rest.contiguous() && first.dtype().equal(rest.dtype()),
+          "join: got " + describe(first) + " and " + describe(rest) +
+              ", needs two contiguous 1-D arrays of one dtype");
+  check_device(rest, "rest", first.cuda());
+  DeviceArray result({first.size() + rest.size()}, first.dtype(), first.stream());
+  copy_on_device(first.cuda(), result.data(), first.data(), first.nbytes());
+  copy_on_device(first.cuda(), result.data() + first.nbytes(), rest.data(), rest.nbytes());
+  return result;
+}
+
+// https://nvidia.github.io/numba-cuda/user/cuda_array_interface.html, version 3
+py::dict array_interface(const DeviceArray& array) {
+  py::dict facts;
+  facts["shape"] = tuple_of(array.shape());
+  facts["strides"] = tuple_of(array.strides());
+  facts["typestr"] = array.dtype().attr("str");
+  facts["data"] = py::make_tuple(reinterpret_cast<uintptr_t>(array.data()), false);
+  // Null would mean nothing to wait for: 1 is the default stream.
+  const auto handle = reinterpret_cast<uintptr_t>(array.cuda().handle);
+  facts["stream"] = handle ? handle : 1;
+  facts["version"] = 3;
+  return facts;
+}
+
+}  // namespace
+
+Stream::Stream(int device) : stream_(create_stream(device)), own_(true) {}
+
+Stream::~Stream() {
+  if (own_) destroy_stream(stream_);
+}
+
+DeviceArray::DeviceArray(std::vector<int64_t> shape, const py::dtype& dtype, StreamPtr stream)
+    : shape_(std::move(shape)),
+      strides_(contiguous_strides(shape_, dtype.itemsize())),
+      dtype_(dtype),
+      stream_(std::move(stream)) {
+  for (int64_t extent : shape_) {
+    require(extent >= 0, "shape: needs extents of at least 0");
+  }
+  if (nbytes() == 0) return;
+  void* pointer = nullptr;
+  {
+    const int64_t bytes = nbytes();
+    const py::gil_scoped_release released;
+    pointer = allocate(stream_->get(), bytes);
+  }
+  memory_ = std::shared_ptr<void>(pointer,
+                                  [held = stream_](void* freed) { release(held->get(), freed); });
+  data_ = static_cast<char*>(pointer);
+}
+
+DeviceArray::DeviceArray(void* data, std::vector<int64_t> shape, std::vector<int64_t> strides,
+                         const py::dtype& dtype, StreamPtr stream, py::object owner)
+    : owner_(std::move(owner)),
+      data_(static_cast<char*>(data)),
+      shape_(std::move(shape)),
+      strides_(std::move(strides)),
+      dtype_(dtype),
+      stream_(std::move(stream)) {
+  if (strides_.empty()) strides_ = contiguous_strides(shape_, dtype_.itemsize());
+  require(strides_.size() == shape_.size(), "strides: needs one for each dimension");
+}
+
+int64_t DeviceArray::size() const {
+  int64_t count = 1;
+  for (int64_t extent : shape_) count *= extent;
+  return count;
+}
+
+bool DeviceArray::contiguous() const {
+  int64_t step = dtype_.itemsize();
+  for (size_t axis = shape_.size(); axis-- > 0;) {
+    if (shape_[axis] > 1 && strides_[axis] != step) return false;
+    step *= shape_[axis];
+  }
+  return true;
+}
+
+DeviceArray DeviceArray::slice(int64_t begin, int64_t end) const {
+  DeviceArray part = *this;
+  part.data_ += begin * strides_[0];
+  part.shape_[0] = end - begin;
+  return part;
+}
+
+std::string describe(const DeviceArray& array) {
+  return py::str(array.dtype()).cast<std::string>() + " of shape " +
+         py::str(tuple_of(array.shape())).cast<std::string>();
+}
+
+void register_device_array(py::module_& module) {
+  py::class_<Stream, StreamPtr>(module, "Stream")
+      .def(py::init<int>(), py::arg("device"))
+      .def_static(
+          "foreign",
+          [](int device, uintptr_t handle) { return std::make_shared<Stream>(device, handle); },
+          py::arg("device"), py::arg("handle"))
+      .def_property_readonly("device", [](const Stream& s) { return s.get().device; })
+      .def_property_readonly(
+          "handle", [](const Stream& s) { return reinterpret_cast<uintptr_t>(s.get().handle); })
+      .def("synchronize",
+           [](const Stream& s) {
+             const py::gil_scoped_release released;
+             synchronize(s.get());
+           })
+      .def(
+          "wait_for",
+          [](const Stream& s, const Stream& other) { order_streams(other.get(), s.get()); },
+          py::arg("other"));
+
+  py::class_<DeviceArray>(module, "DeviceArray")
+      .def_static(
+          "empty",
+          [](const std::vector<int64_t>& shape, const py::object& dtype, const StreamPtr& stream) {
+            return DeviceArray(shape, py::dtype::from_args(dtype), stream);
+          },
+          py::arg("shape"), py::arg("dtype"), py::arg("stream"))
+      .def_static("from_host", &from_host, py::arg("array"), py::arg("stream"))
+      .def_static(
+          "foreign",
+          [](uintptr_t pointer, const std::vector<int64_t>& shape,
+             const std::vector<int64_t>& strides, const py::object& dtype, const StreamPtr& stream,
+             const py::object& owner) {
+            return DeviceArray(reinterpret_cast<void*>(pointer), shape, strides,
+                               py::dtype::from_args(dtype), stream, owner);
+          },
+          py::arg("pointer"), py::arg("shape"), py::arg("strides"), py::arg("dtype"),
+          py::arg("stream"), py::arg("owner"))
+      .def_static("from_dlpack", &from_dlpack, py::arg("capsule"), py::arg("stream"))
+      .def("to_host", &to_host)
+      .def("take", &take, py::arg("positions") = py::none())
+      .def("join", &join, py::arg("rest"))
+      .def(
+          "fill",
+          [](const DeviceArray& a, int byte) {
+            require(a.contiguous(), "fill: needs a contiguous array");
+            fill(a.cuda(), a.data(), byte, a.nbytes());
+          },
+          py::arg("byte"))
+      .def("__len__", [](const DeviceArray& a) { return a.shape().at(0); })
+      .def("__getitem__", &get_slice, py::arg("rows"))
+      .def_property_readonly("shape", [](const DeviceArray& a) { return tuple_of(a.shape()); })
+      .def_property_readonly("strides", [](const DeviceArray& a) { return tuple_of(a.strides()); })
+      .def_property_readonly("ndim", [](const DeviceArray& a) { return a.shape().size(); })
+      .def_property_readonly("dtype", &DeviceArray::dtype)
+      .def_property_readonly("nbytes", &DeviceArray::nbytes)
+      .def_property_readonly(
+          "pointer", [](const DeviceArray& a) { return reinterpret_cast<uintptr_t>(a.data()); })
+      .def_property_readonly("stream", &DeviceArray::stream)
+      .def_property_readonly("device", [](const DeviceArray& a) { return a.cuda().device; })
+      .def_property_readonly("__cuda_array_interface__", &array_interface);
+
+  py::class_<LateScalar>(module, "LateScalar")
+      .def(py::init([](const DeviceArray& value) {
+             const double* number = typed<double>(value, "value", 1, value.cuda());
+             require(value.size() == 1, "value: got " + describe(value) + ", needs one number");
+             return std::make_unique<LateScalar>(value.cuda(), number);
+           }),
+           py::arg("value"))
+      .def("__float__", [](const LateScalar& scalar) {
+        const py::gil_scoped_release released;
+        return scalar.read();
+      });
+}
+
+}  // namespace ally_fast

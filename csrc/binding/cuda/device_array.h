@@ -1,0 +1,76 @@
+// Arrays in device memory as Python sees them: `ally_fast._cuda.DeviceArray` and `Stream`.
+#pragma once
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/cuda/stream.h"
+#include "common/rows.h"
+
+namespace ally_fast {
+
+namespace py = pybind11;
+
+// A stream of our own (destroyed with the last array that uses it) or somebody else's.
+class Stream {
+ public:
+  explicit Stream(int device);
+  Stream(int device, uintptr_t handle) : stream_{device, reinterpret_cast<void*>(handle)} {}
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  const CudaStream& get() const { return stream_; }
+
+ private:
+  CudaStream stream_;
+  bool own_ = false;
+};
+using StreamPtr = std::shared_ptr<Stream>;
+
+// A strided array of one or two dimensions in the memory of one device. Ops on it are queued on its
+// stream. Slices share its memory.
+class DeviceArray {
+ public:
+  // Uninitialised, contiguous, our own.
+  DeviceArray(std::vector<int64_t> shape, const py::dtype& dtype, StreamPtr stream);
+  // Memory of `owner`.
+  DeviceArray(void* data, std::vector<int64_t> shape, std::vector<int64_t> strides,
+              const py::dtype& dtype, StreamPtr stream, py::object owner);
+
+  char* data() const { return data_; }
+  const std::vector<int64_t>& shape() const { return shape_; }
+  const std::vector<int64_t>& strides() const { return strides_; }  // bytes
+  const py::dtype& dtype() const { return dtype_; }
+  const StreamPtr& stream() const { return stream_; }
+  const CudaStream& cuda() const { return stream_->get(); }
+  int64_t size() const;
+  int64_t nbytes() const { return size() * dtype_.itemsize(); }
+  bool contiguous() const;
+
+  DeviceArray slice(int64_t begin, int64_t end) const;
+
+  template <class T>
+  T* as() const {
+    return reinterpret_cast<T*>(data_);
+  }
+
+ private:
+  std::shared_ptr<void> memory_;  // our own
+  py::object owner_;              // or this one's
+  char* data_ = nullptr;
+  std::vector<int64_t> shape_, strides_;
+  py::dtype dtype_;
+  StreamPtr stream_;
+};
+
+// "float32 of shape (3, 2)"
+std::string describe(const DeviceArray& array);
+
+void register_device_array(py::module_& module);
+
+}  // namespace ally_fast

@@ -1,0 +1,9 @@
+// The ops, one file each: their functions in `ally_fast._cuda` have the names of `ally_fast._cpu`.
+#pragma once
+#include <pybind11/pybind11.h>
+
+namespace ally_fast {
+
+void register_load_rows(pybind11::module_& module);
+
+}  // namespace ally_fast

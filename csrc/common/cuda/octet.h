@@ -1,0 +1,69 @@
+// Eight neighbouring lanes as the eight partial sums of the exact rule (common/exact.h): lane l takes
+// features l, l + 8, … Four octets a warp, each on a row or pair of its own; they may diverge.
+#pragma once
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "element.h"
+
+namespace ally_fast {
+
+constexpr int kOctet = 8;
+
+__device__ __forceinline__ int octet_lane() { return static_cast<int>(threadIdx.x) & 7; }
+// The lanes of this thread's octet, for warp collectives. One-dimensional blocks.
+__device__ __forceinline__ unsigned octet_mask() { return 0xFFu << (threadIdx.x & 24); }
+
+// ((a0+a4)+(a2+a6)) + ((a1+a5)+(a3+a7)), in every lane.
+__device__ __forceinline__ double octet_sum(double partial) {
+  const unsigned mask = octet_mask();
+  partial += __shfl_xor_sync(mask, partial, 4);
+  partial += __shfl_xor_sync(mask, partial, 2);
+  partial += __shfl_xor_sync(mask, partial, 1);
+  return partial;
+}
+
+// A row's features as the exact rule takes them: widened, with `normalize` float32(x / root).
+template <DType kDType>
+struct ExactRow {
+  const char* data;
+  int64_t stride;
+  bool normalize;
+  double root;  // sqrt of the squared norm; 0 for a row of zeros
+
+  __device__ __forceinline__ double feature(int64_t j) const {
+    const double x = static_cast<double>(Element<kDType>::load(data + j * stride));
+    if (!normalize) return x;
+    return static_cast<double>(static_cast<float>(root == 0 ? 0.0 : x / root));
+  }
+};
+
+// All lanes of the octet call it with the same row.
+template <DType kDType>
+__device__ __forceinline__ ExactRow<kDType> exact_row(const RowsView& rows, int64_t i) {
+  ExactRow<kDType> row{row_address(rows, i), rows.col_stride, rows.normalize, 0.0};
+  if (rows.normalize) {
+    double partial = 0;
+    for (int64_t j = octet_lane(); j < rows.d; j += kOctet) {
+      const double x = static_cast<double>(Element<kDType>::load(row.data + j * row.stride));
+      partial += x * x;
+    }
+    row.root = sqrt(octet_sum(partial));
+  }
+  return row;
+}
+
+// D(x, c), in every lane of the octet; `centroid` (d,) float or double.
+template <DType kDType, class C>
+__device__ __forceinline__ double exact_distance(const ExactRow<kDType>& row, const C* centroid,
+                                                 int64_t d) {
+  double partial = 0;
+  for (int64_t j = octet_lane(); j < d; j += kOctet) {
+    const double t = row.feature(j) - static_cast<double>(centroid[j]);
+    partial += t * t;
+  }
+  return octet_sum(partial);
+}
+
+}  // namespace ally_fast

@@ -1,0 +1,80 @@
+#include "scope.h"
+
+#include <string>
+
+namespace ally_fast {
+
+void check_cuda(cudaError_t error, const char* op, const char* what) {
+  if (error == cudaSuccess) return;
+  cudaGetLastError();  // must not surface later as somebody else's
+  throw CudaError(std::string(op) + ": " + what + ": " + cudaGetErrorString(error));
+}
+
+OpScope::OpScope(const char* op, const CudaStream& stream) : op_(op), stream_(stream) {
+  check(cudaGetDevice(&callers_device_), "device");
+  if (callers_device_ != stream.device) check(cudaSetDevice(stream.device), "device");
+}
+
+OpScope::~OpScope() {
+  if (callers_device_ != stream_.device) cudaSetDevice(callers_device_);
+}
+
+int OpScope::attribute(cudaDeviceAttr which) const {
+  int value = 0;
+  check(cudaDeviceGetAttribute(&value, which, stream_.device), "attribute");
+  return value;
+}
+
+void OpScope::fill(void* pointer, int byte, int64_t bytes) const {
+  if (bytes > 0)
+    check(cudaMemsetAsync(pointer, byte, static_cast<size_t>(bytes), handle()), "fill");
+}
+
+void OpScope::copy(void* to, const void* from, int64_t bytes) const {
+  if (bytes > 0) {
+    check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, handle()),
+          "copy");
+  }
+}
+
+void OpScope::fetch(void* to, const void* from, int64_t bytes) const {
+  if (bytes > 0) {
+    check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, handle()),
+          "copy to the host");
+  }
+  check(cudaStreamSynchronize(handle()), "wait");
+}
+
+void* device_allocate(const char* op, const CudaStream& stream, int64_t bytes) {
+  const OpScope scope(op, stream);
+  void* pointer = nullptr;
+  cudaError_t error = cudaMallocAsync(&pointer, static_cast<size_t>(bytes), scope.handle());
+  if (error == cudaErrorMemoryAllocation) {
+    // What the pool keeps for later is given back first: it may lie in the wrong pieces.
+    cudaGetLastError();
+    cudaMemPool_t pool;
+    scope.check(cudaStreamSynchronize(scope.handle()), "wait");
+    scope.check(cudaDeviceGetDefaultMemPool(&pool, stream.device), "memory pool");
+    scope.check(cudaMemPoolTrimTo(pool, 0), "memory pool");
+    error = cudaMallocAsync(&pointer, static_cast<size_t>(bytes), scope.handle());
+  }
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    throw CudaOutOfMemory(std::string(op) + ": cuda:" + std::to_string(stream.device) +
+                              " is out of memory, asked for " + std::to_string(bytes) + " bytes",
+                          bytes);
+  }
+  scope.check(error, "allocation");
+  return pointer;
+}
+
+void device_free(const CudaStream& stream, void* pointer) noexcept {
+  int callers_device = 0;
+  cudaGetDevice(&callers_device);
+  cudaSetDevice(stream.device);
+  cudaFreeAsync(pointer, static_cast<cudaStream_t>(stream.handle));
+  cudaSetDevice(callers_device);
+  cudaGetLastError();  // the process may be ending, and the driver gone before us
+}
+
+}  // namespace ally_fast
