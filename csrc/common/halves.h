@@ -1,9 +1,16 @@
-// float16 and bfloat16, stored as their bits, to and from float32. Without branches, so that loops
-// over them are vectorised; inlined by force, as files of several instruction sets use them.
+// float16 and bfloat16, stored as their bits, to and from float32: rounding to nearest, ties to even,
+// beyond the largest number to infinity. On the host without branches, so that loops over them are
+// vectorised; inlined by force, as files of several instruction sets use them.
 #pragma once
 #include <cstdint>
 
+#ifdef __CUDACC__
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#define ALLY_FAST_INLINE __device__ __forceinline__
+#else
 #define ALLY_FAST_INLINE inline __attribute__((always_inline))
+#endif
 
 namespace ally_fast {
 
@@ -19,6 +26,19 @@ ALLY_FAST_INLINE float bits_float(uint32_t bits) {
   return value;
 }
 
+ALLY_FAST_INLINE float bfloat_to_float(uint16_t bfloat) {
+  return bits_float(uint32_t{bfloat} << 16);
+}
+
+#ifdef __CUDACC__
+ALLY_FAST_INLINE float half_to_float(uint16_t half) { return __half2float(__ushort_as_half(half)); }
+ALLY_FAST_INLINE uint16_t float_to_half(float value) {
+  return __half_as_ushort(__float2half_rn(value));
+}
+ALLY_FAST_INLINE uint16_t float_to_bfloat(float value) {
+  return __bfloat16_as_ushort(__float2bfloat16_rn(value));
+}
+#else
 ALLY_FAST_INLINE float half_to_float(uint16_t half) {
   const uint32_t magnitude = uint32_t{half & 0x7fffu} << 13;
   // Rebias the exponent; exact, also for subnormal halves.
@@ -27,11 +47,6 @@ ALLY_FAST_INLINE float half_to_float(uint16_t half) {
   return bits_float(bits | uint32_t{half & 0x8000u} << 16);
 }
 
-ALLY_FAST_INLINE float bfloat_to_float(uint16_t bfloat) {
-  return bits_float(uint32_t{bfloat} << 16);
-}
-
-// Nearest, ties to even; beyond the largest half to infinity.
 ALLY_FAST_INLINE uint16_t float_to_half(float value) {
   const uint32_t bits = float_bits(value), magnitude = bits & 0x7fffffffu;
   const uint32_t normal = (magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
@@ -43,7 +58,6 @@ ALLY_FAST_INLINE uint16_t float_to_half(float value) {
   return static_cast<uint16_t>(half | (bits >> 16 & 0x8000u));
 }
 
-// Nearest, ties to even.
 ALLY_FAST_INLINE uint16_t float_to_bfloat(float value) {
   const uint32_t bits = float_bits(value);
   const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
@@ -51,5 +65,6 @@ ALLY_FAST_INLINE uint16_t float_to_bfloat(float value) {
   const uint32_t quiet = bits >> 16 | 0x40u;
   return static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
 }
+#endif
 
 }  // namespace ally_fast

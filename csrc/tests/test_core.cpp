@@ -434,17 +434,16 @@ void test_dual_ascent() {
         if (!squared) predictions.classes = classes.data();
         std::vector<std::vector<char>> gradients;
         for (const Kernel* kernel : kernels()) {
-          const float epsilon = 0.5f;
           std::vector<float> multipliers(static_cast<size_t>(m), 1.0f);
-          const DualVariablesView duals{ids.data(), &epsilon, 0, 0.1, multipliers.data()};
+          const DualVariablesView duals{ids.data(), m, nullptr, 0.5f, 0.1, multipliers.data()};
           std::vector<float> losses(static_cast<size_t>(m)), slacks(losses), before(losses);
           std::vector<double> log_sum_exp(losses.size());
           std::vector<char> now(static_cast<size_t>(m * c * item)), later(now);
-          const DualAscent ascent =
-              dual_ascent_cpu(predictions, duals, 1, *kernel, 3, losses.data(), slacks.data(),
-                              before.data(), log_sum_exp.data(), now.data());
-          dual_ascent_gradient_cpu(predictions, losses.data(), log_sum_exp.data(), before.data(), 1,
-                                   *kernel, 2, later.data());
+          StepArrays step{losses.data(), slacks.data(), before.data(), log_sum_exp.data(),
+                          now.data()};
+          const DualAscent ascent = dual_ascent_cpu(predictions, duals, 1, *kernel, 3, step);
+          step.gradient = later.data();
+          dual_ascent_gradient_cpu(predictions, 1, *kernel, 2, step);
           check(ascent.nonfinite == 0, "all losses are finite");
           check(now == later, "both gradients are the same");
           gradients.push_back(now);

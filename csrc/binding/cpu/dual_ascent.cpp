@@ -102,7 +102,12 @@ CheckedDuals checked_duals(const py::array& ids_array, const py::array& multipli
           "lr: got " + std::to_string(lr) + ", needs a finite value of at least 0");
   REQUIRE(duals.multipliers.writeable(), "multipliers: needs an array that can be written to");
   DualVariablesView& view = duals.view;
-  view = {duals.ids.data(), duals.epsilon.data(), duals.epsilon.ndim(), lr,
+  const bool one = duals.epsilon.ndim() == 0;
+  view = {duals.ids.data(),
+          n,
+          one ? nullptr : duals.epsilon.data(),
+          one ? *duals.epsilon.data() : 0.0f,
+          lr,
           duals.multipliers.mutable_data()};
   std::vector<bool> seen(static_cast<size_t>(n));  // a bit a sample: far less than the multipliers
   for (int64_t i = 0; i < m; ++i) {
@@ -112,7 +117,8 @@ CheckedDuals checked_duals(const py::array& ids_array, const py::array& multipli
     REQUIRE(!seen[id], "ids: got " + std::to_string(id) + " again in row " + std::to_string(i) +
                            ", needs distinct ids");
     seen[id] = true;
-    const float lambda = view.multipliers[id], epsilon = view.epsilon[id * view.epsilon_stride];
+    const float lambda = view.multipliers[id],
+                epsilon = one ? view.epsilon_of_all : view.epsilon[id];
     REQUIRE(std::isfinite(lambda) && lambda >= 0, "multipliers: got " + std::to_string(lambda) +
                                                       " for sample " + std::to_string(id) +
                                                       ", needs finite values of at least 0");
@@ -148,13 +154,13 @@ py::tuple dual_ascent(const py::array& outputs, const py::array& targets, const 
   std::optional<py::array> gradient;
   if (predictions.classes) log_sum_exp.emplace(m);
   if (gradient_scale) gradient = like(outputs);
-  float *l = losses.mutable_data(), *s = slacks.mutable_data(), *b = before.mutable_data();
-  double* e = log_sum_exp ? log_sum_exp->mutable_data() : nullptr;
-  char* g = gradient ? static_cast<char*>(gradient->mutable_data()) : nullptr;
+  const StepArrays step{losses.mutable_data(), slacks.mutable_data(), before.mutable_data(),
+                        log_sum_exp ? log_sum_exp->mutable_data() : nullptr,
+                        gradient ? static_cast<char*>(gradient->mutable_data()) : nullptr};
   DualAscent result;
   {
     const Computing computing;
-    result = dual_ascent_cpu(predictions, duals.view, scale, kernel, threads, l, s, b, e, g);
+    result = dual_ascent_cpu(predictions, duals.view, scale, kernel, threads, step);
   }
   return py::make_tuple(losses, slacks, before, result.lagrangian, result.nonfinite,
                         result.first_nonfinite, log_sum_exp, gradient);
@@ -208,12 +214,14 @@ py::array dual_ascent_gradient(const py::array& outputs, const py::array& target
   const Kernel& kernel = kernel_named(isa);
   checked_threads(threads);
   py::array gradient = like(outputs);
-  const float *l = losses.data(), *b = before.data();
-  const double* e = log_sum_exp ? log_sum_exp->data() : nullptr;
-  char* g = static_cast<char*>(gradient.mutable_data());
+  // Read, apart from the gradient.
+  const StepArrays step{const_cast<float*>(losses.data()), nullptr,
+                        const_cast<float*>(before.data()),
+                        log_sum_exp ? const_cast<double*>(log_sum_exp->data()) : nullptr,
+                        static_cast<char*>(gradient.mutable_data())};
   {
     const Computing computing;
-    dual_ascent_gradient_cpu(predictions, l, e, b, scale, kernel, threads, g);
+    dual_ascent_gradient_cpu(predictions, scale, kernel, threads, step);
   }
   return gradient;
 }

@@ -16,14 +16,16 @@
 // underflow of float16) arrives with the backward pass: a gradient written at another scale would be
 // rounded twice and read once more. Both give the same bits.
 //
-// Accuracy: exponentials and chunks of a row's sum in float32, all else of a row in float64; a loss is
-// rounded to float32 once. Losses keep their leading digits down to 1e-30 and for outputs of 1e4.
+// Accuracy: a row's exponentials and short sums are float32, the rest of it float64 (on the GPU squares
+// and their short sums are float32 as well, so squared errors beyond 1e34 may count as infinite). Losses
+// keep their digits down to 1e-30 and for outputs of 1e4; each is rounded to float32 once.
 // Order of sums: a row's own is fixed; the Lagrangian is float64 partial sums of kBlockRows rows in
 // row order, and these in order, from float32 losses and slacks: equal losses, equal bits, anywhere.
+// CPU and GPU differ in last bits of losses, each being the same for any threads and instruction set.
 // A row whose loss, slack or new multiplier is not finite is counted and its multiplier left alone;
 // a class at minus infinity has probability and gradient zero. No row: the Lagrangian is 0.
 #pragma once
-#include "../../common/rows.h"
+#include "../../common/cuda/stream.h"
 #include "../../common/scan/kernel.h"
 
 namespace ally_fast {
@@ -37,13 +39,23 @@ struct Predictions {
   RowsView values;                   // IN (m, C), as outputs or float32: squared error
 };
 
-// All preconditions are checked by the binding.
+// Preconditions are checked by the CPU's binding, and by the GPU's kernels (see below).
 struct DualVariablesView {
-  const int64_t* ids;      // IN     (m,) int64 distinct, in [0, n)
-  const float* epsilon;    // IN     (n,) float32 finite, or one for all
-  int64_t epsilon_stride;  // IN     1, or 0: one for all
-  double lr;               // IN     finite, >= 0; at 0 the multipliers stay
-  float* multipliers;      // IN/OUT (n,) float32; those of ids finite, >= 0
+  const int64_t* ids;    // IN     (m,) int64 distinct, in [0, n)
+  int64_t n;             //        samples in the set
+  const float* epsilon;  // IN     (n,) float32 finite; null: `epsilon_of_all`
+  float epsilon_of_all;
+  double lr;           // IN     finite, >= 0; at 0 the multipliers stay
+  float* multipliers;  // IN/OUT (n,) float32; those of ids finite, >= 0
+};
+
+// What a step writes for each row; the gradient alone reads it.
+struct StepArrays {
+  float* losses;        // (m,) float32
+  float* slacks;        // (m,) float32
+  float* before;        // (m,) float32: multipliers[ids] before the update
+  double* log_sum_exp;  // (m,) float64; null for squared error
+  char* gradient;       // (m, C) of the dtype of outputs, contiguous; null: not wanted
 };
 
 struct DualAscent {
@@ -52,23 +64,45 @@ struct DualAscent {
   int64_t first_nonfinite = -1;  // the id of the first such row, -1: none
 };
 
-// losses, slacks  OUT  (m,) float32
-// before          OUT  (m,) float32: multipliers[ids] before the update
-// log_sum_exp     OUT  (m,) float64; null for squared error
-// gradient        OUT  (m, C) of the dtype of outputs, contiguous, or null: not wanted
 DualAscent dual_ascent_cpu(const Predictions& predictions, const DualVariablesView& duals,
-                           double scale, const Kernel& kernel, int threads, float* losses,
-                           float* slacks, float* before, double* log_sum_exp, char* gradient);
+                           double scale, const Kernel& kernel, int threads, const StepArrays& step);
 
 // The same from losses l and l' (which may be one array): (m,) float32.
 DualAscent dual_ascent_losses_cpu(const float* losses, const float* dual_losses, int64_t m,
                                   const DualVariablesView& duals, int threads, float* slacks,
                                   float* before);
 
-// The gradient alone, from what dual_ascent_cpu left: losses and log_sum_exp (both unused for squared
-// error), before.
-void dual_ascent_gradient_cpu(const Predictions& predictions, const float* losses,
-                              const double* log_sum_exp, const float* before, double scale,
-                              const Kernel& kernel, int threads, char* gradient);
+// step.gradient from the rest of a step.
+void dual_ascent_gradient_cpu(const Predictions& predictions, double scale, const Kernel& kernel,
+                              int threads, const StepArrays& step);
+
+// On the GPU: device pointers throughout, C < 2^30, and nothing waits. The kernels look for what a
+// caller got wrong before they touch a multiplier; then they write nothing but the report, with a
+// Lagrangian of NaN. Distinct ids are told from others by a bit for each of the n samples.
+enum class StepError : int64_t {
+  kNone,
+  kId,          // ids[row] = value is not in [0, n)
+  kTarget,      // targets[row] = value is not in [0, C)
+  kMultiplier,  // that of sample `value` in `row` is negative or not finite
+  kEpsilon,     // that of sample `value` in `row` is not finite
+  kRepeatedId,  // ids hold `value` more than once; row is -1
+};
+
+// OUT, both. Of several errors the first in the order of StepError, then the lowest row or id.
+struct StepReport {
+  double* lagrangian;  // (1,)
+  int64_t* numbers;    // (5,): nonfinite, first_nonfinite, StepError, row, value
+};
+
+void dual_ascent_cuda(const CudaStream& stream, const Predictions& predictions,
+                      const DualVariablesView& duals, double scale, const StepArrays& step,
+                      const StepReport& report);
+
+void dual_ascent_losses_cuda(const CudaStream& stream, const float* losses,
+                             const float* dual_losses, int64_t m, const DualVariablesView& duals,
+                             float* slacks, float* before, const StepReport& report);
+
+void dual_ascent_gradient_cuda(const CudaStream& stream, const Predictions& predictions,
+                               double scale, const StepArrays& step);
 
 }  // namespace ally_fast

@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <vector>
 
 #include "../../common/parallel.h"
+#include "ascend.h"
 #include "dual_ascent.h"
 #include "row_losses.h"
 
@@ -38,39 +38,36 @@ void for_rows(int64_t m, int64_t width, int threads, const Run& run) {
                [&](int64_t task, int) { run(task * rows, std::min(m, (task + 1) * rows)); });
 }
 
-// Gradients of rows, from what the pass over a batch leaves: losses, log_sum_exp, before.
+// Writes gradients of rows, from what the pass over a batch leaves in `step`.
 class GradientWriter {
  public:
-  GradientWriter(const Predictions& predictions, const float* losses, const double* log_sum_exp,
-                 double scale, const RowLosses& kernels, char* out)
+  GradientWriter(const Predictions& predictions, double scale, const RowLosses& rows,
+                 const StepArrays& step)
       : predictions_(predictions),
-        losses_(losses),
-        log_sum_exp_(log_sum_exp),
-        mean_(scale / static_cast<double>(predictions.outputs.n)),
-        kernels_(kernels),
+        mean_scale_(scale / static_cast<double>(predictions.outputs.n)),
+        rows_(rows),
         row_bytes_(predictions.outputs.d * (predictions.outputs.dtype == DType::kFloat32 ? 4 : 2)),
-        out_(out) {}
+        step_(step) {}
 
   void write(int64_t i, float before) const {
-    const double coefficient = mean_ * (1 + static_cast<double>(before));
-    char* out = out_ + i * row_bytes_;
+    const double coefficient = coefficient_of(before, mean_scale_);
+    char* out = step_.gradient + i * row_bytes_;
     const Predictions& p = predictions_;
     if (p.classes) {
-      kernels_.cross_entropy_gradient(p.outputs, i, p.classes[i], static_cast<double>(losses_[i]),
-                                      log_sum_exp_[i], coefficient, out);
+      const double loss = static_cast<double>(step_.losses[i]);
+      rows_.cross_entropy_gradient(p.outputs, i, p.classes[i], loss, step_.log_sum_exp[i],
+                                   coefficient, out);
     } else {
-      kernels_.squared_error_gradient(p.outputs, p.values, i, coefficient, out);
+      rows_.squared_error_gradient(p.outputs, p.values, i, coefficient, out);
     }
   }
 
  private:
   const Predictions& predictions_;
-  const float* const losses_;
-  const double* const log_sum_exp_;
-  const double mean_;
-  const RowLosses& kernels_;
+  const double mean_scale_;
+  const RowLosses& rows_;
   const int64_t row_bytes_;
-  char* const out_;
+  const StepArrays& step_;
 };
 
 // What a block of kBlockRows rows adds up to.
@@ -80,21 +77,17 @@ struct Block {
   int64_t first_nonfinite = -1;
 };
 
-Block ascend(const float* losses, const float* dual_losses, int64_t begin, int64_t end,
-             const DualVariablesView& duals, float* slacks, float* before) {
+Block ascend_rows(const float* losses, const float* dual_losses, int64_t begin, int64_t end,
+                  const DualVariablesView& duals, float* slacks, float* before) {
   Block block;
   for (int64_t i = begin; i < end; ++i) {
     const int64_t id = duals.ids[i];
-    const double epsilon = static_cast<double>(duals.epsilon[id * duals.epsilon_stride]);
-    const float slack = static_cast<float>(static_cast<double>(dual_losses[i]) - epsilon);
-    float& multiplier = duals.multipliers[id];
-    const double lambda = static_cast<double>(multiplier), s = static_cast<double>(slack);
-    slacks[i] = slack;
-    before[i] = multiplier;
-    block.sum += static_cast<double>(losses[i]) + lambda * s;
-    const float ascended = static_cast<float>(std::max(0.0, lambda + duals.lr * s));
-    if (std::isfinite(losses[i]) && std::isfinite(slack) && std::isfinite(ascended)) {
-      multiplier = ascended;
+    slacks[i] = slack_of(dual_losses[i], duals.epsilon ? duals.epsilon[id] : duals.epsilon_of_all);
+    before[i] = duals.multipliers[id];
+    block.sum += term_of(losses[i], slacks[i], before[i]);
+    float multiplier;
+    if (ascend(losses[i], slacks[i], before[i], duals.lr, &multiplier)) {
+      duals.multipliers[id] = multiplier;
     } else if (block.nonfinite++ == 0) {
       block.first_nonfinite = id;
     }
@@ -112,7 +105,7 @@ DualAscent dual_ascent_losses_cpu(const float* losses, const float* dual_losses,
   for_rows(count, kBlockRows, threads, [&](int64_t first, int64_t last) {
     for (int64_t b = first; b < last; ++b) {
       const int64_t begin = b * kBlockRows, end = std::min(m, begin + kBlockRows);
-      blocks[b] = ascend(losses, dual_losses, begin, end, duals, slacks, before);
+      blocks[b] = ascend_rows(losses, dual_losses, begin, end, duals, slacks, before);
     }
   });
   DualAscent result;
@@ -126,33 +119,32 @@ DualAscent dual_ascent_losses_cpu(const float* losses, const float* dual_losses,
 }
 
 DualAscent dual_ascent_cpu(const Predictions& predictions, const DualVariablesView& duals,
-                           double scale, const Kernel& kernel, int threads, float* losses,
-                           float* slacks, float* before, double* log_sum_exp, char* gradient) {
+                           double scale, const Kernel& kernel, int threads,
+                           const StepArrays& step) {
   const RowsView& outputs = predictions.outputs;
   const RowLosses& rows = row_losses(kernel);
-  const GradientWriter writer(predictions, losses, log_sum_exp, scale, rows, gradient);
+  const GradientWriter writer(predictions, scale, rows, step);
   for_rows(outputs.n, outputs.d, threads, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const double loss =
           predictions.classes
-              ? rows.cross_entropy(outputs, i, predictions.classes[i], log_sum_exp + i)
+              ? rows.cross_entropy(outputs, i, predictions.classes[i], step.log_sum_exp + i)
               : rows.squared_error(outputs, predictions.values, i);
-      losses[i] = static_cast<float>(loss);
-      // The row is in the cache.
-      if (gradient) writer.write(i, duals.multipliers[duals.ids[i]]);
+      step.losses[i] = static_cast<float>(loss);
+      // While the row is in the cache.
+      if (step.gradient) writer.write(i, duals.multipliers[duals.ids[i]]);
     }
   });
-  return dual_ascent_losses_cpu(losses, losses, outputs.n, duals, threads, slacks, before);
+  return dual_ascent_losses_cpu(step.losses, step.losses, outputs.n, duals, threads, step.slacks,
+                                step.before);
 }
 
-void dual_ascent_gradient_cpu(const Predictions& predictions, const float* losses,
-                              const double* log_sum_exp, const float* before, double scale,
-                              const Kernel& kernel, int threads, char* gradient) {
+void dual_ascent_gradient_cpu(const Predictions& predictions, double scale, const Kernel& kernel,
+                              int threads, const StepArrays& step) {
   const RowsView& outputs = predictions.outputs;
-  const GradientWriter writer(predictions, losses, log_sum_exp, scale, row_losses(kernel),
-                              gradient);
+  const GradientWriter writer(predictions, scale, row_losses(kernel), step);
   for_rows(outputs.n, outputs.d, threads, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) writer.write(i, before[i]);
+    for (int64_t i = begin; i < end; ++i) writer.write(i, step.before[i]);
   });
 }
 
