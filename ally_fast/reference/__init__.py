@@ -3,6 +3,7 @@
 Nothing in ``ally_fast`` imports this package, and it imports nothing of ``ally_fast``.
 """
 
+from . import dual_ascent
 from .assign import assign
 from .centroid_update import centroid_update, cluster_sums, segment_sums
 from .d2_sample import d2_probabilities
@@ -26,6 +27,7 @@ __all__ = [
     "centroid_update",
     "cluster_sums",
     "d2_probabilities",
+    "dual_ascent",
     "normalize_rows",
     "paired_squared_distance",
     "philox4x32",

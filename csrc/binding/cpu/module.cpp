@@ -8,6 +8,7 @@
 #include <string>
 
 #include "binding/arguments.h"
+#include "binding/cpu/module.h"
 #include "common/philox.h"
 #include "common/scan/certified.h"
 #include "ops/assign/assign.h"
@@ -404,4 +405,5 @@ PYBIND11_MODULE(_cpu, module) {
              py::arg("positions") = py::none(), py::arg("threads") = 1);
   module.def("sample_rows", &sample_rows, py::arg("n"), py::arg("size"), py::arg("seed"),
              py::arg("eligible") = py::none(), py::arg("threads") = 1);
+  register_dual_ascent(module);
 }
