@@ -191,16 +191,15 @@ class BuildModules(build_ext):
         isas, definitions = probe_instruction_sets()
         flags = CXX_FLAGS + definitions
         # The binding takes longest and so comes first.
-        objects = [ninja.compile("cxx", "csrc/binding/cpu_module.cpp", flags + binding)]
+        objects = [ninja.compile("cxx", s, flags + binding) for s in sources("binding/cpu/*.cpp")]
         objects += compile_core(ninja, flags, isas)
         modules = {"ally_fast._cpu": ninja.link("_cpu.so", objects, CXX, LINK_FLAGS)}
 
         if NVCC:
             portable, sm90a = cuda_architectures()
             missing = [] if sm90a else ["-DALLY_FAST_NO_SM90A"]
-            objects = [
-                ninja.compile("cxx", "csrc/binding/cuda_module.cpp", flags + missing + binding)
-            ]
+            options = flags + missing + binding
+            objects = [ninja.compile("cxx", s, options) for s in sources("binding/cuda/*.cpp")]
             for source in sources("cuda/**/*.cu", "ops/**/*_cuda.cu", "ops/**/*_sm90a.cu"):
                 if options := sm90a if source.endswith("_sm90a.cu") else portable:
                     objects.append(ninja.compile("nvcc", source, NVCC_FLAGS + missing + options))
