@@ -82,6 +82,18 @@ def centroid_update(
     rows: _Floats, assignments: _Int32s, centroids: _Floats, threads: int = 1
 ) -> tuple[_Doubles, _Doubles, _Int64s]: ...
 def d2_sample(rows: _Floats, k: int, seed: int, isa: str, threads: int = 1) -> _Int64s: ...
+def k_center_greedy(
+    rows: _Rows,
+    b: int,
+    isa: str,
+    *,
+    starts: CentroidTable | None = None,
+    first: int | None = None,
+    bf16: bool = False,
+    normalize: bool = False,
+    positions: _Int64s | None = None,
+    threads: int = 1,
+) -> tuple[_Int64s, _Doubles]: ...
 def load_rows(
     rows: _Rows,
     out: _Floats,

@@ -6,6 +6,7 @@ Nothing in ``ally_fast`` imports this package, and it imports nothing of ``ally_
 from .assign import assign
 from .centroid_update import centroid_update, segment_sums
 from .d2_sample import d2_probabilities
+from .k_center_greedy import k_center_greedy
 from .philox import philox4x32
 from .radius_filter import radius_filter
 from .sample_rows import sample_rows
@@ -24,6 +25,7 @@ __all__ = [
     "assign",
     "centroid_update",
     "d2_probabilities",
+    "k_center_greedy",
     "normalize_rows",
     "paired_squared_distance",
     "philox4x32",
