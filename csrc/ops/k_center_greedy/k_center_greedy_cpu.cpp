@@ -29,9 +29,9 @@ struct Candidate {
 };
 
 // The order of the heap: the next pick, if it is up to date, is at the top.
-bool comes_after(const Candidate& a, const Candidate& b) {
+constexpr auto comes_after = [](const Candidate& a, const Candidate& b) {
   return a.distance < b.distance || (a.distance == b.distance && a.row > b.row);
-}
+};
 
 class KCenterGreedy {
  public:
