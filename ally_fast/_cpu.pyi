@@ -90,6 +90,18 @@ def relocate(
     threads: int = 1,
 ) -> _Floats: ...
 def d2_sample(rows: _Floats, k: int, seed: int, isa: str, threads: int = 1) -> _Int64s: ...
+def k_center_greedy(
+    rows: _Rows,
+    b: int,
+    isa: str,
+    *,
+    starts: CentroidTable | None = None,
+    first: int | None = None,
+    bf16: bool = False,
+    normalize: bool = False,
+    positions: _Int64s | None = None,
+    threads: int = 1,
+) -> tuple[_Int64s, _Doubles]: ...
 def load_rows(
     rows: _Rows,
     out: _Floats,
