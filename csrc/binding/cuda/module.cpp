@@ -96,7 +96,9 @@ PYBIND11_MODULE(_cuda, m) {
   register_device_array(m);
   register_upload(m);
   register_load_rows(m);
+  register_count_nonfinite(m);
   register_sample_rows(m);
+  register_shortlist(m);
   m.def("memory_info", &memory, py::arg("device"), "Free and total bytes of a device.");
   m.def(
       "device_of", [](uintptr_t pointer) { return device_of(reinterpret_cast<void*>(pointer)); },
