@@ -86,14 +86,23 @@ class CentroidTable:
     @property
     def d(self) -> int: ...
 
-class Shortlist:
-    def __init__(self, k: int, b: int, weights: NDArray[np.float64], stream: Stream) -> None: ...
+class DeviceShortlist:
+    def __init__(
+        self,
+        stream: Stream,
+        k: int,
+        b: int,
+        weights: NDArray[np.float64],
+        largest_push: int = 1048576,
+    ) -> None: ...
     def push(
         self,
         assignments: DeviceArray,
         scores: DeviceArray,
         first: int = 0,
         indices: DeviceArray | None = None,
+        *,
+        bf16: bool = False,
     ) -> None: ...
     def fetch(
         self,
@@ -159,7 +168,9 @@ def sample_rows(
     eligible: DeviceArray | None = None,
     eligible_count: int | None = None,
 ) -> None: ...
-def count_nonfinite(scores: DeviceArray, result: DeviceArray, *, bf16: bool = False) -> None: ...
+def count_nonfinite(
+    values: DeviceArray, found: DeviceArray, first: int = 0, *, bf16: bool = False
+) -> None: ...
 def centroid_update(
     rows: DeviceArray,
     assignments: DeviceArray,
