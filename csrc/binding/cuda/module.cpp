@@ -95,6 +95,8 @@ PYBIND11_MODULE(_cuda, m) {
   });
   register_device_array(m);
   register_upload(m);
+  register_centroid_table(m);
+  register_assign(m);
   register_load_rows(m);
   m.def("memory_info", &memory, py::arg("device"), "Free and total bytes of a device.");
   m.def("keep_freed_memory", &keep_freed_memory, py::arg("device"), py::arg("bytes"),
