@@ -98,6 +98,8 @@ PYBIND11_MODULE(_cuda, m) {
   });
   register_device_array(m);
   register_upload(m);
+  register_centroid_table(m);
+  register_assign(m);
   register_load_rows(m);
   register_count_nonfinite(m);
   register_sample_rows(m);
