@@ -100,6 +100,7 @@ PYBIND11_MODULE(_cuda, m) {
   register_upload(m);
   register_centroid_table(m);
   register_assign(m);
+  register_d2_sample(m);
   register_load_rows(m);
   register_count_nonfinite(m);
   register_sample_rows(m);
