@@ -30,7 +30,7 @@ def on_device(rows, centroids, stream, *, positions=None, mask=None, **options):
     table = _cuda.CentroidTable(put(centroids, stream))
     count = len(rows) if positions is None else len(positions)
     out = put(np.full(count, -7, np.int32), stream)
-    stats = put(np.full(4, -7, np.int64), stream)
+    stats = put(np.array([0, 0, 0, -1], np.int64), stream)
     _cuda.assign(
         put_view(rows, stream),
         table,

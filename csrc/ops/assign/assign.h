@@ -27,7 +27,8 @@ void squared_distances_cpu(const RowsView& rows, const CentroidTable& table,
 // The same on a GPU: device pointers throughout, queued on the stream.
 // mask   IN   (m,) uint8, zero for a row that takes no part (its answer is -1, it is not counted);
 //             or null
-// stats  OUT  (4,) int64: uncertain, candidates, nonfinite, first_nonfinite of AssignStats
+// stats  IN/OUT  (4,) int64: uncertain, candidates and nonfinite of AssignStats are added, the fourth is
+//             lowered to the first row that is not finite; at the start (0, 0, 0, -1)
 void assign_cuda(const CudaStream& stream, const RowsView& rows, const DeviceTable& table,
                  const uint8_t* mask, bool certify, int32_t* out, int64_t* stats);
 

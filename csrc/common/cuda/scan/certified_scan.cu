@@ -66,10 +66,6 @@ void scan_rows(const OpScope& scope, const RowsView& rows, const DeviceTable& ta
                const ScanRequest& request) {
   const TableView& view = table.view();
   const bool settles = request.known || request.certify;
-  if (request.stats) {
-    scope.fill(request.stats, 0, 3 * sizeof(int64_t));
-    scope.fill(request.stats + 3, 0xFF, sizeof(int64_t));  // -1, and above all row numbers
-  }
   if (rows.visited == 0) return;
   Plan plan(scope, rows.visited, view);
   std::optional<Workspace> space;
