@@ -96,6 +96,7 @@ PYBIND11_MODULE(_cuda, m) {
   register_device_array(m);
   register_upload(m);
   register_load_rows(m);
+  register_scan_sm90a(m);
   m.def("memory_info", &memory, py::arg("device"), "Free and total bytes of a device.");
   m.def("keep_freed_memory", &keep_freed_memory, py::arg("device"), py::arg("bytes"),
         "Keep up to this many freed bytes for later allocations.");

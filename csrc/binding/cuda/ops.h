@@ -5,5 +5,6 @@
 namespace ally_fast {
 
 void register_load_rows(pybind11::module_& module);
+void register_scan_sm90a(pybind11::module_& module);
 
 }  // namespace ally_fast
