@@ -2,27 +2,113 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+from collections.abc import Sequence
 from typing import Any
 
-_PATTERN = re.compile(r"auto|cpu|cuda(:\d+)?")
+_PATTERN = re.compile(r"cuda:\d+")
+_NEEDED = "'auto', 'cpu', 'cuda', 'cuda:N', or several such as 'cuda:0,cuda:1'"
+# The oldest driver that runs what this toolkit compiles.
+_OLDEST_DRIVER = {13: "580", 12: "525"}
+_LEAST_CAPABILITY = (8, 0)
 
 
-def choose_device(device: Any) -> str:
-    """Return the device that will compute: "cpu" in this version.
+def cuda_module() -> Any:
+    """Return ``ally_fast._cuda``.
+
+    Raises
+    ------
+    RuntimeError
+        If it is not built, or no device can be used; one sentence says why.
+    """
+    try:
+        cuda = importlib.import_module("ally_fast._cuda")
+    except ModuleNotFoundError:
+        raise RuntimeError(
+            "this installation of ally-fast was built without CUDA: build it where nvcc 12 or "
+            "later is found"
+        ) from None
+    except ImportError as error:
+        raise RuntimeError(f"the CUDA module of ally-fast cannot be loaded: {error}") from error
+    if cuda.is_available():
+        return cuda
+    if cuda.driver_version() is None:
+        raise RuntimeError(f"no NVIDIA driver was found ({cuda.status()})")
+    major = int(cuda.runtime_version().split(".")[0])
+    if int(cuda.driver_version().split(".")[0]) < major:
+        raise RuntimeError(
+            f"the NVIDIA driver is too old: it knows CUDA {cuda.driver_version()}, this build "
+            f"needs CUDA {major} (driver {_OLDEST_DRIVER.get(major, 'newer')} or later)"
+        )
+    raise RuntimeError(f"no CUDA device can be used ({cuda.status()})")
+
+
+def choose_devices(device: Any, data_device: str = "cpu") -> tuple[str, ...]:
+    """Return the devices that will compute: ``("cpu",)``, or CUDA devices such as ``("cuda:0",)``.
+
+    "auto" follows the embeddings: rows in the memory of a GPU are worked on there, all others on
+    the CPU.
+
+    Parameters
+    ----------
+    device : str or sequence of str
+        "auto", "cpu", "cuda" (the embeddings' device, else the first), "cuda:N", several.
+    data_device : str
+        Where the embeddings are: "cpu" or "cuda:N".
 
     Raises
     ------
     ValueError
-        If `device` is not "auto", "cpu", "cuda" or "cuda:N".
+        If `device` is none of these, names a device twice, or is not where the embeddings are.
     RuntimeError
-        If a GPU is asked for: it never falls back silently.
+        If a GPU is asked for that cannot be used: it never falls back silently.
     """
-    if not isinstance(device, str) or not _PATTERN.fullmatch(device):
-        raise ValueError(f"device: got {device!r}, needs 'auto', 'cpu', 'cuda' or 'cuda:N'")
-    if device.startswith("cuda"):
-        raise RuntimeError(
-            f"device: got {device!r}, but this version computes on the CPU only; "
-            "needs 'cpu' or 'auto'"
+    asked = _names(device)
+    if asked == ["auto"]:
+        asked = [data_device]
+    elif asked == ["cuda"]:
+        asked = [data_device if data_device != "cpu" else "cuda:0"]
+    if asked == ["cpu"]:
+        if data_device != "cpu":
+            raise ValueError(
+                f"device: got 'cpu', but the embeddings are on {data_device}; move them to the CPU "
+                "first, or leave device='auto'"
+            )
+        return ("cpu",)
+    if len(set(asked)) < len(asked) or not all(_PATTERN.fullmatch(name) for name in asked):
+        raise ValueError(f"device: got {device!r}, needs {_NEEDED}")
+    if data_device != "cpu" and asked != [data_device]:
+        raise ValueError(
+            f"device: got {device!r}, but the embeddings are on {data_device}, where they stay"
         )
-    return "cpu"
+    try:
+        cuda = cuda_module()
+    except RuntimeError as error:
+        raise RuntimeError(f"device: got {device!r}, but {error}") from None
+    count = cuda.device_count()
+    for name in asked:
+        if device_number(name) >= count:
+            raise RuntimeError(f"device: got {name!r}, but there are {count} CUDA devices, 0 first")
+        facts = cuda.devices()[device_number(name)]
+        if facts["compute_capability"] < _LEAST_CAPABILITY:
+            got, least = (
+                ".".join(map(str, c)) for c in (facts["compute_capability"], _LEAST_CAPABILITY)
+            )
+            raise RuntimeError(
+                f"device: got {name!r}, but {facts['name']} has compute capability {got}, for "
+                f"which there is no code; needs {least} or later"
+            )
+    return tuple(asked)
+
+
+def _names(device: Any) -> list[str]:
+    names = device.split(",") if isinstance(device, str) else device
+    if not isinstance(names, Sequence) or not names or not all(isinstance(n, str) for n in names):
+        raise ValueError(f"device: got {device!r}, needs {_NEEDED}")
+    return [name.strip() for name in names]
+
+
+def device_number(name: str) -> int:
+    """Return the N of "cuda:N"."""
+    return int(name.partition(":")[2])

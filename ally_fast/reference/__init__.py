@@ -3,11 +3,14 @@
 Nothing in ``ally_fast`` imports this package, and it imports nothing of ``ally_fast``.
 """
 
+from . import dual_ascent
 from .assign import assign
-from .centroid_update import centroid_update, segment_sums
+from .centroid_update import centroid_update, cluster_sums, segment_sums
 from .d2_sample import d2_probabilities
+from .k_center_greedy import k_center_greedy
 from .philox import philox4x32
 from .radius_filter import radius_filter
+from .relocate import relocate, removal_costs
 from .sample_rows import sample_rows
 from .select import Batch, select
 from .shortlist import ranks_in_cluster, shortlist
@@ -23,12 +26,17 @@ __all__ = [
     "Batch",
     "assign",
     "centroid_update",
+    "cluster_sums",
     "d2_probabilities",
+    "dual_ascent",
+    "k_center_greedy",
     "normalize_rows",
     "paired_squared_distance",
     "philox4x32",
     "radius_filter",
     "ranks_in_cluster",
+    "relocate",
+    "removal_costs",
     "sample_rows",
     "segment_sums",
     "select",

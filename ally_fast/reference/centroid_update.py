@@ -1,11 +1,15 @@
-"""Sums of the rows of each cluster, in the fixed order of additions that defines them."""
+"""New centroids from assigned rows, in the fixed order of additions that defines them."""
+
+import math
 
 import numpy as np
 import numpy.typing as npt
 
-from .squared_distance import sum_of_squares
+from .squared_distance import PARTIALS, sum_of_squares
 
 SEGMENT_ROWS = 16384
+COPIES = 1e-12  # a spread of at most this, relative to the squares, is rounding
+SPLIT = 0.05  # how far the halves of a cluster start apart, relative to its radius
 
 
 def segment_sums(
@@ -37,7 +41,7 @@ def segment_sums(
     return sums
 
 
-def centroid_update(
+def cluster_sums(
     rows: npt.ArrayLike, assignments: npt.ArrayLike, centroids: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Sum the rows of each cluster about its centroid and their squared distances; count them.
@@ -60,7 +64,7 @@ def centroid_update(
 
     Examples
     --------
-    >>> sums, squares, counts = centroid_update([[1.0], [2.0], [4.0]], [0, 1, 0], [[1.0], [0.0]])
+    >>> sums, squares, counts = cluster_sums([[1.0], [2.0], [4.0]], [0, 1, 0], [[1.0], [0.0]])
     >>> sums.tolist(), squares.tolist(), counts.tolist()
     ([[3.0], [2.0]], [9.0, 4.0], [2, 1])
     """
@@ -76,3 +80,84 @@ def centroid_update(
         sums += segment_sums(wide[piece], clusters[piece], k)
         squares += segment_sums(norms[piece], clusters[piece], k)
     return sums, squares[:, 0], np.bincount(clusters, minlength=k).astype(np.int64)
+
+
+def split_offset(spread: float, count: int, d: int) -> npt.NDArray[np.float64]:
+    """Return what sets the halves of a cluster apart: plus and minus a share of its radius.
+
+    Parameters
+    ----------
+    spread : float
+        Sum of squared distances of the cluster's rows to its mean.
+    count, d : int
+        Rows and features.
+
+    Returns
+    -------
+    ndarray, shape (d,), float64
+
+    Examples
+    --------
+    >>> split_offset(1200.0, 1, 3).tolist()
+    [1.0, -1.0, 1.0]
+    """
+    radius = SPLIT * math.sqrt(spread / max(count, 1) / d)
+    offset = np.full(d, radius, dtype=np.float64)
+    offset[1::2] = -radius
+    return offset
+
+
+def centroid_update(
+    rows: npt.ArrayLike,
+    assignments: npt.ArrayLike,
+    centroids: npt.ArrayLike,
+    normalize: bool = False,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.float64], float]:
+    """Return the means of the clusters as new centroids; empty ones halve one of large spread.
+
+    Parameters
+    ----------
+    rows : array_like, shape (t, d)
+    assignments : array_like, shape (t,), int
+    centroids : array_like, shape (k, d)
+        The old ones.
+    normalize : bool
+        Divide each mean by its length; one without length stays zeros.
+
+    Returns
+    -------
+    centroids : ndarray, shape (k, d), float32
+    counts : ndarray, shape (k,), int64
+    spread : ndarray, shape (k,), float64
+        Sum of squared distances to the mean, before any cluster is halved.
+    inertia : float
+        Sum of the spreads in eight partial sums, as in ``sum_of_squares``.
+
+    Examples
+    --------
+    >>> means, counts, spread, inertia = centroid_update([[1.0], [5.0]], [0, 0], [[0.0]])
+    >>> means.tolist(), counts.tolist(), spread.tolist(), inertia
+    ([[3.0]], [2], [8.0], 8.0)
+    """
+    sums, squares, counts = cluster_sums(rows, assignments, centroids)
+    divisors = np.maximum(counts, 1).astype(np.float64)
+    spread = squares - sum_of_squares(sums) / divisors
+    spread[spread <= COPIES * squares] = 0.0
+    means = np.asarray(centroids, dtype=np.float64) + sums / divisors[:, None]
+    halved = spread.copy()
+    for empty in np.flatnonzero(counts == 0):
+        largest = int(halved.argmax())
+        if halved[largest] == 0:
+            break
+        offset = split_offset(float(halved[largest]), int(counts[largest]), means.shape[1])
+        means[empty], means[largest] = means[largest] + offset, means[largest] - offset
+        halved[empty] = halved[largest] = halved[largest] / 2
+    if normalize:
+        lengths = np.sqrt(sum_of_squares(means))
+        for c in range(len(means)):
+            means[c] = means[c] / lengths[c] if lengths[c] > 0 else 0.0
+    a = np.zeros(PARTIALS)
+    for c, value in enumerate(spread):
+        a[c % PARTIALS] += value
+    inertia = ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))
+    return means.astype(np.float32), counts, spread, float(inertia)

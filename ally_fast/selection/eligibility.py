@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import as_array
-from ally_fast.ops.assign import CentroidTable
-from ally_fast.ops.radius_filter import radius_filter
+from ally_fast.cluster.engine import Nearness
+from ally_fast.device_arrays import to_host
 from ally_fast.pools.chunks import chunks
 from ally_fast.pools.pool import Pool
 from ally_fast.progress import Progress
@@ -59,29 +59,20 @@ def eligible_mask(
 
 def drop_rows_near(
     pool: Pool,
-    table: CentroidTable,
-    radius: float,
+    near: Nearness,
     eligible: NDArray[np.bool_] | None,
     *,
-    normalize: bool,
     chunk_rows: int,
     progress: bool,
 ) -> NDArray[np.bool_]:
-    """Return the eligible rows farther than `radius` from every point of `table`."""
+    """Return the eligible rows that are not `near`; a row that is not finite is near nothing."""
     eligible = np.ones(pool.n, np.bool_) if eligible is None else eligible
+    late: list[tuple[int, int, Any]] = []  # in device memory: fetched once all is queued
     with Progress(progress, pool.n, "radius") as bar:
         for lo, hi in chunks(pool.n, chunk_rows):
-            positions = np.flatnonzero(eligible[lo:hi])
-            if len(positions):
-                rows = pool.read(lo, hi)
-                near = radius_filter(
-                    rows.array,
-                    table,
-                    radius,
-                    bf16=rows.bf16,
-                    normalize=normalize,
-                    positions=positions,
-                )
-                eligible[lo + positions[near]] = False
+            if eligible[lo:hi].any():
+                late.append((lo, hi, near(pool.read(lo, hi))))
             bar.advance(hi - lo)
+    for lo, hi, found in late:
+        eligible[lo:hi] &= ~to_host(found)
     return eligible

@@ -28,9 +28,9 @@ def test_squared_distance_adds_in_eight_partials():
     assert reference.sum_of_squares(row) == partial + 9.0
 
 
-def test_centroid_update_adds_segment_by_segment(rng):
+def test_cluster_sums_are_added_segment_by_segment(rng):
     rows = (rng.normal(size=(40_000, 1)) * 1e3).astype(np.float32)
-    sums, _, counts = reference.centroid_update(
+    sums, _, counts = reference.cluster_sums(
         rows, np.zeros(40_000, dtype=int), np.zeros((1, rows.shape[1]))
     )
     parts = [sum(rows[i : i + 16384, 0].astype(float).tolist()) for i in (0, 16384, 32768)]

@@ -5,7 +5,10 @@
 #include <memory>
 
 #include "arguments.h"
+#include "common/cuda/gather.h"
+#include "common/cuda/late_scalar.h"
 #include "common/cuda/memory.h"
+#include "dlpack.h"
 
 namespace ally_fast {
 namespace {
@@ -69,6 +72,40 @@ DeviceArray get_slice(const DeviceArray& array, const py::slice& rows) {
   if (!rows.compute(array.shape()[0], &begin, &end, &step, &length)) throw py::error_already_set();
   require(step == 1, "slice: got step " + std::to_string(step) + ", needs 1");
   return array.slice(begin, begin + length);
+}
+
+// Copies; what a view of rows has, whatever its elements are.
+DeviceArray take(const DeviceArray& array, const std::optional<DeviceArray>& positions) {
+  const bool matrix = array.shape().size() == 2;
+  RowsView view;
+  view.data = array.data();
+  view.n = view.visited = array.shape()[0];
+  view.d = matrix ? array.shape()[1] : 1;
+  view.row_stride = array.strides()[0];
+  view.col_stride = matrix ? array.strides()[1] : 0;
+  if (positions) {
+    view.positions = typed<int64_t>(*positions, "positions", 1, array.cuda());
+    view.visited = positions->size();
+  }
+  std::vector<int64_t> shape = array.shape();
+  shape[0] = view.visited;
+  DeviceArray result(shape, array.dtype(), array.stream());
+  const int64_t item_bytes = array.dtype().itemsize();
+  const py::gil_scoped_release released;
+  gather_rows(array.cuda(), view, item_bytes, result.data());
+  return result;
+}
+
+DeviceArray join(const DeviceArray& first, const DeviceArray& rest) {
+  require(first.shape().size() == 1 && rest.shape().size() == 1 && first.contiguous() &&
+              rest.contiguous() && first.dtype().equal(rest.dtype()),
+          "join: got " + describe(first) + " and " + describe(rest) +
+              ", needs two contiguous 1-D arrays of one dtype");
+  check_device(rest, "rest", first.cuda());
+  DeviceArray result({first.size() + rest.size()}, first.dtype(), first.stream());
+  copy_on_device(first.cuda(), result.data(), first.data(), first.nbytes());
+  copy_on_device(first.cuda(), result.data() + first.nbytes(), rest.data(), rest.nbytes());
+  return result;
 }
 
 // https://nvidia.github.io/numba-cuda/user/cuda_array_interface.html, version 3
@@ -190,7 +227,17 @@ void register_device_array(py::module_& module) {
           },
           py::arg("pointer"), py::arg("shape"), py::arg("strides"), py::arg("dtype"),
           py::arg("stream"), py::arg("owner"))
+      .def_static("from_dlpack", &from_dlpack, py::arg("capsule"), py::arg("stream"))
       .def("to_host", &to_host)
+      .def("take", &take, py::arg("positions") = py::none())
+      .def("join", &join, py::arg("rest"))
+      .def(
+          "fill",
+          [](const DeviceArray& a, int byte) {
+            require(a.contiguous(), "fill: needs a contiguous array");
+            fill(a.cuda(), a.data(), byte, a.nbytes());
+          },
+          py::arg("byte"))
       .def("__len__", [](const DeviceArray& a) { return a.shape().at(0); })
       .def("__getitem__", &get_slice, py::arg("rows"))
       .def_property_readonly("shape", [](const DeviceArray& a) { return tuple_of(a.shape()); })
@@ -203,6 +250,18 @@ void register_device_array(py::module_& module) {
       .def_property_readonly("stream", &DeviceArray::stream)
       .def_property_readonly("device", [](const DeviceArray& a) { return a.cuda().device; })
       .def_property_readonly("__cuda_array_interface__", &array_interface);
+
+  py::class_<LateScalar>(module, "LateScalar")
+      .def(py::init([](const DeviceArray& value) {
+             const double* number = typed<double>(value, "value", 1, value.cuda());
+             require(value.size() == 1, "value: got " + describe(value) + ", needs one number");
+             return std::make_unique<LateScalar>(value.cuda(), number);
+           }),
+           py::arg("value"))
+      .def("__float__", [](const LateScalar& scalar) {
+        const py::gil_scoped_release released;
+        return scalar.read();
+      });
 }
 
 }  // namespace ally_fast

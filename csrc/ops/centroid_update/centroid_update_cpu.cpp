@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "../../common/exact.h"
 #include "../../common/parallel.h"
+#include "means.h"
 
 namespace ally_fast {
 namespace {
@@ -42,33 +44,9 @@ void sum_slice(const float* rows, int64_t t, int64_t d, const int32_t* assignmen
   }
 }
 
-double squared_distance(const float* row, const float* centroid, int64_t d) {
-  double a[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-  int64_t j = 0;
-  for (; j + 8 <= d; j += 8) {
-    for (int lane = 0; lane < 8; ++lane) {
-      const double t = static_cast<double>(row[j + lane]) - static_cast<double>(centroid[j + lane]);
-      a[lane] += t * t;
-    }
-  }
-  for (int lane = 0; j < d; ++j, ++lane) {
-    const double t = static_cast<double>(row[j]) - static_cast<double>(centroid[j]);
-    a[lane] += t * t;
-  }
-  return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
-}
-
-}  // namespace
-
-void centroid_update_cpu(const float* rows, int64_t t, int64_t d, const int32_t* assignments,
-                         const float* centroids, int64_t k, int threads, double* sums,
-                         double* squares, int64_t* counts) {
-  const int64_t slices = (d + kSlice - 1) / kSlice;
-  parallel_for(slices, threads, [&](int64_t slice, int) {
-    const int64_t first = slice * kSlice;
-    sum_slice(rows, t, d, assignments, centroids, k, first, std::min(kSlice, d - first), sums);
-  });
-
+// Squares about the old centroids, and counts.
+void sum_squares(const float* rows, int64_t t, int64_t d, const int32_t* assignments,
+                 const float* centroids, int64_t k, int threads, double* squares, int64_t* counts) {
   const int64_t segments = (t + kSegmentRows - 1) / kSegmentRows;
   std::vector<double> distances(static_cast<size_t>(t));
   parallel_for(segments, threads, [&](int64_t segment, int) {
@@ -88,6 +66,48 @@ void centroid_update_cpu(const float* rows, int64_t t, int64_t d, const int32_t*
     }
     for (int64_t c = 0; c < k; ++c) squares[c] += partial[c];
   }
+}
+
+// Call run(c) once for each cluster.
+template <class Run>
+void for_clusters(int64_t k, int threads, const Run& run) {
+  constexpr int64_t kTaskClusters = 128;
+  parallel_for((k + kTaskClusters - 1) / kTaskClusters, threads, [&](int64_t task, int) {
+    const int64_t end = std::min(k, (task + 1) * kTaskClusters);
+    for (int64_t c = task * kTaskClusters; c < end; ++c) run(c);
+  });
+}
+
+}  // namespace
+
+void centroid_update_cpu(const float* rows, int64_t t, int64_t d, const int32_t* assignments,
+                         const float* centroids, int64_t k, bool normalize, int threads,
+                         float* updated, int64_t* counts, double* spread, double* inertia) {
+  std::vector<double> means(static_cast<size_t>(k * d));  // sums at first
+  const int64_t slices = (d + kSlice - 1) / kSlice;
+  parallel_for(slices, threads, [&](int64_t slice, int) {
+    const int64_t first = slice * kSlice, width = std::min(kSlice, d - first);
+    sum_slice(rows, t, d, assignments, centroids, k, first, width, means.data());
+  });
+  sum_squares(rows, t, d, assignments, centroids, k, threads, spread, counts);
+  for_clusters(k, threads, [&](int64_t c) {
+    double* mean = means.data() + c * d;
+    spread[c] = cluster_spread(spread[c], squared_norm(mean, d), counts[c]);
+    for (int64_t j = 0; j < d; ++j)
+      mean[j] = mean_feature(centroids[c * d + j], mean[j], counts[c]);
+  });
+  *inertia = sum_in_partials(spread, k);
+
+  std::vector<double> halved(spread, spread + k);
+  std::vector<Halving> halvings(static_cast<size_t>(std::count(counts, counts + k, int64_t{0})));
+  const int64_t planned = plan_halvings(counts, k, d, halved.data(), halvings.data());
+  for (int64_t j = 0; j < d; ++j) halve_feature(halvings.data(), planned, j, d, means.data() + j);
+
+  for_clusters(k, threads, [&](int64_t c) {
+    const double* mean = means.data() + c * d;
+    const double norm = normalize ? squared_norm(mean, d) : 0;
+    for (int64_t j = 0; j < d; ++j) updated[c * d + j] = centroid_feature(mean[j], norm, normalize);
+  });
 }
 
 }  // namespace ally_fast

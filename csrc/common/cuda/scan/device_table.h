@@ -15,6 +15,7 @@ struct TableScalars {
   int64_t k;                 // centroids in use
   double centroid_residual;  // max_c ||c' - b|| / norm_c; infinite: settle every row exactly
   double largest_norm;       // max_c ||c'||, c' = scale (c - shift)
+  double largest_packed;     // max_c norm_c
   float scale;               // a power of two
   float largest_feature;     // max |c - shift|
 };
@@ -25,7 +26,7 @@ struct TableView {
   const float* half_norm;  // (k_padded,) ||c'||^2 / 2, lowered by the rounding of a score;
                            // of a place not in use FLT_MAX: it never wins
   const float* norm;       // (k_padded,) norm of the packed centroid, floored; not in use: 0
-  const float* shift;      // (d,)
+  const float* shift;      // (d_padded,), zeros in the padding
   const TableScalars* scalars;
   const float* narrow;  // (k, d) the centroids as given: float32 here,
   const double* wide;   // or float64 here; the other is null

@@ -1,15 +1,14 @@
 // ally_fast._cpu: checks what Python passes, makes views of it, calls the core without the GIL.
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <cfenv>
 #include <cmath>
 #include <cstring>
 #include <optional>
 #include <string>
 
+#include "binding/arguments.h"
+#include "binding/cpu/module.h"
 #include "common/philox.h"
 #include "common/scan/certified.h"
 #include "ops/assign/assign.h"
@@ -18,128 +17,13 @@
 #include "ops/d2_sample/d2_sample.h"
 #include "ops/load_rows/load_rows.h"
 #include "ops/radius_filter/radius_filter.h"
+#include "ops/relocate/relocate.h"
 #include "ops/sample_rows/sample_rows.h"
 #include "ops/shortlist/shortlist.h"
 
-namespace py = pybind11;
 using namespace ally_fast;
 
 namespace {
-
-// Contiguous, of exactly this type: nothing is converted silently.
-template <class T>
-using Array = py::array_t<T, py::array::c_style>;
-
-// A macro, so that the message is put together only when it is needed.
-#define REQUIRE(condition, message)                   \
-  do {                                                \
-    if (!(condition)) throw py::value_error(message); \
-  } while (0)
-
-// The floating-point environment that the answers are defined in. Some libraries flush subnormals
-// or round otherwise in a whole thread; the threads of a parallel_for inherit from this one.
-class DefaultFloats {
- public:
-  DefaultFloats() {
-    std::fegetenv(&callers_);
-    std::fesetenv(FE_DFL_ENV);
-  }
-  ~DefaultFloats() { std::fesetenv(&callers_); }
-  DefaultFloats(const DefaultFloats&) = delete;
-  DefaultFloats& operator=(const DefaultFloats&) = delete;
-
- private:
-  std::fenv_t callers_;
-};
-
-// While the core computes.
-struct Computing {
-  Computing() {}
-  py::gil_scoped_release release;
-  DefaultFloats floats;
-};
-
-std::string shape_of(const py::array& array) {
-  return py::str(array.attr("shape")).cast<std::string>();
-}
-
-template <class T>
-Array<T> typed(const py::array& array, const char* name, py::ssize_t rank) {
-  const bool right = py::isinstance<Array<T>>(array) && array.ndim() == rank;
-  if (!right) {
-    throw py::type_error(std::string(name) + ": got " + py::str(array.dtype()).cast<std::string>() +
-                         " of shape " + shape_of(array) + ", needs a C-contiguous " +
-                         std::to_string(rank) + "-D array of " +
-                         py::str(py::dtype::of<T>()).cast<std::string>());
-  }
-  return Array<T>(array);
-}
-
-int checked_threads(int threads) {
-  REQUIRE(threads >= 1, "threads: got " + std::to_string(threads) + ", needs at least 1");
-  return threads;
-}
-
-const Kernel& kernel_named(const std::string& isa) {
-  const Kernel* kernel = find_kernel(isa.c_str());
-  if (!kernel) throw std::runtime_error("isa: this machine cannot run '" + isa + "'");
-  return *kernel;
-}
-
-// Keeps the arrays behind a view alive while a call runs.
-struct Rows {
-  py::array array;
-  std::optional<Array<int64_t>> positions;
-  RowsView view;
-};
-
-Rows rows_of(const py::array& array, bool bf16, bool normalize,
-             const std::optional<py::array>& positions, int64_t d) {
-  REQUIRE(array.ndim() == 2, "rows: got shape " + shape_of(array) + ", needs (m, d)");
-  REQUIRE(array.shape(1) == d,
-          "rows: got shape " + shape_of(array) + ", needs d = " + std::to_string(d));
-  Rows rows{array, std::nullopt, {}};
-  RowsView& view = rows.view;
-  const std::string dtype = py::str(array.dtype()).cast<std::string>();
-  if (bf16 && dtype == "uint16") {
-    view.dtype = DType::kBFloat16;
-  } else if (!bf16 && dtype == "float16") {
-    view.dtype = DType::kFloat16;
-  } else if (!bf16 && dtype == "float32") {
-    view.dtype = DType::kFloat32;
-  } else if (!bf16 && dtype == "float64") {
-    view.dtype = DType::kFloat64;
-  } else {
-    throw py::type_error("rows: got " + dtype + ", needs float16, float32, float64 or uint16 bits");
-  }
-  view.data = static_cast<const char*>(array.data());
-  view.n = view.visited = array.shape(0);
-  view.d = d;
-  view.row_stride = array.strides(0);
-  view.col_stride = array.strides(1);
-  view.normalize = normalize;
-  if (positions) {
-    rows.positions = typed<int64_t>(*positions, "positions", 1);
-    view.positions = rows.positions->data();
-    view.visited = rows.positions->size();
-    const auto inside = [&](int64_t p) { return p >= 0 && p < view.n; };
-    REQUIRE(std::all_of(view.positions, view.positions + view.visited, inside),
-            "positions: needs values in [0, " + std::to_string(view.n) + ")");
-  }
-  return rows;
-}
-
-Array<int32_t> checked_assignments(const py::array& array, int64_t count, int64_t k,
-                                   int64_t least) {
-  auto assignments = typed<int32_t>(array, "assignments", 1);
-  REQUIRE(assignments.size() == count, "assignments: got " + std::to_string(assignments.size()) +
-                                           " of them, needs " + std::to_string(count));
-  const auto inside = [&](int32_t c) { return c >= least && c < k; };
-  REQUIRE(
-      std::all_of(assignments.data(), assignments.data() + count, inside),
-      "assignments: needs values in [" + std::to_string(least) + ", " + std::to_string(k) + ")");
-  return assignments;
-}
 
 CentroidTable make_table(const py::array& array, const std::string& isa) {
   // Float32 is widened here, which is exact if subnormals are kept.
@@ -244,25 +128,64 @@ py::array squared_distances(const py::array& array, const CentroidTable& table,
 }
 
 py::tuple centroid_update(const py::array& array, const py::array& assignments_array,
-                          const py::array& centroids_array, int threads) {
+                          const py::array& centroids_array, bool normalize, int threads) {
   const auto rows = typed<float>(array, "rows", 2);
   const auto centroids = typed<float>(centroids_array, "centroids", 2);
   const int64_t t = rows.shape(0), d = rows.shape(1), k = centroids.shape(0);
   REQUIRE(centroids.shape(1) == d,
           "centroids: got shape " + shape_of(centroids_array) + ", needs d = " + std::to_string(d));
   const auto assignments = checked_assignments(assignments_array, t, k, 0);
-  Array<double> sums({k, d}), squares(k);
+  Array<float> updated({k, d});
   Array<int64_t> counts(k);
+  Array<double> spread(k);
+  double inertia;
   const float *data = rows.data(), *old = centroids.data();
   const int32_t* ids = assignments.data();
-  double *sums_out = sums.mutable_data(), *squares_out = squares.mutable_data();
+  float* updated_out = updated.mutable_data();
   int64_t* counts_out = counts.mutable_data();
+  double* spread_out = spread.mutable_data();
   checked_threads(threads);
   {
     const Computing computing;
-    centroid_update_cpu(data, t, d, ids, old, k, threads, sums_out, squares_out, counts_out);
+    centroid_update_cpu(data, t, d, ids, old, k, normalize, threads, updated_out, counts_out,
+                        spread_out, &inertia);
   }
-  return py::make_tuple(sums, squares, counts);
+  return py::make_tuple(updated, counts, spread, inertia);
+}
+
+Array<float> relocate(const py::array& centroids_array, const py::array& counts_array,
+                      const py::array& spread_array, const py::array& lists_array, int64_t moves,
+                      int threads) {
+  const auto centroids = typed<float>(centroids_array, "centroids", 2);
+  const auto counts = typed<int64_t>(counts_array, "counts", 1);
+  const auto spread = typed<double>(spread_array, "spread", 1);
+  const auto lists = typed<int32_t>(lists_array, "lists", 2);
+  const int64_t k = centroids.shape(0), d = centroids.shape(1), length = lists.shape(1);
+  const std::string wanted = ", needs k = " + std::to_string(k);
+  REQUIRE(counts.size() == k, "counts: got " + std::to_string(counts.size()) + wanted);
+  REQUIRE(spread.size() == k, "spread: got " + std::to_string(spread.size()) + wanted);
+  REQUIRE(lists.shape(0) == k && length >= 1, "lists: got shape " + shape_of(lists_array) +
+                                                  ", needs (k, length), k = " + std::to_string(k) +
+                                                  ", length at least 1");
+  REQUIRE(std::all_of(lists.data(), lists.data() + lists.size(),
+                      [&](int32_t c) { return c >= 0 && c < k; }),
+          "lists: needs values in [0, " + std::to_string(k) + ")");
+  REQUIRE(std::all_of(centroids.data(), centroids.data() + k * d,
+                      [](float x) { return std::isfinite(x); }),
+          "centroids: needs finite values");
+  REQUIRE(moves >= 0, "moves: got " + std::to_string(moves) + ", needs at least 0");
+  Array<float> moved({k, d});
+  const float* data = centroids.data();
+  const int64_t* sizes = counts.data();
+  const double* spreads = spread.data();
+  const int32_t* near = lists.data();
+  float* out = moved.mutable_data();
+  checked_threads(threads);
+  {
+    const Computing computing;
+    relocate_cpu(data, k, d, sizes, spreads, near, length, moves, threads, out);
+  }
+  return moved;
 }
 
 py::array d2_sample(const py::array& array, int64_t k, uint64_t seed, const std::string& isa,
@@ -379,6 +302,29 @@ void merge(Shortlist& list, const Shortlist& other) {
   list.merge(other);
 }
 
+void merge_entries(Shortlist& list, const py::array& clusters_array, const py::array& scores_array,
+                   const py::array& indices_array, const py::array& sizes_array) {
+  const auto scores = typed<double>(scores_array, "scores", 1);
+  const int64_t count = scores.size(), k = static_cast<int64_t>(list.sizes().size());
+  const auto clusters = typed<int32_t>(clusters_array, "clusters", 1);
+  const auto indices = typed<int64_t>(indices_array, "indices", 1);
+  const auto sizes = typed<int64_t>(sizes_array, "sizes", 1);
+  REQUIRE(clusters.size() == count && indices.size() == count,
+          "clusters, indices: got " + std::to_string(clusters.size()) + " and " +
+              std::to_string(indices.size()) + " of them, needs " + std::to_string(count));
+  REQUIRE(sizes.size() == k, "sizes: got " + std::to_string(sizes.size()) +
+                                 " of them, needs k = " + std::to_string(k));
+  std::vector<int64_t> left(sizes.data(), sizes.data() + k);
+  for (int64_t e = 0; e < count; ++e) {
+    const int32_t c = clusters.data()[e];
+    REQUIRE(c >= 0 && c < k, "clusters: needs values in [0, " + std::to_string(k) + ")");
+    REQUIRE(--left[c] >= 0, "sizes: cluster " + std::to_string(c) + " has more entries than rows");
+  }
+  REQUIRE(std::all_of(left.begin(), left.end(), [](int64_t rows) { return rows >= 0; }),
+          "sizes: needs values of at least 0");
+  list.merge_entries(clusters.data(), scores.data(), indices.data(), count, sizes.data());
+}
+
 py::tuple entries(Shortlist& list) {
   list.prune();
   Array<int32_t> clusters(list.kept());
@@ -446,6 +392,8 @@ PYBIND11_MODULE(_cpu, module) {
       .def("push", &push, py::arg("assignments"), py::arg("scores"), py::arg("first") = 0,
            py::arg("indices") = py::none())
       .def("merge", &merge, py::arg("other"))
+      .def("merge_entries", &merge_entries, py::arg("clusters"), py::arg("scores"),
+           py::arg("indices"), py::arg("sizes"))
       .def_property_readonly("sizes",
                              [](const Shortlist& list) {
                                return Array<int64_t>(static_cast<py::ssize_t>(list.sizes().size()),
@@ -469,9 +417,12 @@ PYBIND11_MODULE(_cpu, module) {
              py::arg("normalize") = false, py::arg("positions") = py::none(),
              py::arg("threads") = 1);
   module.def("centroid_update", &centroid_update, py::arg("rows"), py::arg("assignments"),
-             py::arg("centroids"), py::arg("threads") = 1);
+             py::arg("centroids"), py::arg("normalize"), py::arg("threads") = 1);
+  module.def("relocate", &relocate, py::arg("centroids"), py::arg("counts"), py::arg("spread"),
+             py::arg("lists"), py::arg("moves"), py::arg("threads") = 1);
   module.def("d2_sample", &d2_sample, py::arg("rows"), py::arg("k"), py::arg("seed"),
              py::arg("isa"), py::arg("threads") = 1);
+  register_k_center_greedy(module);
   module.def("load_rows", &load_rows, py::arg("rows"), py::arg("out"), py::arg("isa"),
              py::arg("places"), py::kw_only(), py::arg("bf16") = false,
              py::arg("normalize") = false, py::arg("threads") = 1);
@@ -480,4 +431,5 @@ PYBIND11_MODULE(_cpu, module) {
              py::arg("positions") = py::none(), py::arg("threads") = 1);
   module.def("sample_rows", &sample_rows, py::arg("n"), py::arg("size"), py::arg("seed"),
              py::arg("eligible") = py::none(), py::arg("threads") = 1);
+  register_dual_ascent(module);
 }

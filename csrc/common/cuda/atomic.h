@@ -1,0 +1,40 @@
+// Atomics on the counters that ops keep: 64-bit integers, so that any order gives the same.
+#pragma once
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace ally_fast {
+
+// Returns what was there before.
+__device__ __forceinline__ int64_t atomic_add(int64_t* place, int64_t value) {
+#ifdef ALLY_FAST_EMULATED_CUDA
+  return atomicAdd(place, value);
+#else
+  static_assert(sizeof(unsigned long long) == sizeof(int64_t), "two's complement either way");
+  return static_cast<int64_t>(atomicAdd(reinterpret_cast<unsigned long long*>(place),
+                                        static_cast<unsigned long long>(value)));
+#endif
+}
+
+__device__ __forceinline__ void atomic_min(int64_t* place, int64_t value) {
+#ifdef ALLY_FAST_EMULATED_CUDA
+  atomicMin(place, value);
+#else
+  atomicMin(reinterpret_cast<long long*>(place), static_cast<long long>(value));
+#endif
+}
+
+// A place for each lane whose `wants` is true, one after the other, from one atomic a warp; -1 for
+// the others. All 32 lanes call it.
+__device__ __forceinline__ int64_t append_places(int64_t* count, bool wants) {
+  const unsigned takers = __ballot_sync(~0u, wants);
+  if (takers == 0) return -1;  // the same for all lanes
+  const int lane = static_cast<int>(threadIdx.x) & 31, leader = __ffs(static_cast<int>(takers)) - 1;
+  int64_t first = 0;
+  if (lane == leader) first = atomic_add(count, __popc(takers));
+  first = __shfl_sync(~0u, first, leader);
+  return wants ? first + __popc(takers & ((1u << lane) - 1)) : -1;
+}
+
+}  // namespace ally_fast
