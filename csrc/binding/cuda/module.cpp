@@ -82,6 +82,9 @@ std::string runtime_version() {
   return dotted(version);
 }
 
+// As the build was told: "sm_80, sm_90, sm_90a, sm_100, PTX".
+std::string compiled_for() { return ALLY_FAST_CUDA_CODE; }
+
 }  // namespace
 
 PYBIND11_MODULE(_cuda, m) {
@@ -114,5 +117,6 @@ PYBIND11_MODULE(_cuda, m) {
         "multiprocessors.");
   m.def("driver_version", &driver_version,
         "Newest CUDA version the driver knows, such as \"13.0\"; None without a driver.");
+  m.def("compiled_for", &compiled_for, "Architectures there is machine code for.");
   m.def("runtime_version", &runtime_version, "CUDA version of the runtime linked in.");
 }
