@@ -1,7 +1,7 @@
 """What each CUDA kernel takes of a multiprocessor, from what ptxas said while compiling.
 
-    python -m benchmarks.kernels            write docs/kernels.md
-    python -m benchmarks.kernels --check    fail if a kernel spills registers, or the page is stale
+python -m benchmarks.kernels            write docs/kernels.md
+python -m benchmarks.kernels --check    fail if a kernel spills registers, or the page is stale
 """
 
 from __future__ import annotations
@@ -137,7 +137,9 @@ def main() -> int:
         return 1
     spills = [kernel for kernel in found if kernel.spilled]
     for kernel in spills:
-        print(f"kernels: {readable([kernel.name])[0]} spills {kernel.spilled} bytes on {kernel.arch}")
+        print(
+            f"kernels: {readable([kernel.name])[0]} spills {kernel.spilled} bytes on {kernel.arch}"
+        )
     compiler = _compiler()
     text = page(found, compiler)
     if not arguments.check:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from cuda_arrays import need_hopper, put
 
 pytestmark = pytest.mark.gpu
 LARGEST = np.finfo(np.float32).max
@@ -9,11 +10,7 @@ LARGEST = np.finfo(np.float32).max
 
 @pytest.fixture(autouse=True)
 def _on_hopper():
-    from ally_fast import _cuda
-
-    found = _cuda.devices()[0]["compute_capability"]
-    if tuple(found) != (9, 0):
-        pytest.skip(f"needs a device of compute capability 9.0, got {found}")
+    need_hopper()
 
 
 def padded(matrix, rows, columns):
@@ -24,18 +21,15 @@ def scan(rows, centroids, half_norm, norm, error, stream):
     """Return best, second, index of the kernel."""
     from ally_fast import _cuda
 
-    def put(array):
-        return _cuda.DeviceArray.from_host(np.ascontiguousarray(array), stream)
-
     k = len(centroids)
-    out = [put(np.full(len(rows), np.nan, np.float32)) for _ in range(2)]
-    out.append(put(np.full(len(rows), -7, np.int32)))
+    out = [put(np.full(len(rows), np.nan, np.float32), stream) for _ in range(2)]
+    out.append(put(np.full(len(rows), -7, np.int32), stream))
     _cuda._scan_sm90a(
-        put(padded(rows, 128, 64).view(np.uint16)),
-        put(padded(centroids, 128, 64).view(np.uint16)),
-        put(np.pad(half_norm, (0, -k % 128), constant_values=LARGEST)),
-        put(np.pad(norm, (0, -k % 128))),
-        put(error),
+        put(padded(rows, 128, 64).view(np.uint16), stream),
+        put(padded(centroids, 128, 64).view(np.uint16), stream),
+        put(np.pad(half_norm, (0, -k % 128), constant_values=LARGEST), stream),
+        put(np.pad(norm, (0, -k % 128)), stream),
+        put(error, stream),
         *out,
     )
     return [array.to_host() for array in out]

@@ -1,10 +1,8 @@
-#include <algorithm>
-#include <string>
-
+// The scan of track.h by Hopper's own instructions: the kernel, for track_sm90a.cu alone.
+#pragma once
 #include "../hopper/barrier.h"
 #include "../hopper/tensor_map.h"
 #include "../hopper/wgmma.h"
-#include "scan_sm90a.h"
 
 namespace ally_fast {
 namespace {
@@ -108,6 +106,15 @@ __device__ __forceinline__ void pass_turn(int consumer) {
                 : named_barrier_arrive<1, 2 * kWarpgroup>();
 }
 
+// Rows of a thread, from its first on.
+__device__ __forceinline__ int row_offset(int r) { return r / 2 * kWgmmaRows + r % 2 * 8; }
+
+// Of a row: the largest -L, the second largest, and the largest one's centroid.
+struct Leader {
+  float best, second;
+  int column;
+};
+
 // What a thread knows of its rows, of the columns it holds; scores negated: -L, the largest wins.
 struct Track {
   float best[kThreadRows], second[kThreadRows];
@@ -181,37 +188,36 @@ __device__ __forceinline__ void track_tile(const Accumulators (&scores)[kHalves]
   }
 }
 
-// Four neighbouring lanes hold different columns of the same rows.
-__device__ __forceinline__ void finish(Track& track, int64_t first, int64_t row_count, float* best,
-                                       float* second, int32_t* index) {
+// Four neighbouring lanes hold different columns of the same four rows; each ends up with all that is
+// known of one of them, and hands it on.
+template <class Judge>
+__device__ __forceinline__ void finish(Track& track, int64_t first, const Judge& judge) {
   const int lane = threadIdx.x % 4;
+  Leader mine{};
 #pragma unroll
   for (int r = 0; r < kThreadRows; ++r) {
     const int tile = track.place[r] / kThreadColumns, in_tile = track.place[r] % kThreadColumns;
-    int column = tile * kWgmmaColumns + in_tile / 2 * 8 + lane * 2 + in_tile % 2;
+    Leader leader{track.best[r], track.second[r],
+                  tile * kWgmmaColumns + in_tile / 2 * 8 + lane * 2 + in_tile % 2};
 #pragma unroll
     for (int bits = 1; bits < 4; bits *= 2) {
-      const float other = __shfl_xor_sync(~0u, track.best[r], bits);
-      const float other_second = __shfl_xor_sync(~0u, track.second[r], bits);
-      const int other_column = __shfl_xor_sync(~0u, column, bits);
-      track.second[r] = fmaxf(fmaxf(track.second[r], other_second), fminf(track.best[r], other));
-      if (other > track.best[r] || (other == track.best[r] && other_column < column)) {
-        track.best[r] = other;
-        column = other_column;
-      }
+      const Leader other{__shfl_xor_sync(~0u, leader.best, bits),
+                         __shfl_xor_sync(~0u, leader.second, bits),
+                         __shfl_xor_sync(~0u, leader.column, bits)};
+      const bool ahead =
+          other.best > leader.best || (other.best == leader.best && other.column < leader.column);
+      leader.second = fmaxf(fmaxf(leader.second, other.second), fminf(leader.best, other.best));
+      leader.best = ahead ? other.best : leader.best;
+      leader.column = ahead ? other.column : leader.column;
     }
-    const int64_t row = first + r / 2 * kWgmmaRows + r % 2 * 8;
-    if (lane == 0 && row < row_count) {
-      best[row] = -track.best[r];
-      second[row] = -track.second[r];
-      index[row] = column;
-    }
+    if (lane == r) mine = leader;
   }
+  judge(first + row_offset(lane), -mine.best, -mine.second, mine.column);
 }
 
 // Rows of one consumer against all centroids, tile by tile.
-__device__ __forceinline__ void multiply(const Task& task, int consumer, float* best, float* second,
-                                         int32_t* index) {
+template <class Judge>
+__device__ __forceinline__ void multiply(const Task& task, int consumer, const Judge& judge) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4;
   Accumulators scores[kHalves];
   RowPlace rows;
@@ -225,7 +231,7 @@ __device__ __forceinline__ void multiply(const Task& task, int consumer, float* 
     Track track;
 #pragma unroll
     for (int r = 0; r < kThreadRows; ++r) {
-      const int64_t row = first + r / 2 * kWgmmaRows + r % 2 * 8;
+      const int64_t row = first + row_offset(r);
       error[r] = row < task.row_count ? task.error[row] : 0.0f;
       track.best[r] = track.second[r] = -kLargestFloat;
       track.place[r] = 0;
@@ -279,7 +285,7 @@ __device__ __forceinline__ void multiply(const Task& task, int consumer, float* 
       track_tile(scores, tile, task, track);
     }
 
-    finish(track, first, task.row_count, best, second, index);
+    finish(track, first, judge);
   }
 }
 
@@ -288,10 +294,12 @@ __device__ __forceinline__ void multiply(const Task& task, int consumer, float* 
 // Shared memory: barriers, 2 x 4 row boxes, 5 centroid boxes: 219,136 bytes.
 // Accumulator: float32 of wgmma, started at the negated constant part of the score.
 // Order of sums: wgmma's, features in ascending steps of 16.
+// judge(row, best, second, column) gets L, and may be called for rows past the last; a lane a row, all
+// 32 lanes of a warp at once.
+template <class Judge>
 __global__ void __launch_bounds__(kThreads, 1)
     scan_kernel(const __grid_constant__ TensorMap row_map,
-                const __grid_constant__ TensorMap centroid_map, Task task, float* best,
-                float* second, int32_t* index) {
+                const __grid_constant__ TensorMap centroid_map, Task task, Judge judge) {
   if (threadIdx.x == 0) {
     for (int slot = 0; slot < kRowSlots; ++slot) {
       for (int consumer = 0; consumer < kConsumers; ++consumer) {
@@ -315,40 +323,9 @@ __global__ void __launch_bounds__(kThreads, 1)
     if (threadIdx.x == 64) copy_rows(row_map, task, 1);
   } else {
     raise_registers<kConsumerRegisters>();
-    multiply(task, group - 1, best, second, index);
+    multiply(task, group - 1, judge);
   }
 }
 
 }  // namespace
-
-void scan_sm90a(const CudaStream& stream, const ScanOperands& operands, float* best, float* second,
-                int32_t* index) {
-  const OpScope scope("scan", stream);
-  const int major = scope.compute_major(), minor = scope.compute_minor();
-  if (major != 9 || minor != 0) {
-    throw CudaError("kernel \"sm90a\": needs a device of compute capability 9.0, cuda:" +
-                    std::to_string(stream.device) + " has " + std::to_string(major) + "." +
-                    std::to_string(minor));
-  }
-  if (operands.row_count <= 0) return;
-  Task task{};
-  task.half_norm = operands.half_norm;
-  task.norm = operands.norm;
-  task.error = operands.error;
-  task.row_count = operands.row_count;
-  task.row_tiles = static_cast<int>(blocks_for(operands.row_count, kBlockRows));
-  task.centroid_tiles = static_cast<int>(operands.k_padded / kWgmmaColumns);
-  task.chunks = static_cast<int>(operands.d_padded / kBoxColumns);
-  task.resident = task.chunks <= kRowSlots;
-  std::fill_n(task.ones, kThreadRows, 1.0f);
-  task.minus_zero = -0.0f;
-  const int64_t rows_padded = blocks_for(operands.row_count, kGroupRows) * kGroupRows;
-  scope.launch(
-      scan_kernel,
-      {std::min<int64_t>(task.row_tiles, scope.multiprocessors()), kThreads, kSharedBytes},
-      tensor_map(scope, operands.rows, rows_padded, operands.d_padded, kGroupRows),
-      tensor_map(scope, operands.centroids, operands.k_padded, operands.d_padded, kWgmmaColumns),
-      task, best, second, index);
-}
-
 }  // namespace ally_fast
