@@ -126,6 +126,7 @@ def assign_on_device(
         positions=positions,
         mask=mask,
         certify=certify,
+        kernel=_settings.cuda_kernel(),
     )
     return out
 

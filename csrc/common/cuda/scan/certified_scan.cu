@@ -87,7 +87,8 @@ void scan_rows(const OpScope& scope, const RowsView& rows, const DeviceTable& ta
       track(scope, packed, view,
             {request.out ? request.out + first : nullptr, request.certify,
              request.known ? request.known + first : nullptr, uncertain,
-             static_cast<uint32_t>(first - start)});
+             static_cast<uint32_t>(first - start)},
+            request.kernel);
     }
     if (!settles) continue;
     settle(scope, slice_rows(rows, start, end - start), view, uncertain, space->counters.data() + 1,
