@@ -93,6 +93,18 @@ def relocate(
     threads: int = 1,
 ) -> _Floats: ...
 def d2_sample(rows: _Floats, k: int, seed: int, isa: str, threads: int = 1) -> _Int64s: ...
+def k_center_greedy(
+    rows: _Rows,
+    b: int,
+    isa: str,
+    *,
+    starts: CentroidTable | None = None,
+    first: int | None = None,
+    bf16: bool = False,
+    normalize: bool = False,
+    positions: _Int64s | None = None,
+    threads: int = 1,
+) -> tuple[_Int64s, _Doubles]: ...
 def load_rows(
     rows: _Rows,
     out: _Floats,
@@ -116,3 +128,40 @@ def radius_filter(
 def sample_rows(
     n: int, size: int, seed: int, eligible: _Bools | None = None, threads: int = 1
 ) -> _Int64s: ...
+def dual_ascent(
+    outputs: _Rows,
+    targets: NDArray[Any],
+    ids: _Int64s,
+    multipliers: _Floats,
+    epsilon: _Floats,
+    lr: float,
+    *,
+    loss: str,
+    isa: str,
+    gradient_scale: float | None = None,
+    bf16: bool = False,
+    threads: int = 1,
+) -> tuple[_Floats, _Floats, _Floats, float, int, int, _Doubles | None, _Rows | None]: ...
+def dual_ascent_losses(
+    losses: _Floats,
+    dual_losses: _Floats,
+    ids: _Int64s,
+    multipliers: _Floats,
+    epsilon: _Floats,
+    lr: float,
+    *,
+    threads: int = 1,
+) -> tuple[_Floats, _Floats, float, int, int]: ...
+def dual_ascent_gradient(
+    outputs: _Rows,
+    targets: NDArray[Any],
+    losses: _Floats,
+    log_sum_exp: _Doubles | None,
+    before: _Floats,
+    scale: float,
+    *,
+    loss: str,
+    isa: str,
+    bf16: bool = False,
+    threads: int = 1,
+) -> _Rows: ...

@@ -1,4 +1,8 @@
-from typing import TypedDict
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 class _Device(TypedDict):
     name: str
@@ -12,3 +16,180 @@ def status() -> str: ...
 def devices() -> list[_Device]: ...
 def driver_version() -> str | None: ...
 def runtime_version() -> str: ...
+def compiled_for() -> str: ...
+def memory_info(device: int) -> tuple[int, int]: ...
+def device_of(pointer: int) -> int: ...
+
+class Stream:
+    def __init__(self, device: int) -> None: ...
+    @staticmethod
+    def foreign(device: int, handle: int) -> Stream: ...
+    @property
+    def device(self) -> int: ...
+    @property
+    def handle(self) -> int: ...
+    def synchronize(self) -> None: ...
+    def wait_for(self, other: Stream) -> None: ...
+
+class DeviceArray:
+    @staticmethod
+    def empty(shape: Sequence[int], dtype: DTypeLike, stream: Stream) -> DeviceArray: ...
+    @staticmethod
+    def from_host(array: NDArray[Any], stream: Stream) -> DeviceArray: ...
+    @staticmethod
+    def from_dlpack(capsule: object, stream: Stream) -> tuple[DeviceArray, bool]: ...
+    @staticmethod
+    def foreign(
+        pointer: int,
+        shape: Sequence[int],
+        strides: Sequence[int],
+        dtype: DTypeLike,
+        stream: Stream,
+        owner: object,
+    ) -> DeviceArray: ...
+    def to_host(self) -> NDArray[Any]: ...
+    def take(self, positions: DeviceArray | None = None) -> DeviceArray: ...
+    def join(self, rest: DeviceArray) -> DeviceArray: ...
+    def fill(self, byte: int) -> None: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice) -> DeviceArray: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def strides(self) -> tuple[int, ...]: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def pointer(self) -> int: ...
+    @property
+    def stream(self) -> Stream: ...
+    @property
+    def device(self) -> int: ...
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]: ...
+
+class LateScalar:
+    def __init__(self, value: DeviceArray) -> None: ...
+    def __float__(self) -> float: ...
+
+class UploadRing:
+    def __init__(self, stream: Stream, slot_bytes: int, slots: int) -> None: ...
+    def upload(self, array: NDArray[Any], threads: int = 1) -> DeviceArray: ...
+
+class CentroidTable:
+    def __init__(self, centroids: DeviceArray) -> None: ...
+    @property
+    def k(self) -> int: ...
+    @property
+    def d(self) -> int: ...
+
+class DeviceShortlist:
+    def __init__(
+        self,
+        stream: Stream,
+        k: int,
+        b: int,
+        weights: NDArray[np.float64],
+        largest_push: int = 1048576,
+    ) -> None: ...
+    def push(
+        self,
+        assignments: DeviceArray,
+        scores: DeviceArray,
+        first: int = 0,
+        indices: DeviceArray | None = None,
+        *,
+        bf16: bool = False,
+    ) -> None: ...
+    def fetch(
+        self,
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]: ...
+
+def assign(
+    rows: DeviceArray,
+    table: CentroidTable,
+    out: DeviceArray,
+    stats: DeviceArray,
+    *,
+    bf16: bool = False,
+    normalize: bool = False,
+    positions: DeviceArray | None = None,
+    mask: DeviceArray | None = None,
+    certify: bool = True,
+    kernel: str = "portable",
+) -> None: ...
+def squared_distances(
+    rows: DeviceArray,
+    table: CentroidTable,
+    assignments: DeviceArray,
+    out: DeviceArray,
+    *,
+    bf16: bool = False,
+    normalize: bool = False,
+    positions: DeviceArray | None = None,
+) -> None: ...
+def nearest_lists(
+    queries: DeviceArray, table: CentroidTable, length: int, out: DeviceArray
+) -> None: ...
+def assign_among(
+    rows: DeviceArray,
+    table: CentroidTable,
+    previous: DeviceArray,
+    lists: DeviceArray,
+    out: DeviceArray,
+) -> None: ...
+def radius_filter(
+    rows: DeviceArray,
+    table: CentroidTable,
+    radius: float,
+    within: DeviceArray,
+    *,
+    bf16: bool = False,
+    normalize: bool = False,
+    positions: DeviceArray | None = None,
+) -> None: ...
+def load_rows(
+    rows: DeviceArray,
+    out: DeviceArray,
+    places: DeviceArray | None,
+    not_finite: DeviceArray,
+    *,
+    bf16: bool = False,
+    normalize: bool = False,
+    positions: DeviceArray | None = None,
+) -> None: ...
+def sample_rows(
+    out: DeviceArray,
+    n: int,
+    seed: int,
+    eligible: DeviceArray | None = None,
+    eligible_count: int | None = None,
+) -> None: ...
+def count_nonfinite(
+    values: DeviceArray, found: DeviceArray, first: int = 0, *, bf16: bool = False
+) -> None: ...
+def centroid_update(
+    rows: DeviceArray,
+    assignments: DeviceArray,
+    centroids: DeviceArray,
+    updated: DeviceArray,
+    counts: DeviceArray,
+    spread: DeviceArray,
+    inertia: DeviceArray,
+    *,
+    normalize: bool,
+    workspace_bytes: int = 67108864,
+) -> None: ...
+def d2_sample(rows: DeviceArray, out: DeviceArray, seed: int) -> None: ...
+def relocate(
+    centroids: DeviceArray,
+    counts: DeviceArray,
+    spread: DeviceArray,
+    lists: DeviceArray,
+    moves: int,
+    moved: DeviceArray,
+) -> None: ...

@@ -1,4 +1,4 @@
-"""What the environment decides: the instruction set and the number of threads."""
+"""What the environment decides: instruction set, GPU kernel, number of threads."""
 
 from __future__ import annotations
 
@@ -21,6 +21,20 @@ def isa() -> str:
         return runnable[0]
     if asked not in runnable:
         raise RuntimeError(f"ALLY_FAST_ISA={asked!r}: this machine runs {', '.join(runnable)}")
+    return asked
+
+
+def cuda_kernel() -> str:
+    """Return the assignment kernel for GPUs: "portable", or ``ALLY_FAST_CUDA_KERNEL``.
+
+    Raises
+    ------
+    ValueError
+        If ``ALLY_FAST_CUDA_KERNEL`` is neither "portable" nor "sm90a".
+    """
+    asked = os.environ.get("ALLY_FAST_CUDA_KERNEL", "") or "portable"
+    if asked not in ("portable", "sm90a"):
+        raise ValueError(f"ALLY_FAST_CUDA_KERNEL={asked!r}: needs 'portable' or 'sm90a'")
     return asked
 
 

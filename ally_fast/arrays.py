@@ -44,7 +44,7 @@ def _unchanged(array: NDArray[Any]) -> NDArray[Any]:
 NUMPY = Family("numpy", _unchanged)
 
 
-def _is_torch(x: Any) -> bool:
+def is_torch(x: Any) -> bool:
     """Tell whether `x` is a torch tensor, without importing torch."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(x, torch.Tensor)
@@ -52,7 +52,7 @@ def _is_torch(x: Any) -> bool:
 
 def family_of(x: Any) -> Family:
     """Return the family of `x`: torch, an array-API library with its own arrays, or NumPy."""
-    if _is_torch(x):
+    if is_torch(x):
         return Family("torch", sys.modules["torch"].from_numpy)
     if isinstance(x, np.ndarray | np.generic) or not hasattr(x, "__array_namespace__"):
         return NUMPY
@@ -92,7 +92,7 @@ def as_array(x: Any, name: str, *, ndim: int | None = None, allow_bool: bool = F
     ValueError
         If `x` is ragged, of another rank than `ndim`, or in the memory of another device.
     """
-    array, bf16 = _torch_as_numpy(x, name) if _is_torch(x) else _other_as_numpy(x, name)
+    array, bf16 = _torch_as_numpy(x, name) if is_torch(x) else _other_as_numpy(x, name)
     kind = array.dtype.kind
     if not (
         kind in "iu" or (kind == "f" and array.dtype.itemsize <= 8) or (kind == "b" and allow_bool)
@@ -151,5 +151,5 @@ def _other_as_numpy(x: Any, name: str) -> tuple[NDArray[Any], bool]:
 def _check_on_host(device: str, on_host: bool, name: str) -> None:
     if not on_host:
         raise ValueError(
-            f"{name}: on {device}, but this build computes on the CPU; move it there with .cpu()"
+            f"{name}: on {device}, where this cannot be used; move it to the CPU, with .cpu() say"
         )

@@ -11,6 +11,7 @@ _PATTERN = re.compile(r"cuda:\d+")
 _NEEDED = "'auto', 'cpu', 'cuda', 'cuda:N', or several such as 'cuda:0,cuda:1'"
 # The oldest driver that runs what this toolkit compiles.
 _OLDEST_DRIVER = {13: "580", 12: "525"}
+_LEAST_CAPABILITY = (8, 0)
 
 
 def cuda_module() -> Any:
@@ -37,8 +38,8 @@ def cuda_module() -> Any:
     major = int(cuda.runtime_version().split(".")[0])
     if int(cuda.driver_version().split(".")[0]) < major:
         raise RuntimeError(
-            f"the NVIDIA driver is too old: it knows CUDA {cuda.driver_version()}, this build needs "
-            f"CUDA {major} (driver {_OLDEST_DRIVER.get(major, 'newer')} or later)"
+            f"the NVIDIA driver is too old: it knows CUDA {cuda.driver_version()}, this build "
+            f"needs CUDA {major} (driver {_OLDEST_DRIVER.get(major, 'newer')} or later)"
         )
     raise RuntimeError(f"no CUDA device can be used ({cuda.status()})")
 
@@ -87,8 +88,17 @@ def choose_devices(device: Any, data_device: str = "cpu") -> tuple[str, ...]:
         raise RuntimeError(f"device: got {device!r}, but {error}") from None
     count = cuda.device_count()
     for name in asked:
-        if int(name.partition(":")[2]) >= count:
+        if device_number(name) >= count:
             raise RuntimeError(f"device: got {name!r}, but there are {count} CUDA devices, 0 first")
+        facts = cuda.devices()[device_number(name)]
+        if facts["compute_capability"] < _LEAST_CAPABILITY:
+            got, least = (
+                ".".join(map(str, c)) for c in (facts["compute_capability"], _LEAST_CAPABILITY)
+            )
+            raise RuntimeError(
+                f"device: got {name!r}, but {facts['name']} has compute capability {got}, for "
+                f"which there is no code; needs {least} or later"
+            )
     return tuple(asked)
 
 

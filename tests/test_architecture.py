@@ -25,6 +25,7 @@ FLOORS = {
     "files": 0,
     "ops": 1,
     "arrays": 1,
+    "device_arrays": 1.5,
     "pools": 2,
     "distributed": 2,
     "primal_dual": 2,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import ally_fast
 from ally_fast._optional import require
 from ally_fast.cli.select_options import add_select_parser
+from ally_fast.device_arrays import to_host
 from ally_fast.files import check_output, whole_file
 from ally_fast.pools import open_pool, read_column, split_source
 from ally_fast.report import (
@@ -125,7 +126,7 @@ def _matrix(source: str | None) -> NDArray[Any] | None:
     if source is None:
         return None
     pool = open_pool(source)
-    return pool.read(0, pool.n).array
+    return to_host(pool.read(0, pool.n).array)
 
 
 def _excluded(sources: list[str], n: int) -> NDArray[Any] | None:

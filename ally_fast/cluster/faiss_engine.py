@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _settings
 from ally_fast._optional import require
+from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
+from ally_fast.cluster.host_engine import HostAssigner, HostEngine
 from ally_fast.cluster.loaded_rows import loaded, unit_rows
+from ally_fast.device import device_number
 from ally_fast.pools.pool import Rows
 
 
-class FaissEngine:
-    """``faiss.Kmeans`` and a flat index; on GPUs where the installed FAISS sees some.
+class FaissEngine(HostEngine):
+    """``faiss.Kmeans`` and a flat index, on the GPUs that the installed FAISS sees or the CPU.
 
     FAISS runs `max_iter` iterations: it has no tolerance.
+
+    Parameters
+    ----------
+    devices : tuple of str
+        ``("cpu",)``: GPUs are used if FAISS sees some; CUDA devices: it must see them.
+
+    Raises
+    ------
+    RuntimeError
+        If a GPU is asked for, and the installed FAISS sees too few.
     """
 
     name = "faiss"
 
-    def __init__(self) -> None:
+    def __init__(self, devices: tuple[str, ...] = ("cpu",)) -> None:
+        super().__init__()
         self._faiss = require("faiss", "faiss", "engine='faiss'")
+        needed = 1 + max((device_number(name) for name in devices if name != "cpu"), default=-1)
+        if self._gpus() < needed:
+            raise RuntimeError(
+                f"device: got {','.join(devices)!r} with engine='faiss', but the installed FAISS "
+                f"sees {self._gpus()} GPUs; needs faiss-gpu"
+            )
 
     def fit(self, rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
         """Train centroids on all rows given; ``options.tol`` is not used."""
@@ -43,16 +65,16 @@ class FaissEngine:
             centroids = unit_rows(centroids)
         return Fit(centroids, float(kmeans.obj[-1]), options.max_iter)
 
-    def assigner(self, centroids: NDArray[np.float32], *, normalize: bool) -> FaissAssigner:
+    def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
         """Build a flat index over the centroids."""
         index = self._faiss.IndexFlatL2(centroids.shape[1])
         if self._gpus() > 0:
             index = self._faiss.index_cpu_to_all_gpus(index)
         index.add(centroids)
-        return FaissAssigner(index, normalize)
+        return [HostAssigner(FaissAssigner(index, normalize))]
 
     def _gpus(self) -> int:
-        return int(self._faiss.get_num_gpus())
+        return int(getattr(self._faiss, "get_num_gpus", int)())
 
 
 class FaissAssigner:

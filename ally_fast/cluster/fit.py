@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,6 @@ class FitOptions:
 class Fit:
     """Centroids, shape (k, d); inertia of the training rows; iterations over all of them."""
 
-    centroids: NDArray[np.float32]
+    centroids: Any
     inertia: float
     n_iter: int

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast import _settings, checks
+from ally_fast import checks
 from ally_fast.arrays import NUMPY, to_family
 from ally_fast.cluster.arguments import (
     METRICS,
@@ -19,14 +19,13 @@ from ally_fast.cluster.arguments import (
 )
 from ally_fast.cluster.engine import Engine, choose_engine
 from ally_fast.cluster.fit import FitOptions
-from ally_fast.cluster.native_engine import NativeAssigner
+from ally_fast.cluster.pool_pass import assign_pool
 from ally_fast.cluster.result import KMeansResult
-from ally_fast.cluster.training import training_rows, training_size
-from ally_fast.device import choose_device
+from ally_fast.cluster.training import training_size
+from ally_fast.device import choose_devices
 from ally_fast.pools import as_pool
-from ally_fast.pools.chunks import chunk_size, chunks
-from ally_fast.pools.finite import nonfinite_error
-from ally_fast.pools.pool import Pool
+from ally_fast.pools.chunks import chunk_size
+from ally_fast.pools.pool import Pool, device_of_pool, stream_of_pool
 from ally_fast.progress import Progress
 
 
@@ -50,7 +49,7 @@ def kmeans(
     ----------
     embeddings : array, shape (n, d), or pool
         float16, bfloat16, float32, float64 or integers; NumPy, ``np.memmap``, anything with
-        ``__dlpack__``, any strides; or a pool of `ally_fast.pools`.
+        ``__dlpack__``, on the CPU or a GPU, any strides; or a pool of `ally_fast.pools`.
     k : int
         Number of clusters, ``1 <= k <= n``.
     train_size : "auto", None or int
@@ -62,8 +61,8 @@ def kmeans(
         Cosine: rows and centroids are scaled to unit length; the pool is not copied.
     engine : "auto", "native", "faiss" or "sklearn"
         "auto" is the native engine.
-    device : "auto", "cpu", "cuda" or "cuda:N"
-        Where to compute; this version computes on the CPU.
+    device : "auto", "cpu", "cuda", "cuda:N"
+        Where to compute; "auto": where the embeddings are.
     seed : int
         Of the draw and the start.
     chunk_rows : int, optional
@@ -102,17 +101,17 @@ def kmeans(
     seed = checks.seed(seed)
     chunk_size(pool, chunk_rows)
     size = training_size(train_size, k, pool.n)
-    device = choose_device(device)
+    devices = choose_devices(device, device_of_pool(pool))
     trained = train(
         pool,
         k,
-        engine=choose_engine(engine),
+        engine=choose_engine(engine, devices, stream_of_pool(pool)),
         size=size,
         max_iter=max_iter,
         tol=tol,
         normalize=normalize,
         seed=seed,
-        device=device,
+        device=",".join(devices),
         eligible=None,
         progress=progress,
     )
@@ -136,7 +135,7 @@ def train(
 ) -> KMeansResult:
     """Draw training rows among the eligible ones and train; arguments are checked already."""
     started = time.perf_counter()
-    rows = training_rows(
+    rows = engine.training_rows(
         pool, size, seed=seed, eligible=eligible, normalize=normalize, progress=progress
     )
     sampled = time.perf_counter()
@@ -150,7 +149,7 @@ def train(
         train_rows=size,
         engine=engine.name,
         device=device,
-        isa=_settings.isa(),
+        isa=engine.isa,
         seed=seed,
         seconds=seconds,
     )
@@ -205,13 +204,9 @@ def assign(
     normalize = checks.choice(metric, "metric", METRICS) == "cosine"
     matrix = checked_centroids(centroids, None, pool.d, normalize)
     rows_at_once = chunk_size(pool, chunk_rows)
-    choose_device(device)
-    assigner = NativeAssigner(matrix, normalize)
-    assignments = np.empty(pool.n, np.int32)
-    with Progress(progress, pool.n, "assign") as bar:
-        for lo, hi in chunks(pool.n, rows_at_once):
-            assignments[lo:hi], finite = assigner(pool.read(lo, hi), None)
-            if not finite:
-                raise nonfinite_error(pool, None)
-            bar.advance(hi - lo)
+    devices = choose_devices(device, device_of_pool(pool))
+    assigners = choose_engine("native", devices, stream_of_pool(pool)).assigners(
+        matrix, normalize=normalize
+    )
+    assignments = assign_pool(pool, assigners, None, chunk_rows=rows_at_once, progress=progress)
     return to_family(assignments, getattr(pool, "family", NUMPY))

@@ -19,10 +19,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import SupportsFloat
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, SupportsFloat, TypeAlias
 
 from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.ops.assign import assign, centroid_table
@@ -41,24 +38,26 @@ ROUNDS, LAST_ROUNDS = 8, 2  # of relocation, two iterations each: at the start, 
 MANY = 2048  # centroids; above: first assignments by way of coarse clusters, no relocation
 MOVED_SHARE, LAST_MOVED_SHARE = 16, 64  # a round moves one centroid in so many
 
+Array: TypeAlias = Any  # an ndarray or a DeviceArray; all of a training are in the same memory
+
 
 @dataclass(frozen=True)
 class _State:
     """After an iteration: the clusters' rows, and the means they led to."""
 
-    centroids: NDArray[np.float32]
-    assignments: NDArray[np.int32]
-    counts: NDArray[np.int64]
-    spread: NDArray[np.float64]
+    centroids: Array
+    assignments: Array
+    counts: Array
+    spread: Array
     inertia: SupportsFloat  # may have to be waited for
 
 
-def fit_lloyd(rows: NDArray[np.float32], k: int, options: FitOptions, *, lookahead: int = 0) -> Fit:
+def fit_lloyd(rows: Array, k: int, options: FitOptions, *, lookahead: int = 0) -> Fit:
     """Train `k` centroids on float32 rows that come in random order.
 
     Parameters
     ----------
-    rows : ndarray of float32, shape (t, d), contiguous, finite
+    rows : ndarray or DeviceArray of float32, shape (t, d), contiguous, finite
         In random order, so that every prefix is a sample. Unit rows with ``options.normalize``.
     k : int
         ``1 <= k <= t``.
@@ -92,7 +91,7 @@ class _Trainer:
 
     def __init__(
         self,
-        rows: NDArray[np.float32],
+        rows: Array,
         normalize: bool,
         advance: Callable[[int], None],
         max_iter: int,
@@ -107,8 +106,8 @@ class _Trainer:
 
     def run(
         self,
-        centroids: NDArray[np.float32],
-        known: NDArray[np.int32] | None,
+        centroids: Array,
+        known: Array,
         tol: float,
         rounds: int,
         moves: int,
@@ -135,7 +134,7 @@ class _Trainer:
                 state, near = tried, tried_near
         return self._iterate(state, near, self._left, tol)
 
-    def _iterate(self, state: _State, near: NDArray[np.int32], most: int, tol: float) -> _State:
+    def _iterate(self, state: _State, near: Array, most: int, tol: float) -> _State:
         """Iterate until inertia falls by less than `tol` of itself, at most `most` times.
 
         The lists of near centroids may be a few iterations old.
@@ -160,9 +159,7 @@ class _Trainer:
         self._left -= 1
         self._advance(1)
 
-    def _step(
-        self, state: _State, centroids: NDArray[np.float32], near: NDArray[np.int32]
-    ) -> _State:
+    def _step(self, state: _State, centroids: Array, near: Array) -> _State:
         """Assign rows to `centroids`, those `near` their clusters in `state`, and update."""
         table = centroid_table(centroids)
         if 2 * near.shape[1] >= len(centroids):
@@ -171,10 +168,10 @@ class _Trainer:
 
     def _first_assignments(
         self,
-        centroids: NDArray[np.float32],
-        near: NDArray[np.int32],
-        known: NDArray[np.int32] | None,
-    ) -> NDArray[np.int32]:
+        centroids: Array,
+        near: Array,
+        known: Array,
+    ) -> Array:
         """Assign rows to their nearest centroids, those with `known` clusters near these."""
         if known is None:
             return _assign_all(self._rows, centroids, near)
@@ -182,7 +179,7 @@ class _Trainer:
         again = assign_among(first, centroid_table(centroids), known, near)
         return join(again, _assign_all(rest, centroids, near))
 
-    def _update(self, centroids: NDArray[np.float32], assignments: NDArray[np.int32]) -> _State:
+    def _update(self, centroids: Array, assignments: Array) -> _State:
         """Return the means of the clusters."""
         means, counts, spread, inertia = centroid_update(
             self._rows, assignments, centroids, normalize=self._normalize
@@ -190,9 +187,7 @@ class _Trainer:
         return _State(means, assignments, counts, spread, inertia)
 
 
-def _assign_all(
-    rows: NDArray[np.float32], centroids: NDArray[np.float32], near: NDArray[np.int32]
-) -> NDArray[np.int32]:
+def _assign_all(rows: Array, centroids: Array, near: Array) -> Array:
     """Assign rows to their nearest centroids, of many centroids nearly always."""
     k = len(centroids)
     table = centroid_table(centroids)
@@ -207,7 +202,7 @@ def _assign_all(
     return assign_among(rows, table, found, near)
 
 
-def _near(queries: NDArray[np.float32], centroids: NDArray[np.float32]) -> NDArray[np.int32]:
+def _near(queries: Array, centroids: Array) -> Array:
     """Return the centroids near each query."""
     k = len(centroids)
     length = LIST_LENGTH if k <= MANY else LIST_LENGTH // 2

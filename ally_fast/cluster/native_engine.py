@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
+from ally_fast.cluster.host_engine import HostAssigner, HostEngine
 from ally_fast.cluster.lloyd import fit_lloyd
 from ally_fast.ops.assign import assign, centroid_table
 from ally_fast.pools.pool import Rows
 
 
-class NativeEngine:
-    """k-means of this package."""
+class NativeEngine(HostEngine):
+    """k-means of this package, on the CPU."""
 
     name = "native"
 
@@ -20,9 +24,9 @@ class NativeEngine:
         """Train centroids, see `fit_lloyd`."""
         return fit_lloyd(rows, k, options)
 
-    def assigner(self, centroids: NDArray[np.float32], *, normalize: bool) -> NativeAssigner:
+    def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
         """Pack the centroids once."""
-        return NativeAssigner(centroids, normalize)
+        return [HostAssigner(NativeAssigner(centroids, normalize))]
 
 
 class NativeAssigner:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast._optional import require
+from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
+from ally_fast.cluster.host_engine import HostAssigner, HostEngine
 from ally_fast.cluster.loaded_rows import loaded, unit_rows
 from ally_fast.pools.pool import Rows
 
 
-class SklearnEngine:
+class SklearnEngine(HostEngine):
     """``sklearn.cluster.KMeans`` with its k-means++ start, one run."""
 
     name = "sklearn"
 
     def __init__(self) -> None:
+        super().__init__()
         require("sklearn", "sklearn", "engine='sklearn'")
 
     def fit(self, rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
@@ -42,9 +46,9 @@ class SklearnEngine:
             centroids = unit_rows(centroids)
         return Fit(centroids, float(kmeans.inertia_), int(kmeans.n_iter_))
 
-    def assigner(self, centroids: NDArray[np.float32], *, normalize: bool) -> SklearnAssigner:
+    def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
         """Keep the centroids."""
-        return SklearnAssigner(centroids, normalize)
+        return [HostAssigner(SklearnAssigner(centroids, normalize))]
 
 
 class SklearnAssigner:

@@ -2,59 +2,80 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _cpu, _settings
 
+if TYPE_CHECKING:
+    from ally_fast._cuda import DeviceArray, Stream
+
 CentroidTable = _cpu.CentroidTable
 AssignStats = _cpu.AssignStats
 
 
-def centroid_table(centroids: NDArray[Any]) -> CentroidTable:
-    """Pack centroids, shape (k, d), float32 or float64, finite, for the instruction set in use."""
-    return CentroidTable(np.ascontiguousarray(centroids), _settings.isa())
+def centroid_table(centroids: Any) -> Any:
+    """Pack finite centroids, shape (k, d), float32 or float64, for what computes where they are."""
+    if isinstance(centroids, np.ndarray):
+        return CentroidTable(np.ascontiguousarray(centroids), _settings.isa())
+    from ally_fast import _cuda
+
+    return _cuda.CentroidTable(centroids)
 
 
 def assign(
-    rows: NDArray[Any],
-    table: CentroidTable,
+    rows: Any,
+    table: Any,
     *,
     bf16: bool = False,
     normalize: bool = False,
-    positions: NDArray[np.int64] | None = None,
+    positions: Any = None,
     certify: bool = True,
-) -> tuple[NDArray[np.int32], AssignStats]:
+) -> tuple[Any, Any]:
     """Assign each row to its nearest centroid by the exact rule of `squared_distances`.
 
     Equivalent to ``argmin`` over the table of `squared_distances`, lowest index on a tie.
 
     Parameters
     ----------
-    rows : ndarray, shape (m, d)
+    rows : ndarray or DeviceArray, shape (m, d)
         float16, float32 or float64, or uint16 bits of bfloat16 with `bf16`; any strides.
     table : CentroidTable
-        From `centroid_table`.
+        From `centroid_table`, of centroids in the same memory.
     bf16, normalize : bool
         The rows are bfloat16 bits; rows are scaled to unit length first.
-    positions : ndarray of int64, optional
+    positions : ndarray or DeviceArray of int64, optional
         Assign ``rows[positions]`` only.
     certify : bool
         False keeps the low-precision winners: not exact, for measurements only.
 
     Returns
     -------
-    assignments : ndarray of int32
+    assignments : ndarray or DeviceArray of int32
         -1 for a row with a NaN or infinite feature.
     stats : AssignStats
-        How many rows were uncertain after the fast pass, and how many were not finite.
+        How many rows were uncertain after the fast pass, and how many were not finite. Of rows in
+        device memory a DeviceArray of int64: uncertain, candidates, not finite, the first such.
 
     Notes
     -----
-    O(m k d) time in low precision. The answer does not depend on instruction set or threads.
+    O(m k d) time in low precision. The answer does not depend on device, instruction set or
+    threads.
     """
+    if not isinstance(rows, np.ndarray):
+        counts = device_stats(rows.stream)
+        found = assign_on_device(
+            rows,
+            table,
+            counts,
+            bf16=bf16,
+            normalize=normalize,
+            positions=positions,
+            certify=certify,
+        )
+        return found, counts
     count = len(rows) if positions is None else len(positions)
     assignments = np.empty(count, np.int32)
     stats = _cpu.assign(
@@ -68,6 +89,46 @@ def assign(
         certify=certify,
     )
     return assignments, stats
+
+
+def device_stats(stream: Stream) -> DeviceArray:
+    """Return the counts of `assign_on_device` before any row, shape (4,)."""
+    from ally_fast import _cuda
+
+    return _cuda.DeviceArray.from_host(np.array([0, 0, 0, -1], np.int64), stream)
+
+
+def assign_on_device(
+    rows: DeviceArray,
+    table: Any,
+    stats: DeviceArray,
+    *,
+    bf16: bool = False,
+    normalize: bool = False,
+    positions: DeviceArray | None = None,
+    mask: DeviceArray | None = None,
+    out: DeviceArray | None = None,
+    certify: bool = True,
+) -> DeviceArray:
+    """Queue `assign` on the rows' stream; rows where `mask` is 0 get -1. Adds to `stats`."""
+    from ally_fast import _cuda
+
+    if out is None:
+        count = len(rows) if positions is None else len(positions)
+        out = _cuda.DeviceArray.empty((count,), np.int32, rows.stream)
+    _cuda.assign(
+        rows,
+        table,
+        out,
+        stats,
+        bf16=bf16,
+        normalize=normalize,
+        positions=positions,
+        mask=mask,
+        certify=certify,
+        kernel=_settings.cuda_kernel(),
+    )
+    return out
 
 
 def squared_distances(

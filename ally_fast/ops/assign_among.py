@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from numpy.typing import NDArray
 
 from ally_fast import _cpu, _settings
-from ally_fast._cpu import CentroidTable
+
+if TYPE_CHECKING:
+    from ally_fast import _cuda
+
+    Table = _cpu.CentroidTable | _cuda.CentroidTable
 
 
-def nearest_lists(
-    queries: NDArray[np.float32], table: CentroidTable, length: int
-) -> NDArray[np.int32]:
+def nearest_lists(queries: Any, table: Table, length: int) -> Any:
     """Return the `length` centroids nearest to each query, as ascending indices.
 
     Parameters
     ----------
-    queries : ndarray of float32, shape (q, d), contiguous, finite
+    queries : ndarray or DeviceArray of float32, shape (q, d), contiguous, finite
     table : CentroidTable
         k centroids.
     length : int
@@ -27,20 +30,21 @@ def nearest_lists(
     ndarray of int32, shape (q, length)
         Nearest by (squared distance, index), exactly.
     """
-    return _cpu.nearest_lists(queries, table, length, threads=_settings.threads())
+    if isinstance(table, _cpu.CentroidTable):
+        return _cpu.nearest_lists(queries, table, length, threads=_settings.threads())
+    from ally_fast import _cuda
+
+    lists = _cuda.DeviceArray.empty((len(queries), length), np.int32, queries.stream)
+    _cuda.nearest_lists(queries, table, length, lists)
+    return lists
 
 
-def assign_among(
-    rows: NDArray[np.float32],
-    table: CentroidTable,
-    previous: NDArray[np.int32],
-    lists: NDArray[np.int32],
-) -> NDArray[np.int32]:
+def assign_among(rows: Any, table: Table, previous: Any, lists: Any) -> Any:
     """Assign each row to the nearest of the centroids listed for its previous cluster.
 
     Parameters
     ----------
-    rows : ndarray of float32, shape (t, d), contiguous, finite
+    rows : ndarray or DeviceArray of float32, shape (t, d), contiguous, finite
     table : CentroidTable
         k centroids.
     previous : ndarray of int32, shape (t,)
@@ -57,4 +61,10 @@ def assign_among(
     -----
     O(t length d) time in low precision.
     """
-    return _cpu.assign_among(rows, table, previous, lists, threads=_settings.threads())
+    if isinstance(table, _cpu.CentroidTable):
+        return _cpu.assign_among(rows, table, previous, lists, threads=_settings.threads())
+    from ally_fast import _cuda
+
+    assignments = _cuda.DeviceArray.empty((len(rows),), np.int32, rows.stream)
+    _cuda.assign_among(rows, table, previous, lists, assignments)
+    return assignments

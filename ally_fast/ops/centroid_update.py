@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, SupportsFloat
+
 import numpy as np
-from numpy.typing import NDArray
 
 from ally_fast import _cpu, _settings
 
 
 def centroid_update(
-    rows: NDArray[np.float32],
-    assignments: NDArray[np.int32],
-    centroids: NDArray[np.float32],
-    *,
-    normalize: bool,
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64], float]:
+    rows: Any, assignments: Any, centroids: Any, *, normalize: bool
+) -> tuple[Any, Any, Any, SupportsFloat]:
     """Return the means of the clusters as new centroids; each empty one halves one of large spread.
 
     Equivalent to the mean of ``rows[assignments == c]`` for each cluster, and the sum of squared
@@ -22,7 +19,8 @@ def centroid_update(
 
     Parameters
     ----------
-    rows : ndarray of float32, shape (t, d), contiguous
+    rows : ndarray or DeviceArray of float32, shape (t, d), contiguous
+        All arrays are in the same memory, and so is the answer.
     assignments : ndarray of int32, shape (t,)
         In ``[0, k)``.
     centroids : ndarray of float32, shape (k, d), contiguous
@@ -39,7 +37,7 @@ def centroid_update(
     spread : ndarray of float64, shape (k,)
         Sum of squared distances to the mean; 0 for copies of one row.
     inertia : float
-        Sum of the spreads.
+        Sum of the spreads; in device memory a number that ``float`` waits for.
 
     Notes
     -----
@@ -47,6 +45,18 @@ def centroid_update(
     segments are added in order. Spreads are added in the order of `squared_distances`. The same
     answer for any number of threads. O(t d) time.
     """
-    return _cpu.centroid_update(
-        rows, assignments, centroids, normalize, threads=_settings.threads()
+    if isinstance(rows, np.ndarray):
+        return _cpu.centroid_update(
+            rows, assignments, centroids, normalize, threads=_settings.threads()
+        )
+    from ally_fast import _cuda
+
+    k, stream = len(centroids), rows.stream
+    updated = _cuda.DeviceArray.empty(centroids.shape, np.float32, stream)
+    counts = _cuda.DeviceArray.empty((k,), np.int64, stream)
+    spread = _cuda.DeviceArray.empty((k,), np.float64, stream)
+    inertia = _cuda.DeviceArray.empty((1,), np.float64, stream)
+    _cuda.centroid_update(
+        rows, assignments, centroids, updated, counts, spread, inertia, normalize=normalize
     )
+    return updated, counts, spread, _cuda.LateScalar(inertia)

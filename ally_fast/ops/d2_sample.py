@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
 
 from ally_fast import _cpu, _settings
 
 
-def d2_sample(rows: NDArray[np.float32], k: int, seed: int) -> NDArray[np.int64]:
+def d2_sample(rows: Any, k: int, seed: int) -> Any:
     """Draw `k` rows, each with probability proportional to its squared distance to those before.
 
     Parameters
     ----------
-    rows : ndarray of float32, shape (t, d), contiguous, finite
+    rows : ndarray or DeviceArray of float32, shape (t, d), contiguous, finite
     k : int
         ``1 <= k <= t``.
     seed : int
@@ -21,7 +22,7 @@ def d2_sample(rows: NDArray[np.float32], k: int, seed: int) -> NDArray[np.int64]
 
     Returns
     -------
-    ndarray of int64, shape (k,)
+    ndarray or DeviceArray of int64, shape (k,)
         Distinct positions in `rows`, in the order drawn. With fewer than `k` distinct rows, the
         rest are the lowest positions not taken.
 
@@ -31,4 +32,10 @@ def d2_sample(rows: NDArray[np.float32], k: int, seed: int) -> NDArray[np.int64]
     weight to the stale one. About one assignment pass over the rows in all. Source: Arthur,
     Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
     """
-    return _cpu.d2_sample(rows, k, seed, isa=_settings.isa(), threads=_settings.threads())
+    if isinstance(rows, np.ndarray):
+        return _cpu.d2_sample(rows, k, seed, isa=_settings.isa(), threads=_settings.threads())
+    from ally_fast import _cuda
+
+    positions = _cuda.DeviceArray.empty((k,), np.int64, rows.stream)
+    _cuda.d2_sample(rows, positions, seed)
+    return positions

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
 
 from ally_fast import _cpu, _settings
 
 
-def relocate(
-    centroids: NDArray[np.float32],
-    counts: NDArray[np.int64],
-    spread: NDArray[np.float64],
-    lists: NDArray[np.int32],
-    moves: int,
-) -> NDArray[np.float32]:
+def relocate(centroids: Any, counts: Any, spread: Any, lists: Any, moves: int) -> Any:
     """Move up to `moves` centroids: the cheapest to remove each split a cluster of large spread.
 
     Removing a cluster costs what merging it with a listed one adds to inertia, ``n m / (n + m) D``
@@ -22,7 +17,8 @@ def relocate(
 
     Parameters
     ----------
-    centroids : ndarray of float32, shape (k, d), contiguous, finite
+    centroids : ndarray or DeviceArray of float32, shape (k, d), contiguous, finite
+        All arrays are in the same memory, and so is the answer.
     counts, spread : ndarray of int64 and float64, shape (k,)
         Rows of each cluster and their sum of squared distances to its mean.
     lists : ndarray of int32, shape (k, length)
@@ -39,4 +35,10 @@ def relocate(
     -----
     O(k length d) time. The same answer for any number of threads.
     """
-    return _cpu.relocate(centroids, counts, spread, lists, moves, threads=_settings.threads())
+    if isinstance(centroids, np.ndarray):
+        return _cpu.relocate(centroids, counts, spread, lists, moves, threads=_settings.threads())
+    from ally_fast import _cuda
+
+    moved = _cuda.DeviceArray.empty(centroids.shape, np.float32, centroids.stream)
+    _cuda.relocate(centroids, counts, spread, lists, moves, moved)
+    return moved

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 
-def take_rows(rows: NDArray[Any], positions: NDArray[np.int64]) -> NDArray[Any]:
-    """Return a contiguous copy of ``rows[positions]``."""
-    return rows[positions]
+def take_rows(rows: Any, positions: Any) -> Any:
+    """Return a contiguous copy of ``rows[positions]``, where the rows are."""
+    return rows[positions] if isinstance(rows, np.ndarray) else rows.take(positions)
 
 
-def join(first: NDArray[Any], rest: NDArray[Any]) -> NDArray[Any]:
-    """Return `first` followed by `rest`, both of shape (n,) and one dtype."""
-    return np.concatenate([first, rest])
+def join(first: Any, rest: Any) -> Any:
+    """Return `first` followed by `rest`, both of shape (n,) and one dtype, in one memory."""
+    return np.concatenate([first, rest]) if isinstance(first, np.ndarray) else first.join(rest)

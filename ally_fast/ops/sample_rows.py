@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _cpu, _settings
+
+if TYPE_CHECKING:
+    from ally_fast._cuda import DeviceArray, Stream
 
 
 def sample_rows(
@@ -24,3 +29,18 @@ def sample_rows(
     parts of a pool can be drawn apart and merged. O(n) time, O(size) memory.
     """
     return _cpu.sample_rows(n, size, seed, eligible=eligible, threads=_settings.threads())
+
+
+def sample_rows_on_device(
+    n: int, size: int, seed: int, stream: Stream, eligible: NDArray[np.bool_] | None = None
+) -> DeviceArray:
+    """Draw the same rows as `sample_rows`, in device memory."""
+    from ally_fast import _cuda
+
+    drawn = _cuda.DeviceArray.empty((size,), np.int64, stream)
+    if eligible is None:
+        _cuda.sample_rows(drawn, n, seed)
+    else:
+        mask = _cuda.DeviceArray.from_host(eligible, stream)
+        _cuda.sample_rows(drawn, n, seed, mask, int(np.count_nonzero(eligible)))
+    return drawn

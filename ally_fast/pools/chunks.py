@@ -6,20 +6,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from ally_fast import checks
-from ally_fast.pools.pool import Pool
+from ally_fast.pools.pool import Pool, device_of_pool
 
 _CHUNK_BYTES = 64 << 20
 _FEWEST_ROWS = 16384
+_DEVICE_ROWS = 1 << 22  # on a GPU rows are not moved: few calls, each with work for all of it
 
 
 def chunk_size(pool: Pool, chunk_rows: Any) -> int:
-    """Return the rows to read at once: `chunk_rows`, or about 64 MiB of them."""
+    """Return the rows to read at once: `chunk_rows`, or about 64 MiB of them; on a GPU 2**22."""
     if chunk_rows is not None:
         return checks.integer(chunk_rows, "chunk_rows", 1)
+    if device_of_pool(pool) != "cpu":
+        return _DEVICE_ROWS
     return max(_FEWEST_ROWS, _CHUNK_BYTES // max(1, pool.d * pool.itemsize))
 
 
-def chunks(n: int, rows: int) -> Iterator[tuple[int, int]]:
-    """Yield (lo, hi) that cover [0, n) in order."""
-    for lo in range(0, n, rows):
+def chunks(n: int, rows: int, first: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield (lo, hi) that cover [first, n) in order."""
+    for lo in range(first, n, rows):
         yield lo, min(n, lo + rows)

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast._optional import require
+from ally_fast.device_arrays import device_of
 from ally_fast.pools.array_pool import ArrayPool
+from ally_fast.pools.device_pool import DevicePool
 from ally_fast.pools.parquet_pool import ParquetPool, missing, open_parquet
 from ally_fast.pools.pool import Pool
 
@@ -23,8 +25,10 @@ _KEYED = re.compile(r"(?P<path>.+\.(?:npz|parquet|csv)):(?P<key>.+)", re.IGNOREC
 
 
 def as_pool(embeddings: Any, name: str = "embeddings") -> Pool:
-    """Return `embeddings` itself if it is a pool, else an `ArrayPool` over it."""
-    return embeddings if isinstance(embeddings, Pool) else ArrayPool(embeddings, name)
+    """Return `embeddings` itself if it is a pool, else one over it, where it is."""
+    if isinstance(embeddings, Pool):
+        return embeddings
+    return ArrayPool(embeddings, name) if device_of(embeddings) == "cpu" else DevicePool(embeddings)
 
 
 def split_source(source: str | os.PathLike[str]) -> tuple[str, str | None, str]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ally_fast.device_arrays import to_host
+
+if TYPE_CHECKING:
+    from ally_fast._cuda import Stream
 
 
 @dataclass(frozen=True)
@@ -15,13 +20,13 @@ class Rows:
 
     Attributes
     ----------
-    array : ndarray, shape (m, d)
+    array : ndarray or DeviceArray, shape (m, d)
         Aligned, in the machine's byte order, any strides; may be a view of the caller's memory.
     bf16 : bool
         True if `array` is uint16 that holds bfloat16.
     """
 
-    array: NDArray[Any]
+    array: Any
     bf16: bool
 
 
@@ -53,6 +58,17 @@ class Pool(Protocol):
         ...
 
 
+def device_of_pool(pool: Pool) -> str:
+    """Return where the rows of a pool are: "cpu", or "cuda:N" if it says so."""
+    return str(getattr(pool, "device", "cpu"))
+
+
+def stream_of_pool(pool: Pool) -> Stream | None:
+    """Return the stream that rows in device memory are used on; None for rows in host memory."""
+    stream: Stream | None = getattr(pool, "stream", None)
+    return stream
+
+
 def computable(array: NDArray[Any], bf16: bool) -> Rows:
     """Return rows in a form the core computes on, copied only if they are not in one.
 
@@ -70,6 +86,7 @@ def computable(array: NDArray[Any], bf16: bool) -> Rows:
 
 def as_float(rows: Rows) -> NDArray[Any]:
     """Return rows as float32 (float64 if they are that), bfloat16 decoded; a new array."""
+    array = to_host(rows.array)
     if rows.bf16:
-        return (rows.array.astype(np.uint32) << 16).view(np.float32)
-    return rows.array.astype(np.float64 if rows.array.dtype == np.float64 else np.float32)
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return array.astype(np.float64 if array.dtype == np.float64 else np.float32)

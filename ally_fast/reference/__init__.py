@@ -3,9 +3,11 @@
 Nothing in ``ally_fast`` imports this package, and it imports nothing of ``ally_fast``.
 """
 
+from . import dual_ascent
 from .assign import assign
 from .centroid_update import centroid_update, cluster_sums, segment_sums
 from .d2_sample import d2_probabilities
+from .k_center_greedy import k_center_greedy
 from .philox import philox4x32
 from .radius_filter import radius_filter
 from .relocate import relocate, removal_costs
@@ -26,6 +28,8 @@ __all__ = [
     "centroid_update",
     "cluster_sums",
     "d2_probabilities",
+    "dual_ascent",
+    "k_center_greedy",
     "normalize_rows",
     "paired_squared_distance",
     "philox4x32",

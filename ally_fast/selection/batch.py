@@ -21,6 +21,9 @@ class Batch:
     ranks: NDArray[np.int64]
 
 
+EMPTY = Batch(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int32), np.empty(0, np.int64))
+
+
 @dataclass(frozen=True)
 class Offers:
     """Entries of a shortlist, by cluster and best first: the order in which clusters offer rows."""

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import as_array
-from ally_fast.ops.assign import CentroidTable
-from ally_fast.ops.radius_filter import radius_filter
+from ally_fast.cluster.engine import Nearness
+from ally_fast.device_arrays import host_copy, to_host
 from ally_fast.pools.chunks import chunks
 from ally_fast.pools.pool import Pool
 from ally_fast.progress import Progress
@@ -24,7 +24,7 @@ def excluded_mask(exclude: Any, n: int) -> NDArray[np.bool_]:
     ValueError, TypeError
         If `exclude` is neither a mask of `n` booleans nor integer indices in ``[0, n)``.
     """
-    given = as_array(exclude, "exclude", ndim=1, allow_bool=True).array
+    given = as_array(host_copy(exclude), "exclude", ndim=1, allow_bool=True).array
     if given.dtype == np.bool_:
         if len(given) != n:
             raise ValueError(f"exclude: got a mask of {len(given)}, needs one of {n} (the rows)")
@@ -59,29 +59,20 @@ def eligible_mask(
 
 def drop_rows_near(
     pool: Pool,
-    table: CentroidTable,
-    radius: float,
+    near: Nearness,
     eligible: NDArray[np.bool_] | None,
     *,
-    normalize: bool,
     chunk_rows: int,
     progress: bool,
 ) -> NDArray[np.bool_]:
-    """Return the eligible rows farther than `radius` from every point of `table`."""
+    """Return the eligible rows that are not `near`; a row that is not finite is near nothing."""
     eligible = np.ones(pool.n, np.bool_) if eligible is None else eligible
+    late: list[tuple[int, int, Any]] = []  # in device memory: fetched once all is queued
     with Progress(progress, pool.n, "radius") as bar:
         for lo, hi in chunks(pool.n, chunk_rows):
-            positions = np.flatnonzero(eligible[lo:hi])
-            if len(positions):
-                rows = pool.read(lo, hi)
-                near = radius_filter(
-                    rows.array,
-                    table,
-                    radius,
-                    bf16=rows.bf16,
-                    normalize=normalize,
-                    positions=positions,
-                )
-                eligible[lo + positions[near]] = False
+            if eligible[lo:hi].any():
+                late.append((lo, hi, near(pool.read(lo, hi))))
             bar.advance(hi - lo)
+    for lo, hi, found in late:
+        eligible[lo:hi] &= ~to_host(found)
     return eligible

@@ -1,57 +1,51 @@
-"""The pass over the pool: assign each chunk, keep what can still be in the batch."""
+"""The pass over the pool that keeps what can still be in the batch."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.engine import Assigner
+from ally_fast.cluster.pool_pass import assign_chunks
 from ally_fast.ops.shortlist import Shortlist
 from ally_fast.pools.chunks import chunks
-from ally_fast.pools.finite import nonfinite_error
 from ally_fast.pools.pool import Pool
-from ally_fast.progress import Progress
 from ally_fast.selection.scores import Scores
 
 
 def scan(
     pool: Pool,
     scores: Scores,
-    assigner: Assigner,
+    assigners: Sequence[Assigner],
     eligible: NDArray[np.bool_] | None,
+    weights: NDArray[np.float64],
+    b: int,
     *,
-    shortlist: Shortlist | None,
-    assignments: NDArray[np.int32] | None,
     chunk_rows: int,
     progress: bool,
-) -> None:
-    """Assign every eligible row; push it to `shortlist` and note it in `assignments`, if given.
+) -> Shortlist:
+    """Assign every eligible row and return the shortlist of all of them.
 
-    Rows that are not eligible are not read; `assignments` has -1 there.
+    Each assigner collects what it saw, where it saw it; that is merged at the end.
 
     Raises
     ------
     ValueError
         If an eligible row is not finite.
     """
-    with Progress(progress, pool.n, "assign") as bar:
-        for lo, hi in chunks(pool.n, chunk_rows):
-            positions = None if eligible is None else np.flatnonzero(eligible[lo:hi])
-            if positions is not None and len(positions) == hi - lo:
-                positions = None
-            if positions is None or len(positions):
-                found, finite = assigner(pool.read(lo, hi), positions)
-                if not finite:
-                    raise nonfinite_error(pool, eligible)
-                if assignments is not None:
-                    assignments[lo:hi][... if positions is None else positions] = found
-                if shortlist is not None:
-                    values = scores.read(lo, hi)
-                    if positions is None:
-                        shortlist.push(found, values, first=lo)
-                    else:
-                        shortlist.push(found, values[positions], indices=lo + positions)
-            bar.advance(hi - lo)
+    collectors = [assigner.shortlister(len(weights), b, weights) for assigner in assigners]
+
+    def take(part: int, found: Any, lo: int, hi: int) -> None:
+        collectors[part].push(found, scores.read(lo, hi, assigners[part].device), lo)
+
+    assign_chunks(pool, assigners, eligible, take, chunk_rows=chunk_rows, progress=progress)
+    shortlist = Shortlist(len(weights), b, weights)
+    for collector in collectors:
+        collector.merge_into(shortlist)
+    return shortlist
 
 
 def push_all(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ally_fast.arrays import as_array
+from ally_fast.arrays import ArrayView, as_array
+from ally_fast.device_arrays import DeviceView, as_device_array, device_of, to_host
+from ally_fast.ops.shortlist import count_nonfinite
 from ally_fast.pools.chunks import chunks
 
 _CHECK_ROWS = 1 << 20
@@ -19,7 +21,7 @@ class Scores:
     Parameters
     ----------
     dual_scores : array, shape (n,)
-        Any dtype of numbers; never copied as a whole and never changed.
+        Any dtype of numbers, in any memory; never copied as a whole and never changed.
     n : int
         Rows of the pool.
 
@@ -30,25 +32,45 @@ class Scores:
     """
 
     def __init__(self, dual_scores: Any, n: int) -> None:
-        view = as_array(dual_scores, "dual_scores", ndim=1)
+        self.device = device_of(dual_scores)
+        view: ArrayView | DeviceView
+        if self.device == "cpu":
+            view = as_array(dual_scores, "dual_scores", ndim=1)
+        else:
+            view = as_device_array(dual_scores, "dual_scores", ndim=1)
+            if view.array.strides != (view.array.dtype.itemsize,):
+                view = replace(view, array=view.array.take())
         if len(view.array) != n:
             raise ValueError(f"dual_scores: got {len(view.array)}, needs one for each of {n} rows")
-        self._array, self._bf16 = view.array, view.bf16
-        count, first = 0, -1
-        for lo, hi in chunks(n, _CHECK_ROWS):
-            bad = ~np.isfinite(self.read(lo, hi))
-            if bad.any():
-                first = lo + int(bad.argmax()) if first < 0 else first
-                count += int(bad.sum())
+        self._array: Any = view.array
+        self._bf16 = view.bf16
+        count, first = self._nonfinite(n)
         if count:
             raise ValueError(
                 f"dual_scores: {count} of {n} are NaN or infinite, the first is row {first}; "
                 "needs finite values"
             )
 
-    def read(self, lo: int, hi: int) -> NDArray[np.float64]:
-        """Return scores ``lo`` to ``hi`` (exclusive), contiguous."""
-        part = self._array[lo:hi]
+    def _nonfinite(self, n: int) -> tuple[int, int]:
+        """Return how many scores are not finite, and the first of them (-1: none)."""
+        if self.device != "cpu":
+            return count_nonfinite(self._array, bf16=self._bf16)
+        count, first = 0, -1
+        for lo, hi in chunks(n, _CHECK_ROWS):
+            bad = ~np.isfinite(self.read(lo, hi))
+            if bad.any():
+                first = lo + int(bad.argmax()) if first < 0 else first
+                count += int(bad.sum())
+        return count, first
+
+    def read(self, lo: int, hi: int, device: str = "cpu") -> Any:
+        """Return scores ``lo`` to ``hi`` (exclusive), contiguous: float64 in host memory.
+
+        Those on a `device` stay there, as they are, if that is where they are wanted.
+        """
+        if device != "cpu" and device == self.device and not self._bf16:
+            return self._array[lo:hi]
+        part = to_host(self._array[lo:hi])
         if self._bf16:
             part = (part.astype(np.uint32) << 16).view(np.float32)
         return np.ascontiguousarray(part, np.float64)

@@ -21,17 +21,17 @@ from ally_fast.cluster.arguments import (
 )
 from ally_fast.cluster.engine import Engine, choose_engine
 from ally_fast.cluster.kmeans import train
+from ally_fast.cluster.pool_pass import assign_pool
 from ally_fast.cluster.result import KMeansResult
 from ally_fast.cluster.training import training_size
-from ally_fast.device import choose_device
+from ally_fast.device import choose_devices
 from ally_fast.ops.assign import centroid_table, squared_distances
-from ally_fast.ops.shortlist import Shortlist
 from ally_fast.pools import as_pool
 from ally_fast.pools.chunks import chunk_size
-from ally_fast.pools.pool import Pool
+from ally_fast.pools.pool import Pool, device_of_pool, stream_of_pool
 from ally_fast.selection.allocation import Allocation
 from ally_fast.selection.assigned import batch_of_assigned
-from ally_fast.selection.batch import Batch, cut, offers
+from ally_fast.selection.batch import EMPTY, Batch, cut, offers
 from ally_fast.selection.clock import Clock
 from ally_fast.selection.eligibility import drop_rows_near, eligible_mask
 from ally_fast.selection.info import SelectionInfo
@@ -74,8 +74,8 @@ def select(
     ----------
     embeddings : array, shape (n, d), or pool
         float16, bfloat16, float32, float64 or integers; any strides; NumPy, ``np.memmap``,
-        anything with ``__dlpack__``; or a pool of `ally_fast.pools`. Rows that are not eligible
-        may hold anything.
+        anything with ``__dlpack__``, on the CPU or a GPU; or a pool of `ally_fast.pools`. Rows
+        that are not eligible may hold anything.
     dual_scores : array, shape (n,)
         Predicted dual variables, finite; higher is more informative.
     b : int
@@ -104,8 +104,9 @@ def select(
         Cosine: rows and centroids are scaled to unit length; the pool is not copied.
     engine : "auto", "native", "faiss" or "sklearn"
         Who trains and assigns; "auto" is the native engine. Everything after is the same code.
-    device : "auto", "cpu", "cuda" or "cuda:N"
-        Where to compute; this version computes on the CPU.
+    device : "auto", "cpu", "cuda", "cuda:N", or several CUDA devices
+        Where to compute. "auto": where the embeddings are. Rows in host memory stream to the
+        devices named, ``"cuda:0,cuda:1"`` say, of which each takes a part of the pool.
     seed : int
         Of the training sample and the start of k-means.
     chunk_rows : int, optional
@@ -140,12 +141,12 @@ def select(
     Source: ALLY, Algorithm 2 and section 4.1; radius: Appendix D.2; score cap: section 5.4. For
     clusters of at least ``b / k`` rows and ``k`` dividing ``b`` it is Algorithm 2.
 
-    With the native engine the answer is the same bit for bit on any instruction set, for any number
-    of threads and any chunk size. Memory beside the pool: training rows in float32, one chunk,
-    O(k d + b); 1 byte a row where rows are ineligible; 4 bytes a row with `radius`,
-    "proportional" or "sqrt"; with `radius` also the rows on offer, a few times `b`, more where many
-    are passed over. Time: about ``(training iterations * 256 k + n) k d`` multiply-adds at most,
-    most of them in low precision.
+    With the native engine the answer is the same bit for bit on any instruction set, on the CPU or
+    GPUs, for any number of threads and any chunk size. Memory beside the pool: training rows in
+    float32, one chunk, O(k d + b); 1 byte a row where rows are ineligible; 4 bytes a row with
+    `radius`, "proportional" or "sqrt"; with `radius` also the rows on offer, a few times `b`, more
+    where many are passed over. Time: about ``(training iterations * 256 k + n) k d`` multiply-adds
+    at most, most of them in low precision.
 
     Examples
     --------
@@ -174,10 +175,9 @@ def select(
     seed = checks.seed(seed)
     training_size(train_size, k, pool.n)
     rows_at_once = chunk_size(pool, chunk_rows)
-    device = choose_device(device)
-    isa = _settings.isa()
+    devices = choose_devices(device, device_of_pool(pool))
     _settings.threads()
-    runner = choose_engine(engine)
+    runner = choose_engine(engine, devices, stream_of_pool(pool))
     given = None if centroids is None else checked_centroids(centroids, k, pool.d, normalize)
     labeled = None
     if labeled_embeddings is not None:
@@ -191,21 +191,14 @@ def select(
     row_bytes = pool.d * pool.itemsize
     if labeled is not None and len(labeled) and radius is not None:
         bytes_read += _count(eligible, pool.n) * row_bytes
-        eligible = drop_rows_near(
-            pool,
-            centroid_table(labeled),
-            radius,
-            eligible,
-            normalize=normalize,
-            chunk_rows=rows_at_once,
-            progress=progress,
-        )
+        near = runner.nearness(labeled, radius, normalize=normalize)
+        eligible = drop_rows_near(pool, near, eligible, chunk_rows=rows_at_once, progress=progress)
         _check_eligible(eligible, pool.n, b, f" (radius {radius} around labeled_embeddings)")
     clock.lap("radius")
     eligible_rows = _count(eligible, pool.n)
 
     if given is not None or b == 0:
-        trained = _untrained(given, k, pool.d, runner, device, isa, seed)
+        trained = _untrained(given, k, pool.d, runner, ",".join(devices), seed)
     else:
         if eligible_rows < k:
             raise ValueError(f"k: got {k}, needs at most the {eligible_rows} eligible rows")
@@ -218,38 +211,41 @@ def select(
             tol=tol,
             normalize=normalize,
             seed=seed,
-            device=device,
+            device=",".join(devices),
             eligible=eligible,
             progress=progress,
         )
         bytes_read += trained.train_rows * row_bytes
         clock.skip(trained.seconds)
 
-    keep = b > 0 and (radius is not None or shares.needs_sizes)
-    assignments = np.full(pool.n, -1, np.int32) if keep else None
-    shortlist = Shortlist(k, b, shares.weights())
-    if b > 0:
-        scan(
-            pool,
-            scores,
-            runner.assigner(trained.centroids, normalize=normalize),
-            eligible,
-            shortlist=None if keep else shortlist,
-            assignments=assignments,
-            chunk_rows=rows_at_once,
-            progress=progress,
-        )
-        bytes_read += eligible_rows * row_bytes
-    clock.lap("assign")
-
-    if assignments is None:
-        sizes = shortlist.sizes
-        batch = cut(offers(shortlist), shares.weights(), b)
+    if b == 0:
+        sizes, batch = np.zeros(k, np.int64), EMPTY
     else:
-        sizes = np.bincount(assignments[assignments >= 0], minlength=k)
-        batch = batch_of_assigned(
-            pool, scores, assignments, sizes, shares.weights(sizes), b, radius, normalize
-        )
+        assigners = runner.assigners(trained.centroids, normalize=normalize)
+        if radius is not None or shares.needs_sizes:
+            assignments = assign_pool(
+                pool, assigners, eligible, chunk_rows=rows_at_once, progress=progress
+            )
+            clock.lap("assign")
+            sizes = np.bincount(assignments[assignments >= 0], minlength=k)
+            batch = batch_of_assigned(
+                pool, scores, assignments, sizes, shares.weights(sizes), b, radius, normalize
+            )
+        else:
+            shortlist = scan(
+                pool,
+                scores,
+                assigners,
+                eligible,
+                shares.weights(),
+                b,
+                chunk_rows=rows_at_once,
+                progress=progress,
+            )
+            clock.lap("assign")
+            sizes = shortlist.sizes
+            batch = cut(offers(shortlist), shares.weights(), b)
+        bytes_read += eligible_rows * row_bytes
     clock.lap("batch")
 
     indices = to_family(batch.indices, getattr(pool, "family", NUMPY))
@@ -269,8 +265,8 @@ def select(
         train_rows=trained.train_rows,
         eligible_rows=eligible_rows,
         engine=runner.name,
-        device=device,
-        isa=isa,
+        device=trained.device,
+        isa=trained.isa,
         seed=seed,
         seconds=clock.total(),
         bytes_read=bytes_read + b * row_bytes,
@@ -294,12 +290,11 @@ def _untrained(
     d: int,
     engine: Engine,
     device: str,
-    isa: str,
     seed: int,
 ) -> KMeansResult:
     """Return the record of centroids that were given, or not needed."""
     centroids = np.zeros((k, d), np.float32) if given is None else given
-    return KMeansResult(centroids, 0.0, 0, 0, engine.name, device, isa, seed, {})
+    return KMeansResult(centroids, 0.0, 0, 0, engine.name, device, engine.isa, seed, {})
 
 
 def _distances(

@@ -30,7 +30,9 @@ struct EmulatedEvent {
   uint64_t until = 0;
   int queries = 0;
 };
-struct EmulatedPool {};
+struct EmulatedPool {
+  int device;
+};
 
 namespace {
 
@@ -46,7 +48,6 @@ struct Machine {
   std::vector<std::unique_ptr<EmulatedStream>> streams;
   std::map<int, EmulatedStream*> default_streams;
   size_t used[16] = {};
-  EmulatedPool pool;
 };
 
 Machine& machine() {
@@ -214,17 +215,19 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   return cudaSuccess;
 }
 
-cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
-  *pool = &machine().pool;
+cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps* properties) {
+  *pool = new EmulatedPool{properties->location.id};
   return cudaSuccess;
 }
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
 cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }
 
-cudaError_t cudaMallocAsync(void** pointer, size_t bytes, cudaStream_t stream) {
+cudaError_t cudaMallocFromPoolAsync(void** pointer, size_t bytes, cudaMemPool_t pool,
+                                    cudaStream_t stream) {
   const Lock lock(machine().lock);
   const int device = resolve(stream)->device;
-  if (device != current_device) misuse("cudaMallocAsync: the stream's device is not current");
+  if (device != current_device) misuse("allocation: the stream's device is not current");
+  if (device != pool->device) misuse("allocation: the pool is another device's");
   // What the streams still hold is given back first.
   if (machine().used[device] + bytes > device_bytes()) {
     for (const auto& other : machine().streams) run_until(other.get(), other->queued);

@@ -17,6 +17,9 @@
 #include "../ops/assign_among/assign_among.h"
 #include "../ops/centroid_update/centroid_update.h"
 #include "../ops/d2_sample/d2_sample.h"
+#include "../ops/dual_ascent/dual_ascent.h"
+#include "../ops/dual_ascent/exp.h"
+#include "../ops/k_center_greedy/k_center_greedy.h"
 #include "../ops/load_rows/load_rows.h"
 #include "../ops/radius_filter/radius_filter.h"
 #include "../ops/relocate/relocate.h"
@@ -235,6 +238,36 @@ void test_assign() {
   }
 }
 
+void test_k_center_greedy() {
+  Random random(4);
+  const int64_t n = 400, d = 11, b = 60;
+  for (DType dtype : {DType::kFloat16, DType::kFloat32, DType::kFloat64}) {
+    Pool pool(random, n, d, dtype, 1, 0, true, 1);
+    std::vector<double> nearest(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; ++i) nearest[i] = pool.distance(i, pool.row(7).data());
+    std::vector<int64_t> expected;
+    for (int64_t t = 0; t < b; ++t) {
+      const int64_t far = std::max_element(nearest.begin(), nearest.end()) - nearest.begin();
+      expected.push_back(far);
+      for (int64_t i = 0; i < n; ++i) {
+        nearest[i] = std::min(nearest[i], pool.distance(i, pool.row(far).data()));
+      }
+      for (int64_t pick : expected) nearest[pick] = -1;
+    }
+    std::vector<int64_t> after_row_7 = {7};
+    after_row_7.insert(after_row_7.end(), expected.begin(), expected.end() - 1);
+    for (const Kernel* kernel : kernels()) {
+      const CentroidTable start(pool.row(7).data(), 1, d, *kernel);
+      std::vector<int64_t> picks(static_cast<size_t>(b));
+      std::vector<double> distances(picks.size());
+      k_center_greedy_cpu(pool.view, &start, -1, b, *kernel, 3, picks.data(), distances.data());
+      check(picks == expected, std::string("k_center_greedy ") + kernel->name);
+      k_center_greedy_cpu(pool.view, nullptr, 7, b, *kernel, 1, picks.data(), distances.data());
+      check(picks == after_row_7, std::string("k_center_greedy from a row, ") + kernel->name);
+    }
+  }
+}
+
 void test_nonfinite() {
   Random random(2);
   for (const Kernel* kernel : kernels()) {
@@ -382,6 +415,85 @@ void test_shortlist() {
   }
 }
 
+void test_exp() {
+  double worst = 0;
+  for (uint32_t bits = 0; bits < 0x42d00000u; bits += 97) {  // 0 to 104
+    for (const float x : {-bits_float(bits), std::min(bits_float(bits), 88.0f)}) {
+      const double exact = std::exp(static_cast<double>(x));
+      const float nearest = static_cast<float>(exact);
+      const double unit = static_cast<double>(std::nextafter(nearest, 3e38f)) - nearest;
+      worst = std::max(worst, std::fabs(static_cast<double>(exp_float(x)) - exact) / unit);
+    }
+  }
+  check(worst < 1, "exp is within one unit in the last place");
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  check(exp_float(0) == 1 && exp_float(-kInfinity) == 0 && exp_float(-1e30f) == 0,
+        "exp at its ends");
+  check(std::isnan(exp_float(std::numeric_limits<float>::quiet_NaN())), "exp of NaN");
+}
+
+void test_halves() {
+  for (uint32_t bits = 0; bits < 1u << 16; ++bits) {
+    const uint16_t half = static_cast<uint16_t>(bits);
+    const float a = half_to_float(half), b = bfloat_to_float(half);
+    check(std::isnan(a) ? std::isnan(half_to_float(float_to_half(a))) : float_to_half(a) == half,
+          "float16 there and back");
+    check(std::isnan(b) ? std::isnan(bfloat_to_float(float_to_bfloat(b)))
+                        : float_to_bfloat(b) == half,
+          "bfloat16 there and back");
+    const float next = half_to_float(static_cast<uint16_t>(half + 1));
+    if (!std::isfinite(a) || !std::isfinite(next)) continue;
+    const uint16_t even = static_cast<uint16_t>(half + (half & 1));
+    check(float_to_half((a + next) / 2) == even || (half & 0x7fff) == 0, "ties go to even");
+  }
+  check(float_to_half(65519.0f) == 0x7bff && float_to_half(65520.0f) == 0x7c00,
+        "float16 overflows");
+}
+
+void test_dual_ascent() {
+  Random random(5);
+  for (const DType dtype : {DType::kFloat32, DType::kFloat16, DType::kBFloat16}) {
+    for (const int64_t c : {1, 15, 16, 17, 255, 256, 257, 600}) {
+      const int64_t m = 300, item = dtype == DType::kFloat32 ? 4 : 2;
+      const Pool pool(random, m, c, dtype, 3, 0, c % 2 == 1, 0);
+      std::vector<int64_t> classes(static_cast<size_t>(m)), ids(classes.size());
+      for (int64_t i = 0; i < m; ++i) classes[i] = random.below(c), ids[i] = (i * 7) % m;
+      for (const bool squared : {false, true}) {
+        Predictions predictions;
+        predictions.outputs = pool.view;
+        if (squared) predictions.values = pool.view;
+        if (!squared) predictions.classes = classes.data();
+        std::vector<std::vector<char>> gradients;
+        for (const Kernel* kernel : kernels()) {
+          std::vector<float> multipliers(static_cast<size_t>(m), 1.0f);
+          const DualVariablesView duals{ids.data(), m, nullptr, 0.5f, 0.1, multipliers.data()};
+          std::vector<float> losses(static_cast<size_t>(m)), slacks(losses), before(losses);
+          std::vector<double> log_sum_exp(losses.size());
+          std::vector<char> now(static_cast<size_t>(m * c * item)), later(now);
+          StepArrays step{losses.data(), slacks.data(), before.data(), log_sum_exp.data(),
+                          now.data()};
+          const DualAscent ascent = dual_ascent_cpu(predictions, duals, 1, *kernel, 3, step);
+          step.gradient = later.data();
+          dual_ascent_gradient_cpu(predictions, 1, *kernel, 2, step);
+          check(ascent.nonfinite == 0, "all losses are finite");
+          check(now == later, "both gradients are the same");
+          gradients.push_back(now);
+          for (int64_t i = 0; i < m; ++i) {
+            double sum = 0;
+            const double* row = &pool.values[i * c];
+            for (int64_t j = 0; j < c; ++j) sum += std::exp(row[j]);
+            const double loss = squared ? 0 : std::log(sum) - row[classes[i]];
+            check(std::fabs(losses[i] - loss) <= 2e-6 * (1 + loss), "the loss is the formula's");
+            const float slack = losses[i] - 0.5f;
+            check(std::fabs(multipliers[ids[i]] - std::max(0.0, 1 + 0.1 * slack)) < 1e-6, "ascent");
+          }
+        }
+        check(gradients.front() == gradients.back(), "dual_ascent is the same everywhere");
+      }
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -389,8 +501,12 @@ int main() {
   std::printf("\n");
   test_assign();
   test_nonfinite();
+  test_k_center_greedy();
   test_training_ops();
   test_sample_rows();
   test_shortlist();
+  test_exp();
+  test_halves();
+  test_dual_ascent();
   std::printf("%d checks passed\n", checks);
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "binding/arguments.h"
+#include "binding/cpu/module.h"
 #include "common/philox.h"
 #include "common/scan/certified.h"
 #include "ops/assign/assign.h"
@@ -421,6 +422,7 @@ PYBIND11_MODULE(_cpu, module) {
              py::arg("lists"), py::arg("moves"), py::arg("threads") = 1);
   module.def("d2_sample", &d2_sample, py::arg("rows"), py::arg("k"), py::arg("seed"),
              py::arg("isa"), py::arg("threads") = 1);
+  register_k_center_greedy(module);
   module.def("load_rows", &load_rows, py::arg("rows"), py::arg("out"), py::arg("isa"),
              py::arg("places"), py::kw_only(), py::arg("bf16") = false,
              py::arg("normalize") = false, py::arg("threads") = 1);
@@ -429,4 +431,5 @@ PYBIND11_MODULE(_cpu, module) {
              py::arg("positions") = py::none(), py::arg("threads") = 1);
   module.def("sample_rows", &sample_rows, py::arg("n"), py::arg("size"), py::arg("seed"),
              py::arg("eligible") = py::none(), py::arg("threads") = 1);
+  register_dual_ascent(module);
 }

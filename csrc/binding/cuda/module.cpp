@@ -82,6 +82,9 @@ std::string runtime_version() {
   return dotted(version);
 }
 
+// As the build was told: "sm_80, sm_90, sm_90a, sm_100, PTX".
+std::string compiled_for() { return ALLY_FAST_CUDA_CODE; }
+
 }  // namespace
 
 PYBIND11_MODULE(_cuda, m) {
@@ -95,16 +98,20 @@ PYBIND11_MODULE(_cuda, m) {
   });
   register_device_array(m);
   register_upload(m);
-  register_d2_sample(m);
-  register_load_rows(m);
+  register_centroid_table(m);
+  register_assign(m);
   register_centroid_update(m);
   register_count_nonfinite(m);
+  register_d2_sample(m);
+  register_load_rows(m);
+  register_relocate(m);
   register_sample_rows(m);
+  register_scan_sm90a(m);
   register_shortlist(m);
   m.def("memory_info", &memory, py::arg("device"), "Free and total bytes of a device.");
-  m.def("keep_freed_memory", &keep_freed_memory, py::arg("device"), py::arg("bytes"),
-        "Keep up to this many freed bytes for later allocations.");
-  m.def("trim_memory", &trim_memory, py::arg("device"), "Give freed memory back at once.");
+  m.def(
+      "device_of", [](uintptr_t pointer) { return device_of(reinterpret_cast<void*>(pointer)); },
+      py::arg("pointer"), "The device a pointer belongs to, -1 for host memory.");
   m.def("is_available", &is_available, "True where at least one CUDA device can be used.");
   m.def("device_count", &device_count, "Number of devices; 0 without a driver.");
   m.def("status", &status, "\"no error\", or the CUDA runtime's message why there is no device.");
@@ -113,5 +120,6 @@ PYBIND11_MODULE(_cuda, m) {
         "multiprocessors.");
   m.def("driver_version", &driver_version,
         "Newest CUDA version the driver knows, such as \"13.0\"; None without a driver.");
+  m.def("compiled_for", &compiled_for, "Architectures there is machine code for.");
   m.def("runtime_version", &runtime_version, "CUDA version of the runtime linked in.");
 }

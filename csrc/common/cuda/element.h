@@ -1,42 +1,13 @@
 // Features of rows as kernels read them: any dtype, any strides, widened exactly.
 #pragma once
 #include <cuda_runtime.h>
-#ifndef ALLY_FAST_EMULATED_CUDA
-#include <cuda_fp16.h>
-#endif
 
 #include <cstdint>
 
+#include "../halves.h"
 #include "../rows.h"
 
 namespace ally_fast {
-
-#ifdef ALLY_FAST_EMULATED_CUDA
-inline float half_to_float(uint16_t bits) {
-  _Float16 half;
-  __builtin_memcpy(&half, &bits, sizeof half);
-  return static_cast<float>(half);
-}
-// Round to nearest, ties to even; beyond 65504 infinity.
-inline uint16_t float_to_half(float value) {
-  const _Float16 half = static_cast<_Float16>(value);
-  uint16_t bits;
-  __builtin_memcpy(&bits, &half, sizeof bits);
-  return bits;
-}
-#else
-__device__ __forceinline__ float half_to_float(uint16_t bits) {
-  return __half2float(__ushort_as_half(bits));
-}
-// Round to nearest, ties to even; beyond 65504 infinity.
-__device__ __forceinline__ uint16_t float_to_half(float value) {
-  return __half_as_ushort(__float2half_rn(value));
-}
-#endif
-
-__device__ __forceinline__ float bfloat_to_float(uint16_t bits) {
-  return __uint_as_float(static_cast<unsigned>(bits) << 16);
-}
 
 // What a dtype is in memory, and what holds it exactly.
 template <DType kDType>

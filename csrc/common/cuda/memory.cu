@@ -68,21 +68,6 @@ void memory_info(int device, int64_t* free_bytes, int64_t* total_bytes) {
   *total_bytes = static_cast<int64_t>(total);
 }
 
-void keep_freed_memory(int device, int64_t bytes) {
-  const OpScope scope("memory", {device, nullptr});
-  cudaMemPool_t pool;
-  uint64_t threshold = static_cast<uint64_t>(bytes);
-  scope.check(cudaDeviceGetDefaultMemPool(&pool, device), "pool");
-  scope.check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold), "pool");
-}
-
-void trim_memory(int device) {
-  const OpScope scope("memory", {device, nullptr});
-  cudaMemPool_t pool;
-  scope.check(cudaDeviceGetDefaultMemPool(&pool, device), "pool");
-  scope.check(cudaMemPoolTrimTo(pool, 0), "pool");
-}
-
 void* allocate_pinned(int64_t bytes) {
   void* pointer = nullptr;
   const cudaError_t error =

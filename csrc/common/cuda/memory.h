@@ -18,11 +18,6 @@ void* allocate(const CudaStream& stream, int64_t bytes);
 void release(const CudaStream& stream, void* pointer) noexcept;
 // Free and total bytes of the device; memory kept in pools for later counts as used.
 void memory_info(int device, int64_t* free_bytes, int64_t* total_bytes);
-// Keep freed memory for later allocations up to this many bytes; 0: give all of it back when next
-// waiting.
-void keep_freed_memory(int device, int64_t bytes);
-// Gives back what is kept at once.
-void trim_memory(int device);
 
 // Pinned host memory: copies to and from it do not wait.
 void* allocate_pinned(int64_t bytes);

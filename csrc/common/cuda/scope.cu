@@ -1,5 +1,6 @@
 #include "scope.h"
 
+#include <mutex>
 #include <string>
 
 namespace ally_fast {
@@ -45,18 +46,46 @@ void OpScope::fetch(void* to, const void* from, int64_t bytes) const {
   check(cudaStreamSynchronize(handle()), "wait");
 }
 
+namespace {
+
+constexpr int kDevices = 64;
+
+// Our own pool a device, so that how much it keeps is nobody else's business: freed memory up to a
+// sixteenth of the device stays for later, the rest is given back when next waiting.
+cudaMemPool_t pool_of(const OpScope& scope, int device) {
+  static std::mutex mutex;
+  static cudaMemPool_t pools[kDevices] = {};
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (device >= kDevices) throw CudaError("more than 64 devices");
+  if (!pools[device]) {
+    cudaMemPoolProps properties = {};
+    properties.allocType = cudaMemAllocationTypePinned;
+    properties.location.type = cudaMemLocationTypeDevice;
+    properties.location.id = device;
+    scope.check(cudaMemPoolCreate(&pools[device], &properties), "memory pool");
+    size_t free = 0, total = 0;
+    scope.check(cudaMemGetInfo(&free, &total), "memory information");
+    uint64_t kept = total / 16;
+    scope.check(cudaMemPoolSetAttribute(pools[device], cudaMemPoolAttrReleaseThreshold, &kept),
+                "memory pool");
+  }
+  return pools[device];
+}
+
+}  // namespace
+
 void* device_allocate(const char* op, const CudaStream& stream, int64_t bytes) {
   const OpScope scope(op, stream);
   void* pointer = nullptr;
-  cudaError_t error = cudaMallocAsync(&pointer, static_cast<size_t>(bytes), scope.handle());
+  const cudaMemPool_t pool = pool_of(scope, stream.device);
+  const auto size = static_cast<size_t>(bytes);
+  cudaError_t error = cudaMallocFromPoolAsync(&pointer, size, pool, scope.handle());
   if (error == cudaErrorMemoryAllocation) {
     // What the pool keeps for later is given back first: it may lie in the wrong pieces.
     cudaGetLastError();
-    cudaMemPool_t pool;
     scope.check(cudaStreamSynchronize(scope.handle()), "wait");
-    scope.check(cudaDeviceGetDefaultMemPool(&pool, stream.device), "memory pool");
     scope.check(cudaMemPoolTrimTo(pool, 0), "memory pool");
-    error = cudaMallocAsync(&pointer, static_cast<size_t>(bytes), scope.handle());
+    error = cudaMallocFromPoolAsync(&pointer, size, pool, scope.handle());
   }
   if (error == cudaErrorMemoryAllocation) {
     cudaGetLastError();

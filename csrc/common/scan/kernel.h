@@ -8,6 +8,7 @@
 #pragma once
 #include <cstdint>
 
+#include "../halves.h"
 #include "../rows.h"
 
 namespace ally_fast {

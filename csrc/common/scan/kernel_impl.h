@@ -3,26 +3,6 @@
 // flags: a template or inline function from outside may be called only where it is inlined by force
 // (the linker could keep the copy compiled for AVX-512 and hand it to everyone), hence plain loops.
 
-float half_to_float(uint16_t half) {
-  const uint32_t magnitude = uint32_t{half & 0x7fffu} << 13;
-  float value;
-  __builtin_memcpy(&value, &magnitude, 4);
-  value *= 0x1p112f;  // rebias the exponent; exact, also for subnormal halves
-  uint32_t bits;
-  __builtin_memcpy(&bits, &value, 4);
-  if (magnitude >= 0x0f800000u) bits |= 0x7f800000u;  // infinity or NaN
-  bits |= uint32_t{half & 0x8000u} << 16;
-  __builtin_memcpy(&value, &bits, 4);
-  return value;
-}
-
-float bfloat_to_float(uint16_t bfloat) {
-  const uint32_t bits = uint32_t{bfloat} << 16;
-  float value;
-  __builtin_memcpy(&value, &bits, 4);
-  return value;
-}
-
 template <class T>
 T load_as(const char* address) {
   T value;
@@ -140,18 +120,6 @@ void load_centred(const RowsView& rows, int64_t i, const PackedCentroids& table,
     if (rows.normalize) normalize_row(out, rows.d, out);
   }
   for (int64_t j = 0; j < rows.d; ++j) out[j] = (out[j] - shift[j]) * scale;
-}
-
-uint32_t float_bits(float value) {
-  uint32_t bits;
-  __builtin_memcpy(&bits, &value, 4);
-  return bits;
-}
-
-inline float bits_float(uint32_t bits) {
-  float value;
-  __builtin_memcpy(&value, &bits, 4);
-  return value;
 }
 
 // Float32 rounded to bfloat16 (nearest, ties to even), as a float32 with a short significand.

@@ -4,6 +4,7 @@
 #include "../../common/cuda/block_sum.h"
 #include "../../common/cuda/late_scalar.h"
 #include "../../common/cuda/octet.h"
+#include "../../common/cuda/scan/near.h"
 #include "../../common/cuda/scope.h"
 #include "../../common/philox.h"
 #include "d2_sample.h"
@@ -15,7 +16,11 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kOneBlock = 1024;
 constexpr int kLocateThreads = 128;
-constexpr int64_t kStagedSums = 128;
+#ifdef ALLY_FAST_EMULATED_CUDA
+constexpr int64_t kStagedSums = 16;  // so that tests of few rows come to the second tile of them
+#else
+constexpr int64_t kStagedSums = 1024;
+#endif
 constexpr int kWalk = 8;  // values read ahead of a sequential walk over shared memory
 constexpr int kMostProposals = static_cast<int>(most_proposals(kLargestRound));
 constexpr int kAcceptThreads = static_cast<int>(round_up(kMostProposals, 32));
@@ -70,20 +75,6 @@ __global__ void __launch_bounds__(kThreads) centres_kernel(Problem problem) {
   if (c >= count) return;
   const float* const row = problem.rows + problem.positions[problem.state->taken - count + c] * d;
   for (int64_t j = threadIdx.x; j < d; j += kThreads) problem.centres[c * d + j] = row[j];
-}
-
-// Mapping: an octet a row. Shared memory: none.
-// Accumulator: float64. Order of sums: the exact rule's (octet.h).
-__global__ void lower_kernel(Problem problem, RowsView view) {
-  const int64_t i = int64_t{blockIdx.x} * (kThreads / kOctet) + threadIdx.x / kOctet;
-  if (i >= view.visited) return;
-  const ExactRow<DType::kFloat32> row = exact_row<DType::kFloat32>(view, i);
-  double known = problem.weights[i];
-  for (int64_t c = 0; c < problem.state->accepted; ++c) {
-    const double distance = exact_distance(row, problem.centres + c * view.d, view.d);
-    if (distance < known) known = distance;
-  }
-  if (octet_lane() == 0) problem.weights[i] = known;
 }
 
 // Copies `count` values to shared memory, zeros behind them up to a multiple of kWalk.
@@ -309,9 +300,11 @@ void d2_sample_cuda(const CudaStream& stream, const float* rows, int64_t t, int6
                         state.data()};
   const RowsView view = view_float32(rows, t, d);
 
+  DeviceTable table(scope, kLargestRound, d);
   const auto lower_weights = [&] {
     scope.launch(centres_kernel, {kLargestRound, kThreads}, problem);
-    scope.launch(lower_kernel, {blocks_for(t, kThreads / kOctet), kThreads}, problem, view);
+    table.pack(scope, centres.data(), &state.data()->accepted);
+    lower_to_nearest(scope, view, table, weights.data());
     scope.launch(block_sums_kernel, {blocks, kThreads}, problem);
     scope.launch(total_kernel, {1, kThreads}, problem);
     return std::make_unique<LateScalar>(stream, &state.data()->status);

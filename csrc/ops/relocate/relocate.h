@@ -18,10 +18,17 @@
 #pragma once
 #include <cstdint>
 
+#include "../../common/cuda/stream.h"
+
 namespace ally_fast {
 
 void relocate_cpu(const float* centroids, int64_t k, int64_t d, const int64_t* counts,
                   const double* spread, const int32_t* lists, int64_t length, int64_t moves,
                   int threads, float* moved);
+
+// Device pointers; the lists are the caller's to check. Does not wait.
+void relocate_cuda(const CudaStream& stream, const float* centroids, int64_t k, int64_t d,
+                   const int64_t* counts, const double* spread, const int32_t* lists,
+                   int64_t length, int64_t moves, float* moved);
 
 }  // namespace ally_fast

@@ -1,9 +1,9 @@
 #include <algorithm>
 
-#include "../../common/cuda/atomic.h"
-#include "../../common/cuda/element.h"
-#include "../../common/cuda/scope.h"
+#include "atomic.h"
 #include "count_nonfinite.h"
+#include "element.h"
+#include "scope.h"
 
 namespace ally_fast {
 namespace {

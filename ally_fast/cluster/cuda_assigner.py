@@ -1,0 +1,77 @@
+"""Assignment on one GPU, of rows that are there or stream by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast._cuda import DeviceArray, DeviceShortlist, Stream
+from ally_fast.cluster.cuda_feed import CudaFeed, upload
+from ally_fast.ops.assign import assign_on_device, centroid_table, device_stats
+from ally_fast.ops.shortlist import Shortlist
+from ally_fast.pools.pool import Rows
+
+
+class CudaAssigner:
+    """Exact assignment; calls queue work and do not wait for it.
+
+    Parameters
+    ----------
+    centroids : ndarray of float32, shape (k, d)
+    normalize : bool
+        Rows are scaled to unit length first.
+    stream : Stream
+        Where everything is queued.
+    """
+
+    def __init__(self, centroids: NDArray[np.float32], normalize: bool, stream: Stream) -> None:
+        self._stream = stream
+        self._normalize = normalize
+        self._table = centroid_table(upload(np.ascontiguousarray(centroids), stream))
+        self._stats = device_stats(stream)
+        self._feed = CudaFeed(stream)
+        self.device = f"cuda:{stream.device}"
+
+    def __call__(self, rows: Rows, eligible: NDArray[np.bool_] | None) -> DeviceArray:
+        """Return each row's cluster, -1 where not eligible or not finite."""
+        count = len(rows.array)
+        assignments = DeviceArray.empty((count,), np.int32, self._stream)
+        mask = None if eligible is None else upload(eligible.view(np.uint8), self._stream)
+        for lo, hi, part in self._feed.parts(rows.array):
+            assign_on_device(
+                part,
+                self._table,
+                self._stats,
+                bf16=rows.bf16,
+                normalize=self._normalize,
+                mask=None if mask is None else mask[lo:hi],
+                out=assignments[lo:hi],
+            )
+        return assignments
+
+    def met_nonfinite(self, *, wait: bool) -> bool:
+        """Tell whether an eligible row was not finite; nothing is known without waiting."""
+        return wait and bool(self._stats.to_host()[2])
+
+    def shortlister(self, k: int, b: int, weights: NDArray[np.float64]) -> CudaShortlister:
+        """Return a collector on the same device."""
+        return CudaShortlister(k, b, weights, self._stream)
+
+
+class CudaShortlister:
+    """A shortlist in device memory."""
+
+    def __init__(self, k: int, b: int, weights: NDArray[np.float64], stream: Stream) -> None:
+        self._shortlist = DeviceShortlist(stream, k, b, weights)
+        self._feed = CudaFeed(stream)
+
+    def push(self, assignments: DeviceArray, scores: Any, first: int) -> None:
+        """Take rows from `first` on; scores in host memory, or on this device."""
+        for lo, hi, part in self._feed.parts(scores):
+            self._shortlist.push(assignments[lo:hi], part, first=first + lo)
+
+    def merge_into(self, shortlist: Shortlist) -> None:
+        """Wait, and add what was collected to a shortlist in host memory."""
+        shortlist.merge_entries(*self._shortlist.fetch())

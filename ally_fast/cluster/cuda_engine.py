@@ -1,0 +1,90 @@
+"""The native engine on GPUs: the answers of the CPU, bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import _cuda
+from ally_fast._cuda import DeviceArray, Stream
+from ally_fast.cluster.cuda_assigner import CudaAssigner
+from ally_fast.cluster.cuda_feed import upload
+from ally_fast.cluster.cuda_nearness import CudaNearness
+from ally_fast.cluster.engine import Assigner
+from ally_fast.cluster.fit import Fit, FitOptions
+from ally_fast.cluster.lloyd import fit_lloyd
+from ally_fast.cluster.training import training_rows
+from ally_fast.device import device_number
+from ally_fast.device_arrays import to_host
+from ally_fast.ops.sample_rows import sample_rows_on_device
+from ally_fast.pools.device_pool import DevicePool
+from ally_fast.pools.finite import nonfinite_error
+from ally_fast.pools.pool import Pool
+
+
+class CudaEngine:
+    """k-means of this package on CUDA devices; it trains on the first of them.
+
+    Parameters
+    ----------
+    devices : tuple of str
+        "cuda:N", distinct.
+    stream : Stream, optional
+        The stream to work on, on the first device: the caller's current one. By default our own.
+    """
+
+    name = "native"
+
+    def __init__(self, devices: tuple[str, ...], stream: Stream | None = None) -> None:
+        self._streams = [Stream(device_number(name)) for name in devices[1:]]
+        self._streams.insert(0, stream or Stream(device_number(devices[0])))
+        major, minor = _cuda.devices()[self._streams[0].device]["compute_capability"]
+        self.isa = f"sm_{major}{minor}"
+
+    def training_rows(
+        self,
+        pool: Pool,
+        size: int,
+        *,
+        seed: int,
+        eligible: NDArray[np.bool_] | None,
+        normalize: bool,
+        progress: bool,
+    ) -> DeviceArray:
+        """Draw rows where they are, and bring them to the first device."""
+        stream = self._streams[0]
+        if not isinstance(pool, DevicePool):
+            rows = training_rows(
+                pool, size, seed=seed, eligible=eligible, normalize=normalize, progress=progress
+            )
+            return upload(rows, stream)
+        drawn = sample_rows_on_device(pool.n, size, seed, stream, eligible)
+        matrix = DeviceArray.empty((size, pool.d), np.float32, stream)
+        not_finite = upload(np.zeros(1, np.int32), stream)
+        _cuda.load_rows(
+            pool.array,
+            matrix,
+            None,
+            not_finite,
+            bf16=pool.bf16,
+            normalize=normalize,
+            positions=drawn,
+        )
+        if not_finite.to_host()[0]:
+            raise nonfinite_error(pool, eligible)
+        return matrix
+
+    def fit(self, rows: DeviceArray, k: int, options: FitOptions) -> Fit:
+        """Train centroids, see `fit_lloyd`; an iteration starts before the last one's inertia."""
+        fit = fit_lloyd(rows, k, options, lookahead=1)
+        return Fit(to_host(fit.centroids), fit.inertia, fit.n_iter)
+
+    def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
+        """Pack the centroids on every device."""
+        return [CudaAssigner(centroids, normalize, stream) for stream in self._streams]
+
+    def nearness(self, points: NDArray[Any], radius: float, *, normalize: bool) -> CudaNearness:
+        """Pack the points on the first device."""
+        return CudaNearness(points, radius, normalize, self._streams[0])

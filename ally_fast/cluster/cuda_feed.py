@@ -1,0 +1,68 @@
+"""Rows on their way to a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import _settings
+from ally_fast._cuda import DeviceArray, Stream, UploadRing
+
+_SLOTS = 3  # one packed, one copied, one computed on
+_SMALLEST_SLOT = 1 << 20
+
+
+class CudaFeed:
+    """A ring of pinned buffers through which rows of host memory pass.
+
+    Parameters
+    ----------
+    stream : Stream
+        Where the rows are used.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._ring: UploadRing | None = None
+        self._slot_bytes = 0
+        self._short = False  # of memory: slots do not grow any more
+
+    def parts(self, array: Any) -> Iterator[tuple[int, int, DeviceArray]]:
+        """Yield (lo, hi, rows ``lo`` to ``hi`` in device memory) that cover `array`.
+
+        One part for an array that is in device memory already. A part is good until the next but
+        one: what reads it must have been queued by then.
+        """
+        if not isinstance(array, np.ndarray):
+            yield 0, len(array), array
+            return
+        row_bytes = array.itemsize * (array.shape[1] if array.ndim == 2 else 1)
+        self._make_ring(max(array.nbytes, 1), row_bytes)
+        assert self._ring is not None
+        rows = max(1, self._slot_bytes // max(row_bytes, 1))
+        for lo in range(0, len(array), rows):
+            hi = min(len(array), lo + rows)
+            yield lo, hi, self._ring.upload(array[lo:hi], threads=_settings.threads())
+
+    def _make_ring(self, wanted: int, row_bytes: int) -> None:
+        """Make a ring of slots of `wanted` bytes, of less if memory is short."""
+        if wanted <= self._slot_bytes or self._short:
+            return
+        self._ring = None
+        while self._ring is None:
+            try:
+                self._ring = UploadRing(self._stream, wanted, _SLOTS)
+                self._slot_bytes = wanted
+            except MemoryError:
+                if wanted <= max(_SMALLEST_SLOT, row_bytes):
+                    raise
+                self._short = True
+                wanted = max(wanted // 2, row_bytes)
+
+
+def upload(array: NDArray[Any], stream: Stream) -> DeviceArray:
+    """Return a copy in device memory."""
+    return DeviceArray.from_host(array, stream)

@@ -1,0 +1,93 @@
+"""What the engines that compute in host memory share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import _settings
+from ally_fast.cluster.training import training_rows
+from ally_fast.ops.assign import centroid_table
+from ally_fast.ops.radius_filter import radius_filter
+from ally_fast.ops.shortlist import Shortlist
+from ally_fast.pools.pool import Rows
+
+# Rows and the places to look at (None: all) -> clusters of those, whether all are finite.
+Assign = Callable[[Rows, NDArray[np.int64] | None], tuple[NDArray[np.int32], bool]]
+
+
+class HostEngine:
+    """What engines that compute on the CPU have in common."""
+
+    def __init__(self) -> None:
+        self.isa = _settings.isa()
+
+    training_rows = staticmethod(training_rows)
+
+    def nearness(self, points: NDArray[Any], radius: float, *, normalize: bool) -> HostNearness:
+        """Pack the points."""
+        return HostNearness(points, radius, normalize)
+
+
+class HostNearness:
+    """Rows within a radius of any of some points."""
+
+    def __init__(self, points: NDArray[Any], radius: float, normalize: bool) -> None:
+        self._table = centroid_table(points)
+        self._radius = radius
+        self._normalize = normalize
+
+    def __call__(self, rows: Rows) -> NDArray[np.bool_]:
+        """Return one boolean a row."""
+        return radius_filter(
+            rows.array, self._table, self._radius, bf16=rows.bf16, normalize=self._normalize
+        )
+
+
+class HostAssigner:
+    """An engine's assignment with the rows that are not eligible left out."""
+
+    device = "cpu"
+
+    def __init__(self, assign: Assign) -> None:
+        self._assign = assign
+        self._nonfinite = False
+
+    def __call__(self, rows: Rows, eligible: NDArray[np.bool_] | None) -> NDArray[np.int32]:
+        """Return each row's cluster, -1 where not eligible."""
+        positions = None
+        if eligible is not None and not eligible.all():
+            positions = np.flatnonzero(eligible)
+        found, finite = self._assign(rows, positions)
+        self._nonfinite |= not finite
+        if positions is None:
+            return found
+        assignments = np.full(len(rows.array), -1, np.int32)
+        assignments[positions] = found
+        return assignments
+
+    def met_nonfinite(self, *, wait: bool) -> bool:
+        """Tell whether an eligible row was not finite."""
+        return self._nonfinite
+
+    def shortlister(self, k: int, b: int, weights: NDArray[np.float64]) -> HostShortlister:
+        """Return a collector in host memory."""
+        return HostShortlister(Shortlist(k, b, weights))
+
+
+class HostShortlister:
+    """A `Shortlist` as the pass over a pool fills it."""
+
+    def __init__(self, shortlist: Shortlist) -> None:
+        self._shortlist = shortlist
+
+    def push(self, assignments: NDArray[np.int32], scores: NDArray[Any], first: int) -> None:
+        """Take rows from `first` on."""
+        self._shortlist.push(assignments, scores, first=first)
+
+    def merge_into(self, shortlist: Shortlist) -> None:
+        """Add what was collected to another."""
+        shortlist.merge(self._shortlist)

@@ -1,0 +1,97 @@
+"""One pass over a pool: every chunk is read once and assigned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.cluster.engine import Assigner
+from ally_fast.device_arrays import to_host
+from ally_fast.pools.chunks import chunks
+from ally_fast.pools.finite import nonfinite_error
+from ally_fast.pools.pool import Pool
+from ally_fast.progress import Progress
+
+# Called with the number of the assigner, what it found, and the rows: lo, hi.
+Take = Callable[[int, Any, int, int], None]
+
+
+def assign_chunks(
+    pool: Pool,
+    assigners: Sequence[Assigner],
+    eligible: NDArray[np.bool_] | None,
+    take: Take,
+    *,
+    chunk_rows: int,
+    progress: bool,
+) -> None:
+    """Assign every chunk that holds eligible rows, and hand what was found to `take`.
+
+    The pool is cut into as many ranges as there are assigners, which work side by side; within a
+    range chunks come in order.
+
+    Raises
+    ------
+    ValueError
+        If an eligible row is not finite.
+    """
+    stopped = Event()
+    bounds = [pool.n * part // len(assigners) for part in range(len(assigners) + 1)]
+
+    def run(part: int) -> None:
+        assigner = assigners[part]
+        try:
+            for lo, hi in chunks(bounds[part + 1], chunk_rows, bounds[part]):
+                mask = None if eligible is None else eligible[lo:hi]
+                if mask is None or mask.any():
+                    take(part, assigner(pool.read(lo, hi), mask), lo, hi)
+                if stopped.is_set() or assigner.met_nonfinite(wait=False):
+                    break
+                bar.advance(hi - lo)
+            if assigner.met_nonfinite(wait=True):
+                raise nonfinite_error(pool, eligible)
+        except BaseException:
+            stopped.set()
+            raise
+
+    with Progress(progress, pool.n, "assign") as bar:
+        if len(assigners) == 1:
+            run(0)
+        else:
+            with ThreadPoolExecutor(len(assigners)) as threads:
+                list(threads.map(run, range(len(assigners))))
+
+
+def assign_pool(
+    pool: Pool,
+    assigners: Sequence[Assigner],
+    eligible: NDArray[np.bool_] | None,
+    *,
+    chunk_rows: int,
+    progress: bool,
+) -> NDArray[np.int32]:
+    """Return every eligible row's cluster, -1 for the others, shape (n,).
+
+    Raises
+    ------
+    ValueError
+        If an eligible row is not finite.
+    """
+    assignments = np.full(pool.n, -1, np.int32)
+    late: list[tuple[int, int, Any]] = []  # in device memory: fetched once all is queued
+
+    def take(_: int, found: Any, lo: int, hi: int) -> None:
+        if isinstance(found, np.ndarray):
+            assignments[lo:hi] = found
+        else:
+            late.append((lo, hi, found))
+
+    assign_chunks(pool, assigners, eligible, take, chunk_rows=chunk_rows, progress=progress)
+    for lo, hi, found in late:
+        assignments[lo:hi] = to_host(found)
+    return assignments

@@ -1,0 +1,207 @@
+"""A primal-dual step on a minibatch: losses, slacks, multipliers, gradient of the Lagrangian."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import _cpu, _settings
+
+
+@dataclass(frozen=True)
+class DualAscent:
+    """What a step computed; the multipliers themselves were updated in place.
+
+    Attributes
+    ----------
+    losses, slacks : ndarray of float32, shape (m,)
+        ``l_i``, and ``l'_i - epsilon``.
+    before : ndarray of float32, shape (m,)
+        ``multipliers[ids]`` as they were before the step.
+    lagrangian : float
+        The mean of ``losses + before * slacks``; 0 without rows.
+    nonfinite : int
+        Rows whose loss, slack or new multiplier is not finite: their multipliers were left alone.
+    first_nonfinite : int
+        The id of the first of them in the batch, -1 if there is none.
+    log_sum_exp : ndarray of float64, shape (m,), or None
+        Of each row's outputs; None unless the loss is the cross-entropy.
+    gradient : ndarray, shape (m, C), or None
+        In the dtype of the outputs; None unless a scale was given.
+    """
+
+    losses: NDArray[np.float32]
+    slacks: NDArray[np.float32]
+    before: NDArray[np.float32]
+    lagrangian: float
+    nonfinite: int
+    first_nonfinite: int
+    log_sum_exp: NDArray[np.float64] | None = None
+    gradient: NDArray[Any] | None = None
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """Each row's weight in the Lagrangian, ``1 + before``."""
+        return np.float32(1) + self.before
+
+
+def dual_ascent(
+    outputs: NDArray[Any],
+    targets: NDArray[Any],
+    ids: NDArray[np.int64],
+    multipliers: NDArray[np.float32],
+    *,
+    loss: str,
+    epsilon: float | NDArray[np.float32],
+    lr: float,
+    gradient_scale: float | None = None,
+    bf16: bool = False,
+) -> DualAscent:
+    """Compute the losses of a minibatch and ascend its multipliers, in one pass over `outputs`.
+
+    Equivalent, with ``before = multipliers[ids]``, to::
+
+        losses = log(sum(exp(outputs), 1)) - outputs[arange(m), targets]    # cross-entropy
+        losses = mean((outputs - targets) ** 2, 1)                          # squared error
+        slacks = losses - epsilon[ids]
+        multipliers[ids] = maximum(0, before + lr * slacks)
+        lagrangian = mean(losses + before * slacks)
+        gradient = gradient_scale * d lagrangian / d outputs
+
+    Parameters
+    ----------
+    outputs : ndarray, shape (m, C)
+        float32, float16, or uint16 bits of bfloat16 with `bf16`; rows may lie apart. A class at
+        minus infinity has probability 0.
+    targets : ndarray
+        Cross-entropy: classes, int64, shape (m,), in ``[0, C)``. Squared error: values, shape
+        (m, C), float32 or the dtype of `outputs`.
+    ids : ndarray of int64, shape (m,)
+        Each row's sample, distinct, in ``[0, n)``.
+    multipliers : ndarray of float32, shape (n,)
+        One for each sample of the labeled set, at least 0. Updated in place.
+    loss : {"cross_entropy", "squared_error"}
+        Both the objective and what `epsilon` bounds.
+    epsilon : float or ndarray of float32, shape (n,)
+        The bound of a sample's loss.
+    lr : float
+        Step of the ascent, at least 0; with 0 the multipliers stay.
+    gradient_scale : float, optional
+        Compute the gradient as well, times this number (1, or a loss scale).
+    bf16 : bool
+        `outputs` are bfloat16 bits.
+
+    Returns
+    -------
+    DualAscent
+
+    Raises
+    ------
+    TypeError
+        If an array has another dtype or rank, or is not contiguous.
+    ValueError
+        If shapes disagree, a target or id lies outside its range, an id comes twice, or a
+        multiplier, `epsilon` or `lr` is not what it must be. Nothing has been changed then.
+
+    Notes
+    -----
+    Source: ALLY, Algorithm 1, lines 6-11, on a minibatch. A row's loss has at most the error of
+    float32 arithmetic, also where outputs are large or the loss is tiny; each is rounded to float32
+    once. Sums have a fixed order: threads and instruction set change no bit. O(m C) time.
+    """
+    result = _cpu.dual_ascent(
+        outputs,
+        targets,
+        ids,
+        multipliers,
+        np.asarray(epsilon, np.float32),
+        lr,
+        loss=loss,
+        isa=_settings.isa(),
+        gradient_scale=gradient_scale,
+        bf16=bf16,
+        threads=_settings.threads(),
+    )
+    return DualAscent(*result)
+
+
+def dual_ascent_losses(
+    losses: NDArray[np.float32],
+    dual_losses: NDArray[np.float32],
+    ids: NDArray[np.int64],
+    multipliers: NDArray[np.float32],
+    *,
+    epsilon: float | NDArray[np.float32],
+    lr: float,
+) -> DualAscent:
+    """Ascend the multipliers of a minibatch whose losses, of any kind, are known.
+
+    As `dual_ascent`, with ``slacks = dual_losses - epsilon[ids]``. The gradient is the caller's to
+    chain: that of the Lagrangian is ``1 / m`` in a loss and ``before / m`` in a dual loss.
+
+    Parameters
+    ----------
+    losses, dual_losses : ndarray of float32, shape (m,)
+        The objective's, and the ones that `epsilon` bounds; may be one array.
+    ids, multipliers, epsilon, lr
+        As in `dual_ascent`.
+
+    Returns
+    -------
+    DualAscent
+        Without `log_sum_exp` and `gradient`; `losses` is the array given.
+    """
+    result = _cpu.dual_ascent_losses(
+        losses,
+        dual_losses,
+        ids,
+        multipliers,
+        np.asarray(epsilon, np.float32),
+        lr,
+        threads=_settings.threads(),
+    )
+    return DualAscent(losses, *result)
+
+
+def dual_ascent_gradient(
+    outputs: NDArray[Any],
+    targets: NDArray[Any],
+    step: DualAscent,
+    scale: float,
+    *,
+    loss: str,
+    bf16: bool = False,
+) -> NDArray[Any]:
+    """Compute the gradient of a step's Lagrangian with respect to `outputs`, times `scale`.
+
+    The bits that `dual_ascent` gives with this `gradient_scale`, for a scale that is known only in
+    the backward pass; at the cost of reading `outputs` again.
+
+    Parameters
+    ----------
+    outputs, targets, loss, bf16
+        As they were given to `dual_ascent`.
+    step : DualAscent
+        Its answer.
+    scale : float
+
+    Returns
+    -------
+    ndarray, shape (m, C)
+        In the dtype of `outputs`.
+    """
+    return _cpu.dual_ascent_gradient(
+        outputs,
+        targets,
+        step.losses,
+        step.log_sum_exp,
+        step.before,
+        scale,
+        loss=loss,
+        isa=_settings.isa(),
+        bf16=bf16,
+        threads=_settings.threads(),
+    )

@@ -1,0 +1,51 @@
+"""A pool over an array in the memory of a CUDA device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.device_arrays import as_device_array
+from ally_fast.pools.pool import Rows
+
+
+class DevicePool:
+    """Rows of a two-dimensional array in device memory, never copied as a whole.
+
+    Parameters
+    ----------
+    embeddings : array, shape (n, d)
+        float16, bfloat16, float32 or float64; a torch tensor, or anything with
+        ``__cuda_array_interface__`` or ``__dlpack__``. Any strides.
+    name : str
+        The argument's name, for messages.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it does not hold floating-point numbers, or is not two-dimensional.
+    RuntimeError
+        If this installation cannot use its device.
+    """
+
+    def __init__(self, embeddings: Any, name: str = "embeddings") -> None:
+        view = as_device_array(embeddings, name, ndim=2)
+        self.array = view.array
+        self.bf16 = view.bf16
+        self.family = view.family
+        self.n, self.d = view.array.shape
+        self.dtype_name = view.dtype_name
+        self.itemsize = view.array.dtype.itemsize
+        self.device = f"cuda:{view.array.device}"
+        self.stream = view.array.stream
+
+    def read(self, lo: int, hi: int) -> Rows:
+        """Return rows ``lo`` to ``hi`` (exclusive), a view in device memory."""
+        return Rows(self.array[lo:hi], self.bf16)
+
+    def gather(self, indices: NDArray[np.int64]) -> Rows:
+        """Return a copy of the rows at sorted pool `indices`, in host memory."""
+        positions = type(self.array).from_host(np.asarray(indices, np.int64), self.array.stream)
+        return Rows(self.array.take(positions).to_host(), self.bf16)

@@ -1,0 +1,10 @@
+// What the ops' binding files add to ally_fast._cpu, one function a file.
+#pragma once
+#include <pybind11/pybind11.h>
+
+namespace ally_fast {
+
+void register_dual_ascent(pybind11::module_& module);
+void register_k_center_greedy(pybind11::module_& module);
+
+}  // namespace ally_fast

@@ -1,0 +1,17 @@
+// The rows' losses, compiled for avx2.
+#if ALLY_FAST_X86
+#include "exp.h"
+#include "row_losses.h"
+
+namespace ally_fast {
+namespace {
+
+#include "row_losses_impl.h"
+
+}  // namespace
+
+extern const RowLosses kAvx2RowLosses;
+const RowLosses kAvx2RowLosses = make_row_losses();
+
+}  // namespace ally_fast
+#endif

@@ -1,0 +1,15 @@
+// The rows' losses, compiled for any machine.
+#include "exp.h"
+#include "row_losses.h"
+
+namespace ally_fast {
+namespace {
+
+#include "row_losses_impl.h"
+
+}  // namespace
+
+extern const RowLosses kPortableRowLosses;
+const RowLosses kPortableRowLosses = make_row_losses();
+
+}  // namespace ally_fast
