@@ -7,26 +7,21 @@
 namespace ally_fast {
 namespace {
 
-template <class T>
-T* one_each(const DeviceArray& array, const char* name, int64_t count, const CudaStream& stream) {
-  T* data = typed<T>(array, name, 1, stream);
-  require(array.size() == count, std::string(name) + ": got " + std::to_string(array.size()) +
-                                     " places, needs " + std::to_string(count));
-  return data;
-}
-
 void assign(const DeviceArray& array, const CudaCentroidTable& table, const DeviceArray& out,
             const DeviceArray& stats, bool bf16, bool normalize,
             const std::optional<DeviceArray>& positions, const std::optional<DeviceArray>& mask,
-            bool certify) {
+            bool certify, const std::string& kernel) {
   const CudaStream stream = array.cuda();
   const RowsView rows = rows_of(array, bf16, normalize, positions, table.d());
   const DeviceTable& packed = table.on(stream);
   auto* places = one_each<int32_t>(out, "out", rows.visited, stream);
   auto* counts = one_each<int64_t>(stats, "stats", 4, stream);
   const uint8_t* eligible = mask ? one_each<uint8_t>(*mask, "mask", rows.visited, stream) : nullptr;
+  require(kernel == "portable" || kernel == "sm90a",
+          "kernel: got '" + kernel + "', needs 'portable' or 'sm90a'");
+  const auto track = kernel == "portable" ? TrackKernel::kPortable : TrackKernel::kSm90a;
   const py::gil_scoped_release released;
-  assign_cuda(stream, rows, packed, eligible, certify, places, counts);
+  assign_cuda(stream, rows, packed, eligible, certify, track, places, counts);
 }
 
 void squared_distances(const DeviceArray& array, const CudaCentroidTable& table,
@@ -47,7 +42,7 @@ void register_assign(py::module_& module) {
   module.def("assign", &assign, py::arg("rows"), py::arg("table"), py::arg("out"), py::arg("stats"),
              py::kw_only(), py::arg("bf16") = false, py::arg("normalize") = false,
              py::arg("positions") = py::none(), py::arg("mask") = py::none(),
-             py::arg("certify") = true);
+             py::arg("certify") = true, py::arg("kernel") = "portable");
   module.def("squared_distances", &squared_distances, py::arg("rows"), py::arg("table"),
              py::arg("assignments"), py::arg("out"), py::kw_only(), py::arg("bf16") = false,
              py::arg("normalize") = false, py::arg("positions") = py::none());

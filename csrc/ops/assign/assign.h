@@ -10,12 +10,10 @@
 // Preconditions (checked by the binding): same d, positions and clusters in range. The answer depends
 // on rows and centroids alone: not on kernel, threads, or on how rows are cut into calls.
 #pragma once
-#include "../../common/cuda/stream.h"
+#include "../../common/cuda/scan/table_handle.h"
 #include "../../common/scan/assigner.h"
 
 namespace ally_fast {
-
-class DeviceTable;
 
 AssignStats assign_cpu(const RowsView& rows, const CentroidTable& table, int threads, bool certify,
                        int32_t* out);
@@ -27,9 +25,12 @@ void squared_distances_cpu(const RowsView& rows, const CentroidTable& table,
 // The same on a GPU: device pointers throughout, queued on the stream.
 // mask   IN   (m,) uint8, zero for a row that takes no part (its answer is -1, it is not counted);
 //             or null
-// stats  OUT  (4,) int64: uncertain, candidates, nonfinite, first_nonfinite of AssignStats
+// kernel IN   by which instructions; the answer does not depend on it
+// stats  IN/OUT  (4,) int64, added to: uncertain, candidates, nonfinite, first_nonfinite of
+//             AssignStats, the last the lowest of this call's and what was there
 void assign_cuda(const CudaStream& stream, const RowsView& rows, const DeviceTable& table,
-                 const uint8_t* mask, bool certify, int32_t* out, int64_t* stats);
+                 const uint8_t* mask, bool certify, TrackKernel kernel, int32_t* out,
+                 int64_t* stats);
 
 void squared_distances_cuda(const CudaStream& stream, const RowsView& rows,
                             const DeviceTable& table, const int32_t* assignments, double* out);

@@ -46,7 +46,7 @@ struct Workspace {
   Buffer<uint16_t> packed, group;
   Buffer<float> error, norm;
   Buffer<UncertainRow> uncertain;
-  Buffer<unsigned int> counters;
+  Buffer<int64_t> counters;
   int64_t blocks;
 
   Workspace(const OpScope& scope, const Plan& plan, const TableView& table, bool settles)
@@ -66,10 +66,6 @@ void scan_rows(const OpScope& scope, const RowsView& rows, const DeviceTable& ta
                const ScanRequest& request) {
   const TableView& view = table.view();
   const bool settles = request.known || request.certify;
-  if (request.stats) {
-    scope.fill(request.stats, 0, 3 * sizeof(int64_t));
-    scope.fill(request.stats + 3, 0xFF, sizeof(int64_t));  // -1, and above all row numbers
-  }
   if (rows.visited == 0) return;
   Plan plan(scope, rows.visited, view);
   std::optional<Workspace> space;
@@ -88,7 +84,7 @@ void scan_rows(const OpScope& scope, const RowsView& rows, const DeviceTable& ta
       PackedRows packed{space->packed.data(), space->error.data(), space->norm.data(), 0};
       pack_rows(scope, slice_rows(rows, first, std::min(plan.chunk, end - first)),
                 request.mask ? request.mask + first : nullptr, view, &packed);
-      track(scope, packed, view,
+      track(scope, request.kernel, packed, view,
             {request.out ? request.out + first : nullptr, request.certify,
              request.known ? request.known + first : nullptr, uncertain,
              static_cast<uint32_t>(first - start)});

@@ -2,7 +2,7 @@
 // rows chunk by chunk, then settles what was left uncertain.
 #pragma once
 #include "../../rows.h"
-#include "device_table.h"
+#include "track.h"
 
 namespace ally_fast {
 
@@ -11,8 +11,9 @@ struct ScanRequest {
   const uint8_t* mask = nullptr;  // zero for rows that take no part; null: all do
   // Either the nearest centroid,
   int32_t* out = nullptr;    // -1 for a row that takes no part or is not finite
-  int64_t* stats = nullptr;  // (4,) see assign.h; set
+  int64_t* stats = nullptr;  // (4,) see assign.h; added to
   bool certify = true;       // false: the low-precision winner as it is
+  TrackKernel kernel = TrackKernel::kPortable;
   // or the distance to it.
   double* known = nullptr;  // lowered
 };

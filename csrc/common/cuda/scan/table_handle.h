@@ -1,4 +1,4 @@
-// A DeviceTable for callers that are not CUDA files.
+// The scan on a GPU as callers that are not CUDA files know it.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -16,5 +16,8 @@ DeviceTablePtr make_device_table(const CudaStream& stream, const float* centroid
                                  int64_t d);
 DeviceTablePtr make_device_table(const CudaStream& stream, const double* centroids, int64_t k,
                                  int64_t d);
+
+// By which instructions rows are scanned: mma.sync on any device, or Hopper's own.
+enum class TrackKernel { kPortable, kSm90a };
 
 }  // namespace ally_fast

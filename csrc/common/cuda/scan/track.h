@@ -5,6 +5,7 @@
 //   `second` lies above the best one's upper end, otherwise the row joins the uncertain ones.
 #pragma once
 #include "packed_rows.h"
+#include "table_handle.h"
 
 namespace ally_fast {
 
@@ -18,11 +19,14 @@ struct TrackTarget {
   uint32_t first_row;  // number of the chunk's first row in that list
 };
 
-// Device memory throughout; queued on the scope's stream. Picks the kernel for the device.
-void track(const OpScope& scope, const PackedRows& rows, const TableView& table,
+// Device memory throughout; queued on the scope's stream.
+void track(const OpScope& scope, TrackKernel kernel, const PackedRows& rows, const TableView& table,
            const TrackTarget& target);
-// For any device: mma.sync.
-void track_portable(const OpScope& scope, const PackedRows& rows, const TableView& table,
-                    const TrackTarget& target);
+
+// The decision alone, for a kernel that only finds `best`, `second` and the best one's `column`
+// (count,), exactly as they are.
+void decide_rows(const OpScope& scope, const PackedRows& rows, const TableView& table,
+                 const TrackTarget& target, const float* best, const float* second,
+                 const int32_t* column);
 
 }  // namespace ally_fast
