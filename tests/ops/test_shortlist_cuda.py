@@ -1,5 +1,7 @@
 """The shortlist kept on the GPU holds the entries and sizes of the one kept on the CPU."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -39,7 +41,7 @@ def check(stream, assignments, scores, k, b, weights=None, cuts=(), largest_push
     on_device = make(stream, k, b, weights, largest_push)
     on_host = _cpu.Shortlist(k, b, weights)
     cuts = [0, *sorted(cuts), len(scores)]
-    for first, last in zip(cuts[:-1], cuts[1:], strict=True):
+    for first, last in itertools.pairwise(cuts):
         push(on_device, stream, assignments[first:last], scores[first:last], first)
         on_host.push(assignments[first:last], scores[first:last].astype(np.float64), first, None)
     assert_same(on_device.fetch(), on_host)

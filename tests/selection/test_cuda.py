@@ -105,7 +105,8 @@ def test_many_centroids(rng):
 def test_relocation_and_levels(rng):
     """Enough rows for every level of training."""
     centres = rng.normal(size=(12, 8)) * 4
-    embeddings = (centres[rng.integers(0, 12, 3000)] + rng.normal(size=(3000, 8))).astype(np.float32)
+    embeddings = centres[rng.integers(0, 12, 3000)] + rng.normal(size=(3000, 8))
+    embeddings = embeddings.astype(np.float32)
     assert_same(*both(embeddings, rng.random(3000), 40, 12, "device", max_iter=6))
 
 
@@ -114,18 +115,11 @@ def test_relocation_and_levels(rng):
 def test_a_row_that_is_not_finite_is_named(where, bad, rng):
     embeddings = rng.normal(size=(N, 4)).astype(np.float32)
     embeddings[bad, 2] = np.inf
-    centroids = embeddings[1:6]
+    arguments = {"centroids": embeddings[1:6], "device": where, "chunk_rows": 64}
+    if where == "device":
+        embeddings, arguments["device"] = put(embeddings), "cuda"
     with pytest.raises(ValueError, match=rf"1 of {N} rows.*row {bad};"):
-        both_where = put(embeddings) if where == "device" else embeddings
-        ally_fast.select(
-            both_where,
-            np.zeros(N),
-            5,
-            5,
-            centroids=centroids,
-            device="cuda" if where == "device" else where,
-            chunk_rows=64,
-        )
+        ally_fast.select(embeddings, np.zeros(N), 5, 5, **arguments)
 
 
 def test_scores_that_are_not_finite_are_named(rng):
@@ -137,16 +131,16 @@ def test_scores_that_are_not_finite_are_named(rng):
 
 def test_one_device_asked_for_another(rng):
     rows = put(rng.normal(size=(20, 4)))
-    with pytest.raises(ValueError, match="cuda:1.*embeddings are on cuda:0"):
+    with pytest.raises(ValueError, match=r"cuda:1.*embeddings are on cuda:0"):
         ally_fast.select(rows, np.zeros(20), 2, 2, device="cuda:1")
-    with pytest.raises(ValueError, match="'cpu'.*embeddings are on cuda:0"):
+    with pytest.raises(ValueError, match=r"'cpu'.*embeddings are on cuda:0"):
         ally_fast.select(rows, np.zeros(20), 2, 2, device="cpu")
     with pytest.raises(RuntimeError, match="cuda:7"):
         ally_fast.select(np.ones((20, 4)), np.zeros(20), 2, 2, device="cuda:7")
 
 
 def test_integers_on_a_device_are_refused():
-    with pytest.raises(TypeError, match="embeddings.*int32"):
+    with pytest.raises(TypeError, match=r"embeddings.*int32"):
         ally_fast.select(put(np.ones((20, 4), np.int32)), np.zeros(20), 2, 2)
 
 
@@ -167,6 +161,4 @@ def test_kmeans_and_assign(rng):
         assert (found.inertia, found.n_iter) == (expected.inertia, expected.n_iter)
         assignments = ally_fast.assign(rows, expected.centroids, device=device)
         assignments = assignments if device == "cuda" else assignments.to_host()
-        np.testing.assert_array_equal(
-            assignments, ally_fast.assign(embeddings, expected.centroids)
-        )
+        np.testing.assert_array_equal(assignments, ally_fast.assign(embeddings, expected.centroids))

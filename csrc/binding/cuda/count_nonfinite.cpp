@@ -1,4 +1,4 @@
-#include "ops/count_nonfinite/count_nonfinite.h"
+#include "common/cuda/count_nonfinite.h"
 
 #include "arguments.h"
 #include "ops.h"

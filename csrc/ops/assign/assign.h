@@ -10,9 +10,12 @@
 // Preconditions (checked by the binding): same d, positions and clusters in range. The answer depends
 // on rows and centroids alone: not on kernel, threads, or on how rows are cut into calls.
 #pragma once
+#include "../../common/cuda/stream.h"
 #include "../../common/scan/assigner.h"
 
 namespace ally_fast {
+
+class DeviceTable;
 
 AssignStats assign_cpu(const RowsView& rows, const CentroidTable& table, int threads, bool certify,
                        int32_t* out);
@@ -20,5 +23,15 @@ AssignStats assign_cpu(const RowsView& rows, const CentroidTable& table, int thr
 // D(x_i, C_{a_i}) for each visited row, by the exact rule. assignments in [0, k).
 void squared_distances_cpu(const RowsView& rows, const CentroidTable& table,
                            const int32_t* assignments, int threads, double* out);
+
+// The same on a GPU: device pointers throughout, queued on the stream.
+// mask   IN   (m,) uint8, zero for a row that takes no part (its answer is -1, it is not counted);
+//             or null
+// stats  OUT  (4,) int64: uncertain, candidates, nonfinite, first_nonfinite of AssignStats
+void assign_cuda(const CudaStream& stream, const RowsView& rows, const DeviceTable& table,
+                 const uint8_t* mask, bool certify, int32_t* out, int64_t* stats);
+
+void squared_distances_cuda(const CudaStream& stream, const RowsView& rows,
+                            const DeviceTable& table, const int32_t* assignments, double* out);
 
 }  // namespace ally_fast

@@ -7,8 +7,8 @@
 #pragma once
 #include <cstdint>
 
-#include "../../common/cuda/stream.h"
-#include "../../common/rows.h"
+#include "stream.h"
+#include "../rows.h"
 
 namespace ally_fast {
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include "../../common/cuda/atomic.h"
-#include "../../common/cuda/element.h"
-#include "../../common/cuda/scope.h"
+#include "atomic.h"
+#include "element.h"
+#include "scope.h"
 #include "count_nonfinite.h"
 
 namespace ally_fast {
