@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu import parts, present, process, summary
+from benchmarks.gpu import gates, parts, present, process, summary
 from benchmarks.gpu.bench import bench
 from benchmarks.gpu.budget import SHARES, Budget
 from benchmarks.gpu.plan import chosen
-from benchmarks.gpu.recorder import FILE
+from benchmarks.gpu.recorder import FILE, stored
 from benchmarks.gpu.summary import FAILED, Outcome
 
 RUNNERS = {"build": parts.build, "test": parts.test, "sanitize": parts.sanitize}
@@ -80,6 +80,8 @@ def main(argv: list[str] | None = None) -> int:
         }
         summary.write(out, outcomes, about)
         print(f"{name}: {outcomes[-1].status}, {outcomes[-1].seconds:.0f} s", flush=True)
+    if "bench" in names:
+        print("\n" + gates.told(stored(out)))
     print("\n" + summary.table(outcomes), flush=True)
     return summary.exit_status(outcomes)
 

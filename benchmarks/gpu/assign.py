@@ -123,9 +123,7 @@ def _centroids(device: Any, rows: Any, k: int) -> tuple[Any, str]:
     dtype = str(rows.dtype).removeprefix("torch.")
     try:
         found = ally_fast.kmeans(rows, k, train_size=min(len(rows), TRAIN_ROWS * k), max_iter=3)
-        return device.from_host(
-            np.asarray(found.centroids), dtype
-        ), "ally_fast.kmeans, 3 iterations"
+        return device.from_host(np.asarray(found.centroids), dtype), "kmeans, 3 iterations"
     except Exception as error:
         print(f"centroids are rows: {type(error).__name__}: {error}", flush=True)
         positions = np.linspace(0, len(rows) - 1, k).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The parts of ``make gpu``: build, test, sanitize. (bench is ``bench.py``.)"""
+"""The parts of ``make gpu`` but the last: build, test, sanitize."""
 
 from __future__ import annotations
 

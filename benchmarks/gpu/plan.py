@@ -13,7 +13,7 @@ BUDGET = 10_000
 TRITON = ["flash_kmeans", "flashlib"]
 EVERYONE = [*TRITON, "fastkmeans", "faiss_gpu", "cuvs", "torch_matmul"]
 RECIPES = [f"{peer}:recipe" for peer in (*TRITON, "faiss_gpu", "cuvs", "fastkmeans")]
-DEFAULTS = [f"{peer}:default" for peer in (*TRITON, "faiss_gpu", "cuvs", "fastkmeans")]
+DEFAULTS = [f"{peer}:default" for peer in (*TRITON, "faiss_gpu", "cuvs", "fastkmeans")]  # slow last
 POOLS = {"sentences": (MILLION, 64), "reviews": (100_000, 128), "kdd": (494_021, 118)}
 
 
@@ -45,10 +45,10 @@ class Group:
     def name(self) -> str:
         """Slice and what sets the group apart."""
         told = [str(self.arguments[key]) for key in TOLD if key in self.arguments]
-        return " ".join([self.slice, *told])
+        return " ".join([self.slice, self.kind, *told])
 
 
-TOLD = ("dataset", "n", "m", "d", "c", "k", "dtype", "place")
+TOLD = ("dataset", "n", "m", "d", "dtype", "place")
 
 
 def groups(plan: str) -> list[Group]:
@@ -109,7 +109,7 @@ def _select(slice_: str, seconds: float, row_seconds: float = 60.0, **changes: A
     arguments = {
         "n": 10 * MILLION,
         "d": 128,
-        "k": 1000,
+        "ks": [1000],
         "b": BUDGET,
         "dtype": "float16",
         "place": "device",
@@ -120,20 +120,20 @@ def _select(slice_: str, seconds: float, row_seconds: float = 60.0, **changes: A
     return Group(slice_, "select", arguments, seconds, row_seconds)
 
 
-def _dual(c: int, dtype: str, seconds: float = 25.0, **changes: Any) -> Group:
-    arguments = {"m": MILLION, "c": c, "dtype": dtype, **changes}
-    return Group("dual", "dual_ascent", arguments, seconds)
+def _dual(cs: list[int], dtype: str, seconds: float, **changes: Any) -> Group:
+    arguments = {"m": MILLION, "cs": cs, "dtype": dtype, **changes}
+    return Group("dual", "dual_ascent", arguments, seconds, 120.0)
 
 
 def _quick() -> list[Group]:
     half = {"dtypes": ["float16"], "ks": [1000, 10_000]}
     return [
         _ceilings(),
-        _assign("assign", 45.0, n=10 * MILLION, d=128, **half),
-        _select("select", 60.0, peers=["flash_kmeans:default", *RECIPES[:3]]),
-        _select("select-host", 40.0, place="host", dtype="float32"),
-        _dual(1000, "bfloat16"),
-        _dual(1000, "float32"),
+        _assign("assign", 40.0, n=10 * MILLION, d=128, **half),
+        _select("select", 55.0, peers=["flash_kmeans:default", *RECIPES[:3]]),
+        _select("select-host", 35.0, place="host", dtype="float32"),
+        _dual([1000], "bfloat16", 30.0),
+        _dual([1000], "float32", 30.0),
     ]
 
 
@@ -141,38 +141,33 @@ def _full() -> list[Group]:
     found = [_ceilings()]
     for d in DIMENSIONS:
         peers = EVERYONE if d == 128 else TRITON
-        found.append(_assign("assign-1m", 35.0, n=MILLION, d=d, peers=peers))
+        found.append(_assign("assign-1m", 20.0, n=MILLION, d=d, peers=peers))
     for d in DIMENSIONS:
         peers = EVERYONE if d == 128 else []
         found.append(
-            _assign("assign-10m", 45.0 + d / 10, n=10 * MILLION, d=d, peers=peers, repeats=5)
+            _assign("assign-10m", 25.0 + d / 20, n=10 * MILLION, d=d, peers=peers, repeats=5)
         )
     half = {"dtypes": ["float16"], "ks": [1000], "repeats": 3}
-    found.append(_assign("assign-100m", 45.0, n=100 * MILLION, d=64, **half))
-    found.append(_select("select", 150.0, 90.0, peers=[*RECIPES, *DEFAULTS], budget=60.0))
-    found.append(_select("select", 60.0, dtype="float32", peers=RECIPES))
-    for dtype in ("float32", "float16"):
-        peers = [*RECIPES[:3], "flash_kmeans:default"] if dtype == "float32" else []
+    found.append(_assign("assign-100m", 40.0, n=100 * MILLION, d=64, **half))
+    for dtype in ("float16", "float32"):
+        found.append(_select("select", 55.0, dtype=dtype, peers=[*RECIPES, *DEFAULTS[:3]]))
+    found.append(_select("select-slow", 120.0, 120.0, kernels=[], peers=DEFAULTS[3:]))
+    for dtype, peers in (("float32", [*RECIPES[:3], DEFAULTS[0]]), ("float16", [])):
         found.append(
-            _select("select-host", 90.0, 90.0, place="host", dtype=dtype, peers=peers, budget=30.0)
+            _select("select-host", 50.0, 90.0, place="host", dtype=dtype, peers=peers, budget=30.0)
         )
     for n in (MILLION, 10 * MILLION):
         for d in DIMENSIONS:
-            for k in CLUSTERS:
-                if (n, d, k) != (10 * MILLION, 128, 1000):
-                    found.append(
-                        _select("select-shapes", 16.0, n=n, d=d, k=k, peers=RECIPES[:2], budget=5.0)
-                    )
-    for c in (10, 100, 1000):
-        found += [_dual(c, "float32"), _dual(c, "bfloat16")]
-    found.append(
-        Group("scale", "scale", {"n": MILLION, "d": 128, "k": 1000, "b": BUDGET}, 200, 250)
-    )
+            shape = {"n": n, "d": d, "ks": CLUSTERS, "peers": RECIPES[:2], "budget": 5.0}
+            found.append(_select("select-shapes", 25.0, **shape))
+    for dtype in ("float32", "bfloat16"):
+        found.append(_dual([10, 100, 1000], dtype, 60.0))
+    shape = {"n": MILLION, "d": 128, "k": 1000, "b": BUDGET}
+    found.append(Group("scale", "scale", shape, 90.0, 250.0))
     for name, (n, d) in POOLS.items():
-        shape = {"dataset": name, "n": n, "d": d, "dtypes": ["float32"], "ks": [500]}
-        found.append(_assign("pools", 20.0, **shape))
-        shape = {"dataset": name, "n": n, "d": d, "k": 500, "dtype": "float32"}
-        found.append(_select("pools", 25.0, peers=RECIPES[:3], **shape))
+        shape = {"dataset": name, "n": n, "d": d, "ks": [500]}
+        found.append(_assign("pools", 12.0, dtypes=["float32"], **shape))
+        found.append(_select("pools", 14.0, dtype="float32", peers=RECIPES[:3], **shape))
     return found
 
 
@@ -183,7 +178,7 @@ def _dry() -> list[Group]:
     return [
         Group("ceilings", "ceilings", sizes, 5.0),
         _assign("assign", 10.0, ks=[7], dtypes=["float32"], kernels=["portable"], **small),
-        _select("select", 10.0, k=5, b=20, kernels=["portable"], peers=RECIPES[:1], **small),
-        _select("select-host", 10.0, k=5, b=20, kernels=["portable"], place="host", **small),
-        _dual(10, "float32", m=64, compiled=False, repeats=1),
+        _select("select", 10.0, ks=[5], b=20, kernels=["portable"], peers=RECIPES[:1], **small),
+        _select("select-host", 10.0, ks=[5], b=20, kernels=["portable"], place="host", **small),
+        _dual([10], "float32", 5.0, m=64, compiled=False, repeats=1),
     ]

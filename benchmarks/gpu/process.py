@@ -46,6 +46,8 @@ def run(
 ) -> Ended:
     """Run a command in a process group of its own, its output added to a log.
 
+    Not in a session of its own: who ends ours then ends its children too.
+
     Parameters
     ----------
     command : list of str
@@ -71,7 +73,7 @@ def run(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                preexec_fn=os.setpgrp,
             )
         except OSError as error:
             output.write(f"{command[0]}: {error.strerror}\n".encode())

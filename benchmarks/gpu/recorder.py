@@ -89,7 +89,7 @@ class Recorder:
         except Exception as error:
             missing = isinstance(error, (MissingError, ModuleNotFoundError))
             row.status = "skipped" if missing else "failed"
-            row.reason = f"{type(error).__name__}: {error}".strip()[:2000]
+            row.reason = " ".join(f"{type(error).__name__}: {error}".split())[:600]
             if isinstance(error, ModuleNotFoundError):
                 row.reason = f"{error.name} is not there"
             self.keep(row)

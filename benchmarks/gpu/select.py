@@ -20,10 +20,12 @@ from benchmarks.gpu import quality, rates
 from benchmarks.gpu.assign import KERNEL, pool
 from benchmarks.gpu.peers import load_peer
 from benchmarks.gpu.race import Contestant, race
-from benchmarks.gpu.recorder import MissingError, Recorder, stored
+from benchmarks.gpu.recorder import Recorder, stored
 from benchmarks.gpu.tail import best_per_cluster
 from benchmarks.plan import RECIPE_ITERATIONS, RECIPE_ROWS
 from benchmarks.rows import Row
+
+SLOW = ("cuvs", "fastkmeans", "faiss_gpu")
 
 
 @dataclass
@@ -42,7 +44,7 @@ def measure(
     *,
     n: int,
     d: int,
-    k: int,
+    ks: list[int],
     b: int,
     dtype: str,
     place: str,
@@ -53,13 +55,15 @@ def measure(
     repeats: int = 7,
     budget: float = 20.0,
 ) -> None:
-    """Measure one shape.
+    """Measure one pool.
 
     Parameters
     ----------
     recorder, device
-    n, d, k, b : int
-        Rows, dimensions, clusters, budget.
+    n, d, b : int
+        Rows, dimensions, budget.
+    ks : list of int
+        Numbers of clusters, rising: device memory is told by the highest mark so far.
     dtype : str
         Element type of the rows.
     place : str
@@ -74,35 +78,47 @@ def measure(
         Where the ceilings are read.
     repeats : int
     budget : float
-        Seconds for the rounds.
+        Seconds for the rounds of one k.
     """
     suffix = "" if place == "device" else " host"
-    shape = {"dataset": dataset, "n": n, "d": d, "k": k, "b": b, "dtype": dtype}
-    plan = [
-        recorder.row("gpu_select", "ally_fast", kernel + suffix, isa=kernel, **shape)
-        for kernel in kernels
-    ]
-    for peer in peers:
-        engine, setting = peer.split(":")
-        plan.append(recorder.row("gpu_select", engine, setting + suffix, **shape))
-    if not any(recorder.wanted(row) for row in plan):
-        return
-    on_device = pool(device, dataset, n, d, dtype)
-    scores = device.scores(on_device)
-    rows = on_device if place == "device" else device.to_host(on_device)
     known = rates.ceilings(stored(out))
-    entries = []
-    for row in plan:
-        maker = _ours if row.engine == "ally_fast" else _peer
-        prepare = partial(maker, device, rows, scores, row)
-        check = partial(_check, device, on_device, scores, row)
-        entries.append(Contestant(row, prepare, check, clock="wall", repeats=repeats))
-    finish = partial(_finish, known=known, upload=place == "host")
-    race(recorder, device, entries, budget, finish)
+    on_device = None
+    for k in ks:
+        shape = {"dataset": dataset, "n": n, "d": d, "k": k, "b": b, "dtype": dtype}
+        plan = [
+            recorder.row("gpu_select", "ally_fast", kernel + suffix, isa=kernel, **shape)
+            for kernel in kernels
+        ]
+        for peer in peers:
+            engine, setting = peer.split(":")
+            plan.append(recorder.row("gpu_select", engine, setting + suffix, **shape))
+        if not any(recorder.wanted(row) for row in plan):
+            continue
+        if on_device is None:
+            on_device = pool(device, dataset, n, d, dtype)
+            scores = device.scores(on_device)
+            rows = on_device if place == "device" else device.to_host(on_device)
+        entries = []
+        for row in plan:
+            maker = _ours if row.engine == "ally_fast" else _peer
+            prepare = partial(maker, device, rows, scores, row)
+            check = partial(_check, device, on_device, row)
+            entries.append(
+                Contestant(
+                    row,
+                    prepare,
+                    check,
+                    clock="wall",
+                    repeats=repeats,
+                    first_counts=row.engine in SLOW,
+                )
+            )
+        finish = partial(_finish, known=known, upload=place == "host")
+        race(recorder, device, entries, budget, finish)
 
 
 def _ours(device: Any, rows: Any, scores: Any, row: Row) -> Callable[[], Any]:
-    """``ally_fast.select``; scores are where the rows are."""
+    """Make the call of ``ally_fast.select``; scores are where the rows are."""
     import ally_fast
 
     if isinstance(rows, np.ndarray):
@@ -128,9 +144,7 @@ def _ours(device: Any, rows: Any, scores: Any, row: Row) -> Callable[[], Any]:
 
 
 def _peer(device: Any, rows: Any, scores: Any, row: Row) -> Callable[[], Any]:
-    """A rival's k-means, its assignment, then the batch in torch."""
-    if row.engine == "sklearn":
-        raise MissingError("scikit-learn is measured on its own shape")
+    """Make a rival's call: its k-means, its assignment, then the batch in torch."""
     torch, peer = device.torch, load_peer(row.engine, device)
     row.extra["given"] = peer.given
     recipe = row.setting.startswith("recipe")
@@ -177,7 +191,7 @@ def _sample(torch: Any, rows: Any, size: int) -> Any:
     return rows[torch.randint(len(rows), (size,), device=rows.device)]
 
 
-def _check(device: Any, rows: Any, scores: Any, row: Row, found: Found) -> None:
+def _check(device: Any, rows: Any, row: Row, found: Found) -> None:
     """Judge the labels in float64, take the inertia, count the picks."""
     import ally_fast
 

@@ -1,4 +1,4 @@
-"""A pytest plugin that runs few, small tests: the first of each file, then the second, …
+"""A pytest plugin that runs few, small tests: the first of each file, then the second.
 
 For tools that make kernels a hundred times slower. It stops after ``ALLY_FAST_SMALL_TESTS_SECONDS``
 seconds (of the tests, collecting not counted), says how many tests ran, and lets Hypothesis try

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import sys
@@ -27,7 +28,7 @@ def main(spec_path: str) -> None:
     )
     measure = importlib.import_module(f"benchmarks.gpu.{spec['kind']}").measure
     arguments = spec["arguments"]
-    if "out" in measure.__kwdefaults__ if measure.__kwdefaults__ else False:
+    if "out" in inspect.signature(measure).parameters:
         arguments["out"] = out
     measure(recorder, open_device(), **arguments)
 
@@ -36,7 +37,8 @@ def use_emulated_module() -> None:
     """Let ``ALLY_FAST_EMULATED_CUDA`` take the place of the CUDA module, for dry runs."""
     if path := os.environ.get("ALLY_FAST_EMULATED_CUDA"):
         spec = importlib.util.spec_from_file_location("ally_fast._cuda", path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules["ally_fast._cuda"] = module
         spec.loader.exec_module(module)
