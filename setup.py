@@ -247,14 +247,13 @@ class Emulate(Command):
         ninja = Ninja(f"build/{name}", {"cxx": CXX})
         checks = [] if self.plain else ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
         flags = [f for f in CXX_FLAGS if f != "-Werror"]
-        flags += ["-O1", "-g", "-Icsrc/emulator", "-Wno-unknown-pragmas", "-DALLY_FAST_NO_SM90A"]
+        flags += ["-O1", "-g", "-Icsrc/emulator", "-Wno-unknown-pragmas"]
         binding = [*flags, *binding_flags(ninja), '-DALLY_FAST_CUDA_CODE="emulated"']
         objects = [
             ninja.compile("cxx", source, binding) for source in sources("binding/cuda/*.cpp")
         ]
         for source in sources(*CUDA_SOURCES, "emulator/*.cpp"):
-            if not source.endswith("_sm90a.cu"):
-                objects.append(ninja.compile("cxx", source, [*flags, *checks, "-x", "c++"]))
+            objects.append(ninja.compile("cxx", source, [*flags, *checks, "-x", "c++"]))
         ninja.link("_cuda.so", objects, CXX, [*checks, "-shared", "-pthread"])
         ninja.run()
 

@@ -1,7 +1,7 @@
 """What each CUDA kernel takes of a multiprocessor, from what ptxas said while compiling.
 
-    python -m benchmarks.kernels            write docs/kernels.md
-    python -m benchmarks.kernels --check    fail if a kernel spills registers, or the page is stale
+python -m benchmarks.kernels            write docs/kernels.md
+python -m benchmarks.kernels --check    fail if a kernel spills registers, or the page is stale
 """
 
 from __future__ import annotations
@@ -98,10 +98,10 @@ def page(found: list[Kernel], compiler: str) -> str:
     lines = [
         "# CUDA kernels",
         "",
-        f"What `{compiler}` made of them; written by `python -m benchmarks.kernels`, which also fails",
-        "where a kernel spills registers. Figures are the largest over the architectures; dynamic",
-        "shared memory is not included. These are the compiler's figures: no kernel has run on a GPU",
-        "yet.",
+        f"What `{compiler}` made of them; written by `python -m benchmarks.kernels`, which also",
+        "fails where a kernel spills registers. Figures are the largest over the architectures;",
+        "dynamic shared memory is not included. These are the compiler's figures: no kernel has run",
+        "on a GPU yet.",
         "",
         "| kernel | architectures | registers | static shared bytes | stack bytes |",
         "|---|---|---:|---:|---:|",
@@ -137,7 +137,9 @@ def main() -> int:
         return 1
     spills = [kernel for kernel in found if kernel.spilled]
     for kernel in spills:
-        print(f"kernels: {readable([kernel.name])[0]} spills {kernel.spilled} bytes on {kernel.arch}")
+        print(
+            f"kernels: {readable([kernel.name])[0]} spills {kernel.spilled} bytes on {kernel.arch}"
+        )
     compiler = _compiler()
     text = page(found, compiler)
     if not arguments.check:

@@ -100,7 +100,9 @@ PYBIND11_MODULE(_cuda, m) {
   register_upload(m);
   register_centroid_table(m);
   register_assign(m);
+  register_d2_sample(m);
   register_load_rows(m);
+  register_scan_sm90a(m);
   register_count_nonfinite(m);
   register_sample_rows(m);
   register_shortlist(m);

@@ -10,6 +10,7 @@
 // Preconditions (checked by the binding): same d, positions and clusters in range. The answer depends
 // on rows and centroids alone: not on kernel, threads, or on how rows are cut into calls.
 #pragma once
+#include "../../common/cuda/scan/track_kernel.h"
 #include "../../common/cuda/stream.h"
 #include "../../common/scan/assigner.h"
 
@@ -27,9 +28,12 @@ void squared_distances_cpu(const RowsView& rows, const CentroidTable& table,
 // The same on a GPU: device pointers throughout, queued on the stream.
 // mask   IN   (m,) uint8, zero for a row that takes no part (its answer is -1, it is not counted);
 //             or null
-// stats  OUT  (4,) int64: uncertain, candidates, nonfinite, first_nonfinite of AssignStats
+// stats  IN/OUT  (4,) int64: uncertain, candidates and nonfinite of AssignStats are added, the fourth is
+//             lowered to the first row that is not finite; at the start (0, 0, 0, -1)
+// kernel IN   does the scan; CudaError where the device or the build does not have it
 void assign_cuda(const CudaStream& stream, const RowsView& rows, const DeviceTable& table,
-                 const uint8_t* mask, bool certify, int32_t* out, int64_t* stats);
+                 const uint8_t* mask, bool certify, TrackKernel kernel, int32_t* out,
+                 int64_t* stats);
 
 void squared_distances_cuda(const CudaStream& stream, const RowsView& rows,
                             const DeviceTable& table, const int32_t* assignments, double* out);

@@ -23,13 +23,15 @@ __global__ void squared_distances_kernel(RowsView rows, TableView table, const i
 }  // namespace
 
 void assign_cuda(const CudaStream& stream, const RowsView& rows, const DeviceTable& table,
-                 const uint8_t* mask, bool certify, int32_t* out, int64_t* stats) {
+                 const uint8_t* mask, bool certify, TrackKernel kernel, int32_t* out,
+                 int64_t* stats) {
   const OpScope scope("assign", stream);
   ScanRequest request;
   request.mask = mask;
   request.out = out;
   request.stats = stats;
   request.certify = certify;
+  request.kernel = kernel;
   scan_rows(scope, rows, table, request);
 }
 

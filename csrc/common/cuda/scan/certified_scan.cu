@@ -66,10 +66,6 @@ void scan_rows(const OpScope& scope, const RowsView& rows, const DeviceTable& ta
                const ScanRequest& request) {
   const TableView& view = table.view();
   const bool settles = request.known || request.certify;
-  if (request.stats) {
-    scope.fill(request.stats, 0, 3 * sizeof(int64_t));
-    scope.fill(request.stats + 3, 0xFF, sizeof(int64_t));  // -1, and above all row numbers
-  }
   if (rows.visited == 0) return;
   Plan plan(scope, rows.visited, view);
   std::optional<Workspace> space;
@@ -91,7 +87,8 @@ void scan_rows(const OpScope& scope, const RowsView& rows, const DeviceTable& ta
       track(scope, packed, view,
             {request.out ? request.out + first : nullptr, request.certify,
              request.known ? request.known + first : nullptr, uncertain,
-             static_cast<uint32_t>(first - start)});
+             static_cast<uint32_t>(first - start)},
+            request.kernel);
     }
     if (!settles) continue;
     settle(scope, slice_rows(rows, start, end - start), view, uncertain, space->counters.data() + 1,

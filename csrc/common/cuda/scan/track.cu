@@ -50,8 +50,13 @@ void track_portable(const OpScope& scope, const PackedRows& rows, const TableVie
 }
 
 void track(const OpScope& scope, const PackedRows& rows, const TableView& table,
-           const TrackTarget& target) {
-  track_portable(scope, rows, table, target);
+           const TrackTarget& target, TrackKernel kernel) {
+  switch (kernel) {
+    case TrackKernel::kPortable:
+      return track_portable(scope, rows, table, target);
+    case TrackKernel::kSm90a:
+      return track_sm90a(scope, rows, table, target);
+  }
 }
 
 }  // namespace ally_fast

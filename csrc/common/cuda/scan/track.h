@@ -5,6 +5,7 @@
 //   `second` lies above the best one's upper end, otherwise the row joins the uncertain ones.
 #pragma once
 #include "packed_rows.h"
+#include "track_kernel.h"
 
 namespace ally_fast {
 
@@ -18,11 +19,15 @@ struct TrackTarget {
   uint32_t first_row;  // number of the chunk's first row in that list
 };
 
-// Device memory throughout; queued on the scope's stream. Picks the kernel for the device.
+// Device memory throughout; queued on the scope's stream. Throws CudaError where the device or the
+// build does not have the kernel.
 void track(const OpScope& scope, const PackedRows& rows, const TableView& table,
-           const TrackTarget& target);
+           const TrackTarget& target, TrackKernel kernel);
 // For any device: mma.sync.
 void track_portable(const OpScope& scope, const PackedRows& rows, const TableView& table,
                     const TrackTarget& target);
+// For compute capability 9.0: TMA and wgmma.
+void track_sm90a(const OpScope& scope, const PackedRows& rows, const TableView& table,
+                 const TrackTarget& target);
 
 }  // namespace ally_fast
