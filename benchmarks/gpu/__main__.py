@@ -53,7 +53,6 @@ def asked_parts(text: str, plan: str) -> tuple[list[str], list[str]]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the parts that are asked for, each within its share of the minutes."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = parser()
     args = arguments.parse_args(argv)
     try:
@@ -104,4 +103,5 @@ def _run(
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     raise SystemExit(main())

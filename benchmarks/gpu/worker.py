@@ -23,11 +23,12 @@ def main(spec_path: str) -> None:
     from benchmarks.gpu.stamp import stamp
 
     out = Path(spec["out"])
-    recorder = Recorder(
-        out, Path(spec["marker"]), stamp(spec["command"]), spec["skip"], spec["seconds"]
-    )
+    stamped = stamp(spec["command"])
+    recorder = Recorder(out, Path(spec["marker"]), stamped, spec["skip"], spec["seconds"])
     measure = importlib.import_module(f"benchmarks.gpu.{spec['kind']}").measure
     arguments = spec["arguments"]
+    if stamped["hardware"].get("compute_capability") != "9.0" and "kernels" in arguments:
+        arguments["kernels"] = [kernel for kernel in arguments["kernels"] if kernel != "sm90a"]
     if "out" in inspect.signature(measure).parameters:
         arguments["out"] = out
     measure(recorder, open_device(), **arguments)
