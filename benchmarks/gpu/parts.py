@@ -35,10 +35,11 @@ def build(out: Path, seconds: float) -> Outcome:
 
 
 def test(out: Path, seconds: float) -> Outcome:
-    """Run the tests that need a GPU."""
+    """Run the tests that need a GPU, each named in the log before it runs."""
     report = out / "test.xml"
-    command = [sys.executable, "-m", "pytest", "tests", "-m", NOT_LARGE, "-q", "--durations=15"]
+    command = [sys.executable, "-m", "pytest", "tests", "-m", NOT_LARGE, "-v", "--durations=15"]
     command += ["-p", "no:cacheprovider", f"--junitxml={report}"]
+    command += ["--ignore=tests/benchmarks"]  # a dry run of what comes next
     ended = process.run(command, out / "test.log", seconds)
     counts = junit_counts(report)
     detail = ", ".join(f"{value} {name}" for name, value in counts.items())

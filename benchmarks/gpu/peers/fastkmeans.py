@@ -2,7 +2,7 @@
 
 ``FastKMeans`` at its defaults: all rows, random start, 25 iterations, computes in float16. It
 takes float32 rows in host memory only and sends them each iteration: it is given those, copied
-off the clock. A recipe's sample is drawn on the device and copied on the clock.
+off the clock.
 """
 
 from __future__ import annotations
