@@ -97,6 +97,7 @@ PYBIND11_MODULE(_cuda, m) {
   register_upload(m);
   register_centroid_table(m);
   register_assign(m);
+  register_assign_among(m);
   register_radius_filter(m);
   register_load_rows(m);
   register_count_nonfinite(m);

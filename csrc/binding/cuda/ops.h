@@ -6,6 +6,7 @@ namespace ally_fast {
 
 void register_centroid_table(pybind11::module_& module);
 void register_assign(pybind11::module_& module);
+void register_assign_among(pybind11::module_& module);
 void register_radius_filter(pybind11::module_& module);
 void register_load_rows(pybind11::module_& module);
 void register_count_nonfinite(pybind11::module_& module);
