@@ -101,6 +101,7 @@ PYBIND11_MODULE(_cuda, m) {
   register_centroid_table(m);
   register_assign(m);
   register_d2_sample(m);
+  register_assign_among(m);
   register_radius_filter(m);
   register_load_rows(m);
   register_scan_sm90a(m);

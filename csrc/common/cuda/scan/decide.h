@@ -30,9 +30,7 @@ __device__ __forceinline__ void decide(const PackedRows& rows, const TableView& 
     } else {
       target.out[r] = masked ? -1 : static_cast<int32_t>(column);
       if (readable) {
-        limit =
-            upper_end(table, cut_up(best, bits), static_cast<double>(table.half_norm[column]),
-                      static_cast<double>(table.norm[column]), static_cast<double>(error), norm);
+        limit = limit_of_nearest(table, best, bits, column, error, norm);
       }
       uncertain = target.certify && !masked && !(readable && cut_down(second, bits) > limit);
     }
