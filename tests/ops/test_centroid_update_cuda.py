@@ -24,7 +24,7 @@ def update(stream, rows, assignments, centroids, normalize, **options):
         put(np.full(1, np.nan)),
     )
     arrays = put(rows), put(assignments), put(centroids)
-    _cuda.centroid_update(*arrays, *out, normalize=normalize, **options)
+    _cuda.centroid_update(*arrays, normalize, *out, **options)
     return [array.to_host() for array in out]
 
 

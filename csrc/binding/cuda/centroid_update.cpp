@@ -7,9 +7,9 @@ namespace ally_fast {
 namespace {
 
 void centroid_update(const DeviceArray& rows_array, const DeviceArray& assignments_array,
-                     const DeviceArray& centroids_array, const DeviceArray& updated,
+                     const DeviceArray& centroids_array, bool normalize, const DeviceArray& updated,
                      const DeviceArray& counts, const DeviceArray& spread,
-                     const DeviceArray& inertia, bool normalize, int64_t workspace_bytes) {
+                     const DeviceArray& inertia, int64_t workspace_bytes) {
   const CudaStream stream = rows_array.cuda();
   const float* rows = typed<float>(rows_array, "rows", 2, stream);
   const float* centroids = typed<float>(centroids_array, "centroids", 2, stream);
@@ -40,9 +40,8 @@ void centroid_update(const DeviceArray& rows_array, const DeviceArray& assignmen
 
 void register_centroid_update(py::module_& module) {
   module.def("centroid_update", &centroid_update, py::arg("rows"), py::arg("assignments"),
-             py::arg("centroids"), py::arg("updated"), py::arg("counts"), py::arg("spread"),
-             py::arg("inertia"), py::kw_only(), py::arg("normalize"),
-             py::arg("workspace_bytes") = int64_t{64} << 20);
+             py::arg("centroids"), py::arg("normalize"), py::arg("updated"), py::arg("counts"),
+             py::arg("spread"), py::arg("inertia"), py::arg("workspace_bytes") = int64_t{64} << 20);
 }
 
 }  // namespace ally_fast

@@ -100,13 +100,15 @@ PYBIND11_MODULE(_cuda, m) {
   register_upload(m);
   register_centroid_table(m);
   register_assign(m);
-  register_centroid_update(m);
-  register_count_nonfinite(m);
   register_d2_sample(m);
+  register_assign_among(m);
+  register_radius_filter(m);
   register_load_rows(m);
   register_relocate(m);
-  register_sample_rows(m);
   register_scan_sm90a(m);
+  register_centroid_update(m);
+  register_count_nonfinite(m);
+  register_sample_rows(m);
   register_shortlist(m);
   m.def("memory_info", &memory, py::arg("device"), "Free and total bytes of a device.");
   m.def(

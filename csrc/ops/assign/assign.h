@@ -10,13 +10,12 @@
 // Preconditions (checked by the binding): same d, positions and clusters in range. The answer depends
 // on rows and centroids alone: not on kernel, threads, or on how rows are cut into calls.
 #pragma once
+#include "../../common/cuda/scan/table_handle.h"
 #include "../../common/cuda/scan/track_kernel.h"
 #include "../../common/cuda/stream.h"
 #include "../../common/scan/assigner.h"
 
 namespace ally_fast {
-
-class DeviceTable;
 
 AssignStats assign_cpu(const RowsView& rows, const CentroidTable& table, int threads, bool certify,
                        int32_t* out);

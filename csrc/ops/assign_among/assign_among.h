@@ -6,6 +6,7 @@
 // Answers depend on rows, centroids, previous and lists alone. Checked by the binding: shapes, and
 // that lists ascend and all indices are in range.
 #pragma once
+#include "../../common/cuda/scan/table_handle.h"
 #include "../../common/scan/assigner.h"
 
 namespace ally_fast {
@@ -20,5 +21,14 @@ void assign_among_cpu(const float* rows, int64_t t, const CentroidTable& table,
 // queries (count, d) float32, contiguous and finite; 1 <= length <= k; lists (count, length) int32.
 void nearest_lists_cpu(const float* queries, int64_t count, const CentroidTable& table,
                        int64_t length, int threads, int32_t* lists);
+
+// The same on a GPU: device pointers throughout, queued on the stream. Indices are in range and lists
+// ascend without repeats: the caller sees to it.
+void assign_among_cuda(const CudaStream& stream, const float* rows, int64_t t,
+                       const DeviceTable& table, const int32_t* previous, const int32_t* lists,
+                       int64_t groups, int64_t length, int32_t* out);
+
+void nearest_lists_cuda(const CudaStream& stream, const float* queries, int64_t count,
+                        const DeviceTable& table, int64_t length, int32_t* lists);
 
 }  // namespace ally_fast

@@ -55,6 +55,14 @@ __device__ __forceinline__ double upper_end(const TableView& table, double lower
   return lower + (score + exact) * kSlop + 4 * kUnit * fabs(lower);
 }
 
+// Scores above this cannot belong to the nearest centroid, if the lowest score `best` is that of
+// `centroid`; `bits` of its lowest bits may have been replaced.
+__device__ __forceinline__ double limit_of_nearest(const TableView& table, float best, int bits,
+                                                   int64_t centroid, float error, double norm) {
+  return upper_end(table, cut_up(best, bits), static_cast<double>(table.half_norm[centroid]),
+                   static_cast<double>(table.norm[centroid]), static_cast<double>(error), norm);
+}
+
 // The same for whichever centroid it belongs to.
 __device__ __forceinline__ double upper_end_of_any(const TableView& table, double lower,
                                                    double error, double norm) {

@@ -87,7 +87,7 @@ struct AllCentroids {
   }
   __device__ __forceinline__ int original(int n) const { return n; }
   // Half norms, then norms of a tile: one 16-byte copy each of 64 threads.
-  __device__ __forceinline__ void copy_norms(int64_t tile, SharedAddress to) const {
+  __device__ __forceinline__ void copy_norms(int tile, SharedAddress to) const {
     const int at = static_cast<int>(threadIdx.x);
     if (at >= 64) return;
     const float* from = (at < 32 ? table.half_norm : table.norm) + tile * kTileCentroids;
