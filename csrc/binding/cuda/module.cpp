@@ -95,6 +95,7 @@ PYBIND11_MODULE(_cuda, m) {
   });
   register_device_array(m);
   register_upload(m);
+  register_dual_ascent(m);
   register_load_rows(m);
   register_sample_rows(m);
   m.def("memory_info", &memory, py::arg("device"), "Free and total bytes of a device.");

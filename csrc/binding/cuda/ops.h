@@ -4,6 +4,7 @@
 
 namespace ally_fast {
 
+void register_dual_ascent(pybind11::module_& module);
 void register_load_rows(pybind11::module_& module);
 void register_sample_rows(pybind11::module_& module);
 
