@@ -12,7 +12,7 @@ UNIT = 2.0**-24  # half a unit in the last place of float32
 ROUNDING = {"float32": UNIT, "float16": 2.0**-11, "bf16": 2.0**-8}
 LOSSES = ("cross_entropy", "squared_error")
 # Eight lanes, a warp, a block; held in registers or not; whole vectors or not.
-COLUMNS = (1, 3, 10, 64, 65, 100, 257, 1000, 1024, 1032, 2051, 8192, 9001)
+COLUMNS = (1, 3, 10, 64, 65, 100, 257, 512, 1000, 1024, 1032, 2051, 4100, 8192, 9001)
 
 
 class Device:
@@ -332,6 +332,20 @@ def test_errors_change_nothing(change, message, device):
     np.testing.assert_array_equal(held.to_host(), multipliers)
     for array in (*zeros, gradient):
         assert not array.to_host().any()
+
+
+def test_errors_of_given_losses_change_nothing(device):
+    multipliers = device.put(np.ones(4, np.float32))
+    losses, places = device.put(np.full(3, 5, np.float32)), device.put(np.zeros(3, np.float32))
+    lagrangian, report = device.report()
+    ids = device.put(np.array([0, 1, 0]))
+    device.cuda.dual_ascent_losses(
+        losses, losses, ids, multipliers, 0.0, 1.0, places, places, lagrangian, report
+    )
+    with pytest.raises(ValueError, match="ids: got 0 again"):
+        check_report(report.to_host())
+    assert multipliers.to_host().tolist() == [1] * 4
+    assert not places.to_host().any()
 
 
 def test_shapes_are_checked_before_work(device):

@@ -1,7 +1,7 @@
 #include <cmath>
 
-#include "../../common/cuda/element.h"
 #include "ascend.h"
+#include "packed_cuda.h"
 #include "row_losses_cuda.h"
 
 namespace ally_fast {
@@ -37,139 +37,121 @@ __device__ __forceinline__ T reduce(T value, const Op& op) {
   return value;
 }
 
-template <DType kDType>
-__device__ __forceinline__ float widen(uint16_t bits) {
-  return kDType == DType::kFloat16 ? half_to_float(bits) : bfloat_to_float(bits);
-}
-
-template <DType kDType>
-__device__ __forceinline__ unsigned narrow(float value) {
-  return kDType == DType::kFloat16 ? float_to_half(value) : float_to_bfloat(value);
-}
-
-template <DType kDType>
-constexpr int kBytes = kDType == DType::kFloat32 ? 4 : 2;
-
-// kWide neighbouring elements; more than one: by 16 bytes, and so aligned.
-template <DType kDType, int kWide>
-__device__ __forceinline__ void load_vector(const char* at, float* x) {
-  if constexpr (kWide == 1) {
-    x[0] = Element<kDType>::load(at);
-  } else if constexpr (kDType == DType::kFloat32) {
-#pragma unroll
-    for (int j = 0; j < kWide; j += 4) {
-      const float4 four = *reinterpret_cast<const float4*>(at + 4 * j);
-      x[j] = four.x, x[j + 1] = four.y, x[j + 2] = four.z, x[j + 3] = four.w;
-    }
-  } else {
-    const uint4 bits = *reinterpret_cast<const uint4*>(at);
-    const unsigned words[4] = {bits.x, bits.y, bits.z, bits.w};
-#pragma unroll
-    for (int j = 0; j < kWide; ++j) {
-      x[j] = widen<kDType>(static_cast<uint16_t>(words[j / 2] >> (j % 2 * 16)));
-    }
-  }
-}
-
-template <DType kDType, int kWide>
-__device__ __forceinline__ void store_vector(char* at, const float* x) {
-  if constexpr (kDType == DType::kFloat32 && kWide == 1) {
-    *reinterpret_cast<float*>(at) = x[0];
-  } else if constexpr (kDType == DType::kFloat32) {
-    *reinterpret_cast<float4*>(at) = float4{x[0], x[1], x[2], x[3]};
-  } else if constexpr (kWide == 1) {
-    *reinterpret_cast<uint16_t*>(at) = static_cast<uint16_t>(narrow<kDType>(x[0]));
-  } else {
-    unsigned words[4];
-#pragma unroll
-    for (int w = 0; w < 4; ++w) {
-      words[w] = narrow<kDType>(x[2 * w]) | narrow<kDType>(x[2 * w + 1]) << 16;
-    }
-    *reinterpret_cast<uint4*>(at) = uint4{words[0], words[1], words[2], words[3]};
-  }
-}
-
-// What a group of kLanes threads holds of its row, kColumns at a time, kValues a thread: outputs, or
-// for squared error their differences from the values.
+// What a group of kLanes threads holds of its row, kColumns at a time, kValues a thread: outputs, that
+// of the target hidden behind minus infinity; for squared error differences from the values. `left` is
+// the number of columns from the tile's first one to the row's end.
 template <bool kSquared, DType kDType, int kLanes, int kValues, int kWide>
 struct Tile {
   static constexpr int kColumns = kLanes * kValues;
-  static constexpr int kStep = kLanes * kWide;  // columns between a thread's vectors
   // What adds nothing: to a sum of exponentials, to a sum of squares.
   static constexpr float kPadding = kSquared ? 0.0f : -kInfinity;
+  template <DType kRowDType>
+  using Vectors = Packed<kRowDType, kWide>[kValues / kWide];
 
   float x[kValues];
 
-  static __device__ __forceinline__ int lane() { return static_cast<int>(threadIdx.x) % kLanes; }
+  // The thread's first column in a tile; its vectors lie kLanes * kWide columns apart.
+  static __device__ __forceinline__ int first_column() {
+    return static_cast<int>(threadIdx.x) % kLanes * kWide;
+  }
 
-  // run(v, column): the thread's v-th vector begins at this column, which may lie past the row.
+  // run(v, column): the v-th vector of the thread, so many columns past its first one. Vectors that
+  // no thread of the group has are left out; those that this thread lacks are not.
   template <class Run>
-  static __device__ __forceinline__ void each_vector(int base, int c, const Run& run) {
+  static __device__ __forceinline__ void each_vector(int left, const Run& run) {
 #pragma unroll
     for (int v = 0; v < kValues / kWide; ++v) {
-      if (base + v * kStep >= c) break;
-      run(v, base + v * kStep + lane() * kWide);
+      if (v * kLanes * kWide >= left) break;
+      run(v, v * kLanes * kWide);
     }
   }
 
-  __device__ __forceinline__ void load(const RowsTask& task, int64_t i, int base) {
-    const RowsView &outputs = task.predictions.outputs, &values = task.predictions.values;
-    const int c = static_cast<int>(outputs.d);
-    const char* row = outputs.data + i * outputs.row_stride;
-    const char* wanted = values.data + i * values.row_stride;
-    each_vector(base, c, [&](int v, int column) {
-      float* to = x + v * kWide;
+  // All loads before the first use, so that they are under way together.
+  template <DType kRowDType>
+  static __device__ __forceinline__ void load_row(const char* tile, int left,
+                                                  Vectors<kRowDType>& vectors) {
+    const char* mine = tile + first_column() * kBytes<kRowDType>;
+    const int mine_left = left - first_column();
 #pragma unroll
-      for (int e = 0; e < kWide; ++e) to[e] = kPadding;
-      if (column >= c) return;
-      load_vector<kDType, kWide>(row + int64_t{column} * kBytes<kDType>, to);
-      if constexpr (kSquared) {
-        float y[kWide];
-        if (values.dtype == DType::kFloat32) {
-          load_vector<DType::kFloat32, kWide>(wanted + int64_t{column} * 4, y);
-        } else {
-          load_vector<kDType, kWide>(wanted + int64_t{column} * kBytes<kDType>, y);
-        }
-#pragma unroll
-        for (int e = 0; e < kWide; ++e) to[e] -= y[e];
-      }
-    });
+    for (int v = 0; v < kValues / kWide; ++v) {
+      const int column = v * kLanes * kWide;
+      vectors[v] = Packed<kRowDType, kWide>::of(kPadding);
+      if (column < mine_left) vectors[v].load(mine + column * kBytes<kRowDType>);
+    }
   }
 
-  // Sum of squares of the thread's values.
-  __device__ __forceinline__ float squares(int base, int c) const {
+  template <DType kValuesDType>
+  __device__ __forceinline__ void set_differences(const char* values, int left,
+                                                  const Vectors<kDType>& outputs) {
+    Vectors<kValuesDType> wanted;
+    load_row<kValuesDType>(values, left, wanted);
+#pragma unroll
+    for (int v = 0; v < kValues / kWide; ++v) {
+      float* to = x + v * kWide;
+      float y[kWide];
+      outputs[v].widen_to(to);
+      wanted[v].widen_to(y);
+#pragma unroll
+      for (int e = 0; e < kWide; ++e) to[e] -= y[e];
+    }
+  }
+
+  // A new tile, so that no value of the one before has to be kept.
+  static __device__ __forceinline__ Tile load(const RowsTask& task, int64_t i, int base,
+                                              int target) {
+    const RowsView &outputs = task.predictions.outputs, &values = task.predictions.values;
+    const int left = static_cast<int>(outputs.d) - base;
+    Tile tile;
+    Vectors<kDType> vectors;
+    load_row<kDType>(outputs.data + i * outputs.row_stride + int64_t{base} * kBytes<kDType>, left,
+                     vectors);
+    if constexpr (!kSquared) {
+      const int hidden = target - base - first_column();
+#pragma unroll
+      for (int v = 0; v < kValues / kWide; ++v) {
+        float* to = tile.x + v * kWide;
+        vectors[v].widen_to(to);
+#pragma unroll
+        for (int e = 0; e < kWide; ++e) {
+          if (v * kLanes * kWide + e == hidden) to[e] = kPadding;
+        }
+      }
+    } else {
+      const char* row = values.data + i * values.row_stride;
+      if (values.dtype == DType::kFloat32) {
+        tile.template set_differences<DType::kFloat32>(row + int64_t{base} * 4, left, vectors);
+      } else {
+        tile.template set_differences<kDType>(row + int64_t{base} * kBytes<kDType>, left, vectors);
+      }
+    }
+    return tile;
+  }
+
+  // Of the thread's values: the sum of squares, the largest, the sum of exp(value - shift).
+  __device__ __forceinline__ float squares(int left) const {
     float sums[kWide] = {};
-    each_vector(base, c, [&](int v, int) {
+    each_vector(left, [&](int v, int) {
 #pragma unroll
       for (int e = 0; e < kWide; ++e) sums[e] = fmaf(x[v * kWide + e], x[v * kWide + e], sums[e]);
     });
     return total(sums);
   }
-
-  // The thread's largest value but that of column `target`, and the sum of exp(value - shift).
-  __device__ __forceinline__ float largest(int base, int c, int target) const {
-    const int hidden = target - base - lane() * kWide;
+  __device__ __forceinline__ float largest(int left) const {
     float result = -kInfinity;
-    each_vector(base, c, [&](int v, int) {
+    each_vector(left, [&](int v, int) {
 #pragma unroll
-      for (int e = 0; e < kWide; ++e) {
-        result = fmaxf(result, hidden == v * kStep + e ? -kInfinity : x[v * kWide + e]);
-      }
+      for (int e = 0; e < kWide; ++e) result = fmaxf(result, x[v * kWide + e]);
     });
     return result;
   }
-  __device__ __forceinline__ float exponentials(int base, int c, int target, float shift) const {
-    const int hidden = target - base - lane() * kWide;
+  __device__ __forceinline__ float exponentials(int left, float shift) const {
     float sums[kWide] = {};
-    each_vector(base, c, [&](int v, int) {
+    each_vector(left, [&](int v, int) {
 #pragma unroll
-      for (int e = 0; e < kWide; ++e) {
-        sums[e] += hidden == v * kStep + e ? 0.0f : expf(x[v * kWide + e] - shift);
-      }
+      for (int e = 0; e < kWide; ++e) sums[e] += expf(x[v * kWide + e] - shift);
     });
     return total(sums);
   }
-
   static __device__ __forceinline__ float total(float* sums) {
 #pragma unroll
     for (int half = kWide / 2; half > 0; half /= 2) {
@@ -179,22 +161,31 @@ struct Tile {
     return sums[0];
   }
 
-  template <class Gradient>
-  __device__ __forceinline__ void store(const RowsTask& task, int64_t i, int base,
-                                        const Gradient& gradient) const {
-    const int c = static_cast<int>(task.predictions.outputs.d);
-    char* row = task.step.gradient + i * c * kBytes<kDType>;
-    each_vector(base, c, [&](int v, int column) {
-      if (column >= c) return;
-      float g[kWide];
+  // run(value) for each of the thread's values, in the dtype of outputs.
+  template <class Run>
+  __device__ __forceinline__ void store(char* tile, int left, const Run& run) const {
+    char* mine = tile + first_column() * kBytes<kDType>;
+    const int mine_left = left - first_column();
+    each_vector(left, [&](int v, int column) {
+      float results[kWide];
 #pragma unroll
-      for (int e = 0; e < kWide; ++e) g[e] = gradient(column + e, x[v * kWide + e]);
-      store_vector<kDType, kWide>(row + int64_t{column} * kBytes<kDType>, g);
+      for (int e = 0; e < kWide; ++e) results[e] = run(x[v * kWide + e]);
+      if (column < mine_left) {
+        store_vector<kDType, kWide>(mine + column * kBytes<kDType>, results);
+      }
     });
+  }
+
+  // Written by the thread that has written the vector around it.
+  static __device__ __forceinline__ void store_one(char* row, int column, float value) {
+    if (column / kWide % kLanes * kWide == first_column()) {
+      store_vector<kDType, 1>(row + int64_t{column} * kBytes<kDType>, &value);
+    }
   }
 };
 
-// The loss of a row; its last tile stays loaded. See dual_ascent_cpu for the formula.
+// The loss of a row whose first tile is loaded; its last one stays so. See dual_ascent_cpu for the
+// formula.
 template <class Tile, bool kSquared, int kLanes>
 __device__ __forceinline__ float loss_of(const RowsTask& task, int64_t i, float own, int target,
                                          Tile* tile, double* log_sum_exp) {
@@ -202,16 +193,16 @@ __device__ __forceinline__ float loss_of(const RowsTask& task, int64_t i, float 
   float largest = -kInfinity;
   double sum = 0;
   for (int base = 0; base < c; base += Tile::kColumns) {
-    tile->load(task, i, base);
+    if (base > 0) *tile = Tile::load(task, i, base, target);
     if constexpr (kSquared) {
-      sum += static_cast<double>(tile->squares(base, c));
+      sum += static_cast<double>(tile->squares(c - base));
     } else {
-      const float now = fmaxf(largest, tile->largest(base, c, target));
+      const float now = fmaxf(largest, tile->largest(c - base));
       if (now > largest) sum *= static_cast<double>(expf(largest - now));
       largest = now;
       // Classes at minus infinity only: their terms are 0, and a NaN stays one.
       const float shift = largest == -kInfinity ? 0.0f : largest;
-      sum += static_cast<double>(tile->exponentials(base, c, target, shift));
+      sum += static_cast<double>(tile->exponentials(c - base, shift));
     }
   }
   if constexpr (kSquared) return static_cast<float>(reduce<kLanes>(sum, Sum()) / c);
@@ -238,7 +229,6 @@ __device__ __forceinline__ float loss_of(const RowsTask& task, int64_t i, float 
 //   as a tree.
 template <bool kSquared, DType kDType, int kLanes, int kValues, int kWide>
 __global__ void __launch_bounds__(kThreads) rows_kernel(const RowsTask task) {
-  if (task.forward && *task.error != kNoError) return;
   using RowTile = Tile<kSquared, kDType, kLanes, kValues, kWide>;
   const RowsView& outputs = task.predictions.outputs;
   const int c = static_cast<int>(outputs.d);
@@ -247,14 +237,16 @@ __global__ void __launch_bounds__(kThreads) rows_kernel(const RowsTask task) {
   // All threads of a warp take part in its shuffles: those past the end repeat the last row.
   const bool live = place < outputs.n;
   const int64_t i = live ? place : outputs.n - 1;
-  const bool leads = live && RowTile::lane() == 0;
   const int target = kSquared ? -1 : static_cast<int>(task.predictions.classes[i]);
+  // All under way before anything waits, also not for the verdict on the arguments.
+  const unsigned long long error = task.forward ? *task.error : kNoError;
+  const int64_t id = task.forward ? task.duals.ids[i] : 0;
+  RowTile tile = RowTile::load(task, i, 0, target);
+  if (error != kNoError) return;
 
-  RowTile tile;
   float loss = 0, before = 0;
   double log_sum_exp = 0;
   if (task.forward) {
-    const int64_t id = task.duals.ids[i];
     before = task.duals.multipliers[id];
     float own = 0;
     if constexpr (!kSquared) {
@@ -262,7 +254,7 @@ __global__ void __launch_bounds__(kThreads) rows_kernel(const RowsTask task) {
                                   int64_t{target} * kBytes<kDType>);
     }
     loss = loss_of<RowTile, kSquared, kLanes>(task, i, own, target, &tile, &log_sum_exp);
-    if (leads) {
+    if (live && RowTile::first_column() == 0) {
       const float epsilon = task.duals.epsilon ? task.duals.epsilon[id] : task.duals.epsilon_of_all;
       const float slack = slack_of(loss, epsilon);
       float multiplier;
@@ -288,13 +280,16 @@ __global__ void __launch_bounds__(kThreads) rows_kernel(const RowsTask task) {
   const float factor = static_cast<float>(kSquared ? 2 * coefficient / c : coefficient);
   const float high = static_cast<float>(log_sum_exp);
   const float low = static_cast<float>(log_sum_exp - static_cast<double>(high));
-  const float at_target = static_cast<float>(coefficient * static_cast<double>(expm1f(-loss)));
+  const bool first_is_gone = task.forward && c > RowTile::kColumns;
+  char* row = task.step.gradient + i * c * kBytes<kDType>;
   for (int base = 0; base < c; base += RowTile::kColumns) {
-    if (!task.forward || c > RowTile::kColumns) tile.load(task, i, base);
-    tile.store(task, i, base, [&](int column, float x) {
-      if constexpr (kSquared) return factor * x;
-      return column == target ? at_target : factor * expf((x - high) - low);
-    });
+    if (base > 0 || first_is_gone) tile = RowTile::load(task, i, base, target);
+    tile.store(row + int64_t{base} * kBytes<kDType>, c - base,
+               [&](float x) { return kSquared ? factor * x : factor * expf((x - high) - low); });
+  }
+  if constexpr (!kSquared) {
+    RowTile::store_one(row, target,
+                       static_cast<float>(coefficient * static_cast<double>(expm1f(-loss))));
   }
 }
 
@@ -305,6 +300,8 @@ bool aligned(const void* data, int64_t stride) {
 template <bool kSquared, DType kDType>
 void launch_dtype(const OpScope& scope, const RowsTask& task) {
   constexpr int kWide = 16 / kBytes<kDType>;
+  // As many as the registers hold, of two matrices where there are two.
+  constexpr int kValues = kSquared ? 16 : 32;
   const RowsView &outputs = task.predictions.outputs, &values = task.predictions.values;
   const int64_t m = outputs.n, c = outputs.d;
   const bool wide = c % kWide == 0 && aligned(outputs.data, outputs.row_stride) &&
@@ -314,13 +311,13 @@ void launch_dtype(const OpScope& scope, const RowsTask& task) {
   };
   if (c <= 64) {
     launch(rows_kernel<kSquared, kDType, 8, 8, 1>, 8);
-  } else if (c <= 1024) {
-    launch(wide ? rows_kernel<kSquared, kDType, 32, 32, kWide>
-                : rows_kernel<kSquared, kDType, 32, 32, 1>,
+  } else if (c <= 32 * kValues) {
+    launch(wide ? rows_kernel<kSquared, kDType, 32, kValues, kWide>
+                : rows_kernel<kSquared, kDType, 32, kValues, 1>,
            32);
   } else {
-    launch(wide ? rows_kernel<kSquared, kDType, kThreads, 32, kWide>
-                : rows_kernel<kSquared, kDType, kThreads, 32, 1>,
+    launch(wide ? rows_kernel<kSquared, kDType, kThreads, kValues, kWide>
+                : rows_kernel<kSquared, kDType, kThreads, kValues, 1>,
            kThreads);
   }
 }
