@@ -211,11 +211,7 @@ __device__ __forceinline__ float loss_of(const RowsTask& task, int64_t i, float 
   sum *= static_cast<double>(expf(largest - (peak == -kInfinity ? 0.0f : peak)));
   const double rest = log(reduce<kLanes>(sum, Sum()));
   const double margin = (static_cast<double>(peak) - static_cast<double>(own)) + rest;
-  // exp(-|margin|) and what float32 cuts off the argument.
-  const double size = margin > 0 ? margin : -margin;
-  const float high = static_cast<float>(size), power = expf(-high);
-  const float low = high < 1e30f ? static_cast<float>(size - static_cast<double>(high)) : 0.0f;
-  const float tail = log1pf(fmaf(-power, low, power));
+  const float tail = log1pf(expf(-fabsf(static_cast<float>(margin))));
   const double others = static_cast<double>(peak) + rest, mine = static_cast<double>(own);
   *log_sum_exp = (margin > 0 ? others : mine) + static_cast<double>(tail);
   return margin > 0 ? static_cast<float>(margin + static_cast<double>(tail)) : tail;
