@@ -44,6 +44,9 @@ class Shortlist:
         indices: _Int64s | None = None,
     ) -> None: ...
     def merge(self, other: Shortlist) -> None: ...
+    def merge_entries(
+        self, clusters: _Int32s, scores: _Doubles, indices: _Int64s, sizes: _Int64s
+    ) -> None: ...
     @property
     def sizes(self) -> _Int64s: ...
     def entries(self) -> tuple[_Int32s, _Doubles, _Int64s]: ...
@@ -90,6 +93,18 @@ def relocate(
     threads: int = 1,
 ) -> _Floats: ...
 def d2_sample(rows: _Floats, k: int, seed: int, isa: str, threads: int = 1) -> _Int64s: ...
+def k_center_greedy(
+    rows: _Rows,
+    b: int,
+    isa: str,
+    *,
+    starts: CentroidTable | None = None,
+    first: int | None = None,
+    bf16: bool = False,
+    normalize: bool = False,
+    positions: _Int64s | None = None,
+    threads: int = 1,
+) -> tuple[_Int64s, _Doubles]: ...
 def load_rows(
     rows: _Rows,
     out: _Floats,

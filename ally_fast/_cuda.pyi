@@ -16,6 +16,7 @@ def status() -> str: ...
 def devices() -> list[_Device]: ...
 def driver_version() -> str | None: ...
 def runtime_version() -> str: ...
+def compiled_for() -> str: ...
 def memory_info(device: int) -> tuple[int, int]: ...
 def device_of(pointer: int) -> int: ...
 
@@ -86,14 +87,23 @@ class CentroidTable:
     @property
     def d(self) -> int: ...
 
-class Shortlist:
-    def __init__(self, k: int, b: int, weights: NDArray[np.float64], stream: Stream) -> None: ...
+class DeviceShortlist:
+    def __init__(
+        self,
+        stream: Stream,
+        k: int,
+        b: int,
+        weights: NDArray[np.float64],
+        largest_push: int = 1048576,
+    ) -> None: ...
     def push(
         self,
         assignments: DeviceArray,
         scores: DeviceArray,
         first: int = 0,
         indices: DeviceArray | None = None,
+        *,
+        bf16: bool = False,
     ) -> None: ...
     def fetch(
         self,
@@ -159,7 +169,9 @@ def sample_rows(
     eligible: DeviceArray | None = None,
     eligible_count: int | None = None,
 ) -> None: ...
-def count_nonfinite(scores: DeviceArray, result: DeviceArray, *, bf16: bool = False) -> None: ...
+def count_nonfinite(
+    values: DeviceArray, found: DeviceArray, first: int = 0, *, bf16: bool = False
+) -> None: ...
 def centroid_update(
     rows: DeviceArray,
     assignments: DeviceArray,
@@ -171,7 +183,7 @@ def centroid_update(
     *,
     normalize: bool,
 ) -> None: ...
-def d2_sample(rows: DeviceArray, k: int, seed: int, positions: DeviceArray) -> None: ...
+def d2_sample(rows: DeviceArray, out: DeviceArray, seed: int) -> None: ...
 def relocate(
     centroids: DeviceArray,
     counts: DeviceArray,
@@ -179,4 +191,47 @@ def relocate(
     lists: DeviceArray,
     moves: int,
     moved: DeviceArray,
+) -> None: ...
+def dual_ascent(
+    outputs: DeviceArray,
+    targets: DeviceArray,
+    ids: DeviceArray,
+    multipliers: DeviceArray,
+    epsilon: float | DeviceArray,
+    lr: float,
+    losses: DeviceArray,
+    slacks: DeviceArray,
+    before: DeviceArray,
+    log_sum_exp: DeviceArray | None,
+    gradient: DeviceArray | None,
+    lagrangian: DeviceArray,
+    report: DeviceArray,
+    *,
+    loss: str,
+    gradient_scale: float = 1.0,
+    bf16: bool = False,
+) -> None: ...
+def dual_ascent_losses(
+    losses: DeviceArray,
+    dual_losses: DeviceArray,
+    ids: DeviceArray,
+    multipliers: DeviceArray,
+    epsilon: float | DeviceArray,
+    lr: float,
+    slacks: DeviceArray,
+    before: DeviceArray,
+    lagrangian: DeviceArray,
+    report: DeviceArray,
+) -> None: ...
+def dual_ascent_gradient(
+    outputs: DeviceArray,
+    targets: DeviceArray,
+    losses: DeviceArray,
+    log_sum_exp: DeviceArray | None,
+    before: DeviceArray,
+    gradient: DeviceArray,
+    scale: float,
+    *,
+    loss: str,
+    bf16: bool = False,
 ) -> None: ...

@@ -22,6 +22,7 @@ ENGINES = {
     "centroid_update": ("ally_fast", "numpy"),
     "squared_distances": ("ally_fast", "numpy"),
     "d2_sample": ("ally_fast", "sklearn"),
+    "k_center_greedy": ("ally_fast", "numpy"),
     "radius_filter": ("ally_fast",),
 }
 
@@ -154,6 +155,24 @@ def _d2_sample(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
     }
 
 
+def _k_center_greedy(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
+    from ally_fast.ops.k_center_greedy import k_center_greedy
+
+    sample, b = np.ascontiguousarray(pool.rows[:SAMPLE_ROWS]), spec["k"]
+
+    def in_numpy() -> list[int]:
+        squares = np.einsum("ij,ij->i", sample, sample)
+        nearest = np.full(len(sample), np.inf, np.float32)
+        picks = [0]
+        while len(picks) < b:
+            last = picks[-1]
+            np.minimum(nearest, squares + squares[last] - 2 * (sample @ sample[last]), out=nearest)
+            picks.append(int(nearest.argmax()))
+        return picks
+
+    return {"ally_fast": lambda: k_center_greedy(sample, b, first=0), "numpy": in_numpy}
+
+
 def _radius_filter(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
     from ally_fast.ops.assign import centroid_table
     from ally_fast.ops.radius_filter import radius_filter
@@ -169,5 +188,6 @@ BUILDERS: dict[str, Callable[[datasets.Pool, dict[str, Any]], Calls]] = {
     "centroid_update": _centroid_update,
     "squared_distances": _squared_distances,
     "d2_sample": _d2_sample,
+    "k_center_greedy": _k_center_greedy,
     "radius_filter": _radius_filter,
 }

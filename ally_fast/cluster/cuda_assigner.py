@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast import _cuda
-from ally_fast._cuda import DeviceArray, Stream
+from ally_fast._cuda import DeviceArray, DeviceShortlist, Stream
 from ally_fast.cluster.cuda_feed import CudaFeed, upload
 from ally_fast.ops.assign import assign_on_device, centroid_table, device_stats
 from ally_fast.ops.shortlist import Shortlist
@@ -65,7 +64,7 @@ class CudaShortlister:
     """A shortlist in device memory."""
 
     def __init__(self, k: int, b: int, weights: NDArray[np.float64], stream: Stream) -> None:
-        self._shortlist = _cuda.Shortlist(k, b, weights, stream)
+        self._shortlist = DeviceShortlist(stream, k, b, weights)
         self._feed = CudaFeed(stream)
 
     def push(self, assignments: DeviceArray, scores: Any, first: int) -> None:

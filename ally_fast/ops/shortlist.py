@@ -18,7 +18,8 @@ def count_nonfinite(scores: DeviceArray, *, bf16: bool = False) -> tuple[int, in
     """Return how many scores in device memory are not finite, and the first of them or -1."""
     from ally_fast import _cuda
 
-    result = _cuda.DeviceArray.from_host(np.array([0, -1], np.int64), scores.stream)
-    _cuda.count_nonfinite(scores, result, bf16=bf16)
-    count, first = result.to_host().tolist()
-    return count, first
+    none = np.array([0, np.iinfo(np.int64).max])
+    found = _cuda.DeviceArray.from_host(none, scores.stream)
+    _cuda.count_nonfinite(scores, found, bf16=bf16)
+    count, first = found.to_host().tolist()
+    return count, first if count else -1

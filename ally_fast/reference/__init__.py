@@ -7,6 +7,7 @@ from . import dual_ascent
 from .assign import assign
 from .centroid_update import centroid_update, cluster_sums, segment_sums
 from .d2_sample import d2_probabilities
+from .k_center_greedy import k_center_greedy
 from .philox import philox4x32
 from .radius_filter import radius_filter
 from .relocate import relocate, removal_costs
@@ -28,6 +29,7 @@ __all__ = [
     "cluster_sums",
     "d2_probabilities",
     "dual_ascent",
+    "k_center_greedy",
     "normalize_rows",
     "paired_squared_distance",
     "philox4x32",

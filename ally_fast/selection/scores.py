@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ class Scores:
             view = as_array(dual_scores, "dual_scores", ndim=1)
         else:
             view = as_device_array(dual_scores, "dual_scores", ndim=1)
+            if view.array.strides != (view.array.dtype.itemsize,):
+                view = replace(view, array=view.array.take())
         if len(view.array) != n:
             raise ValueError(f"dual_scores: got {len(view.array)}, needs one for each of {n} rows")
         self._array: Any = view.array
@@ -66,7 +69,7 @@ class Scores:
         Those on a `device` stay there, as they are, if that is where they are wanted.
         """
         if device != "cpu" and device == self.device and not self._bf16:
-            return self._array[lo:hi].take()
+            return self._array[lo:hi]
         part = to_host(self._array[lo:hi])
         if self._bf16:
             part = (part.astype(np.uint32) << 16).view(np.float32)

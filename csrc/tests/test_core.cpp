@@ -19,6 +19,7 @@
 #include "../ops/d2_sample/d2_sample.h"
 #include "../ops/dual_ascent/dual_ascent.h"
 #include "../ops/dual_ascent/exp.h"
+#include "../ops/k_center_greedy/k_center_greedy.h"
 #include "../ops/load_rows/load_rows.h"
 #include "../ops/radius_filter/radius_filter.h"
 #include "../ops/relocate/relocate.h"
@@ -233,6 +234,36 @@ void test_assign() {
           }
         }
       }
+    }
+  }
+}
+
+void test_k_center_greedy() {
+  Random random(4);
+  const int64_t n = 400, d = 11, b = 60;
+  for (DType dtype : {DType::kFloat16, DType::kFloat32, DType::kFloat64}) {
+    Pool pool(random, n, d, dtype, 1, 0, true, 1);
+    std::vector<double> nearest(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; ++i) nearest[i] = pool.distance(i, pool.row(7).data());
+    std::vector<int64_t> expected;
+    for (int64_t t = 0; t < b; ++t) {
+      const int64_t far = std::max_element(nearest.begin(), nearest.end()) - nearest.begin();
+      expected.push_back(far);
+      for (int64_t i = 0; i < n; ++i) {
+        nearest[i] = std::min(nearest[i], pool.distance(i, pool.row(far).data()));
+      }
+      for (int64_t pick : expected) nearest[pick] = -1;
+    }
+    std::vector<int64_t> after_row_7 = {7};
+    after_row_7.insert(after_row_7.end(), expected.begin(), expected.end() - 1);
+    for (const Kernel* kernel : kernels()) {
+      const CentroidTable start(pool.row(7).data(), 1, d, *kernel);
+      std::vector<int64_t> picks(static_cast<size_t>(b));
+      std::vector<double> distances(picks.size());
+      k_center_greedy_cpu(pool.view, &start, -1, b, *kernel, 3, picks.data(), distances.data());
+      check(picks == expected, std::string("k_center_greedy ") + kernel->name);
+      k_center_greedy_cpu(pool.view, nullptr, 7, b, *kernel, 1, picks.data(), distances.data());
+      check(picks == after_row_7, std::string("k_center_greedy from a row, ") + kernel->name);
     }
   }
 }
@@ -470,6 +501,7 @@ int main() {
   std::printf("\n");
   test_assign();
   test_nonfinite();
+  test_k_center_greedy();
   test_training_ops();
   test_sample_rows();
   test_shortlist();

@@ -172,6 +172,42 @@ def test_only_alike_shortlists_merge():
             shortlist.merge(other)
 
 
+def test_entries_kept_elsewhere_merge(rng):
+    assignments = rng.integers(0, 4, size=90).astype(np.int32)
+    scores = rng.integers(0, 5, size=90).astype(np.float64)
+    part, whole, merged = (_cpu.Shortlist(4, 30, np.ones(4)) for _ in range(3))
+    part.push(assignments[:40], scores[:40])
+    merged.push(assignments[40:], scores[40:], 40)
+    merged.merge_entries(*part.entries(), part.sizes)
+    whole.push(assignments, scores)
+    assert kept(merged) == kept(whole)
+    np.testing.assert_array_equal(merged.sizes, whole.sizes)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"clusters": np.array([0, 2], np.int32)}, r"clusters.*\[0, 2\)"),
+        ({"clusters": np.zeros(3, np.int32)}, r"clusters.*3 and 2.*needs 2"),
+        ({"sizes": np.array([1, 5])}, r"sizes.*cluster 0"),
+        ({"sizes": np.array([2, -1])}, r"sizes.*at least 0"),
+        ({"sizes": np.array([2])}, r"sizes.*1.*k = 2"),
+    ],
+    ids=["cluster", "length", "few", "negative", "k"],
+)
+def test_entries_to_merge_are_checked(change, words):
+    shortlist = _cpu.Shortlist(2, 5, np.ones(2))
+    entries = {
+        "clusters": np.zeros(2, np.int32),
+        "scores": np.zeros(2),
+        "indices": np.arange(2),
+        "sizes": np.array([2, 0]),
+    }
+    with pytest.raises(ValueError, match=words):
+        shortlist.merge_entries(**{**entries, **change})
+    assert shortlist.sizes.tolist() == [0, 0]
+
+
 @pytest.mark.parametrize("order", ["best_last", "best_first"])
 def test_memory_does_not_grow_with_the_pool(order, rng):
     k, b = 50, 200

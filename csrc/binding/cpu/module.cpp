@@ -302,6 +302,29 @@ void merge(Shortlist& list, const Shortlist& other) {
   list.merge(other);
 }
 
+void merge_entries(Shortlist& list, const py::array& clusters_array, const py::array& scores_array,
+                   const py::array& indices_array, const py::array& sizes_array) {
+  const auto scores = typed<double>(scores_array, "scores", 1);
+  const int64_t count = scores.size(), k = static_cast<int64_t>(list.sizes().size());
+  const auto clusters = typed<int32_t>(clusters_array, "clusters", 1);
+  const auto indices = typed<int64_t>(indices_array, "indices", 1);
+  const auto sizes = typed<int64_t>(sizes_array, "sizes", 1);
+  REQUIRE(clusters.size() == count && indices.size() == count,
+          "clusters, indices: got " + std::to_string(clusters.size()) + " and " +
+              std::to_string(indices.size()) + " of them, needs " + std::to_string(count));
+  REQUIRE(sizes.size() == k, "sizes: got " + std::to_string(sizes.size()) +
+                                 " of them, needs k = " + std::to_string(k));
+  std::vector<int64_t> left(sizes.data(), sizes.data() + k);
+  for (int64_t e = 0; e < count; ++e) {
+    const int32_t c = clusters.data()[e];
+    REQUIRE(c >= 0 && c < k, "clusters: needs values in [0, " + std::to_string(k) + ")");
+    REQUIRE(--left[c] >= 0, "sizes: cluster " + std::to_string(c) + " has more entries than rows");
+  }
+  REQUIRE(std::all_of(left.begin(), left.end(), [](int64_t rows) { return rows >= 0; }),
+          "sizes: needs values of at least 0");
+  list.merge_entries(clusters.data(), scores.data(), indices.data(), count, sizes.data());
+}
+
 py::tuple entries(Shortlist& list) {
   list.prune();
   Array<int32_t> clusters(list.kept());
@@ -369,6 +392,8 @@ PYBIND11_MODULE(_cpu, module) {
       .def("push", &push, py::arg("assignments"), py::arg("scores"), py::arg("first") = 0,
            py::arg("indices") = py::none())
       .def("merge", &merge, py::arg("other"))
+      .def("merge_entries", &merge_entries, py::arg("clusters"), py::arg("scores"),
+           py::arg("indices"), py::arg("sizes"))
       .def_property_readonly("sizes",
                              [](const Shortlist& list) {
                                return Array<int64_t>(static_cast<py::ssize_t>(list.sizes().size()),
@@ -397,6 +422,7 @@ PYBIND11_MODULE(_cpu, module) {
              py::arg("lists"), py::arg("moves"), py::arg("threads") = 1);
   module.def("d2_sample", &d2_sample, py::arg("rows"), py::arg("k"), py::arg("seed"),
              py::arg("isa"), py::arg("threads") = 1);
+  register_k_center_greedy(module);
   module.def("load_rows", &load_rows, py::arg("rows"), py::arg("out"), py::arg("isa"),
              py::arg("places"), py::kw_only(), py::arg("bf16") = false,
              py::arg("normalize") = false, py::arg("threads") = 1);

@@ -5,5 +5,6 @@
 namespace ally_fast {
 
 void register_dual_ascent(pybind11::module_& module);
+void register_k_center_greedy(pybind11::module_& module);
 
 }  // namespace ally_fast

@@ -32,24 +32,38 @@ T* typed(const DeviceArray& array, const char* name, size_t rank, const CudaStre
   return array.as<T>();
 }
 
+// What the ops read as floating-point numbers.
+inline DType float_type(const DeviceArray& array, const char* name, bool bf16) {
+  const std::string dtype = py::str(array.dtype()).cast<std::string>();
+  if (bf16 && dtype == "uint16") return DType::kBFloat16;
+  if (!bf16 && dtype == "float16") return DType::kFloat16;
+  if (!bf16 && dtype == "float32") return DType::kFloat32;
+  if (!bf16 && dtype == "float64") return DType::kFloat64;
+  throw py::type_error(std::string(name) + ": got " + dtype +
+                       ", needs float16, float32, float64 or uint16 bits");
+}
+
+// Numbers, one after the other.
+struct Values {
+  const void* data;
+  DType dtype;
+  int64_t count;
+};
+inline Values values_of(const DeviceArray& array, const char* name, bool bf16,
+                        const CudaStream& stream) {
+  require(array.shape().size() == 1 && array.contiguous(),
+          std::string(name) + ": got " + describe(array) + ", needs a contiguous 1-D array");
+  check_device(array, name, stream);
+  return {array.data(), float_type(array, name, bf16), array.size()};
+}
+
 // Rows as the ops visit them. positions: int64, device, in range (the caller's to see to).
 inline RowsView rows_of(const DeviceArray& array, bool bf16, bool normalize,
                         const std::optional<DeviceArray>& positions, int64_t d) {
   require(array.shape().size() == 2 && array.shape()[1] == d,
           "rows: got " + describe(array) + ", needs d = " + std::to_string(d));
   RowsView view;
-  const std::string dtype = py::str(array.dtype()).cast<std::string>();
-  if (bf16 && dtype == "uint16") {
-    view.dtype = DType::kBFloat16;
-  } else if (!bf16 && dtype == "float16") {
-    view.dtype = DType::kFloat16;
-  } else if (!bf16 && dtype == "float32") {
-    view.dtype = DType::kFloat32;
-  } else if (!bf16 && dtype == "float64") {
-    view.dtype = DType::kFloat64;
-  } else {
-    throw py::type_error("rows: got " + dtype + ", needs float16, float32, float64 or uint16 bits");
-  }
+  view.dtype = float_type(array, "rows", bf16);
   view.data = array.data();
   view.n = view.visited = array.shape()[0];
   view.d = d;

@@ -82,6 +82,9 @@ std::string runtime_version() {
   return dotted(version);
 }
 
+// As the build was told: "sm_80, sm_90, sm_90a, sm_100, PTX".
+std::string compiled_for() { return ALLY_FAST_CUDA_CODE; }
+
 }  // namespace
 
 PYBIND11_MODULE(_cuda, m) {
@@ -95,9 +98,18 @@ PYBIND11_MODULE(_cuda, m) {
   });
   register_device_array(m);
   register_upload(m);
+<<<<<<< HEAD
   register_dual_ascent(m);
+=======
+  register_centroid_table(m);
+  register_assign(m);
+  register_d2_sample(m);
+>>>>>>> f89a68ba1ff2a5746022a28414262a17cf9abac0
   register_load_rows(m);
+  register_scan_sm90a(m);
+  register_count_nonfinite(m);
   register_sample_rows(m);
+  register_shortlist(m);
   m.def("memory_info", &memory, py::arg("device"), "Free and total bytes of a device.");
   m.def(
       "device_of", [](uintptr_t pointer) { return device_of(reinterpret_cast<void*>(pointer)); },
@@ -110,5 +122,6 @@ PYBIND11_MODULE(_cuda, m) {
         "multiprocessors.");
   m.def("driver_version", &driver_version,
         "Newest CUDA version the driver knows, such as \"13.0\"; None without a driver.");
+  m.def("compiled_for", &compiled_for, "Architectures there is machine code for.");
   m.def("runtime_version", &runtime_version, "CUDA version of the runtime linked in.");
 }

@@ -1,4 +1,4 @@
-// Atomic additions to the counters that ops keep: 64-bit integers, so that any order gives the sum.
+// Atomics on the counters that ops keep: 64-bit integers, so that any order gives the same.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -14,6 +14,14 @@ __device__ __forceinline__ int64_t atomic_add(int64_t* place, int64_t value) {
   static_assert(sizeof(unsigned long long) == sizeof(int64_t), "two's complement either way");
   return static_cast<int64_t>(atomicAdd(reinterpret_cast<unsigned long long*>(place),
                                         static_cast<unsigned long long>(value)));
+#endif
+}
+
+__device__ __forceinline__ void atomic_min(int64_t* place, int64_t value) {
+#ifdef ALLY_FAST_EMULATED_CUDA
+  atomicMin(place, value);
+#else
+  atomicMin(reinterpret_cast<long long*>(place), static_cast<long long>(value));
 #endif
 }
 

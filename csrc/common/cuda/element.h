@@ -14,6 +14,7 @@ template <DType kDType>
 struct Element;
 template <>
 struct Element<DType::kFloat16> {
+  static constexpr int64_t kBytes = 2;
   using Wide = float;
   static __device__ __forceinline__ float load(const char* at) {
     return half_to_float(*reinterpret_cast<const uint16_t*>(at));
@@ -21,6 +22,7 @@ struct Element<DType::kFloat16> {
 };
 template <>
 struct Element<DType::kBFloat16> {
+  static constexpr int64_t kBytes = 2;
   using Wide = float;
   static __device__ __forceinline__ float load(const char* at) {
     return bfloat_to_float(*reinterpret_cast<const uint16_t*>(at));
@@ -28,6 +30,7 @@ struct Element<DType::kBFloat16> {
 };
 template <>
 struct Element<DType::kFloat32> {
+  static constexpr int64_t kBytes = 4;
   using Wide = float;
   static __device__ __forceinline__ float load(const char* at) {
     return *reinterpret_cast<const float*>(at);
@@ -35,6 +38,7 @@ struct Element<DType::kFloat32> {
 };
 template <>
 struct Element<DType::kFloat64> {
+  static constexpr int64_t kBytes = 8;
   using Wide = double;
   static __device__ __forceinline__ double load(const char* at) {
     return *reinterpret_cast<const double*>(at);

@@ -208,6 +208,13 @@ double BlockScanner::limit_of_radius(int r, double squared_radius) const {
   return table_.score_limit(squared_radius, norm_[r]);
 }
 
+double BlockScanner::measure(int r, int64_t c) {
+  const Kernel& kernel = table_.kernel();
+  wide_.resize(static_cast<size_t>(kBlock * table_.d_padded()));
+  kernel.load_row(rows_, ids_[r], wide_.data());
+  return kernel.squared_distance(wide_.data(), table_.exact(c), table_.d_padded());
+}
+
 void BlockScanner::prepare_settle(uint64_t active, const double* limit) {
   const int64_t padded = table_.d_padded();
   wide_.resize(static_cast<size_t>(kBlock * padded));

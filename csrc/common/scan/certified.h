@@ -89,6 +89,9 @@ class BlockScanner {
   // Scores above limit_of_radius(r, D) belong to centroids farther than sqrt(D) from row r.
   double limit_of_radius(int r, double squared_radius) const;
 
+  // D of loaded row r to centroid c by the exact rule.
+  double measure(int r, int64_t c);
+
   // Calls visit(r, c, D) for each loaded row r with bit r of `active` and each centroid c, ascending,
   // whose lower end is at most limit[r]; D is the exact squared distance. Returns how many.
   template <class Visit>

@@ -10,9 +10,13 @@
 // Preconditions (checked by the binding): same d, positions and clusters in range. The answer depends
 // on rows and centroids alone: not on kernel, threads, or on how rows are cut into calls.
 #pragma once
+#include "../../common/cuda/scan/track_kernel.h"
+#include "../../common/cuda/stream.h"
 #include "../../common/scan/assigner.h"
 
 namespace ally_fast {
+
+class DeviceTable;
 
 AssignStats assign_cpu(const RowsView& rows, const CentroidTable& table, int threads, bool certify,
                        int32_t* out);
@@ -20,5 +24,18 @@ AssignStats assign_cpu(const RowsView& rows, const CentroidTable& table, int thr
 // D(x_i, C_{a_i}) for each visited row, by the exact rule. assignments in [0, k).
 void squared_distances_cpu(const RowsView& rows, const CentroidTable& table,
                            const int32_t* assignments, int threads, double* out);
+
+// The same on a GPU: device pointers throughout, queued on the stream.
+// mask   IN   (m,) uint8, zero for a row that takes no part (its answer is -1, it is not counted);
+//             or null
+// stats  IN/OUT  (4,) int64: uncertain, candidates and nonfinite of AssignStats are added, the fourth is
+//             lowered to the first row that is not finite; at the start (0, 0, 0, -1)
+// kernel IN   does the scan; CudaError where the device or the build does not have it
+void assign_cuda(const CudaStream& stream, const RowsView& rows, const DeviceTable& table,
+                 const uint8_t* mask, bool certify, TrackKernel kernel, int32_t* out,
+                 int64_t* stats);
+
+void squared_distances_cuda(const CudaStream& stream, const RowsView& rows,
+                            const DeviceTable& table, const int32_t* assignments, double* out);
 
 }  // namespace ally_fast

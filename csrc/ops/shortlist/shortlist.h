@@ -27,6 +27,9 @@ class Shortlist {
             const int64_t* indices);
   // Adds the rows of another shortlist, made with the same k, b and weights, of other rows.
   void merge(const Shortlist& other);
+  // The same from another's entries and sizes, wherever they were kept.
+  void merge_entries(const int32_t* clusters, const double* scores, const int64_t* indices,
+                     int64_t count, const int64_t* sizes);
   // Forgets all that cannot be in the batch. Entries are then best first within each cluster.
   void prune();
 

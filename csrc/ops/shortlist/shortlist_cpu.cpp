@@ -1,27 +1,15 @@
 #include "shortlist.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <limits>
+
+#include "depths.h"
 
 namespace ally_fast {
 namespace {
 
 bool better(const Shortlist::Entry& a, const Shortlist::Entry& b) {
   return a.score != b.score ? a.score > b.score : a.index < b.index;
-}
-
-uint64_t bits_of(double value) {
-  uint64_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-double double_of(uint64_t bits) {
-  double value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
 }
 
 constexpr Shortlist::Entry kNothing = {-std::numeric_limits<double>::infinity(),
@@ -60,29 +48,28 @@ void Shortlist::merge(const Shortlist& other) {
   }
 }
 
+void Shortlist::merge_entries(const int32_t* clusters, const double* scores, const int64_t* indices,
+                              int64_t count, const int64_t* sizes) {
+  for (size_t c = 0; c < sizes_.size(); ++c) sizes_[c] += sizes[c];
+  for (int64_t e = 0; e < count; ++e) add(clusters[e], {scores[e], indices[e]});
+}
+
 std::vector<int64_t> Shortlist::depths() const {
   const size_t k = sizes_.size();
   int64_t total = 0;
   for (int64_t size : sizes_) total += size;
   if (total <= b_) return sizes_;
-  // Rows of cluster c with a quotient of at most q: floor(q w_c + 1/2). Bisect for a q that covers b
-  // rows; one more row a cluster than the quotient says makes up for its rounding.
-  const auto depth = [&](size_t c, double q) {
-    const double rows = std::floor(q * weights_[c] + 0.5);
-    return rows >= static_cast<double>(sizes_[c]) ? sizes_[c] : static_cast<int64_t>(rows);
-  };
-  double lightest = std::numeric_limits<double>::infinity();
-  for (double weight : weights_) lightest = std::min(lightest, weight);
-  // Doubles above zero are ordered as their bits are: bisecting those reaches any scale.
-  uint64_t low = 0, high = bits_of((static_cast<double>(b_) + 1) / lightest);
-  while (high - low > 1) {
-    const uint64_t middle = low + (high - low) / 2;
+  QuotientSearch search(b_, *std::min_element(weights_.begin(), weights_.end()));
+  while (search.open()) {
+    const double quotient = search.middle();
     int64_t covered = 0;
-    for (size_t c = 0; c < k && covered < b_; ++c) covered += depth(c, double_of(middle));
-    (covered >= b_ ? high : low) = middle;
+    for (size_t c = 0; c < k && covered < b_; ++c) {
+      covered += rows_within(quotient, weights_[c], sizes_[c]);
+    }
+    search.narrow(covered >= b_);
   }
   std::vector<int64_t> result(k);
-  for (size_t c = 0; c < k; ++c) result[c] = std::min(sizes_[c], depth(c, double_of(high)) + 1);
+  for (size_t c = 0; c < k; ++c) result[c] = depth_at(search.found(), weights_[c], sizes_[c]);
   return result;
 }
 

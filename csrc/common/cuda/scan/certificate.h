@@ -1,0 +1,78 @@
+// Error bounds of a score on the device: common/scan/certified.h for float16 and tensor cores.
+#pragma once
+#include <cuda_runtime.h>
+
+#include "device_table.h"
+
+namespace ally_fast {
+
+constexpr double kUnit = 0x1p-24;  // float32, half an ulp of 1
+// Norms and bounds are themselves computed in floating point: a hundredth covers that (d is at most
+// kLargestD). Absolute terms cover underflow: squares of features below 1e-22 vanish from a norm.
+constexpr double kSlop = 1.01, kTinyRow = 1e-18, kTiny = 1e-33;
+
+// A tensor core adds m >= 4 exact float16 products to a float32 sum at once: aligned to the largest
+// of them, cut off (not rounded) below its 24th bit, and the result again. With M the sum of
+// magnitudes that is at most (m + 2) 2^-23 M for every m features, so less than d 2^-22 M in all;
+// the start value and its rounding are among the 16.
+inline double score_rounding(int64_t d) { return (static_cast<double>(d) + 16) * 0x1p-22 * kSlop; }
+// Rounding of the exact rule, relative.
+inline double exact_rule_rounding(int64_t d) { return (static_cast<double>(d) / 8 + 10) * 0x1p-53; }
+
+__device__ __forceinline__ float infinity() { return __uint_as_float(0x7F800000u); }
+constexpr float kNever = 3.40282347e+38f;  // the largest float
+
+// Float32 at or above the value (infinities and NaN stay).
+__device__ __forceinline__ float rounded_up(double value) {
+  const float rounded = static_cast<float>(value);
+  return static_cast<double>(rounded) < value ? nextafterf(rounded, infinity()) : rounded;
+}
+
+// From the norm and the rounding residual of a packed row; infinite where the image overflowed.
+__device__ __forceinline__ float row_error(const TableView& table, float norm, float residual) {
+  const double relative = table.scalars->centroid_residual + table.gamma + 2 * kUnit;
+  const double error = static_cast<double>(residual) + static_cast<double>(norm) * relative;
+  // The errors' own products pass through the same sums.
+  const float bound = rounded_up(error * kSlop * (1 + 2 * table.gamma) + kTinyRow);
+  return isfinite(bound) ? bound : infinity();
+}
+
+// A score lower by as much as cutting its lowest `bits` bits can have raised it, and the reverse.
+__device__ __forceinline__ double cut_down(float lower, int bits) {
+  return static_cast<double>(lower) - fabs(static_cast<double>(lower)) * (kUnit * 4) * (1 << bits);
+}
+__device__ __forceinline__ double cut_up(float lower, int bits) {
+  return static_cast<double>(lower) + fabs(static_cast<double>(lower)) * (kUnit * 4) * (1 << bits);
+}
+
+// Upper end of a score, given its lower end, a packed centroid's half norm and norm, and a row's.
+__device__ __forceinline__ double upper_end(const TableView& table, double lower, double half_norm,
+                                            double centroid_norm, double error, double norm) {
+  const double half = (half_norm + kTiny) / (1 - table.gamma) * (1 + 1e-6);
+  const double score = 2 * (error * centroid_norm + table.gamma * half + kTiny);
+  const double largest = table.scalars->largest_norm;
+  const double exact = 2 * table.exact_rounding * (norm * norm + largest * largest);
+  return lower + (score + exact) * kSlop + 4 * kUnit * fabs(lower);
+}
+
+// The same for whichever centroid it belongs to.
+__device__ __forceinline__ double upper_end_of_any(const TableView& table, double lower,
+                                                   double error, double norm) {
+  const double largest = table.scalars->largest_norm;
+  return upper_end(table, lower, largest * largest / 2, table.scalars->largest_packed, error, norm);
+}
+
+// Scores above this belong to centroids farther than sqrt(squared_radius) by the exact rule.
+__device__ __forceinline__ double score_limit(const TableView& table, double squared_radius,
+                                              double norm) {
+  // D = ||x'||^2 + 2 S in scaled units, and ||x'|| was computed in float32.
+  const double square = norm * norm, scale = static_cast<double>(table.scalars->scale);
+  const double largest = table.scalars->largest_norm;
+  const double scaled = squared_radius * scale * scale;
+  const double slack = square * (2 * table.gamma + 8 * kUnit + 2 * table.exact_rounding) +
+                       largest * largest * 2 * table.exact_rounding;
+  const double limit = (scaled * (1 + 2 * table.exact_rounding) - square + slack * kSlop) / 2;
+  return limit + 4 * kUnit * fabs(limit) + kTiny;
+}
+
+}  // namespace ally_fast

@@ -1,0 +1,38 @@
+"""Arrays put on a device for the tests of kernels, and what a device must be."""
+
+import numpy as np
+import pytest
+
+
+def put(array, stream):
+    """Return a contiguous copy of an array on the stream's device."""
+    from ally_fast import _cuda
+
+    return _cuda.DeviceArray.from_host(np.ascontiguousarray(array), stream)
+
+
+def put_view(array, stream):
+    """Return a device array of the same strides as a view of an array of ours."""
+    from ally_fast import _cuda
+
+    if array.flags.c_contiguous:
+        return put(array, stream)
+    base = array
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    held = _cuda.DeviceArray.from_host(base.ravel(order="K"), stream)
+    offset = array.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    return _cuda.DeviceArray.foreign(
+        held.pointer + offset, array.shape, array.strides, array.dtype, stream, held
+    )
+
+
+def need_hopper():
+    """Skip where the first device cannot run the kernels of compute capability 9.0."""
+    from ally_fast import _cuda
+
+    major, minor = _cuda.devices()[0]["compute_capability"]
+    if (major, minor) != (9, 0):
+        pytest.skip(f"needs a device of compute capability 9.0, the first has {major}.{minor}")
+    if not {"sm_90a", "emulated"} & set(_cuda.compiled_for().split(", ")):
+        pytest.skip("this build leaves out sm_90a")
