@@ -98,13 +98,10 @@ PYBIND11_MODULE(_cuda, m) {
   });
   register_device_array(m);
   register_upload(m);
-<<<<<<< HEAD
   register_dual_ascent(m);
-=======
   register_centroid_table(m);
   register_assign(m);
   register_d2_sample(m);
->>>>>>> f89a68ba1ff2a5746022a28414262a17cf9abac0
   register_load_rows(m);
   register_scan_sm90a(m);
   register_count_nonfinite(m);
