@@ -165,6 +165,29 @@ def test_without_certificate_most_are_the_same(stream, rng):
     assert tuple(stats) == (0, 0, 0, -1)
 
 
+def test_statistics_add_up(stream, rng):
+    from ally_fast import _cuda
+
+    rows, centroids = hard_pool("repeated_centroids", rng, 200, 20, 19)
+    rows[[90, 150], 3] = np.nan
+    whole = on_device(rows, centroids, stream)[1]
+    table = _cuda.CentroidTable(put(centroids, stream))
+    out, stats = put(np.empty(100, np.int32), stream), put(np.array([0, 0, 0, -1]), stream)
+    for part in (rows[100:], rows[:100]):
+        _cuda.assign(put(part, stream), table, out, stats)
+    assert tuple(stats.to_host()) == (*whole[:3], 50)
+
+
+def test_needs_the_rows_stream(stream, rng):
+    from ally_fast import _cuda
+
+    other = _cuda.Stream(0)
+    table = _cuda.CentroidTable(put(np.zeros((2, 3), np.float32), other))
+    rows, out = put(np.zeros((4, 3), np.float32), stream), put(np.zeros(4, np.int32), stream)
+    with pytest.raises(ValueError, match="stream"):
+        _cuda.assign(rows, table, out, put(np.zeros(4, np.int64), stream))
+
+
 def test_many_features(stream, rng):
     check(*hard_pool("near_duplicates", rng, 20, 5, 2000), stream)
 
@@ -177,7 +200,7 @@ def test_little_memory(stream, rng, monkeypatch):
     expected, _ = on_host(rows, centroids)
     table = _cuda.CentroidTable(put(centroids, stream))
     held, out = put(rows, stream), put(np.empty(700, np.int32), stream)
-    stats = put(np.empty(4, np.int64), stream)
+    stats = put(np.array([0, 0, 0, -1]), stream)
     free, total = _cuda.memory_info(0)
     outcomes = []
     for spare in (200_000, 150_000, 100_000, 70_000, 1000):

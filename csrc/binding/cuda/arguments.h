@@ -32,6 +32,15 @@ T* typed(const DeviceArray& array, const char* name, size_t rank, const CudaStre
   return array.as<T>();
 }
 
+// A place for each of `count`.
+template <class T>
+T* one_each(const DeviceArray& array, const char* name, int64_t count, const CudaStream& stream) {
+  T* data = typed<T>(array, name, 1, stream);
+  require(array.size() == count, std::string(name) + ": got " + std::to_string(array.size()) +
+                                     " places, needs " + std::to_string(count));
+  return data;
+}
+
 // What the ops read as floating-point numbers.
 inline DType float_type(const DeviceArray& array, const char* name, bool bf16) {
   const std::string dtype = py::str(array.dtype()).cast<std::string>();

@@ -7,14 +7,6 @@
 namespace ally_fast {
 namespace {
 
-template <class T>
-T* one_each(const DeviceArray& array, const char* name, int64_t count, const CudaStream& stream) {
-  T* data = typed<T>(array, name, 1, stream);
-  require(array.size() == count, std::string(name) + ": got " + std::to_string(array.size()) +
-                                     " places, needs " + std::to_string(count));
-  return data;
-}
-
 TrackKernel kernel_named(const std::string& name) {
   if (name == "portable") return TrackKernel::kPortable;
   if (name == "sm90a") return TrackKernel::kSm90a;

@@ -102,8 +102,10 @@ PYBIND11_MODULE(_cuda, m) {
   register_centroid_table(m);
   register_assign(m);
   register_d2_sample(m);
+  register_radius_filter(m);
   register_load_rows(m);
   register_scan_sm90a(m);
+  register_centroid_update(m);
   register_count_nonfinite(m);
   register_sample_rows(m);
   register_shortlist(m);

@@ -16,8 +16,6 @@
 
 namespace ally_fast {
 
-class DeviceTable;
-
 AssignStats assign_cpu(const RowsView& rows, const CentroidTable& table, int threads, bool certify,
                        int32_t* out);
 

@@ -46,7 +46,7 @@ struct Workspace {
   Buffer<uint16_t> packed, group;
   Buffer<float> error, norm;
   Buffer<UncertainRow> uncertain;
-  Buffer<unsigned int> counters;
+  Buffer<int64_t> counters;
   int64_t blocks;
 
   Workspace(const OpScope& scope, const Plan& plan, const TableView& table, bool settles)

@@ -9,12 +9,12 @@ namespace ally_fast {
 
 // Device memory, a place for each visited row.
 struct ScanRequest {
-  TrackKernel kernel = TrackKernel::kPortable;
   const uint8_t* mask = nullptr;  // zero for rows that take no part; null: all do
   // Either the nearest centroid,
   int32_t* out = nullptr;    // -1 for a row that takes no part or is not finite
   int64_t* stats = nullptr;  // (4,) see assign.h; added to
   bool certify = true;       // false: the low-precision winner as it is
+  TrackKernel kernel = TrackKernel::kPortable;
   // or the distance to it.
   double* known = nullptr;  // lowered
 };

@@ -1,26 +1,14 @@
 // What becomes of a row once its best scores are known; shared by the tracking kernels.
 #pragma once
+#include "../atomic.h"
 #include "certificate.h"
 #include "track.h"
 
 namespace ally_fast {
 
-// Adds the row of every lane that wants it to the list. All 32 lanes call it.
-__device__ __forceinline__ void append(const UncertainList& list, bool wanted, uint32_t row,
-                                       double limit) {
-  const unsigned wanting = __ballot_sync(~0u, wanted);
-  if (wanting == 0) return;
-  const int lane = static_cast<int>(threadIdx.x) % 32, first = __ffs(static_cast<int>(wanting)) - 1;
-  unsigned place = 0;
-  if (lane == first) place = atomicAdd(list.count, static_cast<unsigned>(__popc(wanting)));
-  place =
-      __shfl_sync(~0u, place, first) + static_cast<unsigned>(__popc(wanting & ((1u << lane) - 1)));
-  if (wanted) list.rows[place] = {row, rounded_up(limit)};
-}
-
-// Settles row r of a chunk (no row past the chunk's), from the two smallest L and the centroid of
-// the smallest; `bits` of the lowest bits of either may have been replaced. A lane a row; all 32
-// lanes call it.
+// Decides on row r of a chunk, if there is one, from the two smallest L and the centroid of the
+// smallest; `bits` of the lowest bits of either may have been replaced. A lane a row; all 32 lanes
+// call it.
 __device__ __forceinline__ void decide(const PackedRows& rows, const TableView& table,
                                        const TrackTarget& target, int64_t r, float best,
                                        float second, int64_t column, int bits) {
@@ -49,7 +37,10 @@ __device__ __forceinline__ void decide(const PackedRows& rows, const TableView& 
       uncertain = target.certify && !masked && !(readable && cut_down(second, bits) > limit);
     }
   }
-  append(target.uncertain, uncertain, target.first_row + static_cast<uint32_t>(r), limit);
+  const int64_t place = append_places(target.uncertain.count, uncertain);
+  if (place >= 0) {
+    target.uncertain.rows[place] = {target.first_row + static_cast<uint32_t>(r), rounded_up(limit)};
+  }
 }
 
 }  // namespace ally_fast

@@ -27,8 +27,8 @@ struct UncertainRow {
 
 // In no particular order: nothing may depend on it.
 struct UncertainList {
-  UncertainRow* rows;   // room for every row that may come
-  unsigned int* count;  // (1,)
+  UncertainRow* rows;  // room for every row that may come
+  int64_t* count;      // (1,)
 };
 
 }  // namespace ally_fast

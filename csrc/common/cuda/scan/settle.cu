@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../atomic.h"
 #include "row_group.h"
 
 namespace ally_fast {
@@ -15,14 +16,10 @@ template <DType kDType>
 struct SettleShared {
   RowGroup<kDType> group;
   uint32_t number[kGroupRows];
-  unsigned int first;
+  int64_t first;
   int64_t uncertain[kOctets], measured[kOctets];
 };
 static_assert(sizeof(SettleShared<DType::kFloat64>) <= kGroupSharedBytes, "room for it");
-
-__device__ __forceinline__ void add(int64_t* place, int64_t value) {
-  atomicAdd(reinterpret_cast<unsigned long long*>(place), static_cast<unsigned long long>(value));
-}
 
 // Mapping: blocks take 64 uncertain rows at a time, past all centroids, 128 at a time; warps in
 //   2 x 4, 32 x 32 scores each; an octet measures the candidates of two rows.
@@ -32,18 +29,18 @@ __device__ __forceinline__ void add(int64_t* place, int64_t value) {
 template <DType kDType>
 __global__ void __launch_bounds__(kScanThreads, 2)
     settle_kernel(ScanLayout layout, RowsView rows, TableView table, UncertainList list,
-                  unsigned int* cursor, uint16_t* workspace, SettleTarget target) {
+                  int64_t* cursor, uint16_t* workspace, SettleTarget target) {
   auto* const shared = reinterpret_cast<SettleShared<kDType>*>(dynamic_shared() + layout.bytes());
   auto& group = shared->group;
   uint16_t* const packed = workspace + int64_t{blockIdx.x} * kGroupRows * table.d_padded;
-  const unsigned count = *list.count;
+  const int64_t count = *list.count;
   const bool leader = octet_lane() == 0;
   const int octet = static_cast<int>(threadIdx.x) / kOctet;
   if (leader) shared->uncertain[octet] = shared->measured[octet] = 0;
   for (;;) {
-    if (threadIdx.x == 0) shared->first = atomicAdd(cursor, unsigned{kGroupRows});
+    if (threadIdx.x == 0) shared->first = atomic_add(cursor, kGroupRows);
     __syncthreads();
-    const unsigned first = shared->first;
+    const int64_t first = shared->first;
     if (first >= count) break;
 #pragma unroll 1
     for (int i = 0; i < kOwnedRows; ++i) {
@@ -51,11 +48,11 @@ __global__ void __launch_bounds__(kScanThreads, 2)
       uint16_t* const to = packed + slot * table.d_padded;
       float error = 0, limit = 0, norm;
       double nearest = static_cast<double>(infinity());
-      bool active = first + static_cast<unsigned>(slot) < count;
+      bool active = first + slot < count;
       ExactRow<kDType> features{};
       uint32_t number = 0;
       if (active) {
-        const UncertainRow entry = list.rows[first + static_cast<unsigned>(slot)];
+        const UncertainRow entry = list.rows[first + slot];
         number = entry.row;
         limit = entry.limit;
         features = exact_row<kDType>(rows, number);
@@ -65,7 +62,8 @@ __global__ void __launch_bounds__(kScanThreads, 2)
           active = false;
           if (leader && target.out) {
             target.out[number] = -1;
-            add(&target.stats[2], 1);
+            atomic_add(&target.stats[2], 1);
+            // -1, none so far, is above all others.
             atomicMin(reinterpret_cast<unsigned long long*>(&target.stats[3]),
                       static_cast<unsigned long long>(target.first + number));
           }
@@ -97,8 +95,8 @@ __global__ void __launch_bounds__(kScanThreads, 2)
     }
   }
   if (leader && target.out && shared->uncertain[octet] > 0) {
-    add(&target.stats[0], shared->uncertain[octet]);
-    add(&target.stats[1], shared->measured[octet]);
+    atomic_add(&target.stats[0], shared->uncertain[octet]);
+    atomic_add(&target.stats[1], shared->measured[octet]);
   }
 }
 
@@ -114,7 +112,7 @@ int64_t settle_workspace(const TableView& table, int64_t blocks) {
 }
 
 void settle(const OpScope& scope, const RowsView& rows, const TableView& table,
-            const UncertainList& list, unsigned int* cursor, uint16_t* workspace, int64_t blocks,
+            const UncertainList& list, int64_t* cursor, uint16_t* workspace, int64_t blocks,
             const SettleTarget& target) {
   const ScanLayout layout = choose_layout(scope, kGroupRows, table.d_padded, kGroupSharedBytes);
   with_dtype(rows.dtype, [&](auto dtype) {

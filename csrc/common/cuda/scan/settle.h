@@ -19,7 +19,7 @@ int64_t settle_workspace(const TableView& table, int64_t blocks);
 
 // list.count is read on the device; `cursor` (1,) holds 0.
 void settle(const OpScope& scope, const RowsView& rows, const TableView& table,
-            const UncertainList& list, unsigned int* cursor, uint16_t* workspace, int64_t blocks,
+            const UncertainList& list, int64_t* cursor, uint16_t* workspace, int64_t blocks,
             const SettleTarget& target);
 
 }  // namespace ally_fast

@@ -1,4 +1,4 @@
-// A DeviceTable for callers that are not CUDA files.
+// The scan on a GPU as callers that are not CUDA files know it.
 #pragma once
 #include <cstdint>
 #include <memory>
