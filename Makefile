@@ -9,7 +9,7 @@ PY := .venv/bin/python
 NATIVE := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 NVCC := $(shell PATH="$$CUDA_HOME/bin:$$PATH:/usr/local/cuda/bin" command -v nvcc)
 
-.PHONY: demo test bench lint format sanitize emulate cuda-compile build wheel-check clean
+.PHONY: demo test bench gpu lint format sanitize emulate cuda-compile build wheel-check clean
 
 demo: .venv/demo.stamp
 	$(PY) examples/demo.py $(ARGS)
@@ -19,6 +19,15 @@ test: .venv/dev.stamp
 
 bench: .venv/bench.stamp
 	$(PY) -m benchmarks.run $(ARGS)
+
+# On a GPU machine, with what is installed there: make gpu OUT=folder [PARTS="build test"]
+# [MINUTES=9] [PLAN=quick|full] [RESUME=rows.jsonl]; benchmarks/README.md says more.
+MINUTES ?= 9
+PLAN ?= quick
+gpu:
+	@test -n "$(OUT)" || { echo "make gpu needs OUT=folder for logs, rows and summary"; exit 2; }
+	@$(PYTHON) -m benchmarks.gpu --out "$(OUT)" --minutes $(MINUTES) --plan $(PLAN) \
+	  $(if $(PARTS),--parts "$(PARTS)") $(if $(RESUME),--resume "$(RESUME)")
 
 lint: .venv/dev.stamp
 	$(PY) -m ruff check .

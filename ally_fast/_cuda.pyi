@@ -176,12 +176,12 @@ def centroid_update(
     rows: DeviceArray,
     assignments: DeviceArray,
     centroids: DeviceArray,
+    normalize: bool,
     updated: DeviceArray,
     counts: DeviceArray,
     spread: DeviceArray,
     inertia: DeviceArray,
-    *,
-    normalize: bool,
+    workspace_bytes: int = 67108864,
 ) -> None: ...
 def d2_sample(rows: DeviceArray, out: DeviceArray, seed: int) -> None: ...
 def relocate(

@@ -2,7 +2,8 @@
 
 Text between ``<!-- benchmark:NAME -->`` and ``<!-- /benchmark:NAME -->`` in README.md and
 docs/performance.md is replaced; NAME is a key of ``tables.TABLES``. No figure in those tables is
-typed by hand.
+typed by hand. Rows of GPU machines lie in files of their own and have tables of their own,
+``gpu.tables``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import sys
 from pathlib import Path
 
 from benchmarks import machine, rows, tables
+from benchmarks.gpu import tables as gpu_tables
+from benchmarks.gpu.recorder import FILE as GPU_FILE
 from benchmarks.rows import Row
 
 PAGES = ("README.md", "docs/performance.md")
@@ -36,26 +39,34 @@ def main(argv: list[str] | None = None) -> int:
         print("no rows to draw from", file=sys.stderr)
         return 1
     if args.print:
-        for name in tables.TABLES:
-            print(f"## {name}\n\n{block(name, devices)}\n")
+        for name in [*tables.TABLES, *gpu_tables.TABLES]:
+            if any(is_gpu(device) == (name in gpu_tables.TABLES) for device in devices):
+                print(f"## {name}\n\n{block(name, devices)}\n")
         return 0
     stale = [page for page in PAGES if _redraw(args.root / page, devices, args.check)]
     if args.check:
         for page in stale:
             print(f"{page} differs from the rows: python -m benchmarks.report", file=sys.stderr)
         return 1 if stale else 0
-    draw_figure(devices[0], args.root / FIGURE)
+    if on_cpu := [device for device in devices if not is_gpu(device)]:
+        draw_figure(on_cpu[0], args.root / FIGURE)
     return 0
 
 
 def _result_folders() -> list[Path]:
     base = machine.ROOT / "benchmarks" / "results"
-    return sorted(path.parent for path in base.glob("*/select.jsonl"))
+    files = [*base.glob("*/select.jsonl"), *base.glob(f"*/{GPU_FILE}.jsonl")]
+    return sorted({path.parent for path in files})
 
 
 def _devices(folders: list[Path]) -> list[list[Row]]:
     found = [rows.load(folder) for folder in folders]
     return [device for device in found if any(row.ok for row in device)]
+
+
+def is_gpu(device: list[Row]) -> bool:
+    """Whether rows are those of a GPU machine."""
+    return any(row.bench.startswith("gpu_") for row in device)
 
 
 def block(name: str, devices: list[list[Row]]) -> str:
@@ -64,15 +75,19 @@ def block(name: str, devices: list[list[Row]]) -> str:
     Parameters
     ----------
     name : str
-        A key of ``tables.TABLES``.
+        A key of ``tables.TABLES`` or of ``gpu.tables.TABLES``; the latter are drawn without rows
+        too.
     devices : list of list of Row
         Rows by machine.
     """
+    gpu = name in gpu_tables.TABLES
+    draw = (gpu_tables.TABLES if gpu else tables.TABLES)[name]
+    devices = [device for device in devices if is_gpu(device) == gpu] or ([[]] if gpu else [])
     parts = []
     for device in devices:
-        drawn = tables.TABLES[name](device)
-        if len(devices) > 1 and name != "machine":
-            drawn = f"On {device[0].hardware['cpu']}:\n\n{drawn}"
+        drawn = draw(device)
+        if len(devices) > 1 and not name.endswith("machine"):
+            drawn = f"On {device[0].hardware['gpu' if gpu else 'cpu']}:\n\n{drawn}"
         parts.append(drawn)
     return "\n\n".join(parts)
 

@@ -21,7 +21,8 @@ class Row:
     Parameters
     ----------
     bench : str
-        "select" (end to end), "assign" or "ops" (one native operation).
+        "select" (end to end), "assign" or "ops" (one native operation); on GPUs "gpu_select",
+        "gpu_assign", "gpu_ops" and "gpu_ceiling" (what the device can do).
     engine, setting : str
         Who ran and with which settings, for example "faiss_cpu" and "recipe".
     dataset, n, d, k, b, dtype
@@ -169,13 +170,22 @@ def load(folder: Path) -> list[Row]:
     return found
 
 
-def store(folder: Path, row: Row) -> None:
-    """Put a row into its bench's file, in the place of the row of the same name if there is one.
+def store(folder: Path, row: Row, file: str | None = None) -> None:
+    """Put a row into its bench's file, in the place of the row of its name, b and dtype.
 
     The file is replaced whole, so that a run that is stopped leaves it readable.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are.
+    row : Row
+        What to keep.
+    file : str, optional
+        Name of the file, less its ending; by default that of the bench.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{row.bench}.jsonl"
+    path = folder / f"{file or row.bench}.jsonl"
     lines = path.read_text().splitlines() if path.is_file() else []
     kept = [line for line in lines if line and not _same_name(line, row)]
     partial = path.with_suffix(".partial")
@@ -185,7 +195,7 @@ def store(folder: Path, row: Row) -> None:
 
 def _same_name(line: str, row: Row) -> bool:
     other = Row.from_json(line)
-    return other.name == row.name and other.b == row.b
+    return (other.name, other.b, other.dtype) == (row.name, row.b, row.dtype)
 
 
 def select(rows: Iterable[Row], **wanted: Any) -> list[Row]:

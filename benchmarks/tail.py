@@ -32,7 +32,7 @@ def best_per_cluster(assignments: np.ndarray, scores: np.ndarray, b: int, k: int
     by_cluster = np.argsort(clusters, kind="stable")
     sizes = np.bincount(clusters, minlength=k)
     starts = np.cumsum(sizes) - sizes
-    most = _most_per_cluster(sizes, min(b, len(scores)))
+    most = most_per_cluster(sizes, min(b, len(scores)))
     offered = np.minimum(sizes, most)
     cluster_of = np.repeat(np.arange(k), offered)
     rank = np.arange(len(cluster_of)) - np.repeat(np.cumsum(offered) - offered, offered)
@@ -41,7 +41,7 @@ def best_per_cluster(assignments: np.ndarray, scores: np.ndarray, b: int, k: int
     return candidates[order[:b]]
 
 
-def _most_per_cluster(sizes: np.ndarray, b: int) -> int:
+def most_per_cluster(sizes: np.ndarray, b: int) -> int:
     """Find the smallest m with sum(min(size, m)) >= b."""
     low, high = 0, int(sizes.max(initial=0))
     while low < high:

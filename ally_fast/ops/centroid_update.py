@@ -57,6 +57,6 @@ def centroid_update(
     spread = _cuda.DeviceArray.empty((k,), np.float64, stream)
     inertia = _cuda.DeviceArray.empty((1,), np.float64, stream)
     _cuda.centroid_update(
-        rows, assignments, centroids, updated, counts, spread, inertia, normalize=normalize
+        rows, assignments, centroids, normalize, updated, counts, spread, inertia
     )
     return updated, counts, spread, _cuda.LateScalar(inertia)

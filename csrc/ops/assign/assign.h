@@ -10,6 +10,7 @@
 // Preconditions (checked by the binding): same d, positions and clusters in range. The answer depends
 // on rows and centroids alone: not on kernel, threads, or on how rows are cut into calls.
 #pragma once
+#include "../../common/cuda/scan/table_handle.h"
 #include "../../common/cuda/scan/track_kernel.h"
 #include "../../common/cuda/stream.h"
 #include "../../common/scan/assigner.h"

@@ -1,0 +1,171 @@
+"""The assign operation on device rows: our kernels, certified and not, beside the rivals'.
+
+Everyone gets the same rows and centroids. Ours includes packing rows and centroids; a rival gets
+its norms of the rows for nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks.gpu import quality, rates
+from benchmarks.gpu.peers import load_peer
+from benchmarks.gpu.race import Contestant, race
+from benchmarks.gpu.recorder import Recorder, stored
+from benchmarks.rows import Row
+
+KERNEL = "ALLY_FAST_CUDA_KERNEL"
+TRAIN_ROWS = 64  # a centroid: enough for centroids that look like those of a selection
+
+
+def measure(
+    recorder: Recorder,
+    device: Any,
+    *,
+    n: int,
+    d: int,
+    ks: list[int],
+    dtypes: list[str],
+    kernels: list[str],
+    peers: list[str],
+    dataset: str = "mixture",
+    out: Any = None,
+    repeats: int = 7,
+    budget: float = 8.0,
+) -> None:
+    """Measure every combination at one n and d.
+
+    Parameters
+    ----------
+    recorder, device
+    n, d : int
+        Rows, dimensions.
+    ks : list of int
+        Numbers of clusters, rising.
+    dtypes : list of str
+        Element types of the rows.
+    kernels : list of str
+        Values of ``ALLY_FAST_CUDA_KERNEL``.
+    peers : list of str
+        Names of ``benchmarks.gpu.peers``.
+    dataset : str
+        "mixture" or a real pool.
+    out : Path
+        Where the ceilings are read.
+    repeats : int
+        Timed calls of everyone.
+    budget : float
+        Seconds for the rounds of one k and dtype.
+    """
+    known = rates.ceilings(stored(out))
+    for dtype in dtypes:
+        rows = None
+        for k in ks:
+            plan = _rows(recorder, dataset, n, d, k, dtype, kernels, peers)
+            if not any(recorder.wanted(row) for row in plan):
+                continue
+            if rows is None:
+                rows = pool(device, dataset, n, d, dtype)
+            centroids, made_by = _centroids(device, rows, k)
+            entries = []
+            for row in plan:
+                row.extra["centroids"] = made_by
+                ours = row.engine == "ally_fast"
+                maker = _ours if ours else _peer
+                prepare = partial(maker, device, rows, centroids, row)
+                check = partial(_check, device, rows, centroids, row)
+                entries.append(Contestant(row, prepare, check, repeats=repeats))
+            work = rates.assign_flops(n, d, k)
+            finish = partial(rates.note_flops, flops=work, known=known)
+            race(recorder, device, entries, budget, finish)
+
+
+def pool(device: Any, dataset: str, n: int, d: int, dtype: str) -> Any:
+    """Return rows on the device: a mixture drawn there, or a real pool."""
+    if dataset == "mixture":
+        return device.mixture(n, d, 1, dtype)
+    from benchmarks import datasets
+
+    return device.from_host(datasets.load(dataset, n).rows, dtype)
+
+
+def _rows(
+    recorder: Recorder,
+    dataset: str,
+    n: int,
+    d: int,
+    k: int,
+    dtype: str,
+    kernels: list[str],
+    peers: list[str],
+) -> list[Row]:
+    shape = {"dataset": dataset, "n": n, "d": d, "k": k, "dtype": dtype}
+    found = []
+    for kernel in kernels:
+        for setting in ("certified", "uncertified"):
+            options = {"kernel": kernel, "certify": setting == "certified"}
+            name = f"{kernel} {setting}"
+            row = recorder.row("gpu_assign", "ally_fast", name, options=options, **shape)
+            row.isa = kernel
+            found.append(row)
+    return found + [recorder.row("gpu_assign", peer, "default", **shape) for peer in peers]
+
+
+def _centroids(device: Any, rows: Any, k: int) -> tuple[Any, str]:
+    """Train centroids a little, in the rows' dtype; rows of the pool where that is not possible."""
+    import ally_fast
+
+    dtype = str(rows.dtype).removeprefix("torch.")
+    try:
+        found = ally_fast.kmeans(rows, k, train_size=min(len(rows), TRAIN_ROWS * k), max_iter=3)
+        return device.from_host(np.asarray(found.centroids), dtype), "kmeans, 3 iterations"
+    except Exception as error:
+        print(f"centroids are rows: {type(error).__name__}: {error}", flush=True)
+        positions = np.linspace(0, len(rows) - 1, k).astype(np.int64)
+        return device.from_host(device.take(rows, positions), dtype), "rows of the pool"
+
+
+def _ours(device: Any, rows: Any, centroids: Any, row: Row) -> Callable[[], Any]:
+    from ally_fast import _cuda
+    from ally_fast.ops.assign import assign_on_device, centroid_table, device_stats
+
+    view, bf16 = device.view(rows)
+    stream = view.stream
+    wide = np.ascontiguousarray(device.to_host(centroids), dtype=np.float32)
+    matrix = _cuda.DeviceArray.from_host(wide, stream)
+    out = _cuda.DeviceArray.empty((row.n,), np.int32, stream)
+    kernel, certify = row.options["kernel"], row.options["certify"]
+
+    def call() -> Any:
+        os.environ[KERNEL] = kernel
+        stats = device_stats(stream)
+        assign_on_device(view, centroid_table(matrix), stats, bf16=bf16, out=out, certify=certify)
+        return out, stats
+
+    return call
+
+
+def _peer(device: Any, rows: Any, centroids: Any, row: Row) -> Callable[[], Any]:
+    peer = load_peer(row.engine, device)
+    call = peer.assigner(rows, centroids, row.dtype)
+    row.extra["given"] = peer.given
+    return call
+
+
+def _check(device: Any, rows: Any, centroids: Any, row: Row, value: Any) -> None:
+    """Judge the labels; certified ones must all be right."""
+    labels = value
+    if row.engine == "ally_fast":
+        found, stats = value
+        counts = device.to_host(stats)
+        row.extra["settled"], row.extra["candidates"] = int(counts[0]), int(counts[1])
+        labels = device.from_host(device.to_host(found), "int32")
+    quality.check_labels(device, rows, centroids, labels, row.extra)
+    if row.options.get("certify") and row.extra["wrong_labels"]:
+        raise quality.WrongAnswerError(f"{row.extra['wrong_labels']:.2%} of certified labels wrong")
+    row.inertia = quality.inertia(device, rows, centroids, labels)

@@ -1,0 +1,79 @@
+"""What the device can do, measured with torch: the ceilings beside every rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.gpu import rates
+from benchmarks.gpu.race import Contestant, race
+from benchmarks.gpu.recorder import Recorder
+from benchmarks.rows import Row
+
+
+def measure(
+    recorder: Recorder, device: Any, copy_bytes: int, matmul_size: int, upload_bytes: int
+) -> None:
+    """Measure a device-to-device copy, matrix products, and a copy from pinned memory.
+
+    Parameters
+    ----------
+    recorder, device
+    copy_bytes : int
+        Bytes of the buffer that is copied; those read and those written count.
+    matmul_size : int
+        Rows and columns of the square product, of random numbers.
+    upload_bytes : int
+        Bytes of the pinned buffer.
+    """
+    work = {
+        rates.COPY: (lambda: _copy(device, copy_bytes), 2.0 * copy_bytes, copy_bytes),
+        rates.MATMUL16: (lambda: _matmul(device, matmul_size, True), 2.0 * matmul_size**3, 0),
+        rates.MATMUL32: (lambda: _matmul(device, matmul_size, False), 2.0 * matmul_size**3, 0),
+        rates.UPLOAD: (lambda: _upload(device, upload_bytes), float(upload_bytes), upload_bytes),
+    }
+    for setting, (prepare, amount, size) in work.items():
+        row = recorder.row(
+            "gpu_ceiling", "torch", setting, n=size or matmul_size, dtype=_dtype(setting)
+        )
+
+        def finish(measured: Row, amount: float = amount) -> None:
+            best = min(measured.seconds)
+            measured.extra["per_second"] = amount / (measured.seconds_median or best)
+            measured.extra["best_per_second"] = amount / best
+
+        entry = Contestant(row, prepare, lambda value: None, repeats=20)
+        race(recorder, device, [entry], budget_seconds=4.0, finish=finish)
+
+
+def _dtype(setting: str) -> str:
+    return {rates.MATMUL16: "float16", rates.MATMUL32: "float32"}.get(setting, "uint8")
+
+
+def _copy(device: Any, size: int) -> Any:
+    torch = device.torch
+    source = torch.randint(0, 255, (size,), dtype=torch.uint8, device=device.name)
+    target = torch.empty_like(source)
+    return lambda: target.copy_(source)
+
+
+def _matmul(device: Any, size: int, half: bool) -> Any:
+    torch = device.torch
+    dtype = torch.float16 if half else torch.float32
+    a, b = (torch.randn(size, size, device=device.name).to(dtype) for _ in range(2))
+
+    def call() -> Any:
+        allowed = torch.backends.cuda.matmul.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = True
+        try:
+            return a @ b
+        finally:
+            torch.backends.cuda.matmul.allow_tf32 = allowed
+
+    return call
+
+
+def _upload(device: Any, size: int) -> Any:
+    torch = device.torch
+    source = torch.randint(0, 255, (size,), dtype=torch.uint8).pin_memory()
+    target = torch.empty(size, dtype=torch.uint8, device=device.name)
+    return lambda: target.copy_(source, non_blocking=True)

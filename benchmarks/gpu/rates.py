@@ -1,0 +1,56 @@
+"""Rates of the work, and the fraction of what the device can do."""
+
+from __future__ import annotations
+
+from benchmarks.rows import Row
+
+COPY, MATMUL16, MATMUL32, UPLOAD = "copy", "matmul float16", "matmul tf32", "pinned upload"
+
+DUAL_ROW_BYTES = 44
+
+
+def assign_flops(n: int, d: int, k: int) -> float:
+    """Count the operations of the matrix product behind an assignment."""
+    return 2.0 * n * d * k
+
+
+def itemsize(dtype: str) -> int:
+    """Return the bytes of an element."""
+    return {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}[dtype]
+
+
+def dual_bytes(m: int, c: int, dtype: str, backward: bool) -> int:
+    """Count what a dual step must move: logits once, the gradient once, 44 bytes a row.
+
+    A row's bytes: target, id and log-sum-exp 8 each, multiplier read and written, multiplier
+    before, loss and slack 4 each.
+    """
+    logits = m * c * itemsize(dtype)
+    return logits * (2 if backward else 1) + DUAL_ROW_BYTES * m
+
+
+def ceilings(rows: list[Row]) -> dict[str, float]:
+    """Return the measured ceilings: bytes or operations a second, by name."""
+    return {
+        row.setting: row.extra["per_second"]
+        for row in rows
+        if row.bench == "gpu_ceiling" and row.ok and "per_second" in row.extra
+    }
+
+
+def note_flops(row: Row, flops: float, known: dict[str, float]) -> None:
+    """Write the achieved rate of a product, and its fraction of the fp16 ceiling, into a row."""
+    if not row.seconds_median:
+        return
+    row.extra["tflops"] = flops / row.seconds_median / 1e12
+    if MATMUL16 in known:
+        row.extra["of_ceiling"] = flops / row.seconds_median / known[MATMUL16]
+
+
+def note_bytes(row: Row, moved: float, known: dict[str, float]) -> None:
+    """Write the achieved bandwidth, and its fraction of the copy's, into a row."""
+    if not row.seconds_median:
+        return
+    row.extra["gbytes_per_s"] = moved / row.seconds_median / 1e9
+    if COPY in known:
+        row.extra["of_ceiling"] = moved / row.seconds_median / known[COPY]

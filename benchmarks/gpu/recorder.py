@@ -1,0 +1,119 @@
+"""Rows of a group: which are wanted, which is being measured, what came out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from benchmarks import rows
+from benchmarks.rows import Row
+
+FILE = "gpu"  # all rows of a GPU machine go into one file
+BROKEN = 3  # exit status of a worker whose device does not answer any more
+
+
+class MissingError(RuntimeError):
+    """Something a contestant needs is not on this machine."""
+
+
+def key(row: Row) -> str:
+    """Name what makes two rows the same measurement; ours is bound to its source."""
+    source = row.build if row.engine == "ally_fast" else ""
+    parts = (row.name, row.b, row.dtype, sorted(row.options.items()), row.hardware.get("gpu"))
+    return "|".join(map(str, (*parts, source)))
+
+
+class Recorder:
+    """Writes rows as they come, so that a process that is killed loses one measurement at most.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the rows go.
+    marker : Path
+        File that holds the row being measured; gone when nothing is.
+    stamp : dict
+        Fields every row shares.
+    skip : iterable of str
+        Keys of rows that are not to be tried again.
+    seconds : float
+        Start nothing after this long.
+    """
+
+    def __init__(
+        self, folder: Path, marker: Path, stamp: dict[str, Any], skip: Any, seconds: float
+    ) -> None:
+        self._folder, self._marker, self._stamp = folder, marker, stamp
+        self._skip = set(skip) | {key(row) for row in stored(folder) if row.ok}
+        self._end = time.monotonic() + seconds
+        self._depth = 0
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until nothing more may be started."""
+        return self._end - time.monotonic()
+
+    def row(self, bench: str, engine: str, setting: str, **fields: Any) -> Row:
+        """Make a row, stamped."""
+        shape = {"dataset": "none", "n": 0, "d": 0, "k": 0, "b": 0, "dtype": ""}
+        return Row(bench, engine, setting, **{**shape, **self._stamp, **fields})
+
+    def wanted(self, row: Row) -> bool:
+        """Whether a row is not there yet and there is time for it."""
+        return key(row) not in self._skip and self.seconds_left > 0
+
+    def keep(self, row: Row) -> None:
+        """Write a row, in the place of the one of its name."""
+        row.date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        rows.store(self._folder, row, FILE)
+
+    @contextmanager
+    def attempt(self, row: Row, alive: Any = lambda: None) -> Iterator[None]:
+        """Measure a row: what goes wrong inside becomes its status, and the others go on.
+
+        Parameters
+        ----------
+        row : Row
+            What is being measured.
+        alive : callable
+            Asked after an error; raises if the device does not answer any more.
+        """
+        self._marker.write_text(row.to_json())
+        try:
+            yield
+        except Exception as error:
+            missing = isinstance(error, (MissingError, ModuleNotFoundError))
+            row.status = "skipped" if missing else "failed"
+            row.reason = " ".join(f"{type(error).__name__}: {error}".split())[:600]
+            if isinstance(error, ModuleNotFoundError):
+                row.reason = f"{error.name} is not there"
+            self.keep(row)
+            tell(row)
+            self._skip.add(key(row))
+            try:
+                alive()
+            except Exception:
+                self._marker.unlink(missing_ok=True)
+                os._exit(BROKEN)
+        self._marker.unlink(missing_ok=True)
+
+
+def stored(folder: Path) -> list[Row]:
+    """Return the rows of a folder, none if there is no such folder."""
+    return rows.load(folder) if folder.is_dir() else []
+
+
+def tell(row: Row) -> None:
+    """Print one line about a row."""
+    if row.ok:
+        told = {name: row.extra.get(name) for name in ("tflops", "of_ceiling", "gbytes_per_s")}
+        figures = "  ".join(f"{name} {v:.3g}" for name, v in told.items() if v is not None)
+        text = f"{1e3 * (row.seconds_median or 0):10.3f} ms  {figures}"
+    else:
+        text = f"{row.status}: {row.reason}"
+    print(f"{row.name:78} {row.dtype:9} {text}", flush=True)
