@@ -9,7 +9,7 @@ PY := .venv/bin/python
 NATIVE := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 NVCC := $(shell PATH="$$CUDA_HOME/bin:$$PATH:/usr/local/cuda/bin" command -v nvcc)
 
-.PHONY: demo test bench lint format sanitize cuda-compile build wheel-check clean
+.PHONY: demo test bench lint format sanitize emulate cuda-compile build wheel-check clean
 
 demo: .venv/demo.stamp
 	$(PY) examples/demo.py $(ARGS)
@@ -42,7 +42,16 @@ ifeq ($(NVCC),)
 else
 	ALLY_FAST_CUDA=1 $(PY) setup.py -q build_ext --inplace
 	$(PY) -c "from ally_fast import _cuda; print('_cuda imports:', _cuda.status())"
+	$(PY) -m benchmarks.kernels --check
 endif
+
+# The tests of the GPU on the host: kernels run by an emulator, under ASan and UBSan.
+EMULATED := build/emulated-sanitized/_cuda.so
+SANITIZERS := $(shell g++ -print-file-name=libasan.so) $(shell g++ -print-file-name=libstdc++.so.6)
+emulate: .venv/dev.stamp
+	$(PY) setup.py -q emulate
+	LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 ALLY_FAST_EMULATED_CUDA=$(EMULATED) \
+	  $(PY) -m pytest -q -m gpu tests $(ARGS)
 
 # The sdist, and from it the wheel, both in isolation.
 build: .venv/dev.stamp

@@ -46,7 +46,7 @@ ISA_FLAGS = {
     "amx": f"{AVX512} -mavx512bf16 -mamx-tile -mamx-bf16",
 }
 NVCC_FLAGS = (
-    "-std=c++17 -O3 -fmad=false -Icsrc "
+    "-std=c++17 -O3 -fmad=false -Xptxas=-v -Icsrc "
     "-Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-ffp-contract=off"
 ).split()
 CUDA_SOURCES = ("common/cuda/**/*.cu", "ops/**/*_cuda.cu", "ops/**/*_sm90a.cu")
@@ -89,6 +89,8 @@ class Ninja:
         self.lines = [f"builddir = {folder}"]
         for name, compiler in rules.items():
             command = f"{quoted(compiler)} $flags -MMD -MF $out.d -c $in -o $out"
+            if name == "nvcc":  # what ptxas says of each kernel is kept, see benchmarks/kernels.py
+                command += " > $out.log 2>&1 || { cat $out.log; exit 1; }"
             self.lines += [f"rule {name}", f"  command = {command}", f"  description = {name} $in"]
             self.lines += ["  depfile = $out.d", "  deps = gcc"]
         self.lines += ["rule link", "  command = $linker $in -o $out $flags"]
@@ -170,6 +172,11 @@ def cuda_architectures():
     return codes, ["-gencode=arch=compute_90a,code=sm_90a"] if "90a" in asked else None
 
 
+def code_number(code):
+    """Order architectures by number: sm_80, sm_90, sm_90a, sm_100."""
+    return int(re.sub(r"\D", "", code)), code
+
+
 def binding_flags(ninja):
     """Return what only binding files need: Python, pybind11, what to tell in build_info()."""
     import pybind11
@@ -204,7 +211,9 @@ class BuildModules(build_ext):
         if NVCC:
             portable, sm90a = cuda_architectures()
             missing = [] if sm90a else ["-DALLY_FAST_NO_SM90A"]
-            options = flags + missing + binding
+            codes = re.findall(r"code=(sm_\w+)", " ".join([*portable, *(sm90a or [])]))
+            told = f'-DALLY_FAST_CUDA_CODE="{", ".join(sorted(codes, key=code_number))}, PTX"'
+            options = [*flags, *missing, *binding, told]
             objects = [ninja.compile("cxx", s, options) for s in sources("binding/cuda/*.cpp")]
             for source in sources(*CUDA_SOURCES):
                 if options := sm90a if source.endswith("_sm90a.cu") else portable:
@@ -238,14 +247,13 @@ class Emulate(Command):
         ninja = Ninja(f"build/{name}", {"cxx": CXX})
         checks = [] if self.plain else ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
         flags = [f for f in CXX_FLAGS if f != "-Werror"]
-        flags += ["-O1", "-g", "-Icsrc/emulator", "-Wno-unknown-pragmas", "-DALLY_FAST_NO_SM90A"]
-        binding = flags + binding_flags(ninja)
+        flags += ["-O1", "-g", "-Icsrc/emulator", "-Wno-unknown-pragmas"]
+        binding = [*flags, *binding_flags(ninja), '-DALLY_FAST_CUDA_CODE="emulated"']
         objects = [
             ninja.compile("cxx", source, binding) for source in sources("binding/cuda/*.cpp")
         ]
         for source in sources(*CUDA_SOURCES, "emulator/*.cpp"):
-            if not source.endswith("_sm90a.cu"):
-                objects.append(ninja.compile("cxx", source, [*flags, *checks, "-x", "c++"]))
+            objects.append(ninja.compile("cxx", source, [*flags, *checks, "-x", "c++"]))
         ninja.link("_cuda.so", objects, CXX, [*checks, "-shared", "-pthread"])
         ninja.run()
 

@@ -151,5 +151,5 @@ def _other_as_numpy(x: Any, name: str) -> tuple[NDArray[Any], bool]:
 def _check_on_host(device: str, on_host: bool, name: str) -> None:
     if not on_host:
         raise ValueError(
-            f"{name}: on {device}, but this build computes on the CPU; move it there with .cpu()"
+            f"{name}: on {device}, where this cannot be used; move it to the CPU, with .cpu() say"
         )

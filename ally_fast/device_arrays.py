@@ -155,6 +155,17 @@ def _family(x: Any, stream: Stream, cuda: Any) -> Family:
     return Family("device array", on_device)
 
 
+def host_copy(x: Any) -> Any:
+    """Return `x` itself, or a copy in host memory of an array that is on a device: small ones."""
+    if device_of(x) == "cpu":
+        return x
+    if is_torch(x):
+        return x.detach().cpu()
+    view = _other_view(x, "array", cuda_module())
+    array = to_host(view.array)
+    return (array.astype(np.uint32) << 16).view(np.float32) if view.bf16 else array
+
+
 def to_host(array: Any) -> NDArray[Any]:
     """Return a NumPy array: `array` itself, or a copy of one in device memory."""
     host: NDArray[Any] = array if isinstance(array, np.ndarray) else array.to_host()

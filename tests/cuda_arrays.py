@@ -1,6 +1,7 @@
-"""Arrays put on a device for the tests of kernels."""
+"""Arrays put on a device for the tests of kernels, and what a device must be."""
 
 import numpy as np
+import pytest
 
 
 def put(array, stream):
@@ -24,3 +25,14 @@ def put_view(array, stream):
     return _cuda.DeviceArray.foreign(
         held.pointer + offset, array.shape, array.strides, array.dtype, stream, held
     )
+
+
+def need_hopper():
+    """Skip where the first device cannot run the kernels of compute capability 9.0."""
+    from ally_fast import _cuda
+
+    major, minor = _cuda.devices()[0]["compute_capability"]
+    if (major, minor) != (9, 0):
+        pytest.skip(f"needs a device of compute capability 9.0, the first has {major}.{minor}")
+    if not {"sm_90a", "emulated"} & set(_cuda.compiled_for().split(", ")):
+        pytest.skip("this build leaves out sm_90a")

@@ -86,6 +86,7 @@ def _cuda() -> dict[str, Any]:
     return {
         "built": True,
         "status": cuda.status(),
+        "compiled": cuda.compiled_for(),
         "runtime": cuda.runtime_version(),
         "driver": cuda.driver_version(),
         "devices": cuda.devices(),
@@ -98,8 +99,9 @@ def _text(facts: dict[str, Any]) -> str:
 
     cuda = facts["cuda"]
     devices = [
-        f"{device['name']}, {device['total_memory_bytes'] / 2**30:.0f} GiB"
-        for device in cuda["devices"]
+        f"cuda:{number} {device['name']}, {device['total_memory_bytes'] / 2**30:.0f} GiB, "
+        f"sm_{''.join(map(str, device['compute_capability']))}"
+        for number, device in enumerate(cuda["devices"])
     ]
     compiled = [
         isa if isa in facts["isas_runnable"] else f"{isa} (not on this machine)"
@@ -114,6 +116,7 @@ def _text(facts: dict[str, Any]) -> str:
         "compiled for": ", ".join(compiled),
         "runs": f"{facts['isa']}, {facts['threads']} threads",
         "CUDA": f"{versions}{cuda['status']}",
+        "CUDA code": cuda.get("compiled", "none"),
         "devices": "; ".join(["cpu", *devices]),
         "engines": listed(facts["engines"]),
         "packages": listed(facts["packages"]),

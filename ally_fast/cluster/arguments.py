@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ally_fast import _cpu, checks
 from ally_fast.cluster.loaded_rows import loaded
+from ally_fast.device_arrays import host_copy
 from ally_fast.ops.assign import squared_norms
 from ally_fast.pools.array_pool import ArrayPool
 from ally_fast.pools.pool import Pool, as_float
@@ -46,7 +47,7 @@ def float32_matrix(
     x: Any, name: str, shape: tuple[int | None, int], normalize: bool
 ) -> NDArray[np.float32]:
     """Return `x` as finite contiguous float32 of the shape given (None: any), a copy."""
-    pool = ArrayPool(x, name)
+    pool = ArrayPool(host_copy(x), name)
     rows, d = pool.n, pool.d
     if d != shape[1] or rows != (rows if shape[0] is None else shape[0]):
         needed = f"({'any' if shape[0] is None else shape[0]}, {shape[1]})"
@@ -61,7 +62,7 @@ def checked_points(x: Any, name: str, d: int, normalize: bool) -> NDArray[Any]:
     """Return points, shape (any, d), that rows are compared with: float64, or unit float32."""
     if normalize:
         return float32_matrix(x, name, (None, d), normalize=True)
-    part = ArrayPool(x, name)
+    part = ArrayPool(host_copy(x), name)
     if part.d != d:
         raise ValueError(f"{name}: got shape ({part.n}, {part.d}), needs (any, {d})")
     points = as_float(part.read(0, part.n)).astype(np.float64)

@@ -65,10 +65,13 @@ class CudaShortlister:
 
     def __init__(self, k: int, b: int, weights: NDArray[np.float64], stream: Stream) -> None:
         self._shortlist = DeviceShortlist(stream, k, b, weights)
+        self._stream = stream
         self._feed = CudaFeed(stream)
 
     def push(self, assignments: DeviceArray, scores: Any, first: int) -> None:
         """Take rows from `first` on; scores in host memory, or on this device."""
+        if isinstance(scores, DeviceArray):
+            self._stream.wait_for(scores.stream)
         for lo, hi, part in self._feed.parts(scores):
             self._shortlist.push(assignments[lo:hi], part, first=first + lo)
 

@@ -37,5 +37,5 @@ def d2_sample(rows: Any, k: int, seed: int) -> Any:
     from ally_fast import _cuda
 
     positions = _cuda.DeviceArray.empty((k,), np.int64, rows.stream)
-    _cuda.d2_sample(rows, k, seed, positions)
+    _cuda.d2_sample(rows, positions, seed)
     return positions

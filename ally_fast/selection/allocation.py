@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ally_fast import checks
 from ally_fast.arrays import as_array
+from ally_fast.device_arrays import host_copy
 
 NAMES = ("equal", "proportional", "sqrt")
 
@@ -30,7 +31,7 @@ class Allocation:
             self.name = checks.choice(allocation, "allocation", NAMES)
             self._given = np.ones(k)
             return
-        given = as_array(allocation, "allocation", ndim=1).array
+        given = as_array(host_copy(allocation), "allocation", ndim=1).array
         if len(given) != k:
             raise ValueError(f"allocation: got {len(given)} weights, needs k = {k}")
         self._given = np.array(given, np.float64)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ally_fast.arrays import as_array
 from ally_fast.cluster.engine import Nearness
-from ally_fast.device_arrays import to_host
+from ally_fast.device_arrays import host_copy, to_host
 from ally_fast.pools.chunks import chunks
 from ally_fast.pools.pool import Pool
 from ally_fast.progress import Progress
@@ -24,7 +24,7 @@ def excluded_mask(exclude: Any, n: int) -> NDArray[np.bool_]:
     ValueError, TypeError
         If `exclude` is neither a mask of `n` booleans nor integer indices in ``[0, n)``.
     """
-    given = as_array(exclude, "exclude", ndim=1, allow_bool=True).array
+    given = as_array(host_copy(exclude), "exclude", ndim=1, allow_bool=True).array
     if given.dtype == np.bool_:
         if len(given) != n:
             raise ValueError(f"exclude: got a mask of {len(given)}, needs one of {n} (the rows)")

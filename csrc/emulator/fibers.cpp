@@ -87,6 +87,7 @@ struct Block {
 
 Block block;
 bool backwards = false;
+uint64_t blocks_run = 0;
 
 void to_scheduler(bool last) {
   Fiber* self = block.current;
@@ -285,6 +286,7 @@ void run_grid(Dim3 grid, Dim3 dim, size_t dynamic_shared, const std::function<vo
   for (uint64_t step = 0; step < blocks; ++step) {
     const uint64_t at = backwards ? blocks - 1 - step : step;
     if (shared) std::memset(shared.get(), 0xCD, dynamic_shared);
+    ++blocks_run;
     for (int t = 0; t < block.count; ++t) {
       Fiber& fiber = *block.fibers[t];
       const auto thread = static_cast<unsigned>(t);
@@ -295,6 +297,8 @@ void run_grid(Dim3 grid, Dim3 dim, size_t dynamic_shared, const std::function<vo
       fiber.place.block_dim = dim;
       fiber.place.grid_dim = grid;
       fiber.place.dynamic_shared = shared.get();
+      fiber.place.dynamic_shared_bytes = dynamic_shared;
+      fiber.place.serial = blocks_run;
       fiber.place.linear = t;
       prepare(fiber);
     }

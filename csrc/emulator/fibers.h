@@ -19,7 +19,9 @@ constexpr int kWarp = 32;
 struct Place {
   Dim3 thread, block, block_dim, grid_dim;
   char* dynamic_shared = nullptr;
-  int linear = 0;  // thread within the block
+  size_t dynamic_shared_bytes = 0;
+  int linear = 0;       // thread within the block
+  uint64_t serial = 0;  // of the block, among all blocks ever run
 };
 const Place& here();
 

@@ -3,13 +3,21 @@
 import numpy as np
 import pytest
 from cases import DTYPES, HARD_POOLS, LAYOUTS, hard_pool, lay_out
-from cuda_arrays import put, put_view
+from cuda_arrays import need_hopper, put, put_view
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu, _settings, reference
 
 pytestmark = pytest.mark.gpu
 
 ISA = _cpu.isas()[0]
+
+
+@pytest.fixture(autouse=True, params=["portable", "sm90a"])
+def _kernel(request, monkeypatch):
+    """Let every test run with each kernel of the scan."""
+    if request.param == "sm90a":
+        need_hopper()
+    monkeypatch.setenv("ALLY_FAST_CUDA_KERNEL", request.param)
 
 
 def on_host(rows, centroids, *, mask=None, **options):
@@ -30,7 +38,7 @@ def on_device(rows, centroids, stream, *, positions=None, mask=None, **options):
     table = _cuda.CentroidTable(put(centroids, stream))
     count = len(rows) if positions is None else len(positions)
     out = put(np.full(count, -7, np.int32), stream)
-    stats = put(np.array([0, 0, 0, -1]), stream)
+    stats = put(np.array([0, 0, 0, -1], np.int64), stream)
     _cuda.assign(
         put_view(rows, stream),
         table,
@@ -38,7 +46,7 @@ def on_device(rows, centroids, stream, *, positions=None, mask=None, **options):
         stats,
         positions=None if positions is None else put(positions, stream),
         mask=None if mask is None else put(mask, stream),
-        **options,
+        **{"kernel": _settings.cuda_kernel(), **options},
     )
     return out.to_host(), stats.to_host()
 
@@ -198,7 +206,7 @@ def test_little_memory(stream, rng, monkeypatch):
     for spare in (200_000, 150_000, 100_000, 70_000, 1000):
         monkeypatch.setenv("ALLY_FAST_EMULATED_BYTES", str(total - free + spare))
         try:
-            _cuda.assign(held, table, out, stats)
+            _cuda.assign(held, table, out, stats, kernel=_settings.cuda_kernel())
             np.testing.assert_array_equal(out.to_host(), expected)
             outcomes.append("done")
         except MemoryError:
@@ -206,3 +214,12 @@ def test_little_memory(stream, rng, monkeypatch):
     if _cuda.devices()[0]["name"].startswith("emulated"):
         assert "done" in outcomes[1:]
         assert outcomes[-1] == "short"
+
+
+def test_names_an_unknown_kernel(stream, monkeypatch):
+    rows = np.zeros((3, 2), np.float32)
+    with pytest.raises(ValueError, match="kernel: got 'fast', needs 'portable' or 'sm90a'"):
+        on_device(rows, rows, stream, kernel="fast")
+    monkeypatch.setenv("ALLY_FAST_CUDA_KERNEL", "fast")
+    with pytest.raises(ValueError, match="ALLY_FAST_CUDA_KERNEL='fast'"):
+        _settings.cuda_kernel()

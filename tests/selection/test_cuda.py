@@ -144,6 +144,22 @@ def test_integers_on_a_device_are_refused():
         ally_fast.select(put(np.ones((20, 4), np.int32)), np.zeros(20), 2, 2)
 
 
+def test_small_arguments_in_either_memory(rng):
+    embeddings = rng.normal(size=(N, 5)).astype(np.float32)
+    arguments = {
+        "exclude": np.arange(N) % 7 == 0,
+        "centroids": embeddings[:6],
+        "labeled_embeddings": embeddings[:3],
+        "allocation": np.arange(1.0, 7.0),
+        "radius": 0.1,
+    }
+    expected = ally_fast.select(embeddings, embeddings[:, 0], 40, 6, **arguments)
+    there = {name: put(x) if name != "radius" else x for name, x in arguments.items()}
+    for rows in (embeddings, put(embeddings)):
+        found = ally_fast.select(rows, put(embeddings[:, 0]), 40, 6, **there)
+        np.testing.assert_array_equal(found if rows is embeddings else found.to_host(), expected)
+
+
 def test_twice_is_the_same(rng):
     embeddings = put(rng.normal(size=(N, 16)).astype(np.float32))
     scores = put(rng.random(N))

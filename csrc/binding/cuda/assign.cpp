@@ -7,6 +7,12 @@
 namespace ally_fast {
 namespace {
 
+TrackKernel kernel_named(const std::string& name) {
+  if (name == "portable") return TrackKernel::kPortable;
+  if (name == "sm90a") return TrackKernel::kSm90a;
+  throw py::value_error("kernel: got '" + name + "', needs 'portable' or 'sm90a'");
+}
+
 void assign(const DeviceArray& array, const CudaCentroidTable& table, const DeviceArray& out,
             const DeviceArray& stats, bool bf16, bool normalize,
             const std::optional<DeviceArray>& positions, const std::optional<DeviceArray>& mask,
@@ -17,11 +23,9 @@ void assign(const DeviceArray& array, const CudaCentroidTable& table, const Devi
   auto* places = one_each<int32_t>(out, "out", rows.visited, stream);
   auto* counts = one_each<int64_t>(stats, "stats", 4, stream);
   const uint8_t* eligible = mask ? one_each<uint8_t>(*mask, "mask", rows.visited, stream) : nullptr;
-  require(kernel == "portable" || kernel == "sm90a",
-          "kernel: got '" + kernel + "', needs 'portable' or 'sm90a'");
-  const auto track = kernel == "portable" ? TrackKernel::kPortable : TrackKernel::kSm90a;
+  const TrackKernel tracker = kernel_named(kernel);
   const py::gil_scoped_release released;
-  assign_cuda(stream, rows, packed, eligible, certify, track, places, counts);
+  assign_cuda(stream, rows, packed, eligible, certify, tracker, places, counts);
 }
 
 void squared_distances(const DeviceArray& array, const CudaCentroidTable& table,

@@ -82,6 +82,9 @@ std::string runtime_version() {
   return dotted(version);
 }
 
+// As the build was told: "sm_80, sm_90, sm_90a, sm_100, PTX".
+std::string compiled_for() { return ALLY_FAST_CUDA_CODE; }
+
 }  // namespace
 
 PYBIND11_MODULE(_cuda, m) {
@@ -98,8 +101,11 @@ PYBIND11_MODULE(_cuda, m) {
   register_centroid_table(m);
   register_assign(m);
   register_assign_among(m);
+  register_d2_sample(m);
   register_radius_filter(m);
   register_load_rows(m);
+  register_scan_sm90a(m);
+  register_centroid_update(m);
   register_count_nonfinite(m);
   register_sample_rows(m);
   register_shortlist(m);
@@ -115,5 +121,6 @@ PYBIND11_MODULE(_cuda, m) {
         "multiprocessors.");
   m.def("driver_version", &driver_version,
         "Newest CUDA version the driver knows, such as \"13.0\"; None without a driver.");
+  m.def("compiled_for", &compiled_for, "Architectures there is machine code for.");
   m.def("runtime_version", &runtime_version, "CUDA version of the runtime linked in.");
 }

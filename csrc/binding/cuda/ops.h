@@ -7,8 +7,11 @@ namespace ally_fast {
 void register_centroid_table(pybind11::module_& module);
 void register_assign(pybind11::module_& module);
 void register_assign_among(pybind11::module_& module);
+void register_d2_sample(pybind11::module_& module);
 void register_radius_filter(pybind11::module_& module);
 void register_load_rows(pybind11::module_& module);
+void register_scan_sm90a(pybind11::module_& module);
+void register_centroid_update(pybind11::module_& module);
 void register_count_nonfinite(pybind11::module_& module);
 void register_sample_rows(pybind11::module_& module);
 void register_shortlist(pybind11::module_& module);

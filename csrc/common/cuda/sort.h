@@ -1,14 +1,12 @@
-// Sort of entries in device memory; how many there are is known on the device only.
-//
-// A bitonic network in which every exchange puts the smaller entry first (the first step of a merge
-// mirrors its second half): entries past the end would stay there, so exchanges with them are left
-// out and nothing is padded. Source: Batcher, "Sorting networks and their applications", AFIPS 1968.
+// Sort of entries in device memory; how many there are is known on the device only. The network:
+// sort_tile.h.
 #pragma once
 #include <cuda_runtime.h>
 
 #include <cstdint>
 
 #include "scope.h"
+#include "sort_tile.h"
 
 namespace ally_fast {
 namespace sort_detail {
@@ -16,30 +14,6 @@ namespace sort_detail {
 constexpr int kTile = 2048;  // sorted in shared memory
 constexpr int kTileThreads = 512;
 constexpr int kThreads = 256;
-
-template <class Less, class Entry>
-__device__ __forceinline__ void exchange(Entry& low, Entry& high) {
-  if (Less{}(high, low)) {
-    const Entry held = low;
-    low = high;
-    high = held;
-  }
-}
-
-// Index of the lower entry of a pair whose indices differ in bit `distance` and maybe below.
-__device__ __forceinline__ int64_t lower_of(int64_t pair, int64_t distance) {
-  return 2 * pair - (pair & (distance - 1));
-}
-
-// One step on a tile: pairs (i, i ^ mask), `distance` the highest bit of the mask.
-template <class Less, class Entry>
-__device__ __forceinline__ void tile_step(Entry* tile, int count, int distance, int mask) {
-  __syncthreads();
-  for (int pair = static_cast<int>(threadIdx.x); pair < kTile / 2; pair += kTileThreads) {
-    const int low = static_cast<int>(lower_of(pair, distance)), high = low ^ mask;
-    if (high < count) exchange<Less>(tile[low], tile[high]);
-  }
-}
 
 // The tile of this block, of `count` entries (at most 0: none).
 template <class Entry>
@@ -49,12 +23,12 @@ __device__ __forceinline__ int load_tile(const Entry* entries, const int64_t* co
   for (int i = static_cast<int>(threadIdx.x); i < here; i += kTileThreads) {
     tile[i] = entries[begin + i];
   }
+  __syncthreads();
   return here;
 }
 
 template <class Entry>
 __device__ __forceinline__ void store_tile(const Entry* tile, int count, Entry* entries) {
-  __syncthreads();
   for (int i = static_cast<int>(threadIdx.x); i < count; i += kTileThreads) {
     entries[int64_t{blockIdx.x} * kTile + i] = tile[i];
   }
@@ -69,12 +43,7 @@ __global__ void __launch_bounds__(kTileThreads)
   Entry* const tile = reinterpret_cast<Entry*>(dynamic_shared());
   const int here = load_tile(entries, count, tile);
   if (here == 0) return;
-  for (int reach = 1; reach < here; reach *= 2) {
-    tile_step<Less>(tile, here, reach, 2 * reach - 1);
-    for (int distance = reach / 2; distance > 0; distance /= 2) {
-      tile_step<Less>(tile, here, distance, distance);
-    }
-  }
+  sort_tile<Less>(tile, here);
   store_tile(tile, here, entries);
 }
 
@@ -88,9 +57,7 @@ __global__ void __launch_bounds__(kTileThreads)
   Entry* const tile = reinterpret_cast<Entry*>(dynamic_shared());
   const int here = load_tile(entries, count, tile);
   if (here == 0) return;
-  for (int distance = kTile / 2; distance > 0; distance /= 2) {
-    tile_step<Less>(tile, here, distance, distance);
-  }
+  finish_merge<Less>(tile, here, kTile / 2);
   store_tile(tile, here, entries);
 }
 

@@ -11,6 +11,7 @@
 // on rows and centroids alone: not on kernel, threads, or on how rows are cut into calls.
 #pragma once
 #include "../../common/cuda/scan/table_handle.h"
+#include "../../common/cuda/scan/track_kernel.h"
 #include "../../common/scan/assigner.h"
 
 namespace ally_fast {
@@ -25,9 +26,9 @@ void squared_distances_cpu(const RowsView& rows, const CentroidTable& table,
 // The same on a GPU: device pointers throughout, queued on the stream.
 // mask   IN   (m,) uint8, zero for a row that takes no part (its answer is -1, it is not counted);
 //             or null
-// kernel IN   by which instructions; the answer does not depend on it
-// stats  IN/OUT  (4,) int64, added to: uncertain, candidates, nonfinite, first_nonfinite of
-//             AssignStats, the last the lowest of this call's and what was there
+// stats  IN/OUT  (4,) int64: uncertain, candidates and nonfinite of AssignStats are added, the fourth is
+//             lowered to the first row that is not finite; at the start (0, 0, 0, -1)
+// kernel IN   does the scan; CudaError where the device or the build does not have it
 void assign_cuda(const CudaStream& stream, const RowsView& rows, const DeviceTable& table,
                  const uint8_t* mask, bool certify, TrackKernel kernel, int32_t* out,
                  int64_t* stats);

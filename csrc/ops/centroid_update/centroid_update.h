@@ -24,6 +24,8 @@
 #pragma once
 #include <cstdint>
 
+#include "../../common/cuda/stream.h"
+
 namespace ally_fast {
 
 constexpr int64_t kSegmentRows = 16384;
@@ -31,5 +33,13 @@ constexpr int64_t kSegmentRows = 16384;
 void centroid_update_cpu(const float* rows, int64_t t, int64_t d, const int32_t* assignments,
                          const float* centroids, int64_t k, bool normalize, int threads,
                          float* updated, int64_t* counts, double* spread, double* inertia);
+
+// Device pointers throughout, `inertia` (1,) among them; assignments are the caller's to check. Does
+// not wait. workspace_bytes: for sums of segments that are made side by side; the answer does not
+// depend on it.
+void centroid_update_cuda(const CudaStream& stream, const float* rows, int64_t t, int64_t d,
+                          const int32_t* assignments, const float* centroids, int64_t k,
+                          bool normalize, float* updated, int64_t* counts, double* spread,
+                          double* inertia, int64_t workspace_bytes);
 
 }  // namespace ally_fast

@@ -35,6 +35,16 @@ struct Halving {
   double radius;  // see split.h
 };
 
+// The empty cluster takes half of the other's spread.
+ALLY_FAST_HOST_DEVICE inline Halving halve_cluster(int64_t empty, int64_t largest,
+                                                   const int64_t* counts, int64_t d,
+                                                   double* halved) {
+  const double radius = split_radius(halved[largest], counts[largest], d);
+  halved[largest] = halved[largest] / 2;
+  halved[empty] = halved[largest];
+  return {static_cast<int32_t>(empty), static_cast<int32_t>(largest), radius};
+}
+
 // Which cluster each empty one halves: in ascending order of the empty ones, the one of largest
 // spread (lowest index on a tie), of which each half then has half; none once all spreads are 0.
 // `halved` (k,) holds the spreads and is overwritten. Returns the number of halvings written.
@@ -48,10 +58,7 @@ ALLY_FAST_HOST_DEVICE inline int64_t plan_halvings(const int64_t* counts, int64_
       if (halved[other] > halved[largest]) largest = other;
     }
     if (!(halved[largest] > 0)) break;  // fewer distinct rows than clusters: nothing to halve
-    const double radius = split_radius(halved[largest], counts[largest], d);
-    halvings[planned++] = {static_cast<int32_t>(c), static_cast<int32_t>(largest), radius};
-    halved[largest] = halved[largest] / 2;
-    halved[c] = halved[largest];
+    halvings[planned++] = halve_cluster(c, largest, counts, d, halved);
   }
   return planned;
 }

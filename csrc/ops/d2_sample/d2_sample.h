@@ -12,11 +12,16 @@
 // positions  OUT  (k,) int64, distinct, in the order drawn. When every row lies on a centre (fewer
 //                 distinct rows than k), the rest are the lowest rows not yet taken.
 #pragma once
+#include "../../common/cuda/stream.h"
 #include "../../common/scan/certified.h"
 
 namespace ally_fast {
 
 void d2_sample_cpu(const float* rows, int64_t t, int64_t d, int64_t k, uint64_t seed,
                    const Kernel& kernel, int threads, int64_t* positions);
+
+// Device pointers. Waits for each round but the last, while the one after it runs.
+void d2_sample_cuda(const CudaStream& stream, const float* rows, int64_t t, int64_t d, int64_t k,
+                    uint64_t seed, int64_t* positions);
 
 }  // namespace ally_fast

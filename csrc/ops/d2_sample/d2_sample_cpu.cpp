@@ -8,12 +8,10 @@
 #include "../../common/parallel.h"
 #include "../../common/philox.h"
 #include "../../common/scan/near.h"
+#include "round.h"
 
 namespace ally_fast {
 namespace {
-
-constexpr int64_t kTaskRows = 1024;  // also the block of the weights' fixed-order sum
-constexpr int64_t kLargestRound = 256;
 
 class D2Sampler {
  public:
@@ -28,7 +26,7 @@ class D2Sampler {
         view_(view_float32(rows, t, d)),
         padded_(round_up(d, 8)),
         weights_(static_cast<size_t>(t), std::numeric_limits<double>::infinity()),
-        block_sums_(static_cast<size_t>((t + kTaskRows - 1) / kTaskRows)),
+        block_sums_(static_cast<size_t>((t + kWeightBlock - 1) / kWeightBlock)),
         wide_(static_cast<size_t>(padded_)) {}
 
   void run(int64_t k, int64_t* positions) {
@@ -38,9 +36,7 @@ class D2Sampler {
         static_cast<int64_t>(to_uniform(bits.v[0], bits.v[1]) * static_cast<double>(t_)), t_ - 1);
     lower_weights(positions, 1);
     while (taken < k && total_ > 0) {
-      // A round as large as what is known already keeps most proposals.
-      const int64_t wanted = std::min({k - taken, taken, kLargestRound});
-      const int64_t accepted = run_round(wanted, positions + taken);
+      const int64_t accepted = run_round(wanted_in_round(k, taken), positions + taken);
       lower_weights(positions + taken, accepted);
       taken += accepted;
     }
@@ -50,12 +46,11 @@ class D2Sampler {
  private:
   Philox4 next_draw() { return draw(seed_, Purpose::kD2Sample, draws_++); }
 
-  // Draws centres against the weights of the round's start until `wanted` are accepted, or too many
-  // proposals fail for the old weights to be worth keeping.
+  // Draws centres against the weights of the round's start.
   int64_t run_round(int64_t wanted, int64_t* accepted) {
     int64_t count = 0, rejected = 0;
     centres_.clear();
-    while (count < wanted && rejected <= 8 + count / 2) {
+    while (round_goes_on(wanted, count, rejected)) {
       const Philox4 bits = next_draw();
       const int64_t j = locate(to_uniform(bits.v[0], bits.v[1]) * total_);
       double weight = weights_[j];
@@ -81,8 +76,8 @@ class D2Sampler {
     while (block + 1 < block_sums_.size() && target >= block_sums_[block]) {
       target -= block_sums_[block++];
     }
-    const int64_t begin = static_cast<int64_t>(block) * kTaskRows;
-    const int64_t end = std::min(t_, begin + kTaskRows);
+    const int64_t begin = static_cast<int64_t>(block) * kWeightBlock;
+    const int64_t end = std::min(t_, begin + kWeightBlock);
     int64_t last = begin;
     for (int64_t j = begin; j < end; ++j) {
       if (weights_[j] <= 0) continue;
@@ -102,7 +97,7 @@ class D2Sampler {
     const int64_t tasks = static_cast<int64_t>(block_sums_.size());
     const auto make = [&] { return std::make_unique<BlockScanner>(table, view_); };
     parallel_for_with(tasks, threads_, make, [&](int64_t task, BlockScanner& scanner) {
-      const int64_t begin = task * kTaskRows, end = std::min(t_, begin + kTaskRows);
+      const int64_t begin = task * kWeightBlock, end = std::min(t_, begin + kWeightBlock);
       lower_to_nearest(scanner, begin, end, weights_.data() + begin);
       double sum = 0;
       for (int64_t j = begin; j < end; ++j) sum += weights_[j];

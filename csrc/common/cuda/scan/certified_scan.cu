@@ -84,10 +84,11 @@ void scan_rows(const OpScope& scope, const RowsView& rows, const DeviceTable& ta
       PackedRows packed{space->packed.data(), space->error.data(), space->norm.data(), 0};
       pack_rows(scope, slice_rows(rows, first, std::min(plan.chunk, end - first)),
                 request.mask ? request.mask + first : nullptr, view, &packed);
-      track(scope, request.kernel, packed, view,
+      track(scope, packed, view,
             {request.out ? request.out + first : nullptr, request.certify,
              request.known ? request.known + first : nullptr, uncertain,
-             static_cast<uint32_t>(first - start)});
+             static_cast<uint32_t>(first - start)},
+            request.kernel);
     }
     if (!settles) continue;
     settle(scope, slice_rows(rows, start, end - start), view, uncertain, space->counters.data() + 1,

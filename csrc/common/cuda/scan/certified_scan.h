@@ -2,7 +2,8 @@
 // rows chunk by chunk, then settles what was left uncertain.
 #pragma once
 #include "../../rows.h"
-#include "track.h"
+#include "device_table.h"
+#include "track_kernel.h"
 
 namespace ally_fast {
 

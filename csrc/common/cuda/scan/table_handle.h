@@ -17,7 +17,4 @@ DeviceTablePtr make_device_table(const CudaStream& stream, const float* centroid
 DeviceTablePtr make_device_table(const CudaStream& stream, const double* centroids, int64_t k,
                                  int64_t d);
 
-// By which instructions rows are scanned: mma.sync on any device, or Hopper's own.
-enum class TrackKernel { kPortable, kSm90a };
-
 }  // namespace ally_fast

@@ -38,23 +38,10 @@ __global__ void __launch_bounds__(kScanThreads, 2)
          Tracker<kRowWarps>::kKeyBits);
 }
 
-// Mapping: a thread a row.
-// Shared memory: none.
-// Accumulator: none.
-// Order of sums: none.
-__global__ void decide_kernel(PackedRows rows, TableView table, TrackTarget target,
-                              const float* best, const float* second, const int32_t* column) {
-  const int64_t r = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  const bool real = r < rows.count;
-  decide(rows, table, target, r, real ? best[r] : 0.0f, real ? second[r] : 0.0f,
-         real ? column[r] : 0, 0);
-}
-
 }  // namespace
 
-void track(const OpScope& scope, TrackKernel kernel, const PackedRows& rows, const TableView& table,
-           const TrackTarget& target) {
-  if (kernel != TrackKernel::kPortable) throw CudaError("kernel: this build has none for sm_90a");
+void track_portable(const OpScope& scope, const PackedRows& rows, const TableView& table,
+                    const TrackTarget& target) {
   const ScanLayout layout = choose_layout(scope, kTileRows, table.d_padded, 0);
   scope.launch(
       track_kernel,
@@ -62,11 +49,14 @@ void track(const OpScope& scope, TrackKernel kernel, const PackedRows& rows, con
       layout, rows, table, target);
 }
 
-void decide_rows(const OpScope& scope, const PackedRows& rows, const TableView& table,
-                 const TrackTarget& target, const float* best, const float* second,
-                 const int32_t* column) {
-  scope.launch(decide_kernel, {blocks_for(rows.count, kScanThreads), kScanThreads}, rows, table,
-               target, best, second, column);
+void track(const OpScope& scope, const PackedRows& rows, const TableView& table,
+           const TrackTarget& target, TrackKernel kernel) {
+  switch (kernel) {
+    case TrackKernel::kPortable:
+      return track_portable(scope, rows, table, target);
+    case TrackKernel::kSm90a:
+      return track_sm90a(scope, rows, table, target);
+  }
 }
 
 }  // namespace ally_fast

@@ -5,7 +5,7 @@
 //   `second` lies above the best one's upper end, otherwise the row joins the uncertain ones.
 #pragma once
 #include "packed_rows.h"
-#include "table_handle.h"
+#include "track_kernel.h"
 
 namespace ally_fast {
 
@@ -19,14 +19,15 @@ struct TrackTarget {
   uint32_t first_row;  // number of the chunk's first row in that list
 };
 
-// Device memory throughout; queued on the scope's stream.
-void track(const OpScope& scope, TrackKernel kernel, const PackedRows& rows, const TableView& table,
-           const TrackTarget& target);
-
-// The decision alone, for a kernel that only finds `best`, `second` and the best one's `column`
-// (count,), exactly as they are.
-void decide_rows(const OpScope& scope, const PackedRows& rows, const TableView& table,
-                 const TrackTarget& target, const float* best, const float* second,
-                 const int32_t* column);
+// Device memory throughout; queued on the scope's stream. Throws CudaError where the device or the
+// build does not have the kernel.
+void track(const OpScope& scope, const PackedRows& rows, const TableView& table,
+           const TrackTarget& target, TrackKernel kernel);
+// For any device: mma.sync.
+void track_portable(const OpScope& scope, const PackedRows& rows, const TableView& table,
+                    const TrackTarget& target);
+// For compute capability 9.0: TMA and wgmma.
+void track_sm90a(const OpScope& scope, const PackedRows& rows, const TableView& table,
+                 const TrackTarget& target);
 
 }  // namespace ally_fast

@@ -1,0 +1,153 @@
+"""Arrays of other libraries in device memory: taken as they are, in stream order."""
+
+import numpy as np
+import pytest
+from cases import LAYOUTS, lay_out
+
+import ally_fast
+from ally_fast.device_arrays import as_device_array, device_of
+
+pytestmark = pytest.mark.gpu
+
+
+class Interface:
+    """An array that is known by ``__cuda_array_interface__`` alone."""
+
+    def __init__(self, array, **changes):
+        self.held = array
+        self.__cuda_array_interface__ = array.__cuda_array_interface__ | changes
+
+
+class Namespace:
+    """An array library: its arrays remember where they are."""
+
+    __name__ = "somelib"
+
+    @staticmethod
+    def asarray(array, device):
+        return ("somelib", array, device)
+
+
+class Exchanged(Interface):
+    """An array of such a library."""
+
+    device = "somelib:0"
+
+    def __array_namespace__(self):
+        return Namespace
+
+
+def put(array, device=0):
+    from ally_fast import _cuda
+
+    return _cuda.DeviceArray.from_host(np.ascontiguousarray(array), _cuda.Stream(device))
+
+
+@pytest.mark.parametrize("device", [0, 1])
+def test_where_an_array_is(device):
+    assert device_of(put(np.ones((2, 2)), device)) == f"cuda:{device}"
+    assert device_of(np.ones(3)) == "cpu"
+    assert device_of([1.0, 2.0]) == "cpu"
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_no_copy(dtype):
+    array = put(np.arange(6, dtype=dtype).reshape(2, 3))
+    view = as_device_array(Interface(array), "x", ndim=2)
+    assert view.array.pointer == array.pointer
+    assert view.dtype_name == np.dtype(dtype).name
+    np.testing.assert_array_equal(view.array.to_host(), array.to_host())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_strides(layout, rng):
+    rows = lay_out(rng.normal(size=(9, 4)).astype(np.float32), layout)
+    base = rows
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    held = put(base.ravel(order="K"))
+    offset = rows.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    given = Interface(
+        held, data=(held.pointer + offset, False), shape=rows.shape, strides=rows.strides
+    )
+    np.testing.assert_array_equal(as_device_array(given, "x", ndim=2).array.to_host(), rows)
+
+
+def test_work_queued_by_the_producer_is_waited_for():
+    from ally_fast import _cuda
+
+    stream = _cuda.Stream(0)
+    array = _cuda.DeviceArray.empty((1000, 2), np.float32, stream)
+    array.fill(0)  # queued on the producer's stream, not done
+    view = as_device_array(Interface(array), "x", ndim=2)
+    assert not view.array.to_host().any()
+
+
+def test_the_answer_goes_back_to_the_library(rng):
+    embeddings = rng.normal(size=(40, 3)).astype(np.float32)
+    expected = ally_fast.select(embeddings, embeddings[:, 0], 5, 2)
+    name, indices, device = ally_fast.select(Exchanged(put(embeddings)), embeddings[:, 0], 5, 2)
+    assert (name, device) == ("somelib", "somelib:0")
+    np.testing.assert_array_equal(indices, expected)
+
+
+@pytest.mark.parametrize(
+    ("array", "error", "message"),
+    [
+        (np.ones((2, 2), np.int64), TypeError, r"x on a GPU must hold float16.*got int64"),
+        (np.ones(4, np.float32), ValueError, r"x must be 2-dimensional; got shape \(4,\)"),
+    ],
+    ids=["integers", "rank"],
+)
+def test_what_is_refused(array, error, message):
+    with pytest.raises(error, match=message):
+        as_device_array(put(array), "x", ndim=2)
+
+
+def test_take_and_join(rng):
+    from ally_fast import _cuda
+
+    rows = rng.normal(size=(30, 7))
+    array = put(rows)
+    positions = rng.permutation(30)[:11]
+    taken = array.take(_cuda.DeviceArray.from_host(positions, array.stream))
+    np.testing.assert_array_equal(taken.to_host(), rows[positions])
+    first, rest = array.take()[:2], rows[:, 0]
+    assert first.shape == (2, 7)
+    numbers = _cuda.DeviceArray.from_host(rest.copy(), array.stream)
+    np.testing.assert_array_equal(numbers.join(numbers[3:]).to_host(), [*rest, *rest[3:]])
+    with pytest.raises(ValueError, match="step 2"):
+        array[::2]
+
+
+def test_a_number_read_late():
+    from ally_fast import _cuda
+
+    stream = _cuda.Stream(0)
+    numbers = [
+        _cuda.LateScalar(_cuda.DeviceArray.from_host(np.array([x]), stream)) for x in (1.5, 2.5)
+    ]
+    assert [float(number) for number in numbers] == [1.5, 2.5]
+
+
+@pytest.mark.parametrize("slots", [2, 3])
+def test_uploads_do_not_overwrite_one_another(slots, rng):
+    from ally_fast import _cuda
+
+    stream = _cuda.Stream(0)
+    ring = _cuda.UploadRing(stream, 4096, slots)
+    parts = [rng.normal(size=(16, 32)) for _ in range(9)]
+    copies = [ring.upload(part).take() for part in parts]
+    for copy, part in zip(copies, parts, strict=True):
+        np.testing.assert_array_equal(copy.to_host(), part)
+    with pytest.raises(ValueError, match="a slot holds 4096"):
+        ring.upload(np.ones(1000))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_uploads_of_any_strides(layout, rng):
+    from ally_fast import _cuda
+
+    rows = lay_out(rng.normal(size=(20, 6)).astype(np.float16), layout)
+    ring = _cuda.UploadRing(_cuda.Stream(0), 4096, 2)
+    np.testing.assert_array_equal(ring.upload(rows, threads=2).to_host(), rows)
