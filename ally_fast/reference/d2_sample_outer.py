@@ -29,4 +29,5 @@ def outer_rows(
     h = np.asarray(right, dtype=np.float64)
     if targets is not None:
         a[np.arange(len(a)), np.asarray(targets)] -= 1.0
-    return np.einsum("ic,id->icd", a, h).reshape(len(a), -1)
+    rows: npt.NDArray[np.float64] = a[:, :, None] * h[:, None, :]
+    return rows.reshape(len(a), -1)
