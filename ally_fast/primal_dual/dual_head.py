@@ -169,7 +169,7 @@ class DualHead:
         x = torch.from_numpy(self._inputs.apply(rows)).to(self._device)
         y = torch.from_numpy(self._targets.apply(targets)).to(self._device)
         with own_torch_state(self._device):
-            seed_torch(self._seed, 0)
+            seed_torch(self._seed, 0, self._device)
             self._network = _mlp(rows.shape[1]).to(self._device)
             epoch, error = self._train(self._network, x, y, trained, held_out)
         error_of_mean = float(torch.square(y[held_out] - y[trained].mean()).mean())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +18,19 @@ def permutation(n: int, seed: int, purpose: int, epoch: int = 0) -> NDArray[np.i
     return _generator(seed, purpose, epoch).permutation(n)
 
 
-def seed_torch(seed: int, epoch: int) -> None:
-    """Seed torch's global generators (dropout, augmentation) for an epoch."""
-    torch.manual_seed(int(_generator(seed, TORCH, epoch).integers(1 << 63)))
+def seed_torch(seed: int, epoch: int, device: torch.device) -> None:
+    """Seed torch's global generators (dropout, augmentation) for an epoch: CPU and `device`."""
+    value = int(_generator(seed, TORCH, epoch).integers(1 << 63))
+    torch.default_generator.manual_seed(value)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(value)
 
 
 @contextmanager
-def own_torch_state(device: Any) -> Iterator[None]:
+def own_torch_state(device: torch.device) -> Iterator[None]:
     """Leave the global generators of torch, on the CPU and on `device`, as they were found."""
-    on_cuda = torch.device(device).type == "cuda"
-    with torch.random.fork_rng([torch.device(device)] if on_cuda else []):
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         yield
 
 

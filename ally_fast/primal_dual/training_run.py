@@ -76,7 +76,7 @@ class TrainingRun:
             Names the samples. `kept` is untouched.
         """
         settings, epoch = self._settings, self.epoch + 1
-        seed_torch(settings.seed, epoch)
+        seed_torch(settings.seed, epoch, self._device)
         for step in range(settings.primal_steps):
             loss = self._primal_step((epoch - 1) * settings.primal_steps + step)
         with self._model.evaluating():
