@@ -144,7 +144,7 @@ class ALLY:
         multipliers = vector(self.name, "multipliers", context.multipliers, count, 0)
         head = self.head
         if head is None:
-            from ally_fast.primal_dual import DualHead  # type: ignore[import-not-found, unused-ignore]
+            from ally_fast.primal_dual import DualHead
 
             head = DualHead(seed=context.seed, device=torch_device(context, pool))
         head.fit(points.astype(np.float32), multipliers.astype(np.float32))

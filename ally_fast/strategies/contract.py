@@ -75,6 +75,14 @@ class Context:
         As for `ally_fast.select`.
     chunk_rows : int, optional
         Rows asked for at once. Does not change the answer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ally_fast.strategies import MarginSampling
+    >>> probabilities = np.array([[0.9, 0.1], [0.5, 0.5], [0.4, 0.6], [0.0, 1.0]])
+    >>> MarginSampling().query(Context(probabilities=probabilities, exclude=[1]), b=2)
+    array([2, 0])
     """
 
     n: int | None = None

@@ -161,7 +161,7 @@ class TestALLYWithDualHead(StrategyContract):
 
     def given(self, n=60):
         """Return a labeled set that a head can learn from."""
-        labeled = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
+        labeled = np.random.default_rng(0).normal(size=(120, 5)).astype(np.float32)
         return {
             "embeddings": world(n)["embeddings"],
             "labeled_embeddings": labeled,
@@ -169,4 +169,19 @@ class TestALLYWithDualHead(StrategyContract):
         }
 
     def make(self):
-        return ALLY(4)
+        from ally_fast.primal_dual import DualHead
+
+        return ALLY(4, head=DualHead(max_epochs=12))
+
+    def test_the_head_is_seeded_by_the_context(self):
+        from ally_fast.primal_dual import DualHead
+
+        context = Context(**self.given(), seed=3)
+        expected = ALLY(4, head=DualHead(seed=3)).query(context, 20)
+        np.testing.assert_array_equal(ALLY(4).query(context, 20), expected)
+
+    def test_prefers_what_it_learned(self):
+        given = self.given()
+        picks = self.make().query(Context(**given), 12)
+        first = given["embeddings"][:, 0]
+        assert first[picks].mean() > first.mean() + 0.5

@@ -37,7 +37,7 @@ class TestDAL(StrategyContract):
         rows[200:, 1] += 9
         labeled = rng.normal(size=(50, 3)).astype(np.float32) * np.float32(0.3)
         context = Context(embeddings=rows, labeled_embeddings=labeled)
-        picks = DAL(mini_queries=10, epochs=100).query(context, 60)
+        picks = DAL(mini_queries=5, width=32, epochs=60).query(context, 60)
         assert (picks >= 200).any()
         assert ((picks >= 100) & (picks < 200)).any()
 
