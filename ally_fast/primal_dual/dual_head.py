@@ -257,7 +257,7 @@ class DualHead:
             for rows in batches(order, self._batch_size):
                 optimizer.zero_grad()
                 loss = torch.square(network(x[rows])[:, 0] - y[rows]).mean()
-                loss.backward()  # type: ignore[no-untyped-call]
+                torch.autograd.backward(loss)
                 optimizer.step()
             with torch.no_grad():
                 now = float(torch.square(network(x[held_out])[:, 0] - y[held_out]).mean())

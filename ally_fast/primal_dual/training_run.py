@@ -121,7 +121,7 @@ class TrainingRun:
                 update=settings.dual_update == "batch",
             )
             self._optimizer.zero_grad()
-            step.lagrangian.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(step.lagrangian)
             self._optimizer.step()
             total += step.losses.double().sum()
         parameters = self._model.module.parameters()
