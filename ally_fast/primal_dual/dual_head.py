@@ -141,8 +141,9 @@ class DualHead:
         Warns
         -----
         DualHeadWarning
-            If all multipliers are equal (all zero: every score will be 0), or the fit is no better
-            than their mean on the rows held out; names the rank correlation there.
+            If all multipliers are equal (all zero: every score will be 0), or on the rows held out
+            the fit is not better than their mean by more than one standard error of the difference;
+            names the rank correlation there.
 
         Raises
         ------
@@ -172,10 +173,11 @@ class DualHead:
             seed_torch(self._seed, 0, self._device)
             self._network = _mlp(rows.shape[1]).to(self._device)
             epoch, error = self._train(self._network, x, y, trained, held_out)
-        error_of_mean = float(torch.square(y[held_out] - y[trained].mean()).mean())
+        gain = self._gain(x[held_out], y[held_out], y[trained].mean())
+        error_of_mean = error + float(gain.mean())
         correlation = rank_correlation(self.score(rows[held_out]), targets[held_out])
         self._fit = DualHeadFit(error, error_of_mean, correlation, epoch, len(trained), held)
-        if error >= error_of_mean:
+        if gain.mean() <= gain.std() / len(gain) ** 0.5:
             warnings.warn(
                 f"DualHead: no better than the mean of the multipliers on the {held} rows held out "
                 f"(rank correlation {correlation:.2f}): the scores say little",
@@ -233,6 +235,12 @@ class DualHead:
             return self._targets.revert(0 * embeddings.sum(1))
         return self._targets.revert(self._network(self._inputs.apply_to_tensor(embeddings))[:, 0])
 
+    def _gain(self, x: torch.Tensor, y: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        """Return by how much each row's squared error is less than that of the mean."""
+        assert self._network is not None
+        with torch.no_grad():
+            return torch.square(y - mean) - torch.square(y - self._network(x)[:, 0])
+
     def _train(
         self,
         network: torch.nn.Module,
@@ -249,7 +257,7 @@ class DualHead:
             for rows in batches(order, self._batch_size):
                 optimizer.zero_grad()
                 loss = torch.square(network(x[rows])[:, 0] - y[rows]).mean()
-                loss.backward()  # type: ignore[no-untyped-call]
+                torch.autograd.backward(loss)
                 optimizer.step()
             with torch.no_grad():
                 now = float(torch.square(network(x[held_out])[:, 0] - y[held_out]).mean())

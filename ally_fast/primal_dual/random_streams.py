@@ -1,4 +1,4 @@
-"""Random numbers by (seed, purpose, epoch): an epoch needs nothing of those before it."""
+"""Random numbers by (seed, purpose, number of the step): none needs those before it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ally_fast.primal_dual._torch import torch
 SPLIT, SHUFFLE, TORCH = range(3)
 
 
-def permutation(n: int, seed: int, purpose: int, epoch: int = 0) -> NDArray[np.int64]:
+def permutation(n: int, seed: int, purpose: int, number: int = 0) -> NDArray[np.int64]:
     """Return 0 ... n - 1 in random order."""
-    return _generator(seed, purpose, epoch).permutation(n)
+    return _generator(seed, purpose, number).permutation(n)
 
 
-def seed_torch(seed: int, epoch: int, device: torch.device) -> None:
-    """Seed torch's global generators (dropout, augmentation) for an epoch: CPU and `device`."""
-    value = int(_generator(seed, TORCH, epoch).integers(1 << 63))
+def seed_torch(seed: int, number: int, device: torch.device) -> None:
+    """Seed torch's global generators (dropout, augmentation) for a step: CPU and `device`."""
+    value = int(_generator(seed, TORCH, number).integers(1 << 63))
     torch.default_generator.manual_seed(value)
     if device.type == "cuda":
         with torch.cuda.device(device):
@@ -43,5 +43,5 @@ def batches(order: NDArray[np.int64], batch_size: int | None) -> list[NDArray[np
     return np.array_split(order, count)
 
 
-def _generator(seed: int, purpose: int, epoch: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=[seed, (purpose << 48) | epoch]))
+def _generator(seed: int, purpose: int, number: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=[seed, (purpose << 48) | number]))

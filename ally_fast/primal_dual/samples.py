@@ -138,8 +138,8 @@ class _Dataset:
 
 
 def _worker_seeds() -> torch.Generator:
-    """Return a generator that follows torch's global one."""
-    return torch.Generator().manual_seed(int(torch.randint(1 << 62, ())))
+    """Return a generator with the seed of torch's global one, from which it draws nothing."""
+    return torch.Generator().manual_seed(torch.initial_seed())
 
 
 def to_device(x: Any, device: torch.device) -> Any:

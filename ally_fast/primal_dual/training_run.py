@@ -76,7 +76,6 @@ class TrainingRun:
             Names the samples. `kept` is untouched.
         """
         settings, epoch = self._settings, self.epoch + 1
-        seed_torch(settings.seed, epoch, self._device)
         for step in range(settings.primal_steps):
             loss = self._primal_step((epoch - 1) * settings.primal_steps + step)
         with self._model.evaluating():
@@ -106,6 +105,7 @@ class TrainingRun:
     def _primal_step(self, number: int) -> float:
         """Go once through the samples, in minibatches; returns their mean objective."""
         settings, ids = self._settings, np.empty(0, np.int64)
+        seed_torch(settings.seed, number, self._device)
         order = self.split.trained[
             permutation(len(self.split.trained), settings.seed, SHUFFLE, number)
         ]
@@ -121,7 +121,7 @@ class TrainingRun:
                 update=settings.dual_update == "batch",
             )
             self._optimizer.zero_grad()
-            step.lagrangian.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(step.lagrangian)
             self._optimizer.step()
             total += step.losses.double().sum()
         parameters = self._model.module.parameters()
