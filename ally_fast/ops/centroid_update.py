@@ -56,7 +56,5 @@ def centroid_update(
     counts = _cuda.DeviceArray.empty((k,), np.int64, stream)
     spread = _cuda.DeviceArray.empty((k,), np.float64, stream)
     inertia = _cuda.DeviceArray.empty((1,), np.float64, stream)
-    _cuda.centroid_update(
-        rows, assignments, centroids, normalize, updated, counts, spread, inertia
-    )
+    _cuda.centroid_update(rows, assignments, centroids, normalize, updated, counts, spread, inertia)
     return updated, counts, spread, _cuda.LateScalar(inertia)

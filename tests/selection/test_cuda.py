@@ -5,6 +5,7 @@ import pytest
 from cases import HARD_POOLS, hard_pool
 
 import ally_fast
+from ally_fast.cluster import lloyd
 
 pytestmark = pytest.mark.gpu
 
@@ -89,17 +90,18 @@ def test_dtypes(where, dtype, rng):
 def test_any_chunk_size(chunk_rows, rng):
     embeddings, centroids = hard_pool("near_duplicates", rng, N, 9, 20)
     scores = rng.integers(0, 5, size=N).astype(np.float64)
-    rows = min(chunk_rows, 100) if chunk_rows > 1 else 40  # one row a chunk is slow to emulate
+    rows = min(chunk_rows, 100) if chunk_rows > 1 else 10  # one row a chunk is slow to emulate
     embeddings, scores = embeddings[: rows * 7], scores[: rows * 7]
     arguments = {"centroids": centroids, "chunk_rows": chunk_rows}
     assert_same(*both(embeddings, scores, 20, 9, "cuda", **arguments))
     assert_same(*both(embeddings, scores, 20, 9, "device", **arguments))
 
 
-def test_many_centroids(rng):
-    """More than 2048: coarse clusters first, no relocation."""
-    embeddings = rng.normal(size=(2300, 3)).astype(np.float32)
-    assert_same(*both(embeddings, np.zeros(2300), 50, 2100, "cuda", max_iter=1))
+def test_many_centroids(rng, monkeypatch):
+    """Above some number: coarse clusters first, no relocation. Fewer here than it takes."""
+    monkeypatch.setattr(lloyd, "MANY", 64)
+    embeddings = rng.normal(size=(N, 3)).astype(np.float32)
+    assert_same(*both(embeddings, np.zeros(N), 50, 100, "cuda", max_iter=2))
 
 
 def test_relocation_and_levels(rng):
