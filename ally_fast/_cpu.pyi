@@ -93,6 +93,19 @@ def relocate(
     threads: int = 1,
 ) -> _Floats: ...
 def d2_sample(rows: _Floats, k: int, seed: int, isa: str, threads: int = 1) -> _Int64s: ...
+def d2_sample_outer(
+    left: _Rows,
+    right: _Rows,
+    b: int,
+    seed: int,
+    isa: str,
+    *,
+    targets: _Int64s | None = None,
+    left_bf16: bool = False,
+    right_bf16: bool = False,
+    positions: _Int64s | None = None,
+    threads: int = 1,
+) -> _Int64s: ...
 def k_center_greedy(
     rows: _Rows,
     b: int,

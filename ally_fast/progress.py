@@ -55,6 +55,7 @@ class Progress:
         self._total, self._label, self._unit = total, label, unit
         self._bound = "at most " if at_most else ""
         self._done = 0
+        self._note = ""
         self._started = self._next_draw = 0.0
 
     def __enter__(self) -> Progress:
@@ -63,9 +64,10 @@ class Progress:
         self.advance(0)
         return self
 
-    def advance(self, n: int) -> None:
-        """Count `n` more units; redraws at most ten times a second."""
+    def advance(self, n: int, note: str = "") -> None:
+        """Count `n` more units, with a word about them; redraws at most ten times a second."""
         self._done += n
+        self._note = note
         if self._on and (now := time.monotonic()) >= self._next_draw:
             self._next_draw = now + _REDRAW_SECONDS
             self._draw(now - self._started)
@@ -91,6 +93,8 @@ class Progress:
             rate = self._done / seconds
             left = max(0, self._total - self._done) / rate
             line += f"  {self._speed(rate)}  {self._bound}{_clock(left)} left"
+        if self._note:
+            line += f"  {self._note}"
         width = shutil.get_terminal_size().columns
         self._stream.write(f"\r{line[: width - 1]}\x1b[K")
         self._stream.flush()

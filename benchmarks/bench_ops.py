@@ -22,50 +22,68 @@ ENGINES = {
     "centroid_update": ("ally_fast", "numpy"),
     "squared_distances": ("ally_fast", "numpy"),
     "d2_sample": ("ally_fast", "sklearn"),
+    "d2_sample_outer": ("ally_fast", "numpy"),
     "k_center_greedy": ("ally_fast", "numpy"),
     "radius_filter": ("ally_fast",),
 }
 
+# Batches of a strategy, at the size that active learning asks for.
+BATCH = Shape("mixture128", 200_000, 128, 2000, 2000, limit=200_000)
+OF_BATCHES = ("d2_sample_outer", "k_center_greedy")
+# In a process of their own, so that the others are measured where they are not installed.
+ALONE = {"k_center_greedy": ("skactiveml",)}
+CLASSES = 10
+
 
 def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
     """List one job per operation, each with its peer in the same process, alternating."""
-    shape = Shape("sentences", *POOLS["sentences"], 1000, BUDGET)
-    if args.quick:
-        shape = Shape("small", *POOLS["small"], 50, 500, limit=20_000)
     found = []
     for op, engines in ENGINES.items():
-        rows = [
-            Row(
-                "ops",
-                engine,
-                op,
-                shape.dataset,
-                shape.n,
-                shape.d,
-                shape.k,
-                shape.b,
-                "float32",
-                threads=threads,
-            )
-            for engine in engines
-        ]
-        spec = {
-            "op": op,
-            "dataset": shape.dataset,
-            "limit": shape.limit,
-            "k": shape.k,
-            "b": shape.b,
-            "threads": threads,
-            "isa": isas[0] if isas else None,
-        }
-        found.append(Job("benchmarks.bench_ops", spec, rows, None, True, ("ops", op), 10.0))
+        shape = Shape("sentences", *POOLS["sentences"], 1000, BUDGET)
+        if op in OF_BATCHES:
+            shape = BATCH
+        if args.quick:
+            shape = Shape("small", *POOLS["small"], 50, 500, limit=20_000)
+        for together in filter(None, (engines, ALONE.get(op))):
+            found.append(_job(op, together, shape, isas, threads))
     return found
+
+
+def _job(op: str, engines: tuple[str, ...], shape: Shape, isas: list[str], threads: int) -> Job:
+    rows = [
+        Row(
+            "ops",
+            engine,
+            op,
+            shape.dataset,
+            shape.n,
+            shape.d,
+            shape.k,
+            shape.b,
+            "float32",
+            threads=threads,
+        )
+        for engine in engines
+    ]
+    spec = {
+        "op": op,
+        "engines": engines,
+        "dataset": shape.dataset,
+        "limit": shape.limit,
+        "k": shape.k,
+        "b": shape.b,
+        "threads": threads,
+        "isa": isas[0] if isas else None,
+    }
+    estimate = 100.0 if op in OF_BATCHES else 10.0
+    return Job("benchmarks.bench_ops", spec, rows, None, True, ("ops", op), estimate)
 
 
 def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
     """Run one operation and its peer in turn."""
     pool = datasets.load(spec["dataset"], spec["limit"])
-    calls = BUILDERS[spec["op"]](pool, spec)
+    offered = BUILDERS[spec["op"]](pool, spec)
+    calls = {engine: offered[engine] for engine in spec["engines"]}
     found = alternate(calls, repeats=5, budget_seconds=20.0)
     return [
         {
@@ -155,22 +173,66 @@ def _d2_sample(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
     }
 
 
+def _d2_sample_outer(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
+    from ally_fast.ops.d2_sample_outer import d2_sample_outer
+
+    rows, b = pool.rows, spec["b"]
+    generator = np.random.default_rng(0)
+    logits = 8.0 * rows @ generator.standard_normal((rows.shape[1], CLASSES), dtype=np.float32)
+    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    targets = probabilities.argmax(axis=1)
+
+    def in_numpy() -> list[int]:
+        """Factorised as well: the products of 1280 features would not fit at this size."""
+        left = probabilities.copy()
+        left[np.arange(len(left)), targets] -= 1.0
+        squares = np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", rows, rows)
+        draws = np.random.default_rng(0)
+        nearest = np.full(len(rows), np.inf, np.float32)
+        picks = [int(draws.integers(len(rows)))]
+        while len(picks) < b:
+            last = picks[-1]
+            dots = (left @ left[last]) * (rows @ rows[last])
+            np.minimum(nearest, np.maximum(squares + squares[last] - 2 * dots, 0), out=nearest)
+            nearest[last] = 0
+            ends = np.cumsum(nearest, dtype=np.float64)
+            picks.append(int(np.searchsorted(ends, draws.random() * ends[-1], side="right")))
+        return picks
+
+    return {
+        "ally_fast": lambda: d2_sample_outer(probabilities, rows, b, 0, targets=targets),
+        "numpy": in_numpy,
+    }
+
+
 def _k_center_greedy(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
     from ally_fast.ops.k_center_greedy import k_center_greedy
 
-    sample, b = np.ascontiguousarray(pool.rows[:SAMPLE_ROWS]), spec["k"]
+    rows, b = pool.rows, spec["b"]
 
     def in_numpy() -> list[int]:
-        squares = np.einsum("ij,ij->i", sample, sample)
-        nearest = np.full(len(sample), np.inf, np.float32)
+        squares = np.einsum("ij,ij->i", rows, rows)
+        nearest = np.full(len(rows), np.inf, np.float32)
         picks = [0]
         while len(picks) < b:
             last = picks[-1]
-            np.minimum(nearest, squares + squares[last] - 2 * (sample @ sample[last]), out=nearest)
+            np.minimum(nearest, squares + squares[last] - 2 * (rows @ rows[last]), out=nearest)
             picks.append(int(nearest.argmax()))
         return picks
 
-    return {"ally_fast": lambda: k_center_greedy(sample, b, first=0), "numpy": in_numpy}
+    def in_skactiveml() -> Any:
+        from skactiveml.pool import CoreSet
+
+        labels = np.full(len(rows), np.nan)
+        labels[0] = 0.0
+        return CoreSet(random_state=0).query(rows, labels, batch_size=b)
+
+    return {
+        "ally_fast": lambda: k_center_greedy(rows, b, first=0),
+        "numpy": in_numpy,
+        "skactiveml": in_skactiveml,
+    }
 
 
 def _radius_filter(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
@@ -188,6 +250,7 @@ BUILDERS: dict[str, Callable[[datasets.Pool, dict[str, Any]], Calls]] = {
     "centroid_update": _centroid_update,
     "squared_distances": _squared_distances,
     "d2_sample": _d2_sample,
+    "d2_sample_outer": _d2_sample_outer,
     "k_center_greedy": _k_center_greedy,
     "radius_filter": _radius_filter,
 }

@@ -11,7 +11,15 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("numpy", "scikit-learn", "faiss-cpu", "superkmeans", "scipy", "threadpoolctl")
+PACKAGES = (
+    "numpy",
+    "scikit-learn",
+    "faiss-cpu",
+    "superkmeans",
+    "scikit-activeml",
+    "scipy",
+    "threadpoolctl",
+)
 FLAGS = re.compile(r"^(avx\w*|amx\w*|fma|f16c)$")
 
 

@@ -206,16 +206,16 @@ def ops_table(rows: list[Row]) -> str:
         others = [
             r for r in select(rows, bench="ops", setting=row.setting) if r.ok and r is not row
         ]
-        peer = others[0] if others else None
-        body.append(
-            [
-                f"`{row.setting}`",
-                seconds(row.seconds_median),
-                peer.engine if peer else NOTHING,
-                seconds(peer.seconds_median) if peer else NOTHING,
-                times(peer.seconds_median / row.seconds_median) if peer else NOTHING,
-            ]
-        )
+        for peer in others or [None]:
+            body.append(
+                [
+                    f"`{row.setting}`",
+                    seconds(row.seconds_median),
+                    peer.engine if peer else NOTHING,
+                    seconds(peer.seconds_median) if peer else NOTHING,
+                    times(peer.seconds_median / row.seconds_median) if peer else NOTHING,
+                ]
+            )
     return table(["operation", "seconds", "peer", "its seconds", "ratio"], body)
 
 

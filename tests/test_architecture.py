@@ -111,6 +111,12 @@ def test_imports_go_down(path):
             assert (unit, imported) not in FORBIDDEN_BETWEEN
 
 
+def test_the_wings_meet_in_one_file():
+    strategies = [path for path in PYTHON_FILES if unit_of(path) == "strategies"]
+    meet = {path.name for path in strategies if "primal_dual" in units_imported(path)}
+    assert meet <= {"ally.py"}
+
+
 def test_every_file_has_a_floor():
     assert {unit_of(path) for path in PYTHON_FILES} <= set(FLOORS)
 

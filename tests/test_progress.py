@@ -50,6 +50,13 @@ def test_rate_and_time_left(monkeypatch):
     assert "200 rows/s  0:10 left" in terminal.getvalue()
 
 
+def test_a_note_on_what_was_counted():
+    terminal = Terminal()
+    with Progress(True, 3, "train", unit="epochs", stream=terminal) as line:
+        line.advance(1, "loss 0.5")
+    assert terminal.getvalue().split("\r")[2].endswith(" left  loss 0.5\x1b[K")
+
+
 def test_a_total_that_is_a_bound(monkeypatch):
     terminal = Terminal()
     with Progress(True, 25, "k-means", unit="steps", at_most=True, stream=terminal) as line:

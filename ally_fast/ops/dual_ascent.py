@@ -10,6 +10,15 @@ from numpy.typing import NDArray
 
 from ally_fast import _cpu, _settings
 
+# StepError of csrc/ops/dual_ascent/dual_ascent.h.
+_ERRORS = {
+    1: "ids: got {value} in row {row}, needs samples of the set",
+    2: "targets: got {value} in row {row}, needs classes of the outputs",
+    3: "multipliers: that of sample {value} is not a finite number of at least 0",
+    4: "epsilon: that of sample {value} is not finite",
+    5: "ids: got {value} again, needs distinct ids",
+}
+
 
 @dataclass(frozen=True)
 class DualAscent:
@@ -205,3 +214,25 @@ def dual_ascent_gradient(
         bf16=bf16,
         threads=_settings.threads(),
     )
+
+
+def check_report(report: NDArray[np.int64]) -> tuple[int, int]:
+    """Return `nonfinite` and `first_nonfinite` of a step on a GPU, or raise what stopped it.
+
+    There the arguments are checked by the device, and a step that finds an error changes nothing
+    but its report and its Lagrangian, which is NaN: look at the report when it suits you.
+
+    Parameters
+    ----------
+    report : ndarray of int64, shape (5,)
+        As the step left it.
+
+    Raises
+    ------
+    ValueError
+        As `dual_ascent` does.
+    """
+    nonfinite, first_nonfinite, error, row, value = report.tolist()
+    if error:
+        raise ValueError(_ERRORS[error].format(row=row, value=value))
+    return nonfinite, first_nonfinite

@@ -7,6 +7,7 @@ from . import dual_ascent
 from .assign import assign
 from .centroid_update import centroid_update, cluster_sums, segment_sums
 from .d2_sample import d2_probabilities
+from .d2_sample_outer import outer_rows
 from .k_center_greedy import k_center_greedy
 from .philox import philox4x32
 from .radius_filter import radius_filter
@@ -31,6 +32,7 @@ __all__ = [
     "dual_ascent",
     "k_center_greedy",
     "normalize_rows",
+    "outer_rows",
     "paired_squared_distance",
     "philox4x32",
     "radius_filter",

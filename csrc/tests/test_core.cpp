@@ -17,6 +17,7 @@
 #include "../ops/assign_among/assign_among.h"
 #include "../ops/centroid_update/centroid_update.h"
 #include "../ops/d2_sample/d2_sample.h"
+#include "../ops/d2_sample/d2_sample_outer.h"
 #include "../ops/dual_ascent/dual_ascent.h"
 #include "../ops/dual_ascent/exp.h"
 #include "../ops/k_center_greedy/k_center_greedy.h"
@@ -290,6 +291,34 @@ std::vector<float> gaussian(Random& random, int64_t n, int64_t d) {
   return rows;
 }
 
+void test_d2_sample_outer() {
+  Random random(5);
+  const int64_t n = 2500, c = 5, d = 19, b = 200;
+  std::vector<float> left = gaussian(random, n, c), right = gaussian(random, n, d);
+  std::vector<int64_t> targets(n), positions, expected;
+  for (int64_t i = 0; i < n; ++i) targets[i] = i % c;
+  for (int64_t i = 1; i < n; i += 2) positions.push_back(i);
+  RowsView visited = view_float32(left.data(), n, c), others = view_float32(right.data(), n, d);
+  visited.positions = others.positions = positions.data();
+  visited.visited = others.visited = static_cast<int64_t>(positions.size());
+  for (const Kernel* kernel : kernels()) {
+    for (int threads : {1, 3}) {
+      std::vector<int64_t> picks(static_cast<size_t>(b));
+      d2_sample_outer_cpu(visited, others, targets.data(), b, 8, *kernel, threads, picks.data());
+      if (expected.empty()) expected = picks;
+      check(picks == expected, "d2_sample_outer is the same everywhere");
+    }
+  }
+  check(std::set<int64_t>(expected.begin(), expected.end()).size() == expected.size(),
+        "and distinct");
+  check(std::all_of(expected.begin(), expected.end(), [](int64_t i) { return i % 2 == 1; }),
+        "and of the rows visited");
+  right[7 * d] = std::numeric_limits<float>::infinity();
+  const UnusableRows bad =
+      d2_sample_outer_cpu(visited, others, nullptr, b, 8, *kernels()[0], 2, expected.data());
+  check(bad.count == 1 && bad.first == 7, "unusable rows are counted");
+}
+
 void test_training_ops() {
   Random random(3);
   const int64_t t = 3000, d = 21, k = 150, length = 40;
@@ -502,6 +531,7 @@ int main() {
   test_assign();
   test_nonfinite();
   test_k_center_greedy();
+  test_d2_sample_outer();
   test_training_ops();
   test_sample_rows();
   test_shortlist();

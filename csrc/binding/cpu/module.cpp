@@ -422,6 +422,7 @@ PYBIND11_MODULE(_cpu, module) {
              py::arg("lists"), py::arg("moves"), py::arg("threads") = 1);
   module.def("d2_sample", &d2_sample, py::arg("rows"), py::arg("k"), py::arg("seed"),
              py::arg("isa"), py::arg("threads") = 1);
+  register_d2_sample_outer(module);
   register_k_center_greedy(module);
   module.def("load_rows", &load_rows, py::arg("rows"), py::arg("out"), py::arg("isa"),
              py::arg("places"), py::kw_only(), py::arg("bf16") = false,

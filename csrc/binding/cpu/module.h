@@ -4,6 +4,7 @@
 
 namespace ally_fast {
 
+void register_d2_sample_outer(pybind11::module_& module);
 void register_dual_ascent(pybind11::module_& module);
 void register_k_center_greedy(pybind11::module_& module);
 

@@ -98,6 +98,7 @@ PYBIND11_MODULE(_cuda, m) {
   });
   register_device_array(m);
   register_upload(m);
+  register_dual_ascent(m);
   register_centroid_table(m);
   register_assign(m);
   register_d2_sample(m);

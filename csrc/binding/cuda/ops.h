@@ -8,6 +8,7 @@ void register_centroid_table(pybind11::module_& module);
 void register_assign(pybind11::module_& module);
 void register_d2_sample(pybind11::module_& module);
 void register_assign_among(pybind11::module_& module);
+void register_dual_ascent(pybind11::module_& module);
 void register_radius_filter(pybind11::module_& module);
 void register_load_rows(pybind11::module_& module);
 void register_relocate(pybind11::module_& module);

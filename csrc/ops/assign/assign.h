@@ -12,7 +12,6 @@
 #pragma once
 #include "../../common/cuda/scan/table_handle.h"
 #include "../../common/cuda/scan/track_kernel.h"
-#include "../../common/cuda/stream.h"
 #include "../../common/scan/assigner.h"
 
 namespace ally_fast {

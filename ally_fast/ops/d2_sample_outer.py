@@ -1,0 +1,78 @@
+"""D-squared sampling among outer products, which are never formed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import _cpu, _settings
+
+
+def d2_sample_outer(
+    left: NDArray[Any],
+    right: NDArray[Any],
+    b: int,
+    seed: int,
+    *,
+    targets: NDArray[np.int64] | None = None,
+    left_bf16: bool = False,
+    right_bf16: bool = False,
+    positions: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
+    """Draw `b` rows by D-squared sampling among the outer products of their two factors.
+
+    Equivalent in law to, with ``a = left``, or ``left`` less 1 at ``[i, targets[i]]``::
+
+        d2_sample((a[:, :, None] * right[:, None, :]).reshape(n, -1), b, seed)
+
+    Parameters
+    ----------
+    left : ndarray, shape (n, C)
+        float16, float32, float64, or bfloat16 as uint16; any strides.
+    right : ndarray, shape (n, d)
+        The same.
+    b : int
+        At most as many as there are rows to visit. With 0 nothing is read.
+    seed : int
+        The draw depends on the factors of the rows visited, `b` and seed alone.
+    targets : ndarray of int64, shape (n,), optional
+        Where 1 is taken off `left`: with class probabilities and their arg max this makes the
+        gradients of a cross-entropy's last layer.
+    left_bf16, right_bf16 : bool
+        Whether the uint16 of a factor are bfloat16.
+    positions : ndarray of int64, optional
+        The rows to choose from, ascending, each once; all of them if None.
+
+    Returns
+    -------
+    ndarray of int64, shape (b,)
+        Distinct rows in the order drawn: the first uniform, each later one with probability
+        proportional to its squared distance to those before. With fewer than `b` distinct
+        products, the rest are the lowest rows not taken.
+
+    Raises
+    ------
+    ValueError
+        If a row to visit is not finite, or has a factor of squared length 1e100 or more.
+
+    Notes
+    -----
+    Squared distances come from those of the factors, so time is at most O(n b (C + d)), and far
+    less where lengths differ or factors point apart. Memory of 24 bytes a row. The answer does
+    not depend on instruction set or threads. Source: Ash, Zhang, Krishnamurthy, Langford,
+    Agarwal, "Deep batch active learning by diverse, uncertain gradient lower bounds", ICLR 2020.
+    """
+    return _cpu.d2_sample_outer(
+        left,
+        right,
+        b,
+        seed,
+        _settings.isa(),
+        targets=targets,
+        left_bf16=left_bf16,
+        right_bf16=right_bf16,
+        positions=positions,
+        threads=_settings.threads(),
+    )

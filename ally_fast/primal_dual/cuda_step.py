@@ -1,0 +1,179 @@
+"""A primal-dual step on CUDA tensors: nothing is copied, and nothing waits for the GPU.
+
+What the core finds wrong with a step (a bad id, a loss that is not finite) stays on the device, in
+`report`, until `raise_report` is asked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ally_fast.device import cuda_module
+from ally_fast.primal_dual._torch import torch
+from ally_fast.primal_dual.nonfinite import NonFiniteLossError
+
+# StepError of csrc/ops/dual_ascent/dual_ascent.h.
+_ERRORS = {
+    1: "ids[{row}]: got {value}, needs a sample of the labeled set",
+    2: "targets[{row}]: got {value}, needs a class of the outputs",
+    3: "multipliers: that of sample {value} is negative or not finite",
+    4: "epsilon: that of sample {value} is not finite",
+    5: "ids: sample {value} comes more than once",
+}
+
+
+def step(
+    outputs: torch.Tensor,
+    targets: torch.Tensor,
+    ids: torch.Tensor,
+    multipliers: torch.Tensor,
+    report: torch.Tensor,
+    epsilon: torch.Tensor,
+    lr: float,
+    loss: str,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return (lagrangian, losses, slacks, before, log_sum_exp); trouble goes to `report`."""
+    device = _Device(outputs)
+    m = outputs.shape[0]
+    losses, slacks, before = (_empty(outputs, (m,), torch.float32) for _ in range(3))
+    classes = loss == "cross_entropy"
+    log_sum_exp = _empty(outputs, (m if classes else 0,), torch.float64)
+    lagrangian = _empty(outputs, (1,), torch.float64)
+    found = torch.empty_like(report)
+    device.module.dual_ascent(
+        device.array(outputs),
+        device.array(targets),
+        device.array(ids),
+        device.array(multipliers),
+        device.number_or_array(epsilon),
+        lr,
+        device.array(losses),
+        device.array(slacks),
+        device.array(before),
+        device.array(log_sum_exp) if classes else None,
+        None,
+        device.array(lagrangian),
+        device.array(found),
+        loss=loss,
+        bf16=outputs.dtype == torch.bfloat16,
+    )
+    _keep_first(report, found)
+    return lagrangian[0].float(), losses, slacks, before, log_sum_exp
+
+
+def step_of_losses(
+    losses: torch.Tensor,
+    dual_losses: torch.Tensor,
+    ids: torch.Tensor,
+    multipliers: torch.Tensor,
+    report: torch.Tensor,
+    epsilon: torch.Tensor,
+    lr: float,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return (lagrangian, slacks, before); trouble goes to `report`."""
+    device = _Device(losses)
+    slacks, before = torch.empty_like(losses), torch.empty_like(losses)
+    lagrangian = _empty(losses, (1,), torch.float64)
+    found = torch.empty_like(report)
+    device.module.dual_ascent_losses(
+        device.array(losses),
+        device.array(dual_losses),
+        device.array(ids),
+        device.array(multipliers),
+        device.number_or_array(epsilon),
+        lr,
+        device.array(slacks),
+        device.array(before),
+        device.array(lagrangian),
+        device.array(found),
+    )
+    _keep_first(report, found)
+    return lagrangian[0].float(), slacks, before
+
+
+def gradient(
+    outputs: torch.Tensor,
+    targets: torch.Tensor,
+    losses: torch.Tensor,
+    before: torch.Tensor,
+    log_sum_exp: torch.Tensor,
+    scale: torch.Tensor,
+    loss: str,
+) -> torch.Tensor:
+    """Return the gradient of the Lagrangian with respect to `outputs`, times `scale`."""
+    device = _Device(outputs)
+    answer = torch.empty_like(outputs, memory_format=torch.contiguous_format)
+    # The core takes the scale from the host. Only float16, which underflows without it, waits.
+    waits = outputs.dtype == torch.float16
+    device.module.dual_ascent_gradient(
+        device.array(outputs),
+        device.array(targets),
+        device.array(losses),
+        device.array(log_sum_exp) if loss == "cross_entropy" else None,
+        device.array(before),
+        device.array(answer),
+        float(scale) if waits else 1.0,
+        loss=loss,
+        bf16=outputs.dtype == torch.bfloat16,
+    )
+    return answer if waits else answer.mul_(scale)
+
+
+def raise_report(report: torch.Tensor) -> None:
+    """Raise what went wrong first since the last call, and forget it; waits for the GPU."""
+    nonfinite, first, error, row, value = report.tolist()
+    report.zero_()
+    if error:
+        raise ValueError(_ERRORS[error].format(row=row, value=value))
+    if nonfinite:
+        raise NonFiniteLossError("the loss, slack or multiplier is not finite", [first])
+
+
+def _keep_first(report: torch.Tensor, found: torch.Tensor) -> None:
+    trouble = (report[0] | report[2]) != 0
+    report.copy_(torch.where(trouble, report, found))
+
+
+def _empty(like: torch.Tensor, shape: tuple[int, ...], dtype: Any) -> torch.Tensor:
+    return like.new_empty(shape, dtype=dtype)
+
+
+class _Device:
+    """Hands tensors to the core, on the stream that is torch's current one."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.module = _module(tensor)
+        self._stream = _current_stream(self.module, tensor)
+
+    def array(self, tensor: torch.Tensor) -> Any:
+        name = str(tensor.dtype).removeprefix("torch.")
+        size = tensor.element_size()
+        return self.module.DeviceArray.foreign(
+            tensor.data_ptr(),
+            tuple(tensor.shape),
+            [stride * size for stride in tensor.stride()],
+            "uint16" if name == "bfloat16" else name,
+            self._stream,
+            tensor,
+        )
+
+    def number_or_array(self, epsilon: torch.Tensor) -> Any:
+        return float(epsilon) if epsilon.dim() == 0 else self.array(epsilon)
+
+
+def _module(tensor: torch.Tensor) -> Any:
+    try:
+        module: Any = cuda_module()
+    except RuntimeError as error:
+        raise RuntimeError(f"outputs: on {tensor.device}, but {error}") from None
+    if not hasattr(module, "dual_ascent"):
+        raise RuntimeError(
+            f"outputs: on {tensor.device}, but the CUDA module of this installation has no "
+            "dual_ascent; compute the Lagrangian on the CPU: outputs.cpu()"
+        )
+    return module
+
+
+def _current_stream(module: Any, tensor: torch.Tensor) -> Any:
+    current = torch.cuda.current_stream(tensor.device).cuda_stream
+    return module.Stream.foreign(tensor.device.index, current)

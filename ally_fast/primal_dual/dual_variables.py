@@ -1,0 +1,335 @@
+"""One multiplier for each labeled sample."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ally_fast import checks
+from ally_fast.primal_dual import losses as loss_functions
+from ally_fast.primal_dual import torch_ops
+from ally_fast.primal_dual._torch import torch
+from ally_fast.primal_dual.cuda_step import raise_report
+from ally_fast.primal_dual.losses import Loss
+from ally_fast.primal_dual.nonfinite import NonFiniteLossError
+
+
+class DualStep(NamedTuple):
+    """What a step on a minibatch gave.
+
+    Attributes
+    ----------
+    lagrangian : torch.Tensor of float32, shape ()
+        Differentiable.
+    losses, slacks : torch.Tensor of float32, shape (m,)
+        ``l_i`` and ``l'_i - epsilon_i``; without a gradient.
+    """
+
+    lagrangian: torch.Tensor
+    losses: torch.Tensor
+    slacks: torch.Tensor
+
+
+class DualVariables:
+    """The multipliers of a labeled set, and the Lagrangian they define.
+
+    For a training loop of one's own, three lines of it::
+
+        duals = DualVariables(len(labeled), epsilon=0.2, lr=0.05)
+        ...
+        loss = duals.lagrangian(model(inputs), targets, ids)    # instead of a loss
+        ...
+        duals.multipliers                                       # when training is done
+
+    Parameters
+    ----------
+    n : int
+        Samples in the labeled set; `ids` below are places in it, ``[0, n)``.
+    epsilon : float or array of shape (n,)
+        The bound of a sample's dual loss.
+    lr : float
+        The dual learning rate, ``eta_d``, at least 0.
+    loss, dual_loss : {"cross_entropy", "squared_error"} or callable
+        The objective ``l``, and ``l'``, which `epsilon` bounds (the same, if None). A callable
+        takes outputs and targets and returns a tensor of shape (m,).
+    device : str or torch.device
+        Where the multipliers live, and the outputs of the model.
+
+    Raises
+    ------
+    ImportError
+        Without torch.
+    ValueError
+        If `epsilon` has neither one value nor n, or an argument is not finite or out of range.
+
+    Notes
+    -----
+    Source: ALLY, Algorithm 1 and (D-CERM). One named loss for both ends in one pass over the
+    outputs (`docs/dual_ascent.md`); other losses, and float64 outputs, are computed by torch.
+    On a GPU nothing waits: what was wrong with a step is raised by `check` and `state_dict`.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        epsilon: Any,
+        lr: float,
+        *,
+        loss: Loss = "cross_entropy",
+        dual_loss: Loss | None = None,
+        device: Any = "cpu",
+    ) -> None:
+        self._lr = _step_size(lr)
+        self._loss = loss_functions.check_loss(loss, "loss")
+        self._dual_loss = (
+            self._loss if dual_loss is None else loss_functions.check_loss(dual_loss, "dual_loss")
+        )
+        n = checks.integer(n, "n", 1)
+        self._multipliers = torch.zeros(n, dtype=torch.float32, device=device)
+        self._report = torch.zeros(5, dtype=torch.int64, device=device)
+        self._epsilon = self._checked_epsilon(epsilon)
+
+    @property
+    def multipliers(self) -> torch.Tensor:
+        """The multipliers, float32, shape (n,): a view, which later steps change."""
+        return self._multipliers.detach()
+
+    @property
+    def epsilon(self) -> torch.Tensor:
+        """The bounds, float32, of shape () or (n,)."""
+        return self._epsilon
+
+    @property
+    def lr(self) -> float:
+        """The dual learning rate."""
+        return self._lr
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self._multipliers)
+
+    def lagrangian(
+        self, outputs: Any, targets: Any, ids: Any, *, update: bool = True
+    ) -> torch.Tensor:
+        """Return the Lagrangian of a minibatch, and ascend its multipliers.
+
+        Equivalent, with ``before = multipliers[ids]``, to::
+
+            value = mean(l(outputs, targets) + before * (l'(outputs, targets) - epsilon[ids]))
+            multipliers[ids] = maximum(0, before + lr * (l'(outputs, targets) - epsilon[ids]))
+
+        Parameters
+        ----------
+        outputs : torch.Tensor
+            Cross-entropy: (m, C). Squared error: (m, ...) or (m,). A callable decides for itself.
+            On the device of the multipliers.
+        targets : torch.Tensor
+            Cross-entropy: integer classes, (m,). Squared error: as many values as outputs.
+        ids : torch.Tensor or sequence of int, shape (m,)
+            Which samples these are; distinct.
+        update : bool
+            Ascend the multipliers; False leaves them, as Algorithm 1 does in its primal steps.
+
+        Returns
+        -------
+        torch.Tensor of float32, shape ()
+            Differentiable in `outputs`; the multipliers are constants.
+
+        Raises
+        ------
+        NonFiniteLossError
+            If a loss or slack is not finite; names the samples. Their multipliers were left alone.
+        ValueError
+            If an id comes twice or is none, a target is no class, or shapes disagree.
+        """
+        return self.step(outputs, targets, ids, update=update).lagrangian
+
+    def step(self, outputs: Any, targets: Any, ids: Any, *, update: bool = True) -> DualStep:
+        """Do what `lagrangian` does, and return losses and slacks as well."""
+        lr = self._lr if update else 0.0
+        return self._step(outputs, targets, ids, self._loss, self._dual_loss, lr)
+
+    def step_of_losses(
+        self,
+        losses: torch.Tensor,
+        ids: Any,
+        dual_losses: torch.Tensor | None = None,
+        *,
+        update: bool = True,
+    ) -> DualStep:
+        """Do what `step` does with the losses of the minibatch, (m,), instead of its outputs."""
+        lr = self._lr if update else 0.0
+        return self._step_of_losses(losses, losses if dual_losses is None else dual_losses, ids, lr)
+
+    def slacks(self, outputs: Any, targets: Any, ids: Any) -> torch.Tensor:
+        """Return ``l' - epsilon`` of some samples, float32, (m,): Algorithm 1, line 9."""
+        with torch.no_grad():
+            return self._step(outputs, targets, ids, self._dual_loss, self._dual_loss, 0.0).slacks
+
+    def ascend(self, slacks: torch.Tensor, ids: Any = None) -> None:
+        """Ascend by known slacks: Algorithm 1, line 11.
+
+        Equivalent to ``multipliers[ids] = maximum(0, multipliers[ids] + lr * slacks)``.
+
+        Parameters
+        ----------
+        slacks : torch.Tensor, shape (m,)
+        ids : torch.Tensor or sequence of int, shape (m,), optional
+            Distinct samples; all of them by default.
+
+        Raises
+        ------
+        NonFiniteLossError
+            If a slack or the new multiplier is not finite; nothing has been changed then.
+        ValueError
+            If shapes disagree, or an id comes twice or is none.
+        """
+        device = self._multipliers.device
+        slacks = torch.as_tensor(slacks, dtype=torch.float32, device=device).detach()
+        ids = torch.arange(len(self), device=device) if ids is None else self._checked_ids(ids)
+        if slacks.shape != ids.shape:
+            raise ValueError(
+                f"slacks: got shape {tuple(slacks.shape)}, needs one a sample, {tuple(ids.shape)}"
+            )
+        if len(ids) and not (0 <= int(ids.min()) and int(ids.max()) < len(self)):
+            raise ValueError(f"ids: needs samples in [0, {len(self)})")
+        if len(torch.unique(ids)) < len(ids):
+            raise ValueError("ids: a sample comes more than once")
+        moved = self._multipliers[ids].double() + self._lr * slacks.double()
+        new = moved.clamp(min=0).float()
+        wrong = ~(torch.isfinite(slacks) & torch.isfinite(new))
+        if bool(wrong.any()):
+            raise NonFiniteLossError("the slack is not finite", ids[wrong].tolist())
+        self._multipliers[ids] = new
+
+    def check(self) -> None:
+        """Raise what went wrong on the GPU since the last call (waits for it); nothing on the CPU.
+
+        Raises
+        ------
+        NonFiniteLossError, ValueError
+            As `lagrangian` does at once on the CPU.
+        """
+        if self._multipliers.is_cuda:
+            raise_report(self._report)
+
+    def to(self, device: Any) -> DualVariables:
+        """Move to a device; returns itself."""
+        self._multipliers = self._multipliers.to(device)
+        self._report = self._report.to(device)
+        if self._epsilon.dim():
+            self._epsilon = self._epsilon.to(device)
+        return self
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return copies of multipliers and epsilon, and the dual learning rate."""
+        self.check()
+        return {
+            "multipliers": self._multipliers.clone(),
+            "epsilon": self._epsilon.clone(),
+            "lr": self._lr,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the state of other multipliers of as many samples.
+
+        Raises
+        ------
+        ValueError
+            If they are of another number of samples, negative, or not finite.
+        """
+        new = torch.as_tensor(state["multipliers"], dtype=torch.float32)
+        if new.shape != self._multipliers.shape:
+            raise ValueError(
+                f"multipliers: got shape {tuple(new.shape)}, needs {tuple(self._multipliers.shape)}"
+            )
+        if not bool((torch.isfinite(new) & (new >= 0)).all()):
+            raise ValueError("multipliers: all must be finite and at least 0")
+        epsilon = self._checked_epsilon(state["epsilon"])
+        self._lr = _step_size(state["lr"])
+        self._epsilon = epsilon
+        self._multipliers.copy_(new)
+
+    def _step(
+        self, outputs: Any, targets: Any, ids: Any, loss: Loss, dual_loss: Loss, lr: float
+    ) -> DualStep:
+        fused = (torch.float32, torch.bfloat16, torch.float16)
+        if loss != dual_loss or callable(loss) or getattr(outputs, "dtype", None) not in fused:
+            m = len(ids)
+            losses = loss_functions.per_sample(loss, outputs, targets, "loss", m)
+            dual_losses = (
+                losses
+                if dual_loss == loss
+                else loss_functions.per_sample(dual_loss, outputs, targets, "dual_loss", m)
+            )
+            return self._step_of_losses(losses, dual_losses, ids, lr)
+        self._check_device(outputs, "outputs")
+        outputs, targets = loss_functions.arrange(loss, outputs, targets)
+        done = torch_ops.dual_ascent(
+            outputs if outputs.stride(1) == 1 else outputs.contiguous(),
+            targets.contiguous(),
+            self._checked_ids(ids),
+            self._multipliers,
+            self._report,
+            self._epsilon,
+            lr,
+            loss,
+        )
+        return DualStep(done[0], done[1], done[2])
+
+    def _step_of_losses(
+        self, losses: torch.Tensor, dual_losses: torch.Tensor, ids: Any, lr: float
+    ) -> DualStep:
+        for name, given in (("loss", losses), ("dual_loss", dual_losses)):
+            self._check_device(given, name)
+        single = losses.to(torch.float32).contiguous()
+        lagrangian, slacks, _ = torch_ops.dual_ascent_losses(
+            single,
+            dual_losses.to(torch.float32).contiguous(),
+            self._checked_ids(ids),
+            self._multipliers,
+            self._report,
+            self._epsilon,
+            lr,
+        )
+        return DualStep(lagrangian, single.detach(), slacks)
+
+    def _checked_ids(self, ids: Any) -> torch.Tensor:
+        given = torch.as_tensor(ids, device=self._multipliers.device)
+        if given.is_floating_point() or given.dtype == torch.bool:
+            raise TypeError(f"ids: got {given.dtype}, needs integers")
+        checked: torch.Tensor = given.to(torch.int64).contiguous()
+        return checked
+
+    def _check_device(self, tensor: Any, name: str) -> None:
+        if tensor.device != self._multipliers.device:
+            raise ValueError(
+                f"{name}: on {tensor.device}, but the multipliers are on "
+                f"{self._multipliers.device}; DualVariables(..., device=...) decides"
+            )
+
+    def _checked_epsilon(self, epsilon: Any) -> torch.Tensor:
+        """Return a number as a tensor on the CPU, n of them as one beside the multipliers."""
+        try:
+            given: torch.Tensor = torch.as_tensor(epsilon)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(f"epsilon: got {epsilon!r}, needs numbers") from error
+        if given.dtype == torch.bool or given.is_complex():
+            raise TypeError(f"epsilon: got {given.dtype}, needs real numbers")
+        n = len(self)
+        if given.dim() > 1 or (given.dim() == 1 and given.shape[0] != n):
+            raise ValueError(
+                f"epsilon: got shape {tuple(given.shape)}, needs one number or one for each of "
+                f"the {n} samples, ({n},)"
+            )
+        given = given.detach().to(torch.float32)
+        if not bool(torch.isfinite(given).all()):
+            raise ValueError("epsilon: needs finite numbers")
+        where = self._multipliers.device if given.dim() else "cpu"
+        return given.to(where, copy=True).contiguous()
+
+
+def _step_size(lr: Any) -> float:
+    lr = checks.number(lr, "lr")
+    if lr < 0:
+        raise ValueError(f"lr: got {lr}, needs at least 0")
+    return float(lr)

@@ -1,0 +1,78 @@
+"""Embeddings of many inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import checks
+from ally_fast.primal_dual._torch import torch
+from ally_fast.primal_dual.embedding_model import EmbeddingModel
+from ally_fast.primal_dual.random_streams import batches, own_torch_state
+from ally_fast.primal_dual.samples import to_device, unlabeled_samples
+
+
+def embed(
+    model: torch.nn.Module,
+    data: Any,
+    *,
+    embedding_layer: str | None = None,
+    batch_size: int = 256,
+    out: NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """Return the embeddings of inputs, in evaluation mode, on the model's device.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Gives (outputs, embeddings), or has the `embedding_layer`.
+    data : array, tensor, Dataset or DataLoader
+        Inputs; targets beside them play no part.
+    embedding_layer : str, optional
+        The submodule whose output is the embedding.
+    batch_size : int
+        Inputs at a time.
+    out : ndarray of shape (n, d), optional
+        Where to write, such as a memory map; a new float32 array by default.
+
+    Returns
+    -------
+    ndarray, shape (n, d)
+        Row i is that of input i. `out`, if that was given.
+
+    Raises
+    ------
+    ValueError
+        If the model gives no embeddings, there is no input, or `out` is of another shape.
+
+    Notes
+    -----
+    Modes of the model and torch's random state are left as found. Memory: one batch beside `out`.
+    """
+    checks.integer(batch_size, "batch_size", 1)
+    samples = unlabeled_samples(data)
+    if not len(samples):
+        raise ValueError("data: got no inputs")
+    embedding_model = EmbeddingModel(model, embedding_layer)
+    device = device_of_model(model)
+    positions = batches(np.arange(len(samples)), batch_size)
+    with own_torch_state(device), embedding_model.evaluating():
+        for rows, (inputs, _) in zip(positions, samples.batches(positions), strict=True):
+            given = embedding_model(to_device(inputs, device))[1].float().cpu().numpy()
+            shape = (len(samples), given.shape[1])
+            if out is None:
+                out = np.empty(shape, np.float32)
+            elif out.shape != shape:
+                raise ValueError(f"out: got shape {out.shape}, needs {shape}")
+            out[rows[0] : rows[-1] + 1] = given
+    assert out is not None
+    return out
+
+
+def device_of_model(model: torch.nn.Module) -> torch.device:
+    """Return where the parameters are; the CPU for a model without any."""
+    for parameter in model.parameters():
+        return parameter.device
+    return torch.device("cpu")

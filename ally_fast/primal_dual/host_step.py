@@ -1,0 +1,122 @@
+"""A primal-dual step on CPU tensors: NumPy views of them go to the core, nothing is copied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.ops import dual_ascent as ops
+from ally_fast.primal_dual._torch import torch
+from ally_fast.primal_dual.nonfinite import NonFiniteLossError
+
+
+def step(
+    outputs: torch.Tensor,
+    targets: torch.Tensor,
+    ids: torch.Tensor,
+    multipliers: torch.Tensor,
+    report: torch.Tensor,
+    epsilon: torch.Tensor,
+    lr: float,
+    loss: str,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return (lagrangian, losses, slacks, before, log_sum_exp); `report` is for the GPU alone."""
+    rows, bf16 = _view(outputs)
+    done = ops.dual_ascent(
+        rows,
+        _view(targets)[0],
+        _view(ids)[0],
+        _view(multipliers)[0],
+        loss=loss,
+        epsilon=_view(epsilon)[0],
+        lr=lr,
+        bf16=bf16,
+    )
+    if done.nonfinite:
+        raise _error(done, _view(ids)[0], lr)
+    log_sum_exp = done.log_sum_exp if done.log_sum_exp is not None else np.empty(0)
+    return (
+        _scalar(done.lagrangian),
+        _tensor(done.losses),
+        _tensor(done.slacks),
+        _tensor(done.before),
+        _tensor(log_sum_exp),
+    )
+
+
+def step_of_losses(
+    losses: torch.Tensor,
+    dual_losses: torch.Tensor,
+    ids: torch.Tensor,
+    multipliers: torch.Tensor,
+    report: torch.Tensor,
+    epsilon: torch.Tensor,
+    lr: float,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return (lagrangian, slacks, before); `report` is for the GPU alone."""
+    done = ops.dual_ascent_losses(
+        _view(losses)[0],
+        _view(dual_losses)[0],
+        _view(ids)[0],
+        _view(multipliers)[0],
+        epsilon=_view(epsilon)[0],
+        lr=lr,
+    )
+    if done.nonfinite:
+        raise _error(done, _view(ids)[0], lr)
+    return _scalar(done.lagrangian), _tensor(done.slacks), _tensor(done.before)
+
+
+def gradient(
+    outputs: torch.Tensor,
+    targets: torch.Tensor,
+    losses: torch.Tensor,
+    before: torch.Tensor,
+    log_sum_exp: torch.Tensor,
+    scale: torch.Tensor,
+    loss: str,
+) -> torch.Tensor:
+    """Return the gradient of the Lagrangian with respect to `outputs`, times `scale`."""
+    rows, bf16 = _view(outputs)
+    log_sums = _view(log_sum_exp)[0] if loss == "cross_entropy" else None
+    held = _view(losses)[0]
+    answer = ops.dual_ascent_gradient(
+        rows,
+        _view(targets)[0],
+        ops.DualAscent(held, held, _view(before)[0], 0.0, 0, -1, log_sums),
+        float(scale),
+        loss=loss,
+        bf16=bf16,
+    )
+    return _tensor(answer.view(np.int16)).view(outputs.dtype) if bf16 else _tensor(answer)
+
+
+def _view(tensor: torch.Tensor) -> tuple[NDArray[Any], bool]:
+    """Return a tensor's memory as an array, bfloat16 as its bits, and whether it is that."""
+    if tensor.dtype == torch.bfloat16:
+        return tensor.view(torch.int16).numpy().view(np.uint16), True
+    return tensor.numpy(), False
+
+
+def _tensor(array: NDArray[Any]) -> torch.Tensor:
+    tensor: torch.Tensor = torch.from_numpy(array)
+    return tensor
+
+
+def _scalar(value: float) -> torch.Tensor:
+    return _tensor(np.array(value, np.float32))
+
+
+def _error(done: ops.DualAscent, ids: NDArray[np.int64], lr: float) -> NonFiniteLossError:
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = (done.before + lr * done.slacks.astype(np.float64)).astype(np.float32)
+        for what, values in (
+            ("the loss is not finite", done.losses),
+            ("the slack is not finite", done.slacks),
+            ("the multiplier overflows", moved),
+        ):
+            if len(wrong := ids[~np.isfinite(values)]):
+                return NonFiniteLossError(what, wrong.tolist())
+    return NonFiniteLossError("the loss is not finite", [done.first_nonfinite])

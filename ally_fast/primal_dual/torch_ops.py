@@ -1,0 +1,128 @@
+"""`dual_ascent` as operators of torch: known to its autograd, its compiler and its checks.
+
+================================  ===========================================
+in ``torch.ops.ally_fast``
+================================  ===========================================
+``dual_ascent``                   the step from outputs, for a loss by name
+``dual_ascent_losses``            the step from losses
+``dual_ascent_gradient``          the backward pass of the first
+================================  ===========================================
+
+The first two update multipliers in place and are differentiable. ``torch.library`` offers no
+autograd formula for an operator that writes to an argument, so theirs is an autograd function,
+registered for the Autograd key, that calls the operator below that key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from ally_fast.primal_dual import cuda_step, host_step
+from ally_fast.primal_dual._torch import torch
+
+_SCHEMAS = (
+    "dual_ascent(Tensor outputs, Tensor targets, Tensor ids, Tensor(a!) multipliers, "
+    "Tensor(b!) report, Tensor epsilon, float lr, str loss) "
+    "-> (Tensor lagrangian, Tensor losses, Tensor slacks, Tensor before, Tensor log_sum_exp)",
+    "dual_ascent_losses(Tensor losses, Tensor dual_losses, Tensor ids, Tensor(a!) multipliers, "
+    "Tensor(b!) report, Tensor epsilon, float lr) "
+    "-> (Tensor lagrangian, Tensor slacks, Tensor before)",
+    "dual_ascent_gradient(Tensor outputs, Tensor targets, Tensor losses, Tensor before, "
+    "Tensor log_sum_exp, Tensor scale, str loss) -> Tensor",
+)
+# Without types in torch. The operators live as long as this object does.
+_LIBRARY: Any = cast(Any, torch.library).Library("ally_fast", "DEF")
+
+for _schema in _SCHEMAS:
+    _LIBRARY.define(_schema, tags=(torch.Tag.pt2_compliant_tag, torch.Tag.needs_fixed_stride_order))
+
+_OPS = torch.ops.ally_fast
+dual_ascent = _OPS.dual_ascent.default
+dual_ascent_losses = _OPS.dual_ascent_losses.default
+dual_ascent_gradient = _OPS.dual_ascent_gradient.default
+
+for _key, _kernels in (("CPU", host_step), ("CUDA", cuda_step)):
+    _LIBRARY.impl("dual_ascent", _kernels.step, _key)
+    _LIBRARY.impl("dual_ascent_losses", _kernels.step_of_losses, _key)
+    _LIBRARY.impl("dual_ascent_gradient", _kernels.gradient, _key)
+
+
+class _Step(torch.autograd.Function):
+    """The gradient of a Lagrangian with respect to outputs."""
+
+    @staticmethod
+    def forward(ctx: Any, outputs: torch.Tensor, targets: torch.Tensor, *rest: Any) -> Any:
+        with torch._C._AutoDispatchBelowAutograd():
+            done = dual_ascent(outputs, targets, *rest)
+        _, losses, slacks, before, log_sum_exp = done
+        ctx.save_for_backward(outputs, targets, losses, before, log_sum_exp)
+        ctx.loss = rest[-1]
+        ctx.mark_non_differentiable(losses, slacks, before, log_sum_exp)
+        return done
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        of_outputs = dual_ascent_gradient(*ctx.saved_tensors, gradients[0], ctx.loss)
+        return of_outputs, *[None] * 7
+
+
+class _StepOfLosses(torch.autograd.Function):
+    """The gradient of a Lagrangian with respect to losses: 1/m, and before/m for the dual ones."""
+
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> Any:
+        with torch._C._AutoDispatchBelowAutograd():
+            done = dual_ascent_losses(*arguments)
+        _, slacks, before = done
+        ctx.save_for_backward(before)
+        ctx.mark_non_differentiable(slacks, before)
+        return done
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        (before,) = ctx.saved_tensors
+        of_losses = (gradients[0] / max(1, before.shape[0])).expand_as(before)
+        return of_losses, of_losses * before, *[None] * 5
+
+
+def _autograd_kernel(op: Any, function: Any) -> Callable[..., Any]:
+    """Return what an operator does where gradients may be wanted."""
+
+    def kernel(*arguments: Any) -> Any:
+        if torch.is_grad_enabled() and any(
+            isinstance(argument, torch.Tensor) and argument.requires_grad for argument in arguments
+        ):
+            return function.apply(*arguments)
+        with torch._C._AutoDispatchBelowAutograd():
+            return op(*arguments)
+
+    return kernel
+
+
+_LIBRARY.impl("dual_ascent", _autograd_kernel(dual_ascent, _Step), "Autograd")
+_LIBRARY.impl("dual_ascent_losses", _autograd_kernel(dual_ascent_losses, _StepOfLosses), "Autograd")
+
+
+def _fake_step(outputs: torch.Tensor, *rest: Any) -> tuple[torch.Tensor, ...]:
+    m = outputs.shape[0]
+    sums = m if rest[-1] == "cross_entropy" else 0
+    rows = [outputs.new_empty((m,), dtype=torch.float32) for _ in range(3)]
+    lagrangian = outputs.new_empty((), dtype=torch.float32)
+    return lagrangian, *rows, outputs.new_empty((sums,), dtype=torch.float64)
+
+
+def _fake_step_of_losses(losses: torch.Tensor, *rest: Any) -> tuple[torch.Tensor, ...]:
+    return losses.new_empty(()), losses.new_empty(losses.shape), losses.new_empty(losses.shape)
+
+
+def _fake_gradient(outputs: torch.Tensor, *rest: Any) -> torch.Tensor:
+    return outputs.new_empty(outputs.shape)
+
+
+for _name, _fake in (
+    ("dual_ascent", _fake_step),
+    ("dual_ascent_losses", _fake_step_of_losses),
+    ("dual_ascent_gradient", _fake_gradient),
+):
+    cast(Any, torch.library).register_fake(f"ally_fast::{_name}", _fake, lib=_LIBRARY)

@@ -1,0 +1,300 @@
+"""Primal-dual constrained learning: Algorithm 1 round any model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ally_fast import checks
+from ally_fast.files import whole_file
+from ally_fast.primal_dual._torch import torch
+from ally_fast.primal_dual.dual_variables import DualVariables
+from ally_fast.primal_dual.embedding_model import EmbeddingModel
+from ally_fast.primal_dual.embeddings import device_of_model
+from ally_fast.primal_dual.losses import CROSS_ENTROPY, Loss, check_classes, check_loss
+from ally_fast.primal_dual.nonfinite import NonFiniteLossError
+from ally_fast.primal_dual.random_streams import SPLIT, own_torch_state, permutation
+from ally_fast.primal_dual.samples import Samples, labeled_samples, to_device
+from ally_fast.primal_dual.trained import EpochRecord, TrainedModel
+from ally_fast.primal_dual.training_run import Split, TrainingRun
+from ally_fast.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrimalDualTrainer:
+    """Train a model under one constraint a sample, ``l'_i <= epsilon_i``.
+
+    Parameters
+    ----------
+    epsilon : float or array of shape (n,)
+        The bounds; one for each sample of the labeled set, the validation split included.
+    loss, dual_loss : {"cross_entropy", "squared_error"} or callable
+        The objective ``l``, and ``l'`` (the same, if None). A callable takes outputs and targets
+        and returns a tensor of shape (m,).
+    primal_lr, dual_lr : float
+        ``eta_p`` and ``eta_d``.
+    primal_steps : int
+        ``T_p``: primal steps before each dual update. A step goes once through the labeled set in
+        minibatches; with ``batch_size=None`` it is the one gradient step of Algorithm 1.
+    dual_update : {"epoch", "batch"}
+        "epoch": after the primal steps, slacks of all samples by the model as it is then (in
+        evaluation mode), then one update. "batch": a minibatch's own multipliers, from the forward
+        pass it has just made.
+    max_epochs : int
+        ``T``: most dual updates ("epoch"), or rounds of `primal_steps` ("batch").
+    batch_size : int or None
+        Most samples in a minibatch; all if None. Sizes differ by one at most, none is dropped.
+    validation : float or int
+        Share or number of labeled samples held out, to choose the epoch. With 0 the last is kept.
+    patience : int or None
+        Stop when the validation loss has not fallen for so many epochs; None: never.
+    optimizer : callable, optional
+        From parameters to an optimizer; ``Adam(parameters, primal_lr)`` by default.
+    embedding_layer : str, optional
+        For a model that does not give (outputs, embeddings): the submodule whose output is the
+        embedding.
+    device : str or torch.device
+        Where to train; "auto": where the model is.
+    seed : int
+        Of split, shuffles, and what the model draws from torch. Initial weights are the caller's.
+    progress : bool
+        Show epochs with loss, share of active constraints, mean and largest multiplier.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ally_fast.primal_dual import PrimalDualTrainer
+    >>> _ = torch.manual_seed(0)
+    >>> inputs = torch.randn(40, 2)
+    >>> targets = (inputs[:, 0] > 0).long()
+    >>> body, last = torch.nn.Linear(2, 8), torch.nn.Linear(8, 2)
+    >>> model = torch.nn.Sequential(body, torch.nn.ReLU(), last)
+    >>> trainer = PrimalDualTrainer(epsilon=0.2, max_epochs=5, embedding_layer="1")
+    >>> trained = trainer.fit(model, (inputs, targets))
+    >>> trained.multipliers.shape, trained.embed(inputs).shape
+    ((36,), (40, 8))
+    """
+
+    epsilon: Any
+    loss: Loss = "cross_entropy"
+    dual_loss: Loss | None = None
+    primal_lr: float = 0.005
+    dual_lr: float = 0.05
+    primal_steps: int = 1
+    dual_update: str = "epoch"
+    max_epochs: int = 100
+    batch_size: int | None = 64
+    validation: float = 0.1
+    patience: int | None = 6
+    optimizer: Callable[[Any], torch.optim.Optimizer] | None = None
+    embedding_layer: str | None = None
+    device: Any = "auto"
+    seed: int = 0
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without data."""
+        check_loss(self.loss, "loss")
+        if self.dual_loss is not None:
+            check_loss(self.dual_loss, "dual_loss")
+        for name in ("primal_lr", "dual_lr", "validation"):
+            if checks.number(getattr(self, name), name) < 0:
+                raise ValueError(f"{name}: got {getattr(self, name)}, needs at least 0")
+        for name in ("primal_steps", "max_epochs", "batch_size", "patience"):
+            if getattr(self, name) is not None or name in ("primal_steps", "max_epochs"):
+                checks.integer(getattr(self, name), name, 1)
+        checks.choice(self.dual_update, "dual_update", ("epoch", "batch"))
+        checks.seed(self.seed)
+
+    def fit(
+        self, model: torch.nn.Module, data: Any, *, checkpoint: str | None = None
+    ) -> TrainedModel:
+        """Train; returns the model of the best epoch with the multipliers of that epoch.
+
+        Parameters
+        ----------
+        model : nn.Module
+            Changed in place. Gives (outputs, embeddings), or has the `embedding_layer`.
+        data : (inputs, targets), Dataset or DataLoader
+            The labeled set: two arrays or tensors; a map-style dataset whose samples are (input,
+            target) or mappings with a key "labels"; or a DataLoader, whose dataset, collation and
+            workers are used.
+        checkpoint : str, optional
+            A file, written whole after each epoch. If it exists, the run it holds is continued:
+            after a kill the same call gives the same result, on the CPU bit for bit.
+
+        Returns
+        -------
+        TrainedModel
+
+        Raises
+        ------
+        NonFiniteLossError
+            If a loss is not finite: it names the samples, and its `result` is the last good state,
+            which `model` holds then, too.
+        ValueError
+            Before any training: if the labeled set is too small for the validation split, `epsilon`
+            does not fit it, a target is no class, the model gives no embeddings, or the checkpoint
+            is of another run.
+
+        Notes
+        -----
+        Source: ALLY, Algorithm 1. torch's global random state is left as found. What a dataset
+        draws from elsewhere (NumPy, `random`) is not seeded here.
+        """
+        samples = labeled_samples(data)
+        split = self._split(len(samples))
+        embedding_model = EmbeddingModel(model, self.embedding_layer)
+        device = device_of_model(model) if self.device == "auto" else torch.device(self.device)
+        model.to(device)
+        duals = DualVariables(
+            len(samples),
+            self.epsilon,
+            self.dual_lr,
+            loss=self.loss,
+            dual_loss=self.dual_loss,
+            device=device,
+        )
+        with own_torch_state(device):
+            self._rehearse(embedding_model, samples, duals, device)
+            parameters = [p for p in model.parameters() if p.requires_grad]
+            make = self.optimizer or (lambda params: torch.optim.Adam(params, self.primal_lr))
+            run = TrainingRun(
+                self, embedding_model, samples, split, duals, make(parameters), device
+            )
+            if checkpoint is not None and os.path.lexists(checkpoint):
+                self._load(run, checkpoint, device)
+            return self._train(run, model, device, checkpoint)
+
+    def _train(
+        self, run: TrainingRun, model: torch.nn.Module, device: torch.device, checkpoint: str | None
+    ) -> TrainedModel:
+        at_first = {name: value.detach().clone() for name, value in _tensors(model)}
+        bounded = self.patience is not None and len(run.split.validation) > 0
+        with Progress(
+            self.progress, self.max_epochs, "train", unit="epochs", at_most=bounded
+        ) as line:
+            line.advance(run.epoch)
+            while run.epoch < self.max_epochs and not run.out_of_patience:
+                try:
+                    record = run.run_epoch()
+                except NonFiniteLossError as error:
+                    if run.kept:
+                        error.result = self._result(run, model, device, "nonfinite")
+                    else:
+                        model.load_state_dict(at_first, strict=False)
+                    raise
+                if checkpoint is not None:
+                    self._save(run, checkpoint)
+                line.advance(1, _note(record))
+        stopped = "patience" if run.out_of_patience else "max_epochs"
+        return self._result(run, model, device, stopped)
+
+    def _result(
+        self, run: TrainingRun, model: torch.nn.Module, device: torch.device, stopped: str
+    ) -> TrainedModel:
+        model.load_state_dict(run.kept["model"])
+        model.eval()
+        return TrainedModel(
+            model=model,
+            model_state=run.kept["model"],
+            multipliers=run.kept["multipliers"].numpy()[run.split.trained],
+            positions=run.split.trained,
+            validation_positions=run.split.validation,
+            epoch=run.kept["epoch"],
+            history=tuple(run.history),
+            stopped=stopped,
+            embedding_layer=self.embedding_layer,
+            device=str(device),
+            seed=self.seed,
+        )
+
+    def _split(self, n: int) -> Split:
+        """Hold the validation split out of the labeled set."""
+        share = self.validation < 1 and not isinstance(self.validation, int)
+        held = round(self.validation * n) if share else int(self.validation)
+        if self.validation > 0:
+            held = max(1, held)
+        if not share and held != self.validation:
+            raise ValueError(f"validation: got {self.validation}, needs a share or a whole number")
+        if n - held < 1:
+            raise ValueError(
+                f"data: got {n} labeled samples, but validation={self.validation} holds out {held} "
+                f"and at least one must remain; needs {held + 1} or more"
+            )
+        order = permutation(n, self.seed, SPLIT)
+        return Split(np.sort(order[held:]), np.sort(order[:held]))
+
+    def _rehearse(
+        self,
+        model: EmbeddingModel,
+        samples: Samples,
+        duals: DualVariables,
+        device: torch.device,
+    ) -> None:
+        """Go through the motions on two samples, so that what cannot work fails at once."""
+        rows = [np.arange(min(2, len(samples)))]
+        with model.evaluating():
+            for inputs, targets in samples.batches(rows):
+                outputs, _ = model(to_device(inputs, device))
+                ids = torch.from_numpy(rows[0]).to(device)
+                try:
+                    duals.step(outputs, to_device(targets, device), ids, update=False)
+                except NonFiniteLossError:
+                    pass  # belongs to the first epoch, which says so
+        targets = samples.all_targets()
+        if targets is not None and CROSS_ENTROPY in (self.loss, self.dual_loss or self.loss):
+            check_classes(targets, outputs.shape[1])
+
+    def _identity(self, run: TrainingRun) -> dict[str, Any]:
+        """Return what a checkpoint must agree in; more epochs or patience may be asked for."""
+        names = ("primal_lr", "dual_lr", "primal_steps", "dual_update", "batch_size", "seed")
+        return {
+            "samples": len(run.duals),
+            "validation": run.split.validation.tolist(),
+            "loss": _name(self.loss),
+            "dual_loss": _name(self.dual_loss or self.loss),
+            "epsilon": run.duals.epsilon.tolist(),
+            **{name: getattr(self, name) for name in names},
+        }
+
+    def _save(self, run: TrainingRun, path: str) -> None:
+        with whole_file(path, force=True) as file:
+            torch.save({"identity": self._identity(run), "run": run.state_dict()}, file)
+
+    def _load(self, run: TrainingRun, path: str, device: torch.device) -> None:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        for name, value in self._identity(run).items():
+            found = state["identity"].get(name)
+            if found != value:
+                raise ValueError(
+                    f"checkpoint: {path} is of another run: {name} is {_short(found)} there, "
+                    f"{_short(value)} here"
+                )
+        run.load_state_dict(state["run"])
+
+
+def _tensors(model: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
+    return [(k, v) for k, v in model.state_dict().items() if isinstance(v, torch.Tensor)]
+
+
+def _name(loss: Loss) -> str:
+    return loss if isinstance(loss, str) else getattr(loss, "__qualname__", type(loss).__name__)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _note(record: EpochRecord) -> str:
+    validation = record.validation_loss
+    held_out = "" if validation is None else f" (validation {validation:.3g})"
+    return (
+        f"loss {record.loss:.3g}{held_out}, {record.active_share:.0%} active, "
+        f"multipliers: mean {record.mean_multiplier:.3g}, max {record.max_multiplier:.3g}"
+    )

@@ -1,0 +1,176 @@
+"""ALLY: the wings meet. Dual scores from the learning side, a batch from the selection side."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import checks
+from ally_fast.arrays import NUMPY
+from ally_fast.cluster.arguments import checked_points
+from ally_fast.pools import as_pool
+from ally_fast.pools.pool import Pool, as_float
+from ally_fast.selection.select import select
+from ally_fast.strategies.contract import Context
+from ally_fast.strategies.pieces import torch_device, vector
+from ally_fast.strategies.request import NO_ROWS, Request, open_request
+
+
+class Head(Protocol):
+    """Learns multipliers from embeddings: `ally_fast.primal_dual.DualHead`, or one like it."""
+
+    def fit(self, embeddings: Any, multipliers: Any) -> Any:
+        """Learn the multipliers, shape (l,), of labeled embeddings, shape (l, d)."""
+
+    def score(self, embeddings: Any) -> Any:
+        """Return predicted multipliers, shape (m,), of embeddings, shape (m, d)."""
+
+
+class ALLY:
+    """Take the rows of highest predicted multiplier from each of `k` clusters of the pool.
+
+    Parameters
+    ----------
+    k : int, optional
+        Number of clusters; `b` of them if None. One above `b` is lowered to it, unless
+        ``centroids`` are given.
+    allocation : "equal", "proportional", "sqrt" or array, shape (k,)
+        How the batch is shared out over the clusters.
+    radius : float, optional
+        Rows within it of a labeled row, or of an earlier pick, are never taken.
+    max_score_quantile : float, optional
+        In (0, 1]. Rows predicted above this quantile of the eligible rows' scores are never taken
+        (suspected outliers or mislabeled rows).
+    head : object with ``fit`` and ``score``, optional
+        `ally_fast.primal_dual.DualHead`, seeded by the context, if None.
+    **options
+        Further arguments of `ally_fast.select`, such as ``metric``, ``engine``, ``centroids``.
+
+    Notes
+    -----
+    Needs ``embeddings`` and either ``dual_scores``, or ``labeled_embeddings`` and ``multipliers``
+    (and torch), with `radius` ``labeled_embeddings`` in any case. Cost: fitting the head on the
+    labeled set, one pass of it over the pool (8 bytes a row), and `ally_fast.select`. Source:
+    Elenter, NaderiAlizadeh, Ribeiro, "A Lagrangian duality approach to active learning", NeurIPS
+    2022, Algorithm 2.
+
+    Where it deviates from the paper:
+
+    - Algorithm 2 takes ``floor(b / k)`` rows of each cluster: fewer than `b` where `k` does not
+      divide `b`, and undefined for clusters that are smaller. Here every cluster gives its best row
+      before any gives its second, and so on, until there are exactly `b`; for `k` dividing `b` and
+      clusters of ``b / k`` rows at least this is Algorithm 2.
+    - k-means is trained on at most 256 rows a cluster; all rows are then assigned exactly.
+    - The paper's `k` is a constant at most `b`; without one `k` is `b`, the end of the paper's
+      ablation that did best (Appendix D.1).
+    - The dual head's last layer is linear, its targets are standardised and its scores clamped at
+      0, in place of a final rectifier, which dies where multipliers are small.
+    - `radius` (suggested in Appendix D.2 against rows already labeled) blocks picks of the same
+      batch, too. `max_score_quantile` is suggested in section 5.4. Both are off by default.
+    - Rows of equal score are taken in order of index; the paper does not say.
+    """
+
+    name = "ALLY"
+
+    def __init__(
+        self,
+        k: int | None = None,
+        *,
+        allocation: Any = "equal",
+        radius: float | None = None,
+        max_score_quantile: float | None = None,
+        head: Head | None = None,
+        **options: Any,
+    ) -> None:
+        self.k = None if k is None else checks.integer(k, "k", 1)
+        self.allocation = allocation
+        self.radius = radius
+        if max_score_quantile is not None:
+            given = checks.number(max_score_quantile, "max_score_quantile")
+            if not 0 < given <= 1:
+                raise ValueError(f"max_score_quantile: got {given}, needs a number in (0, 1]")
+        self.max_score_quantile = max_score_quantile
+        self.head = head
+        self.options = options
+
+    def query(self, context: Context, b: int) -> NDArray[np.int64]:
+        """Return `b` rows in priority order; see `Strategy`."""
+        needed = ["embeddings"]
+        if all(x is None for x in (context.dual_scores, context.multipliers)):
+            raise ValueError(
+                "ALLY: the context lacks dual_scores, or labeled_embeddings and multipliers to "
+                "predict them from"
+            )
+        if context.dual_scores is None:
+            needed += ["labeled_embeddings", "multipliers"]
+        elif self.radius is not None:
+            needed += ["labeled_embeddings"]
+        request = open_request(self.name, context, b, *needed)
+        if request.b == 0:
+            return NO_ROWS.copy()
+        pool = _numpy_family(as_pool(context.embeddings))
+        scores = context.dual_scores
+        if scores is None:
+            scores = self._predicted(context, request, pool)
+        picks: NDArray[np.int64] = select(
+            pool,
+            scores,
+            request.b,
+            self._clusters(request.b),
+            allocation=self.allocation,
+            exclude=context.exclude,
+            labeled_embeddings=None if self.radius is None else context.labeled_embeddings,
+            radius=self.radius,
+            max_score=self._max_score(request, scores),
+            device=context.device,
+            seed=context.seed,
+            chunk_rows=context.chunk_rows,
+            **self.options,
+        )
+        return picks
+
+    def _clusters(self, b: int) -> int:
+        if self.options.get("centroids") is not None:
+            return self.k or len(self.options["centroids"])
+        return min(self.k or b, b)
+
+    def _predicted(self, context: Context, request: Request, pool: Pool) -> NDArray[np.float64]:
+        """Fit the head on the labeled set; return its scores of eligible rows, 0 elsewhere."""
+        points = checked_points(context.labeled_embeddings, "labeled_embeddings", pool.d, False)
+        count = np.ones(len(points), np.bool_)
+        multipliers = vector(self.name, "multipliers", context.multipliers, count, 0)
+        head = self.head
+        if head is None:
+            from ally_fast.primal_dual import DualHead
+
+            head = DualHead(seed=context.seed, device=torch_device(context, pool))
+        head.fit(points.astype(np.float32), multipliers.astype(np.float32))
+        scores = np.zeros(request.n)
+        for lo, hi, keep in request.chunks():
+            rows = as_float(pool.read(lo, hi)).astype(np.float32)
+            rows[~keep] = 0.0
+            scores[lo:hi] = vector(self.name, "dual_scores", head.score(rows), keep, lo)
+        return scores
+
+    def _max_score(self, request: Request, scores: Any) -> float | None:
+        """Return the score at the quantile: that of a row, the lower one between two."""
+        if self.max_score_quantile is None:
+            return None
+        everyone = np.ones(request.n, np.bool_)
+        values = vector(self.name, "dual_scores", scores, everyone, 0)
+        if request.eligible is not None:
+            values = values[request.eligible]
+        return float(np.quantile(values, self.max_score_quantile, method="lower"))
+
+
+def _numpy_family(pool: Pool) -> Pool:
+    """Return the pool, such that `select` answers with a NumPy array."""
+    if getattr(pool, "family", NUMPY) is NUMPY:
+        return pool
+    twin: Any = copy.copy(pool)
+    twin.family = NUMPY
+    same: Pool = twin
+    return same

@@ -1,0 +1,126 @@
+"""Discriminative active learning."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import checks
+from ally_fast.cluster.arguments import checked_points, checked_pool
+from ally_fast.ops.sample_rows import sample_rows
+from ally_fast.pools import as_pool
+from ally_fast.pools.pool import Pool, as_float
+from ally_fast.strategies.contract import Context
+from ally_fast.strategies.pieces import torch_device
+from ally_fast.strategies.request import NO_ROWS, Request, open_request
+from ally_fast.strategies.scored import BestRows
+
+
+class DAL:
+    """Take the rows that a classifier of labeled against unlabeled rows is surest are unlabeled.
+
+    The batch is taken in mini-queries; the rows of each count as labeled in those after it.
+
+    Parameters
+    ----------
+    mini_queries : int
+        Parts of the batch, each of ``b / mini_queries`` rows.
+    ratio : int
+        Unlabeled training rows for each labeled one, drawn from the pool at random.
+    width, epochs : int
+        Hidden features of the classifier; its passes over the training rows at most.
+    lr, accuracy : float
+        Of Adam; the share of training rows told apart at which training stops.
+
+    Notes
+    -----
+    Needs ``embeddings``, ``labeled_embeddings`` (at least one) and torch. A classifier is trained
+    within the query: that is what the method is. O(n d width) time a mini-query, O(b) memory, one
+    chunk, the training rows and 1 byte a row. Classes weigh the same; features are standardised;
+    every row of the pool is a candidate in every mini-query. Ties go to the lower index.
+    Reproducible by seed with the same torch on the same device and number of threads. Source:
+    Gissin, Shalev-Shwartz, "Discriminative active learning", 2019.
+    """
+
+    name = "DAL"
+
+    def __init__(
+        self,
+        *,
+        mini_queries: int = 10,
+        ratio: int = 10,
+        width: int = 256,
+        epochs: int = 100,
+        lr: float = 1e-3,
+        accuracy: float = 0.98,
+    ) -> None:
+        self.mini_queries = checks.integer(mini_queries, "mini_queries", 1)
+        self.ratio = checks.integer(ratio, "ratio", 1)
+        self.width = checks.integer(width, "width", 1)
+        self.epochs = checks.integer(epochs, "epochs", 1)
+        self.lr = checks.number(lr, "lr")
+        self.accuracy = checks.number(accuracy, "accuracy")
+
+    def query(self, context: Context, b: int) -> NDArray[np.int64]:
+        """Return `b` rows, by mini-query, surest first; see `Strategy`."""
+        request = open_request(self.name, context, b, "embeddings", "labeled_embeddings")
+        pool = checked_pool(as_pool(context.embeddings))
+        labeled = checked_points(context.labeled_embeddings, "labeled_embeddings", pool.d, False)
+        if not len(labeled):
+            raise ValueError("DAL: labeled_embeddings: got no rows, needs at least one")
+        free = np.ones(request.n, np.bool_) if request.eligible is None else request.eligible.copy()
+        labeled = labeled.astype(np.float32)
+        picks = NO_ROWS.copy()
+        count = min(self.mini_queries, request.b)
+        for part in range(count):
+            size = request.b // count + (part < request.b % count)
+            taken = self._mini_query(context, request, pool, labeled, free, part, size)
+            free[taken] = False
+            picks = np.append(picks, taken)
+            order = np.sort(taken)
+            labeled = np.concatenate([labeled, as_float(pool.gather(order)).astype(np.float32)])
+        return picks
+
+    def _mini_query(
+        self,
+        context: Context,
+        request: Request,
+        pool: Pool,
+        labeled: NDArray[np.float32],
+        free: NDArray[np.bool_],
+        part: int,
+        size: int,
+    ) -> NDArray[np.int64]:
+        from ally_fast.strategies.discriminator import Discriminator
+
+        draw, weights = np.random.SeedSequence([context.seed, part]).generate_state(2, np.uint64)
+        rows = min(self.ratio * len(labeled), int(np.count_nonzero(free)))
+        sample = np.sort(sample_rows(request.n, rows, int(draw), free))
+        discriminator = Discriminator(
+            int(weights),
+            width=self.width,
+            epochs=self.epochs,
+            lr=self.lr,
+            accuracy=self.accuracy,
+            device=torch_device(context, pool),
+        ).fit(labeled, self._finite(as_float(pool.gather(sample)), sample))
+        best = BestRows(size)
+        for lo, hi, _ in request.chunks():
+            keep = free[lo:hi]
+            if not keep.any():
+                continue
+            rows_read = as_float(pool.read(lo, hi))
+            rows_read[~keep] = 0.0
+            best.push(discriminator.score(self._finite(rows_read, np.arange(lo, hi))), keep, lo)
+        return best.indices()
+
+    def _finite(
+        self, rows: NDArray[np.floating], indices: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        right = np.isfinite(rows).all(axis=1)
+        if not right.all():
+            raise ValueError(
+                f"{self.name}: embeddings: row {indices[right.argmin()]} holds NaN or infinite "
+                "values; needs finite ones"
+            )
+        return rows.astype(np.float32)

@@ -1,0 +1,27 @@
+"""Random sampling, the baseline."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.ops.sample_rows import sample_rows
+from ally_fast.strategies.contract import Context
+from ally_fast.strategies.request import open_request
+
+
+class RandomSampling:
+    """Take rows at random, without replacement.
+
+    Notes
+    -----
+    Needs the number of rows only. O(n) time, O(b) memory. Every prefix of the batch is a sample
+    without replacement, too; the same for the same seed, on any machine.
+    """
+
+    name = "RandomSampling"
+
+    def query(self, context: Context, b: int) -> NDArray[np.int64]:
+        """Return `b` random rows, in random order; see `Strategy`."""
+        request = open_request(self.name, context, b)
+        return sample_rows(request.n, request.b, context.seed, request.eligible)

@@ -1,0 +1,104 @@
+"""A query whose arguments have been checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import checks
+from ally_fast.pools.chunks import chunks
+from ally_fast.pools.pool import Pool
+from ally_fast.selection.eligibility import excluded_mask
+from ally_fast.strategies.contract import Context
+
+_CHUNK_ROWS = 8192
+_ROW_AXES = {
+    "embeddings": 0,
+    "probabilities": 0,
+    "mc_probabilities": 1,
+    "predicted_losses": 0,
+    "dual_scores": 0,
+}
+NO_ROWS = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """`b` rows of `n`, of those that are `eligible` (None: all of them).
+
+    Attributes
+    ----------
+    n, b, chunk_rows : int
+    eligible : ndarray of bool, shape (n,), or None
+    """
+
+    n: int
+    b: int
+    eligible: NDArray[np.bool_] | None
+    chunk_rows: int
+
+    def positions(self) -> NDArray[np.int64] | None:
+        """Return the eligible rows, ascending; None: all of them."""
+        return None if self.eligible is None else np.flatnonzero(self.eligible)
+
+    def chunks(self) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
+        """Yield (lo, hi, which of these rows are eligible) where there are any, in order."""
+        for lo, hi in chunks(self.n, self.chunk_rows):
+            part = np.ones(hi - lo, np.bool_) if self.eligible is None else self.eligible[lo:hi]
+            if part.any():
+                yield lo, hi, part
+
+
+def open_request(strategy: str, context: Context, b: Any, *pieces: str) -> Request:
+    """Check that a strategy has the pieces it needs and `b` rows to choose from.
+
+    Raises
+    ------
+    ValueError
+        If a piece is missing, pieces disagree on the rows of the pool, or `b` is too large.
+    """
+    context.demand(strategy, *pieces)
+    n = _rows(strategy, context)
+    b = checks.integer(b, "b", 0)
+    eligible = None if context.exclude is None else ~excluded_mask(context.exclude, n)
+    count = n if eligible is None else int(np.count_nonzero(eligible))
+    if b > count:
+        raise ValueError(f"{strategy}: b: got {b}, needs at most the {count} eligible rows of {n}")
+    return Request(n, b, eligible, context.chunk_rows or _CHUNK_ROWS)
+
+
+def demand_classification(strategy: str, context: Context) -> None:
+    """Raise ValueError for a regression task: its targets are floating-point numbers."""
+    targets = context.labeled_targets
+    if targets is None:
+        return
+    dtype = str(targets.dtype if hasattr(targets, "dtype") else np.asarray(targets).dtype)
+    if "float" in dtype:
+        raise ValueError(
+            f"{strategy}: got labeled_targets of {dtype}, a regression task; needs a "
+            "classification task, with class numbers as targets"
+        )
+
+
+def _rows(strategy: str, context: Context) -> int:
+    """Return the rows of the pool, on which all that tell must agree."""
+    told = {} if context.n is None else {"n": context.n}
+    for piece, axis in _ROW_AXES.items():
+        given = getattr(context, piece)
+        if isinstance(given, Pool):
+            told[piece] = given.n
+        elif given is not None and not callable(given):
+            shape = np.shape(given) if isinstance(given, list | tuple) else given.shape
+            if len(shape) <= axis:
+                raise ValueError(f"{strategy}: {piece}: got shape {tuple(shape)}, needs more axes")
+            told[piece] = int(shape[axis])
+    if not told:
+        raise ValueError(f"{strategy}: the context does not say how many rows there are; needs n")
+    if len(set(told.values())) > 1:
+        listed = ", ".join(f"{name}: {rows}" for name, rows in told.items())
+        raise ValueError(f"{strategy}: pieces of the context differ in rows ({listed})")
+    return next(iter(told.values()))

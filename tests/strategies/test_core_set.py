@@ -1,0 +1,100 @@
+"""Core-set selection: the contract, and the oracle's picks."""
+
+import numpy as np
+import pytest
+from strategy_contract import StrategyContract
+
+from ally_fast import reference
+from ally_fast.strategies import CoreSet
+
+
+class TestCoreSet(StrategyContract):
+    pieces = ("embeddings", "labeled_embeddings")
+
+    def make(self):
+        return CoreSet()
+
+    @pytest.mark.parametrize("b", [1, 9, 60], ids="b={}".format)
+    def test_is_the_reference(self, b):
+        given = self.given()
+        expected, _ = reference.k_center_greedy(given["embeddings"], b, given["labeled_embeddings"])
+        np.testing.assert_array_equal(self.ask(given, b), expected)
+
+    def test_is_the_reference_among_eligible_rows(self):
+        given = self.given()
+        left = np.delete(np.arange(60), [4, 5, 40])
+        places, _ = reference.k_center_greedy(
+            given["embeddings"][left], 12, given["labeled_embeddings"]
+        )
+        np.testing.assert_array_equal(self.ask(given, 12, exclude=[4, 5, 40]), left[places])
+
+    def test_prefixes_are_smaller_batches(self):
+        np.testing.assert_array_equal(self.ask(self.given(), 7), self.ask(self.given(), 50)[:7])
+
+    def test_cosine(self):
+        given = self.given()
+        units = {piece: reference.normalize_rows(array) for piece, array in given.items()}
+        expected, _ = reference.k_center_greedy(
+            units["embeddings"], 10, units["labeled_embeddings"]
+        )
+        picks = [
+            CoreSet(metric="cosine").query(self.context_of(some), 10)
+            for some in (given, {**given, "embeddings": given["embeddings"] * np.float32(4.0)})
+        ]
+        np.testing.assert_array_equal(picks[0], expected)
+        np.testing.assert_array_equal(picks[1], expected)
+
+    @staticmethod
+    def context_of(given):
+        from ally_fast.strategies import Context
+
+        return Context(**given)
+
+    def test_without_labeled_rows_the_first_is_random(self):
+        given = {**self.given(), "labeled_embeddings": np.empty((0, 5))}
+        batches = [self.ask(given, 6, seed=seed, exclude=[1]) for seed in range(5)]
+        assert len({batch[0] for batch in batches}) > 1
+        left = np.delete(np.arange(60), 1)
+        for batch in batches:
+            first = int(np.flatnonzero(left == batch[0])[0])
+            places, _ = reference.k_center_greedy(given["embeddings"][left], 6, first=first)
+            np.testing.assert_array_equal(batch, left[places])
+
+    def test_rows_that_are_not_finite(self):
+        given = self.given()
+        given["embeddings"][33, 2] = np.nan
+        with pytest.raises(ValueError, match=r"1 of 60 hold NaN .*the first is row 33"):
+            self.ask(given, 5)
+
+    @pytest.mark.parametrize(
+        ("labeled", "message"),
+        [
+            (np.zeros((3, 4)), r"labeled_embeddings: got shape \(3, 4\), needs \(any, 5\)"),
+            (np.full((3, 5), np.inf), "labeled_embeddings: holds NaN or infinite values"),
+        ],
+        ids=["columns", "infinite"],
+    )
+    def test_labeled_rows_that_cannot_be_used(self, labeled, message):
+        with pytest.raises(ValueError, match=message):
+            self.ask({**self.given(), "labeled_embeddings": labeled}, 5)
+
+    def test_a_gpu_is_refused(self):
+        with pytest.raises(RuntimeError, match="cuda"):
+            self.ask(self.given(), 5, device="cuda:0")
+
+    def test_an_unknown_metric(self):
+        with pytest.raises(ValueError, match="metric: got 'manhattan'"):
+            CoreSet(metric="manhattan")
+
+    def test_parquet(self, tmp_path):
+        arrow = pytest.importorskip("pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet")
+        from ally_fast.pools import open_pool
+
+        given = self.given()
+        parquet.write_table(
+            arrow.table({"x": list(given["embeddings"])}), tmp_path / "pool.parquet"
+        )
+        pool = open_pool(tmp_path / "pool.parquet")
+        found = self.ask({**given, "embeddings": pool}, 12)
+        np.testing.assert_array_equal(found, self.ask(given, 12))
