@@ -1,4 +1,3 @@
-#include <limits>
 #include <memory>
 
 #include "../../common/cuda/block_sum.h"
@@ -195,7 +194,7 @@ __global__ void __launch_bounds__(kLocateThreads) locate_kernel(Problem problem)
 // Mapping: a block a proposal, an octet a pair.
 // Shared memory: none.
 // Accumulator: float64. Order of sums: the exact rule's (octet.h).
-__global__ void __launch_bounds__(kThreads) distances_kernel(Problem problem, RowsView view) {
+__global__ void distances_kernel(Problem problem, RowsView view) {
   const int64_t p = blockIdx.x;
   if (p >= problem.state->proposals) return;
   const ExactRow<DType::kFloat32> row = exact_row<DType::kFloat32>(view, problem.proposals[p]);
