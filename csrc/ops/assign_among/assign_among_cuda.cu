@@ -78,7 +78,8 @@ struct AmongShared {
   RowGroup<kFloats> group;
   float norm[kGroupRows];
   int64_t row[kGroupRows];
-  int64_t tile, cluster;
+  int64_t cluster;     // of the tile at hand, -1: there is none
+  int64_t first, end;  // where in the order its rows begin, and its cluster ends
 };
 static_assert(sizeof(AmongShared) <= kGroupSharedBytes, "room for it");
 
@@ -102,26 +103,28 @@ __device__ __forceinline__ int64_t cluster_of(const Partition& partition, int64_
 // Accumulator: float32 on the tensor cores; float64 for distances.
 // Order of sums: the exact rule's (octet.h).
 __global__ void __launch_bounds__(kScanThreads, 2)
-    assign_among_kernel(ScanLayout layout, RowsView rows, TableView table, Partition partition,
+    assign_among_kernel(ScanLayout layout, const float* rows, TableView table, Partition partition,
                         const int32_t* lists, int length, int64_t* cursor, uint16_t* workspace,
                         int32_t* out) {
   auto* const shared = reinterpret_cast<AmongShared*>(dynamic_shared() + layout.bytes());
   auto& group = shared->group;
   auto* const leaders = reinterpret_cast<Leader*>(dynamic_shared());
   uint16_t* const packed = workspace + int64_t{blockIdx.x} * kGroupRows * table.d_padded;
-  const int64_t tiles = partition.tile_begin[partition.groups];
   for (;;) {
     __syncthreads();  // everyone is done with the tile before
     if (threadIdx.x == 0) {
-      shared->tile = atomic_add(cursor, 1);
-      if (shared->tile < tiles) shared->cluster = cluster_of(partition, shared->tile);
+      const int64_t tile = atomic_add(cursor, 1);
+      shared->cluster = -1;
+      if (tile < partition.tile_begin[partition.groups]) {
+        const int64_t cluster = cluster_of(partition, tile);
+        shared->cluster = cluster;
+        shared->first =
+            partition.begin[cluster] + (tile - partition.tile_begin[cluster]) * kGroupRows;
+        shared->end = partition.begin[cluster + 1];
+      }
     }
     __syncthreads();
-    if (shared->tile >= tiles) break;
-    const int64_t cluster = shared->cluster;
-    const int64_t first =
-        partition.begin[cluster] + (shared->tile - partition.tile_begin[cluster]) * kGroupRows;
-    const int64_t end = partition.begin[cluster + 1];
+    if (shared->cluster < 0) break;
 #pragma unroll 1
     for (int i = 0; i < kOwnedRows; ++i) {
       const int slot = owned_row(i);
@@ -129,9 +132,10 @@ __global__ void __launch_bounds__(kScanThreads, 2)
       float error = 0, norm = 0;
       int64_t row = -1;
       ExactRow<kFloats> features{};
-      if (first + slot < end) {
-        row = partition.order[first + slot];
-        features = exact_row<kFloats>(rows, row);
+      if (shared->first + slot < shared->end) {
+        row = partition.order[shared->first + slot];
+        features.data = reinterpret_cast<const char*>(rows + row * table.d);
+        features.stride = sizeof(float);
         pack_row(features, table, to, &norm, &error);
         if (!isfinite(error) && !is_finite(features, table.d)) {
           if (octet_lane() == 0) out[row] = -1;
@@ -148,7 +152,7 @@ __global__ void __launch_bounds__(kScanThreads, 2)
       }
     }
     __syncthreads();
-    const ListedCentroids centroids{table, lists + cluster * length, length};
+    const ListedCentroids centroids{table, lists + shared->cluster * length, length};
     {
       Tracker<kGroupRowWarps> tracker;
       float error[2][2];
@@ -214,9 +218,8 @@ void assign_among_cuda(const CudaStream& stream, const float* rows, int64_t t,
   const ScanLayout layout = choose_layout(scope, kGroupRows, view.d_padded, kGroupSharedBytes);
   scope.launch(assign_among_kernel,
                {blocks, kScanThreads, static_cast<size_t>(layout.bytes() + kGroupSharedBytes)},
-               layout, view_float32(rows, t, table.d()), view,
-               Partition{order.data(), begin.data(), tile_begin.data(), groups}, lists, length,
-               sizes.data() + groups, workspace.data(), out);
+               layout, rows, view, Partition{order.data(), begin.data(), tile_begin.data(), groups},
+               lists, length, sizes.data() + groups, workspace.data(), out);
 }
 
 }  // namespace ally_fast

@@ -1,13 +1,15 @@
 #include <algorithm>
 
 #include "../../common/cuda/block_sum.h"
-#include "../../common/cuda/scan/pack_row.h"
+#include "../../common/cuda/octet.h"
+#include "../../common/cuda/scan/device_table.h"
 #include "assign_among.h"
 
 namespace ally_fast {
 namespace {
 
 constexpr int kThreads = 256, kOctets = kThreads / kOctet, kBuckets = 256;
+constexpr int kAtOnce = 4;  // centroids an octet measures side by side: their loads overlap
 constexpr int64_t kMostSharedBytes = 64 << 10;  // of distances, so that three blocks fit
 constexpr int64_t kBlocksPerMultiprocessor = 3;
 
@@ -76,21 +78,50 @@ __device__ __forceinline__ Selection select_smallest(const double* distances, in
   return range;
 }
 
-// Mapping: a block a query after the other; an octet a centroid, then a thread a distance.
+// Distances of the query to all centroids by the exact rule; an octet four centroids at a time.
+template <class C>
+__device__ __forceinline__ void measure_all(const float* query, const C* centroids, int64_t k,
+                                            int64_t d, double* distances) {
+  for (int64_t first = threadIdx.x / kOctet; first < k; first += kOctets * kAtOnce) {
+    const C* centroid[kAtOnce];
+    double partial[kAtOnce];
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) {
+      centroid[i] = centroids + min(first + i * kOctets, k - 1) * d;
+      partial[i] = 0;
+    }
+    for (int64_t j = octet_lane(); j < d; j += kOctet) {
+      const auto x = static_cast<double>(query[j]);
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        const double t = x - static_cast<double>(centroid[i][j]);
+        partial[i] += t * t;
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) {
+      const double distance = octet_sum(partial[i]);
+      if (octet_lane() == 0 && first + i * kOctets < k) distances[first + i * kOctets] = distance;
+    }
+  }
+}
+
+// Mapping: a block a query after the other; an octet four centroids, then a thread a distance.
 // Shared memory: the k distances of the query, where they fit.
 // Accumulator: float64.
 // Order of sums: the exact rule's (octet.h).
-__global__ void __launch_bounds__(kThreads)
-    nearest_lists_kernel(RowsView queries, TableView table, int64_t length, double* workspace,
-                         int32_t* lists) {
+__global__ void __launch_bounds__(kThreads, 2)
+    nearest_lists_kernel(const float* queries, int64_t count, TableView table, int64_t length,
+                         double* workspace, int32_t* lists) {
   const int64_t k = table.k;
   double* const distances =
       workspace ? workspace + blockIdx.x * k : reinterpret_cast<double*>(dynamic_shared());
-  for (int64_t query = blockIdx.x; query < queries.visited; query += gridDim.x) {
-    const ExactRow<DType::kFloat32> row = exact_row<DType::kFloat32>(queries, query);
-    for (int64_t c = threadIdx.x / kOctet; c < k; c += kOctets) {
-      const double distance = distance_to(row, table, c);
-      if (octet_lane() == 0) distances[c] = distance;
+  for (int64_t query = blockIdx.x; query < count; query += gridDim.x) {
+    const float* const from = queries + query * table.d;
+    if (table.narrow) {
+      measure_all(from, table.narrow, k, table.d, distances);
+    } else {
+      measure_all(from, table.wide, k, table.d, distances);
     }
     __syncthreads();
     const Selection selection = select_smallest(distances, k, length);
@@ -124,8 +155,7 @@ void nearest_lists_cuda(const CudaStream& stream, const float* queries, int64_t 
   const int64_t blocks = std::min(count, kBlocksPerMultiprocessor * scope.multiprocessors());
   const Buffer<double> workspace(scope, fits ? 0 : blocks * table.k());
   scope.launch(nearest_lists_kernel, {blocks, kThreads, fits ? static_cast<size_t>(bytes) : 0},
-               view_float32(queries, count, table.d()), table.view(), length, workspace.data(),
-               lists);
+               queries, count, table.view(), length, workspace.data(), lists);
 }
 
 }  // namespace ally_fast

@@ -78,11 +78,10 @@ __device__ __forceinline__ int settle_group(const ScanLayout& layout, RowGroup<k
         double nearest = group->nearest[row];
         int index = group->index[row];
         measured += __popc(bits);
-        const ExactRow<kDType> features = group->features[row];
 #pragma unroll 1
         for (; bits; bits &= bits - 1) {
           const int n = tile * kTile + word * 32 + __ffs(static_cast<int>(bits)) - 1;
-          const double distance = distance_to(features, table, centroids.original(n));
+          const double distance = distance_to(group->features[row], table, centroids.original(n));
           if (distance < nearest) {
             nearest = distance;
             index = n;

@@ -147,12 +147,13 @@ __device__ __forceinline__ void scan_tiles(const ScanLayout& layout, const uint1
   };
 
   if (layout.resident && tiles > 0) {
+#pragma unroll 1
     for (int chunk = 0; chunk < chunks; ++chunk) {
       copy_rows(chunk, resident + chunk * layout.row_chunk_bytes);
     }
   }
-  copy_next();
-  if (layout.stages == 3) copy_next();
+#pragma unroll 1
+  for (int stage = 1; stage < layout.stages; ++stage) copy_next();
 
   // Where this lane reads fragments: 16-byte unit 2 step + (0 or 1), swizzled by row % 8 = lane % 8.
   const int row_at = (Tile::warp_row() + lane % 16) * kChunkRowBytes;
