@@ -345,6 +345,21 @@ def test_errors_change_nothing(change, message, device):
         assert not array.to_host().any()
 
 
+def test_a_gradient_after_a_refused_step_stays_in_its_rows(device):
+    floats, gradient = device.put(np.ones(3, np.float32)), device.put(np.ones((3, 5), np.float32))
+    device.cuda.dual_ascent_gradient(
+        device.put(np.zeros((3, 5), np.float32)),
+        device.put(np.array([5, -1, 2**40 + 77])),
+        floats,
+        device.put(np.full(3, np.log(5))),
+        floats,
+        gradient,
+        3.0,
+        loss="cross_entropy",
+    )
+    np.testing.assert_allclose(gradient.to_host(), 2 / 5, rtol=1e-6)
+
+
 def test_errors_of_given_losses_change_nothing(device):
     multipliers = device.put(np.ones(4, np.float32))
     losses, places = device.put(np.full(3, 5, np.float32)), device.put(np.zeros(3, np.float32))

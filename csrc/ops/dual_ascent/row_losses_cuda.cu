@@ -284,6 +284,8 @@ __global__ void __launch_bounds__(kThreads) rows_kernel(const RowsTask task) {
                [&](float x) { return kSquared ? factor * x : factor * expf((x - high) - low); });
   }
   if constexpr (!kSquared) {
+    // A gradient may follow a step whose targets were refused.
+    if (target < 0 || target >= c) return;
     RowTile::store_one(row, target,
                        static_cast<float>(coefficient * static_cast<double>(expm1f(-loss))));
   }
