@@ -13,7 +13,7 @@ static_assert(kTileRows % kRowsPerBlock == 0, "blocks end where tiles do");
 // Accumulator: float32, of the squares of features and residuals.
 // Order of sums: lanes, then a butterfly; they are bounds, not answers.
 template <DType kDType>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     pack_rows_kernel(RowsView rows, const uint8_t* mask, TableView table, PackedRows packed) {
   const int64_t i = int64_t{blockIdx.x} * kRowsPerBlock + threadIdx.x / kOctet;
   uint16_t* const to = packed.packed + i * table.d_padded;
