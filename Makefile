@@ -60,7 +60,7 @@ SANITIZERS := $(shell g++ -print-file-name=libasan.so) $(shell g++ -print-file-n
 emulate: .venv/dev.stamp
 	$(PY) setup.py -q emulate
 	LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 ALLY_FAST_EMULATED_CUDA=$(EMULATED) \
-	  $(PY) -m pytest -q -m gpu tests $(ARGS)
+	  $(PY) -m pytest -q -m "gpu and not slow" tests $(ARGS)
 
 # The sdist, and from it the wheel, both in isolation.
 build: .venv/dev.stamp

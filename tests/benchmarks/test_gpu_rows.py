@@ -271,6 +271,7 @@ def test_tables_of_other_machines_do_not_see_gpu_rows(device):
 
 
 @pytest.mark.gpu
+@pytest.mark.slow
 def test_the_whole_bench_runs_on_tiny_shapes(tmp_path, monkeypatch):
     from benchmarks.gpu import __main__ as runner
 
