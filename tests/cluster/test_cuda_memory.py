@@ -23,7 +23,7 @@ def short(monkeypatch, megabytes):
     monkeypatch.setenv("ALLY_FAST_EMULATED_BYTES", str(total - free + (megabytes << 20)))
 
 
-@pytest.mark.parametrize("megabytes", [20, 27])
+@pytest.mark.parametrize("megabytes", [27, 34])
 def test_chunks_get_smaller(megabytes, monkeypatch, rng):
     embeddings = rng.normal(size=(2000, 600)).astype(np.float32)  # 5 MB; three slots: 14 MB
     scores, centroids = rng.random(2000), embeddings[:3].copy()
