@@ -77,7 +77,11 @@ def add_select_parser(commands: Any) -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="seed of all randomness (default: 0)")
 
     add = parser.add_argument_group("running").add_argument
-    add("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    add(
+        "--device",
+        default="auto",
+        help="auto (default), cpu, cuda, cuda:N or several: cuda:0,cuda:1",
+    )
     add(
         "--threads", type=_positive, metavar="N", help="threads (default: ALLY_FAST_THREADS or all)"
     )
