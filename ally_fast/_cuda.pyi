@@ -152,6 +152,17 @@ def radius_filter(
     normalize: bool = False,
     positions: DeviceArray | None = None,
 ) -> None: ...
+def k_center_greedy(
+    rows: DeviceArray,
+    picks: DeviceArray,
+    distances: DeviceArray,
+    *,
+    starts: CentroidTable | None = None,
+    first: int | None = None,
+    bf16: bool = False,
+    normalize: bool = False,
+    positions: DeviceArray | None = None,
+) -> None: ...
 def load_rows(
     rows: DeviceArray,
     out: DeviceArray,

@@ -52,6 +52,7 @@ class CoreSet:
         first = None
         if not len(labeled):
             first = int(sample_rows(request.n, 1, context.seed, request.eligible)[0])
+        picks: NDArray[np.int64]
         picks, _ = k_center_greedy(
             rows.array,
             request.b,

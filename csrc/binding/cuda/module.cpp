@@ -104,6 +104,7 @@ PYBIND11_MODULE(_cuda, m) {
   register_d2_sample(m);
   register_assign_among(m);
   register_radius_filter(m);
+  register_k_center_greedy(m);
   register_load_rows(m);
   register_relocate(m);
   register_scan_sm90a(m);

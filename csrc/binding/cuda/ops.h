@@ -10,6 +10,7 @@ void register_d2_sample(pybind11::module_& module);
 void register_assign_among(pybind11::module_& module);
 void register_dual_ascent(pybind11::module_& module);
 void register_radius_filter(pybind11::module_& module);
+void register_k_center_greedy(pybind11::module_& module);
 void register_load_rows(pybind11::module_& module);
 void register_relocate(pybind11::module_& module);
 void register_scan_sm90a(pybind11::module_& module);

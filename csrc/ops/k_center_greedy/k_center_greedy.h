@@ -16,9 +16,12 @@
 // picked like others, in order of index. If visited rows are not finite, they are counted and nothing
 // is picked. The answer does not depend on kernel or threads.
 #pragma once
+#include "../../common/cuda/stream.h"
 #include "../../common/scan/certified.h"
 
 namespace ally_fast {
+
+class DeviceTable;
 
 struct NonfiniteRows {
   int64_t count = 0;
@@ -28,5 +31,20 @@ struct NonfiniteRows {
 NonfiniteRows k_center_greedy_cpu(const RowsView& rows, const CentroidTable* starts, int64_t first,
                                   int64_t b, const Kernel& kernel, int threads, int64_t* picks,
                                   double* distances);
+
+// What only the device can see of the arguments.
+struct KCenterFindings {
+  NonfiniteRows nonfinite;
+  int64_t outside = 0;       // positions not in [0, n)
+  int64_t unordered = 0;     // positions not above the one before
+  int64_t first_place = -1;  // `first` is this visited row
+};
+
+// Device pointers; the starts packed. If rows or positions are not as above, or `first` is not visited,
+// nothing is picked, and the caller raises what was found. Waits for that, and for the picks of each
+// round, while the device goes on to lower the distances.
+KCenterFindings k_center_greedy_cuda(const CudaStream& stream, const RowsView& rows,
+                                     const DeviceTable* starts, int64_t first, int64_t b,
+                                     int64_t* picks, double* distances);
 
 }  // namespace ally_fast
