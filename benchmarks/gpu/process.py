@@ -73,7 +73,7 @@ def run(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=os.setpgrp,
+                preexec_fn=_begin,
             )
         except OSError as error:
             output.write(f"{command[0]}: {error.strerror}\n".encode())
@@ -88,6 +88,12 @@ def run(
             if child.poll() is None:
                 _stop(child, grace_seconds)
     return Ended(child.returncode, time.monotonic() - began, stopped)
+
+
+def _begin() -> None:
+    """Lead a group, and heed interruptions where our own parent ignores them."""
+    os.setpgrp()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _stop(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
