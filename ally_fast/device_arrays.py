@@ -98,8 +98,8 @@ def _torch_view(x: Any, name: str, cuda: Any) -> DeviceView:
     x = x.detach()
     if x.layout != torch.strided:
         raise TypeError(f"{name} must be a dense tensor; got {x.layout}")
-    current = torch.cuda.current_stream(x.device).cuda_stream
-    stream = cuda.Stream.foreign(x.device.index, current)
+    current = torch.cuda.current_stream(x.device)
+    stream = cuda.Stream.foreign(x.device.index, current.cuda_stream, current)
     bf16 = x.dtype == torch.bfloat16
     dtype = "uint16" if bf16 else str(x.dtype).removeprefix("torch.")
     size = x.element_size()
@@ -133,7 +133,8 @@ def _current_stream(x: Any, cuda: Any, device: int) -> Stream:
     """Return CuPy's current stream, or a new one behind the one that the array names."""
     cupy = sys.modules.get("cupy")
     if cupy is not None and isinstance(x, cupy.ndarray):
-        current: Stream = cuda.Stream.foreign(device, cupy.cuda.get_current_stream(device).ptr)
+        theirs = cupy.cuda.get_current_stream(device)
+        current: Stream = cuda.Stream.foreign(device, theirs.ptr, theirs)
         return current
     stream: Stream = cuda.Stream(device)
     if hasattr(x, "__cuda_array_interface__"):
@@ -145,6 +146,14 @@ def _current_stream(x: Any, cuda: Any, device: int) -> Stream:
 
 
 def _family(x: Any, stream: Stream, cuda: Any) -> Family:
+    cupy = sys.modules.get("cupy")
+    if cupy is not None and isinstance(x, cupy.ndarray):
+
+        def to_cupy(array: NDArray[Any]) -> Any:
+            with x.device:
+                return cupy.asarray(array)
+
+        return Family("cupy", to_cupy)
     if hasattr(x, "__array_namespace__"):
         namespace, device = x.__array_namespace__(), x.device
         return Family(namespace.__name__, lambda a: namespace.asarray(a, device=device))

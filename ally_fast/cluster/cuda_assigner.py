@@ -32,21 +32,22 @@ class CudaAssigner:
         self._table = centroid_table(upload(np.ascontiguousarray(centroids), stream))
         self._stats = device_stats(stream)
         self._feed = CudaFeed(stream)
+        self._masks = CudaFeed(stream)
         self.device = f"cuda:{stream.device}"
 
     def __call__(self, rows: Rows, eligible: NDArray[np.bool_] | None) -> DeviceArray:
         """Return each row's cluster, -1 where not eligible or not finite."""
         count = len(rows.array)
         assignments = DeviceArray.empty((count,), np.int32, self._stream)
-        mask = None if eligible is None else upload(eligible.view(np.uint8), self._stream)
         for lo, hi, part in self._feed.parts(rows.array):
+            mask = None if eligible is None else self._masks.one(eligible[lo:hi].view(np.uint8))
             assign_on_device(
                 part,
                 self._table,
                 self._stats,
                 bf16=rows.bf16,
                 normalize=self._normalize,
-                mask=None if mask is None else mask[lo:hi],
+                mask=mask,
                 out=assignments[lo:hi],
             )
         return assignments
@@ -74,6 +75,8 @@ class CudaShortlister:
             self._stream.wait_for(scores.stream)
         for lo, hi, part in self._feed.parts(scores):
             self._shortlist.push(assignments[lo:hi], part, first=first + lo)
+        if isinstance(scores, DeviceArray):
+            scores.stream.wait_for(self._stream)  # freed behind what reads it
 
     def merge_into(self, shortlist: Shortlist) -> None:
         """Wait, and add what was collected to a shortlist in host memory."""

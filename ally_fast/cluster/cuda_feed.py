@@ -33,8 +33,8 @@ class CudaFeed:
     def parts(self, array: Any) -> Iterator[tuple[int, int, DeviceArray]]:
         """Yield (lo, hi, rows ``lo`` to ``hi`` in device memory) that cover `array`.
 
-        One part for an array that is in device memory already. A part is good until the next but
-        one: what reads it must have been queued by then.
+        One part for an array that is in device memory already. What reads a part must have been
+        queued before the next one is asked for.
         """
         if not isinstance(array, np.ndarray):
             yield 0, len(array), array
@@ -46,6 +46,11 @@ class CudaFeed:
         for lo in range(0, len(array), rows):
             hi = min(len(array), lo + rows)
             yield lo, hi, self._ring.upload(array[lo:hi], threads=_settings.threads())
+
+    def one(self, array: NDArray[Any]) -> DeviceArray:
+        """Return a copy of a small array in device memory, good until three more were asked for."""
+        parts = list(self.parts(array)) if not self._short else []
+        return parts[0][2] if len(parts) == 1 else upload(array, self._stream)
 
     def _make_ring(self, wanted: int, row_bytes: int) -> None:
         """Make a ring of slots of `wanted` bytes, of less if memory is short."""

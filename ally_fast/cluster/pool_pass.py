@@ -64,7 +64,11 @@ def assign_chunks(
             run(0)
         else:
             with ThreadPoolExecutor(len(assigners)) as threads:
-                list(threads.map(run, range(len(assigners))))
+                try:
+                    list(threads.map(run, range(len(assigners))))
+                except BaseException:  # Ctrl-C comes here, not to the threads
+                    stopped.set()
+                    raise
 
 
 def assign_pool(

@@ -33,7 +33,7 @@ DeviceArray from_host(const py::array& given, const StreamPtr& stream) {
   const int64_t bytes = result.nbytes();
   const py::gil_scoped_release released;
   copy_to_device(stream->get(), result.data(), data, bytes);
-  if (bytes > 0 && is_pinned(data)) synchronize(stream->get());  // the caller may change it
+  if (bytes > 0 && is_known(data)) synchronize(stream->get());  // the caller may change it
   return result;
 }
 
@@ -194,8 +194,10 @@ void register_device_array(py::module_& module) {
       .def(py::init<int>(), py::arg("device"))
       .def_static(
           "foreign",
-          [](int device, uintptr_t handle) { return std::make_shared<Stream>(device, handle); },
-          py::arg("device"), py::arg("handle"))
+          [](int device, uintptr_t handle, py::object owner) {
+            return std::make_shared<Stream>(device, handle, std::move(owner));
+          },
+          py::arg("device"), py::arg("handle"), py::arg("owner") = py::none())
       .def_property_readonly("device", [](const Stream& s) { return s.get().device; })
       .def_property_readonly(
           "handle", [](const Stream& s) { return reinterpret_cast<uintptr_t>(s.get().handle); })

@@ -19,7 +19,8 @@ namespace py = pybind11;
 class Stream {
  public:
   explicit Stream(int device);
-  Stream(int device, uintptr_t handle) : stream_{device, reinterpret_cast<void*>(handle)} {}
+  Stream(int device, uintptr_t handle, py::object owner)
+      : stream_{device, reinterpret_cast<void*>(handle)}, owner_(std::move(owner)) {}
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -28,6 +29,7 @@ class Stream {
 
  private:
   CudaStream stream_;
+  py::object owner_;  // keeps somebody else's stream alive
   bool own_ = false;
 };
 using StreamPtr = std::shared_ptr<Stream>;

@@ -46,7 +46,9 @@ void order_streams(const CudaStream& earlier, const CudaStream& later) {
   {
     const OpScope scope("stream", earlier);
     scope.check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "event");
-    scope.check(cudaEventRecord(event, scope.handle()), "event");
+    const cudaError_t recorded = cudaEventRecord(event, scope.handle());
+    if (recorded != cudaSuccess) cudaEventDestroy(event);
+    scope.check(recorded, "event");
   }
   const OpScope scope("stream", later);
   const cudaError_t error = cudaStreamWaitEvent(scope.handle(), event, 0);
@@ -86,10 +88,10 @@ void release_pinned(void* pointer) noexcept {
   cudaGetLastError();
 }
 
-bool is_pinned(const void* pointer) {
+bool is_known(const void* pointer) {
   cudaPointerAttributes attributes;
   check_cuda(cudaPointerGetAttributes(&attributes, pointer), "pointer", "attributes");
-  return attributes.type == cudaMemoryTypeHost;
+  return attributes.type != cudaMemoryTypeUnregistered;
 }
 
 int device_of(const void* pointer) {

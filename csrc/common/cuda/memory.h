@@ -22,8 +22,8 @@ void memory_info(int device, int64_t* free_bytes, int64_t* total_bytes);
 // Pinned host memory: copies to and from it do not wait.
 void* allocate_pinned(int64_t bytes);
 void release_pinned(void* pointer) noexcept;
-// Whether the pointer is pinned host memory already.
-bool is_pinned(const void* pointer);
+// Whether CUDA knows the pointer: pinned or managed memory, from which copies do not wait.
+bool is_known(const void* pointer);
 // The device a pointer belongs to, -1 for host memory.
 int device_of(const void* pointer);
 

@@ -17,7 +17,9 @@ OpScope::OpScope(const char* op, const CudaStream& stream) : op_(op), stream_(st
 }
 
 OpScope::~OpScope() {
-  if (callers_device_ != stream_.device) cudaSetDevice(callers_device_);
+  if (callers_device_ != stream_.device && cudaSetDevice(callers_device_) != cudaSuccess) {
+    cudaGetLastError();  // must not surface later as somebody else's
+  }
 }
 
 int OpScope::attribute(cudaDeviceAttr which) const {

@@ -10,6 +10,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <mutex>
 #include <utility>
 
 #include "stream.h"
@@ -25,6 +26,11 @@ struct Shape {
 
 // Throws CudaError "<op>: <what>: <the runtime's message>".
 void check_cuda(cudaError_t error, const char* op, const char* what);
+
+inline std::mutex& shared_limit_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
 
 class OpScope {
  public:
@@ -49,7 +55,10 @@ class OpScope {
   template <class... P, class... A>
   void launch(void (*kernel)(P...), const Shape& shape, A&&... arguments) const {
     if (shape.blocks <= 0) return;
+    std::unique_lock<std::mutex> alone;
     if (shape.shared_bytes > kPlainSharedBytes) {
+      // The limit belongs to the kernel: another thread must not lower it before the launch.
+      alone = std::unique_lock<std::mutex>(shared_limit_mutex());
       check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                  static_cast<int>(shape.shared_bytes)),
             "shared memory");
