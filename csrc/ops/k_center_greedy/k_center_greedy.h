@@ -42,7 +42,7 @@ struct KCenterFindings {
 
 // Device pointers; the starts packed. If rows or positions are not as above, or `first` is not visited,
 // nothing is picked, and the caller raises what was found. Waits for that, and for the picks of each
-// round, while the device goes on to lower the distances.
+// round; while the device goes on to lower the distances, except where the round may be the last.
 KCenterFindings k_center_greedy_cuda(const CudaStream& stream, const RowsView& rows,
                                      const DeviceTable* starts, int64_t first, int64_t b,
                                      int64_t* picks, double* distances);

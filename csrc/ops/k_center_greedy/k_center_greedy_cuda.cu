@@ -28,8 +28,7 @@ constexpr int kGreedyWarps = kGreedyThreads / 32, kGreedyOctets = kGreedyThreads
 constexpr int kDigitBits = 11, kBins = 1 << kDigitBits;
 constexpr int kBinsOfThread = kBins / kThreads;
 
-// What the host learns.
-constexpr double kOpen = 1, kDone = 0, kShort = -1;  // kShort: no row left has a distance
+constexpr double kShort = -1;  // in place of the picks left: no row left has a distance
 
 // A row's standing. The larger one is picked first, and no two rows have the same.
 struct Standing {
@@ -51,7 +50,7 @@ struct State {
   Standing bound;    // of the set: all rows not below it; while it is looked for, its digits so far
   int64_t wanted;    // rows to find among those with these digits
   int64_t found;     // whether the bound is final
-  double status;
+  double left;       // picks to make, or kShort: what the host learns
 };
 
 struct Problem {
@@ -292,7 +291,7 @@ __global__ void __launch_bounds__(kGreedyThreads, 1) greedy_kernel(Problem probl
   if (threadIdx.x > 0) return;
   state.taken = taken + accepted;
   state.accepted = accepted;
-  state.status = short_of_rows ? kShort : taken + accepted == problem.b ? kDone : kOpen;
+  state.left = short_of_rows ? kShort : static_cast<double>(problem.b - taken - accepted);
   open_round(problem, taken + accepted);
 }
 
@@ -370,18 +369,23 @@ KCenterFindings k_center_greedy_cuda(const CudaStream& stream, const RowsView& r
   if (starts) lower_to_nearest(scope, rows, *starts, known.data());
 
   DeviceTable table(scope, round_picks, rows.d);
-  double status = kOpen;
-  for (bool set_is_given = !starts; status == kOpen; set_is_given = false) {
+  auto left = static_cast<double>(b);
+  for (bool set_is_given = !starts;; set_is_given = false) {
     if (!set_is_given) select_set(scope, problem);
     with_dtype(rows.dtype, [&](auto dtype) {
       scope.launch(greedy_kernel<decltype(dtype)::value>, {1, kGreedyThreads}, problem, rows);
     });
-    const LateScalar picked(stream, &state.data()->status);
+    const LateScalar picked(stream, &state.data()->left);
+    // Lowering after the last pick would be a pass for nothing.
+    const bool may_be_last = left <= kRoundPicks;
+    if (may_be_last) left = picked.read();
+    if (left <= 0) break;
     table.pack(scope, points.data(), &state.data()->accepted);
     lower_to_nearest(scope, rows, table, known.data());
-    status = picked.read();  // after the last round, the lowering was for nothing
+    if (!may_be_last) left = picked.read();
+    if (left <= 0) break;
   }
-  if (status == kShort) scope.launch(fill_up_kernel, {1, kOneBlock}, problem);
+  if (left == kShort) scope.launch(fill_up_kernel, {1, kOneBlock}, problem);
   return found;
 }
 
