@@ -52,6 +52,8 @@ OPTIONAL_PACKAGES = {
     "scipy",
     "sklearn",
     "torch",
+    "torchvision",
+    "ucimlrepo",
     "zarr",
 }
 FORBIDDEN_BETWEEN = [("selection", "primal_dual"), ("strategies", "report")]

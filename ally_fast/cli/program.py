@@ -13,7 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 from ally_fast._version import __version__
-from ally_fast.cli import info_command, select_command
+from ally_fast.cli import experiment_command, info_command, select_command
 
 _USER_ERRORS = (
     ValueError,
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ally-fast {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (select_command, info_command):
+    for command in (select_command, experiment_command, info_command):
         subparser = command.add_parser(commands)
         subparser.add_argument(
             "--debug", action="store_true", help="show where in the code an error arose"

@@ -1,0 +1,120 @@
+"""``ally-fast experiment``: the outer loop on a data set, learning curves out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from ally_fast._optional import require
+from ally_fast.experiments.arm import STRATEGIES, parse_arms
+from ally_fast.experiments.protocol import Protocol
+from ally_fast.files import whole_file
+
+_EPILOG = f"""\
+strategies: {", ".join(STRATEGIES)}
+            each with options: ally:k=50:radius=0.1, bald:dropout=0.3, dal:mini_queries=5, and
+            training=constrained for any (the models of ally are trained so, all others plainly)
+
+example:    ally-fast experiment mnist --strategies random,badge,ally --seeds 5 -o mnist
+            stopped or killed, the same command goes on; with more seeds, rounds or strategies it
+            adds what is not there
+"""
+_OF_PROTOCOL = (
+    *("dataset", "split", "pool_rows", "clones", "initial", "b", "epsilon", "primal_lr", "dual_lr"),
+    *("primal_steps", "dual_update", "batch_size", "max_epochs", "patience", "validation"),
+    "device",
+)
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command to the parser's list of commands."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "experiment",
+        help="compare strategies on a data set",
+        description="Train, choose, label, and again: learning curves of strategies, by seed.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    paper = Protocol(dataset="")
+    add = parser.add_argument_group("what").add_argument
+    add("dataset", metavar="NAME", help="mnist, cifar10, svhn, parkinsons, or FILE.npz")
+    add("--strategies", required=True, metavar="LIST", help="arms, separated by commas; see below")
+    add("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N - 1 (default: 5)")
+    add("--rounds", type=int, default=15, metavar="R", help="batches to label (default: 15)")
+    add("-o", "--output", required=True, metavar="DIR", help="folder of rows, table and figure")
+    add("--data", metavar="FOLDER", help="of the data sets (default: ALLY_FAST_DATA, or download)")
+    add("--split", default=paper.split, help="of parkinsons: subjects (default) or rows")
+    add("--pool-rows", type=int, metavar="N", help="a random part of the pool (default: all)")
+    add("--clones", type=int, default=1, metavar="N", help="copies of each pool row (default: 1)")
+
+    add = parser.add_argument_group("how (the paper's settings by default)").add_argument
+    add("--initial", type=int, default=paper.initial, help="random labels at the start (100)")
+    add("-b", "--budget", dest="b", type=int, default=paper.b, help="labels a round (200)")
+    add("--epsilon", type=float, help="bound of the loss (0.2; regression 0.1)")
+    add("--primal-lr", type=float, default=paper.primal_lr, help="of Adam (0.005)")
+    add("--dual-lr", type=float, default=paper.dual_lr, help="of the multipliers (0.05)")
+    add("--primal-steps", type=int, default=paper.primal_steps, help="T_p (1)")
+    add("--dual-update", default=paper.dual_update, help="epoch (default) or batch")
+    add("--batch-size", type=int, default=paper.batch_size, help="of minibatches (64)")
+    add("--max-epochs", type=int, default=paper.max_epochs, help="(100)")
+    add("--patience", type=int, default=paper.patience, help="epochs, early stopping (6)")
+    add("--validation", type=float, default=paper.validation, help="labels held out for it (0.1)")
+
+    add = parser.add_argument_group("running").add_argument
+    add("--device", default=paper.device, help="of torch: cpu (default), cuda, cuda:1")
+    add("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
+    add("--threads", type=int, metavar="N", help="of each process (default: the cores there are)")
+    add("--quiet", action="store_true", help="no progress, no table")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    from ally_fast.checks import integer
+
+    protocol = Protocol(**{name: getattr(arguments, name) for name in _OF_PROTOCOL})
+    arms = parse_arms(arguments.strategies)
+    for name in ("seeds", "rounds", "jobs", "threads"):
+        if getattr(arguments, name) is not None:
+            integer(getattr(arguments, name), name, 1)
+    output = Path(arguments.output)
+    if output.exists() and not output.is_dir():
+        raise NotADirectoryError(20, "is not a folder", str(output))
+    require("torch", "experiments", "ally-fast experiment")
+    require("matplotlib", "experiments", "ally-fast experiment")
+
+    from ally_fast.experiments.comparison import curves
+    from ally_fast.experiments.curves_figure import draw_curves
+    from ally_fast.experiments.round_rows import load_rounds
+    from ally_fast.experiments.runs import Plan, run_all
+    from ally_fast.experiments.summary import table, text
+
+    plan = Plan(
+        protocol,
+        arms,
+        arguments.seeds,
+        arguments.rounds,
+        output,
+        arguments.data,
+        arguments.jobs,
+        arguments.threads,
+    )
+    command = shlex.join(["ally-fast", *sys.argv[1:]])
+    run_all(plan, command, progress=not arguments.quiet)
+    rows = load_rounds(plan.rows_folder, [arm.name for arm in arms])
+    lines = table(rows)
+    with whole_file(str(output / "table.txt"), force=True) as file:
+        file.write((text(lines) + "\n").encode())
+    metric = "test accuracy" if rows[0].accuracy is not None else "test mean squared error"
+    title = os.path.splitext(os.path.basename(protocol.dataset))[0]
+    figure = draw_curves(curves(rows), title=title, metric=metric)
+    with whole_file(str(output / "curves.png"), force=True) as file:
+        figure.savefig(file, format="png", dpi=160)
+    if not arguments.quiet:
+        print(text(lines))
+        print(f"written: {plan.rows_folder}, {output / 'table.txt'}, {output / 'curves.png'}")

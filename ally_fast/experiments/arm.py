@@ -1,0 +1,146 @@
+"""An arm of an experiment: a strategy with its settings, and how its models are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ally_fast import strategies
+from ally_fast.strategies import Strategy
+
+PLAIN, CONSTRAINED = "plain", "constrained"
+
+
+def _training(text: str) -> str:
+    if text not in (PLAIN, CONSTRAINED):
+        raise ValueError
+    return text
+
+
+def _allocation(text: str) -> str:
+    if text not in ("equal", "proportional", "sqrt"):
+        raise ValueError
+    return text
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A strategy as it is named on the command line."""
+
+    make: Callable[..., Strategy]
+    training: str = PLAIN
+    classification: bool = False
+    options: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
+    of_model: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
+
+
+_KINDS = {
+    "ally": _Kind(
+        strategies.ALLY,
+        CONSTRAINED,
+        options={
+            "k": int,
+            "radius": float,
+            "max_score_quantile": float,
+            "allocation": _allocation,
+        },
+    ),
+    "random": _Kind(strategies.RandomSampling),
+    "core_set": _Kind(strategies.CoreSet),
+    "badge": _Kind(strategies.BADGE, classification=True),
+    "entropy": _Kind(strategies.EntropySampling, classification=True),
+    "margin": _Kind(strategies.MarginSampling, classification=True),
+    "bald": _Kind(strategies.BALD, classification=True, of_model={"dropout": float, "passes": int}),
+    "learning_loss": _Kind(strategies.LearningLoss, of_model={"weight": float}),
+    "dal": _Kind(strategies.DAL, options={"mini_queries": int, "ratio": int, "epochs": int}),
+}
+STRATEGIES = tuple(_KINDS)
+_OF_MODEL = {
+    "bald": {"dropout": 0.2, "passes": 10},
+    "learning_loss": {"weight": 1.0},
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is compared: a strategy, its settings, the training of its models.
+
+    Attributes
+    ----------
+    name : str
+        As on the command line: ``ally``, ``ally:k=50:radius=0.1``, ``random:training=constrained``.
+    strategy : str
+        One of `STRATEGIES`.
+    training : {"plain", "constrained"}
+        Mean loss alone, or the Lagrangian with one constraint a sample; "constrained" for ALLY,
+        "plain" for all others unless asked for.
+    options : mapping
+        Arguments of the strategy.
+    of_model : mapping
+        What the strategy asks of the model: dropout and passes (``bald``), weight of the
+        loss-prediction module's loss (``learning_loss``).
+    """
+
+    name: str
+    strategy: str
+    training: str
+    options: Mapping[str, Any]
+    of_model: Mapping[str, Any]
+
+    @property
+    def classification(self) -> bool:
+        """Whether it has a meaning for classification tasks only."""
+        return _KINDS[self.strategy].classification
+
+    def make(self, **more: Any) -> Strategy:
+        """Return the strategy."""
+        return _KINDS[self.strategy].make(**self.options, **more)
+
+
+def parse_arms(text: str) -> tuple[Arm, ...]:
+    """Return the arms of a list, ``NAME[:OPTION=VALUE ...],...``.
+
+    Raises
+    ------
+    ValueError
+        If a name or an option is not known, a value is of the wrong kind, or an arm comes twice.
+
+    Examples
+    --------
+    >>> [arm.strategy for arm in parse_arms("random,ally:k=50:radius=0.1")]
+    ['random', 'ally']
+    """
+    arms = tuple(_parse(part.strip()) for part in text.split(","))
+    names = [arm.name for arm in arms]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"strategies: {name!r} is there twice")
+    return arms
+
+
+def _parse(text: str) -> Arm:
+    name, *pairs = text.split(":")
+    kind = _KINDS.get(name)
+    if kind is None:
+        raise ValueError(f"strategies: got {name!r}, needs some of {', '.join(STRATEGIES)}")
+    known = {"training": _training, **kind.options, **kind.of_model}
+    given: dict[str, Any] = {}
+    for pair in pairs:
+        option, equals, value = pair.partition("=")
+        if option not in known or not equals:
+            raise ValueError(
+                f"strategies: {name} got {pair!r}, takes {', '.join(f'{o}=…' for o in known)}"
+            )
+        try:
+            given[option] = known[option](value)
+        except ValueError:
+            raise ValueError(f"strategies: {name} got {pair!r}: not a value of {option}") from None
+    training = given.pop("training", kind.training)
+    if name == "ally" and training == PLAIN:
+        raise ValueError("strategies: ally needs multipliers, so training=constrained")
+    of_model = {**_OF_MODEL.get(name, {}), **{k: v for k, v in given.items() if k in kind.of_model}}
+    options = {k: v for k, v in given.items() if k in kind.options}
+    arm = Arm(text, name, training, options, of_model)
+    arm.make()  # whose own checks come before any work
+    return arm

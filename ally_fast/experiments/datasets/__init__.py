@@ -1,0 +1,6 @@
+"""The data sets of the paper, and a user's own."""
+
+from ally_fast.experiments.datasets.dataset import Dataset
+from ally_fast.experiments.datasets.registry import DATASETS, load_dataset
+
+__all__ = ["DATASETS", "Dataset", "load_dataset"]

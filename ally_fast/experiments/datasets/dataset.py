@@ -1,0 +1,97 @@
+"""A pool with its targets, and a test set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import checks
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A task to learn, targets known to the experiment and hidden from the strategies.
+
+    Attributes
+    ----------
+    name : str
+    inputs, test_inputs : ndarray, shape (n, ...)
+        Images of bytes (uint8), flat or (n, channels, height, width); or float32 features, (n, d).
+    targets, test_targets : ndarray, shape (n,)
+        Classes, int64; or values, float32.
+    classes : int or None
+        None for regression.
+    source : str
+        Where it came from, how it was split and scaled.
+
+    Raises
+    ------
+    ValueError
+        If lengths or shapes disagree, there is nothing to learn from, a value is not finite, or a
+        target is no class.
+    """
+
+    name: str
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
+    test_inputs: NDArray[Any]
+    test_targets: NDArray[Any]
+    classes: int | None
+    source: str
+
+    def __post_init__(self) -> None:
+        """Check that inputs and targets belong together."""
+        for part in ("", "test_"):
+            inputs, targets = getattr(self, f"{part}inputs"), getattr(self, f"{part}targets")
+            if not len(inputs) or targets.shape != (len(inputs),):
+                raise ValueError(
+                    f"{self.name}: {part}targets: got shape {targets.shape}, needs one a row of "
+                    f"{part}inputs, {inputs.shape}, and at least one row"
+                )
+            for name, values in ((f"{part}inputs", inputs), (f"{part}targets", targets)):
+                if values.dtype.kind == "f" and not np.isfinite(values).all():
+                    row = int(np.argwhere(~np.isfinite(values))[0, 0])
+                    raise ValueError(f"{self.name}: {name}[{row}] holds NaN or infinite values")
+            if self.classes is not None and not 0 <= targets.min() <= targets.max() < self.classes:
+                raise ValueError(
+                    f"{self.name}: {part}targets: got {targets.min()} to {targets.max()}, needs "
+                    f"[0, {self.classes})"
+                )
+        if self.inputs.shape[1:] != self.test_inputs.shape[1:]:
+            raise ValueError(
+                f"{self.name}: test_inputs: got rows of shape {self.test_inputs.shape[1:]}, those "
+                f"of inputs are {self.inputs.shape[1:]}"
+            )
+
+    @property
+    def task(self) -> str:
+        """Return "classification" or "regression"."""
+        return "regression" if self.classes is None else "classification"
+
+    def cloned(self, times: int) -> Dataset:
+        """Return the pool with each row `times` times, copies of row i from ``i * times`` on."""
+        checks.integer(times, "times", 1)
+        return replace(
+            self,
+            name=f"{self.name} x {times}",
+            inputs=np.repeat(self.inputs, times, axis=0),
+            targets=np.repeat(self.targets, times),
+            source=f"{self.source}; each pool row {times} times",
+        )
+
+    def sample(self, rows: int, seed: int) -> Dataset:
+        """Return a random part of the pool, in the order of the pool."""
+        checks.integer(rows, "rows", 1)
+        if rows > len(self.inputs):
+            raise ValueError(f"pool_rows: got {rows}, {self.name} has {len(self.inputs)}")
+        generator = np.random.Generator(np.random.Philox(key=seed))
+        kept = np.sort(generator.choice(len(self.inputs), rows, replace=False))
+        return replace(
+            self,
+            inputs=self.inputs[kept],
+            targets=self.targets[kept],
+            source=f"{self.source}; {rows} random pool rows (seed {seed})",
+        )

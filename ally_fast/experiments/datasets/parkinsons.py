@@ -1,0 +1,72 @@
+"""Parkinsons Telemonitoring: 5,875 voice recordings of 42 people (Tsanas et al. 2009, UCI)."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import checks
+from ally_fast._optional import require
+from ally_fast.experiments.datasets.dataset import Dataset
+from ally_fast.experiments.datasets.places import needed
+from ally_fast.experiments.datasets.scaling import standardized
+
+_UCI_NUMBER = 189
+_SUBJECT, _TARGET = "subject#", "total_UPDRS"
+_NOT_FEATURES = (_SUBJECT, _TARGET, "motor_UPDRS")  # the last is a part of the target
+_TEST_SHARE = 5
+_SPLIT_SEED = 0
+
+
+def load(folder: Path | None, split: str = "subjects") -> Dataset:
+    """Return Parkinsons Telemonitoring: features and target standardised by the pool.
+
+    Parameters
+    ----------
+    folder : path or None
+        Holds ``parkinsons/parkinsons_updrs.data``; fetched from UCI if None.
+    split : {"subjects", "rows"}
+        A fifth is the test set: of the people, of whom the model then knows nothing; or of the
+        recordings, so that each person is on both sides. The same whatever the experiment's seed.
+    """
+    checks.choice(split, "split", ("subjects", "rows"))
+    if folder is not None:
+        columns = _read(needed(folder, "parkinsons", "parkinsons_updrs.data"))
+    else:
+        fetch = require("ucimlrepo", "experiments", "fetching Parkinsons").fetch_ucirepo
+        frame = fetch(id=_UCI_NUMBER).data.original
+        columns = {name: np.asarray(frame[name], np.float64) for name in frame.columns}
+    features = np.stack([v for name, v in columns.items() if name not in _NOT_FEATURES], axis=1)
+    subjects = columns[_SUBJECT]
+    groups = subjects if split == "subjects" else np.arange(len(subjects))
+    distinct = np.unique(groups)
+    order = np.random.Generator(np.random.Philox(key=_SPLIT_SEED)).permutation(len(distinct))
+    test = np.isin(groups, distinct[order[: round(len(distinct) / _TEST_SHARE)]])
+    inputs, test_inputs = standardized(features[~test], features[test])
+    targets, test_targets = standardized(columns[_TARGET][~test], columns[_TARGET][test])
+    return Dataset(
+        "parkinsons",
+        inputs,
+        targets,
+        test_inputs,
+        test_targets,
+        None,
+        f"Parkinsons Telemonitoring, total UPDRS; a fifth of the {split} is the test set",
+    )
+
+
+def _read(path: Path) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of the published table."""
+    with path.open(newline="") as file:
+        names, *lines = list(csv.reader(file))
+    try:
+        values = np.array(lines, np.float64)
+    except ValueError as error:
+        raise ValueError(f"{path}: not a table of numbers ({error})") from None
+    missing = {*_NOT_FEATURES} - {*names}
+    if missing or values.ndim != 2 or values.shape[1] != len(names):
+        raise ValueError(f"{path}: lacks {', '.join(sorted(missing)) or 'rows'}")
+    return dict(zip(names, values.T, strict=True))

@@ -1,0 +1,46 @@
+"""Data sets by name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ally_fast.experiments.datasets import cifar10, mnist, npz, parkinsons, svhn
+from ally_fast.experiments.datasets.dataset import Dataset
+
+_LOADERS = {"mnist": mnist.load, "cifar10": cifar10.load, "svhn": svhn.load}
+DATASETS = (*_LOADERS, "parkinsons")
+
+
+def load_dataset(name: str, folder: str | None = None, *, split: str = "subjects") -> Dataset:
+    """Return a data set.
+
+    Parameters
+    ----------
+    name : str
+        One of `DATASETS`, or the path of an ``.npz`` with the arrays ``inputs``, ``targets``,
+        ``test_inputs``, ``test_targets``.
+    folder : str, optional
+        Of data sets, a subfolder each; the environment's ``ALLY_FAST_DATA`` if None. With neither
+        they are downloaded, by torchvision and ucimlrepo, into the user's cache.
+    split : {"subjects", "rows"}
+        Of Parkinsons; see `ally_fast.experiments.datasets.parkinsons.load`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such data set, or a file holds something else.
+    FileNotFoundError
+        If a file is missing in the folder.
+    """
+    if split != "subjects" and name != "parkinsons":
+        raise ValueError(f"split: got {split!r} for {name}; it is of parkinsons alone")
+    if name.endswith(".npz"):
+        return npz.load(Path(name))
+    given = folder or os.environ.get("ALLY_FAST_DATA")
+    place = None if not given else Path(given)
+    if name == "parkinsons":
+        return parkinsons.load(place, split)
+    if name not in _LOADERS:
+        raise ValueError(f"dataset: got {name!r}, needs one of {', '.join(DATASETS)}, or FILE.npz")
+    return _LOADERS[name](place)

@@ -1,0 +1,24 @@
+"""Features and values brought to mean 0 and deviation 1, by what the pool shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def standardized(
+    pool: NDArray[Any], test: NDArray[Any]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return both in units of the pool's deviation from its mean; what is constant becomes 0."""
+    wide = pool.astype(np.float64)
+    mean, deviation = wide.mean(axis=0), wide.std(axis=0)
+    # Equal values may still have a deviation of rounding size.
+    constant = np.ptp(wide, axis=0) == 0
+    deviation = np.where(constant, 1.0, deviation)
+    first, second = (
+        np.where(constant, 0.0, (part.astype(np.float64) - mean) / deviation).astype(np.float32)
+        for part in (pool, test)
+    )
+    return first, second

@@ -1,0 +1,75 @@
+"""What all arms of an experiment have in common."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ally_fast import checks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """The settings of an experiment; those of the paper by default.
+
+    Attributes
+    ----------
+    dataset : str
+        A name, or the path of an ``.npz``; see `ally_fast.experiments.datasets.load_dataset`.
+    split : str
+        Of Parkinsons: "subjects" or "rows".
+    pool_rows : int, optional
+        A random part of the pool, of so many rows; all of it if None.
+    clones : int
+        Copies of each row of the pool (Appendix D.2).
+    initial, b : int
+        Random rows labeled at the start; rows labeled each round.
+    epsilon : float, optional
+        Bound of the constraints; 0.2 for classification, 0.1 for regression if None.
+    primal_lr, dual_lr, primal_steps, dual_update, batch_size, max_epochs, patience, validation
+        Of `ally_fast.primal_dual.PrimalDualTrainer`.
+    device : str
+        Where models are trained.
+
+    Notes
+    -----
+    Source: ALLY, section 5.1. The paper gives neither the minibatch (64 here) nor the validation
+    split (a tenth of the labeled set here) that its early stopping looks at.
+    """
+
+    dataset: str
+    split: str = "subjects"
+    pool_rows: int | None = None
+    clones: int = 1
+    initial: int = 100
+    b: int = 200
+    epsilon: float | None = None
+    primal_lr: float = 0.005
+    dual_lr: float = 0.05
+    primal_steps: int = 1
+    dual_update: str = "epoch"
+    batch_size: int = 64
+    max_epochs: int = 100
+    patience: int = 6
+    validation: float = 0.1
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without data; the trainer checks its own."""
+        if self.epsilon is not None and checks.number(self.epsilon, "epsilon") < 0:
+            raise ValueError(f"epsilon: got {self.epsilon}, needs at least 0")
+        checks.choice(self.dual_update, "dual_update", ("epoch", "batch"))
+        for name in ("clones", "initial", "b"):
+            checks.integer(getattr(self, name), name, 1)
+        if self.pool_rows is not None:
+            checks.integer(self.pool_rows, "pool_rows", 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings, ready for JSON."""
+        return asdict(self)
+
+    def epsilon_for(self, task: str) -> float:
+        """Return the bound of the constraints."""
+        if self.epsilon is not None:
+            return self.epsilon
+        return 0.2 if task == "classification" else 0.1

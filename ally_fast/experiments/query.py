@@ -1,0 +1,105 @@
+"""From a round's model to a batch: each strategy gets the pieces it needs, and no others."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.experiments.arm import Arm
+from ally_fast.experiments.learner import Learner
+from ally_fast.primal_dual import DualHead, DualHeadWarning, rank_correlation
+from ally_fast.strategies import Context
+
+
+@dataclass(frozen=True)
+class Query:
+    """A batch, what it took, and what the dual head was worth.
+
+    Attributes
+    ----------
+    batch : ndarray of int64
+        Pool rows.
+    pool_seconds, query_seconds : float
+        To run the model over the pool; to choose, the dual head included.
+    head_rank_correlation, head_error_share, pool_rank_correlation : float or None
+        See `RoundRow`.
+    """
+
+    batch: NDArray[np.int64]
+    pool_seconds: float
+    query_seconds: float
+    head_rank_correlation: float | None = None
+    head_error_share: float | None = None
+    pool_rank_correlation: float | None = None
+
+
+def choose(arm: Arm, learner: Learner, b: int, seed: int) -> Query:
+    """Choose `b` rows of the pool that are not labeled."""
+    began = time.perf_counter()
+    outputs, pieces = _pieces(arm, learner, seed)
+    pool_seconds = time.perf_counter() - began
+    began = time.perf_counter()
+    head = None
+    if arm.strategy == "ally":
+        head = _fitted_head(learner, pieces["embeddings"], seed)
+        pieces["dual_scores"] = head.score(pieces["embeddings"])
+    context = Context(exclude=learner.labeled, seed=seed, device="cpu", **pieces)
+    batch = arm.make().query(context, b)
+    query = Query(batch, pool_seconds, time.perf_counter() - began)
+    if head is None or outputs is None:
+        return query
+    unlabeled = np.ones(len(outputs), np.bool_)
+    unlabeled[learner.labeled] = False
+    losses = learner.losses(outputs, learner.dataset.targets)
+    report = head.fit_report
+    return Query(
+        batch,
+        query.pool_seconds,
+        query.query_seconds,
+        report.rank_correlation,
+        report.error / report.error_of_mean if report.error_of_mean > 0 else None,
+        rank_correlation(pieces["dual_scores"][unlabeled], losses[unlabeled]),
+    )
+
+
+def _fitted_head(learner: Learner, embeddings: NDArray[np.float32], seed: int) -> DualHead:
+    """Return a dual head that knows the rows which have a multiplier."""
+    trained = learner.trained
+    with warnings.catch_warnings():
+        # That a head says little is told by its numbers, in the row.
+        warnings.simplefilter("ignore", DualHeadWarning)
+        return DualHead(seed=seed, device=trained.device).fit(
+            embeddings[learner.labeled[trained.positions]], trained.multipliers
+        )
+
+
+def _pieces(
+    arm: Arm, learner: Learner, seed: int
+) -> tuple[NDArray[np.float32] | None, dict[str, Any]]:
+    """Return the model's outputs on the pool, and what the strategy needs of it."""
+    dataset, strategy = learner.dataset, arm.strategy
+    if strategy == "random":
+        return None, {"n": len(dataset.inputs)}
+    if strategy == "bald":
+        passes = [
+            learner.probabilities(learner.predict(dataset.inputs, dropout_seed=seed + t)[0])
+            for t in range(arm.of_model["passes"])
+        ]
+        return None, {"mc_probabilities": np.stack(passes)}
+    outputs, embeddings = learner.predict(dataset.inputs)
+    if strategy == "learning_loss":
+        return outputs, {"n": len(outputs), "predicted_losses": outputs[:, -1]}
+    probabilities = {"probabilities": learner.probabilities(outputs)} if arm.classification else {}
+    if strategy in ("entropy", "margin"):
+        return outputs, probabilities
+    if strategy == "badge":
+        return outputs, {"embeddings": embeddings, **probabilities}
+    return outputs, {
+        "embeddings": embeddings,
+        "labeled_embeddings": embeddings[learner.labeled],
+    }

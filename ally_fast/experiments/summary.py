@@ -1,0 +1,80 @@
+"""An experiment as a table: metric, differences from random sampling, seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ally_fast.experiments.comparison import Difference, curves, difference
+from ally_fast.experiments.round_rows import RoundRow
+
+
+def table(rows: Sequence[RoundRow], reference: str = "random") -> list[list[str]]:
+    """Return a table, its head first: a line an arm, in the order of the rows.
+
+    Differences are those of the mean over all rounds past the first, paired by seed, with a 95 %
+    interval. Seconds are medians over rounds: to train, to run the model over the pool, to choose.
+    """
+    found = curves(rows)
+    base = next((curve for curve in found if curve.arm == reference), None)
+    percent = bool(rows) and rows[0].accuracy is not None
+    name = "accuracy" if percent else "squared error"
+    head = [
+        "arm",
+        "seeds",
+        "labels",
+        f"{name}, last round",
+        "mean over rounds",
+        f"less {reference}'s (95 %)",
+        "train s",
+        "pool s",
+        "query s",
+    ]
+    lines = [head]
+    for curve in found:
+        mine = [row for row in rows if row.arm == curve.arm]
+        against = "" if base is None or base is curve else signed(difference(curve, base), percent)
+        lines.append(
+            [
+                curve.arm,
+                str(len(curve.seeds)),
+                str(curve.labeled[-1]),
+                f"{_value(curve.values[:, -1].mean(), percent)} ± "
+                f"{_value(curve.values[:, -1].std(), percent)}",
+                _value(curve.area.mean(), percent),
+                against,
+                *(
+                    _seconds([getattr(row, f"{stage}_seconds") for row in mine])
+                    for stage in ("train", "pool", "query")
+                ),
+            ]
+        )
+    return lines
+
+
+def signed(gap: Difference, percent: bool) -> str:
+    """Return a difference with its interval; in percentage points where it is of accuracies."""
+    scale, digits = (100.0, 2) if percent else (1.0, 3)
+    mean, low, high = (scale * x for x in (gap.mean, gap.low, gap.high))
+    if np.isnan(low):
+        return f"{mean:+.{digits}f}"
+    return f"{mean:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+
+
+def text(lines: Sequence[Sequence[str]]) -> str:
+    """Return a table for the terminal."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _value(value: float, percent: bool) -> str:
+    return f"{100 * value:.2f} %" if percent else f"{value:.3f}"
+
+
+def _seconds(values: Sequence[float | None]) -> str:
+    given = [value for value in values if value is not None]
+    return f"{np.median(given):.3g}" if given else "-"

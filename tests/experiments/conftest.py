@@ -1,0 +1,48 @@
+"""A small problem of each task, as a user's file, and one thread."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """Run torch and the core on one thread: these tests compute little."""
+    monkeypatch.setenv("ALLY_FAST_THREADS", "1")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def problem(task, n=260, test=80, d=6, seed=0):
+    """Return arrays of an ``.npz``: three clouds that overlap a little, or a smooth function."""
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(n + test, d)).astype(np.float32)
+    classes = rng.integers(3, size=n + test)
+    inputs[:, :3] += 1.5 * np.eye(3, dtype=np.float32)[classes]
+    values = (np.sin(inputs[:, 0]) + inputs[:, 1]).astype(np.float32)
+    targets = classes if task == "classification" else values
+    return {
+        "inputs": inputs[:n],
+        "targets": targets[:n],
+        "test_inputs": inputs[n:],
+        "test_targets": targets[n:],
+    }
+
+
+@pytest.fixture
+def classes_npz(tmp_path):
+    """Return the path of a classification problem."""
+    path = tmp_path / "clouds.npz"
+    np.savez(path, **problem("classification"))
+    return str(path)
+
+
+@pytest.fixture
+def values_npz(tmp_path):
+    """Return the path of a regression problem."""
+    path = tmp_path / "waves.npz"
+    np.savez(path, **problem("regression"))
+    return str(path)
