@@ -122,6 +122,11 @@ class DualHead:
         self._fit: DualHeadFit | None = None
 
     @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._device
+
+    @property
     def fit_report(self) -> DualHeadFit:
         """How well it fits."""
         self._check_fitted()

@@ -2,6 +2,7 @@
 
 from ally_fast.report.batch_figure import FIGURE_EXTENSIONS, draw_batch, save_figure
 from ally_fast.report.batch_table import BATCH_EXTENSIONS, batch_columns, write_batch
+from ally_fast.report.generation_figure import draw_generation
 from ally_fast.report.summary import summarize, summary_text
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "FIGURE_EXTENSIONS",
     "batch_columns",
     "draw_batch",
+    "draw_generation",
     "save_figure",
     "summarize",
     "summary_text",

@@ -1,0 +1,58 @@
+"""A picture of samples on their way up: a column a sample, rows in the order of the steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast._optional import require
+
+_INK, _GREY = "#22262e", "#6b7280"
+
+
+def draw_generation(
+    frames: NDArray[Any],
+    multipliers: NDArray[Any],
+    *,
+    shape: tuple[int, int],
+    shown: int = 5,
+    title: str = "",
+) -> Any:
+    """Draw some of the frames as grey images, with the predicted multiplier under each.
+
+    Parameters
+    ----------
+    frames : array, shape (steps + 1, m, ...)
+        Of `ally_fast.generate.Generation`; each of height x width numbers, white at the largest of
+        all.
+    multipliers : array, shape (steps + 1, m)
+    shape : (height, width)
+    shown : int
+        Frames drawn, the first and the last among them, evenly spaced.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    steps, m = multipliers.shape
+    places = np.unique(np.linspace(0, steps - 1, shown).round().astype(int))
+    figure = require("matplotlib.figure", "report").Figure(
+        figsize=(0.95 * m + 0.8, 1.12 * len(places) + 0.5), layout="constrained"
+    )
+    panels = figure.subplots(len(places), m, squeeze=False)
+    low, high = float(np.min(frames)), float(np.max(frames))
+    for row, place in enumerate(places):
+        for column in range(m):
+            axes = panels[row, column]
+            image = frames[place, column].reshape(shape)
+            axes.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+            axes.set_xlabel(f"{multipliers[place, column]:.3f}", fontsize=8, color=_INK, labelpad=2)
+        name = "initial" if place == 0 else f"step {place}"
+        panels[row, 0].set_ylabel(name, fontsize=8, color=_GREY)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10, color=_INK)
+    return figure
