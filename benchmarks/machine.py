@@ -19,6 +19,7 @@ PACKAGES = (
     "scikit-activeml",
     "scipy",
     "threadpoolctl",
+    "torch",
 )
 FLAGS = re.compile(r"^(avx\w*|amx\w*|fma|f16c)$")
 

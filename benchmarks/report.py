@@ -86,6 +86,8 @@ def block(name: str, devices: list[list[Row]]) -> str:
     parts = []
     for device in devices:
         drawn = draw(device)
+        if not drawn:
+            continue  # nothing of the kind was measured there
         if len(devices) > 1 and not name.endswith("machine"):
             drawn = f"On {device[0].hardware['gpu' if gpu else 'cpu']}:\n\n{drawn}"
         parts.append(drawn)

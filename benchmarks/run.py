@@ -16,13 +16,18 @@ from datetime import datetime, timezone
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks import bench_assign, bench_ops, bench_select, machine, report
+from benchmarks import bench_assign, bench_dual_ascent, bench_ops, bench_select, machine, report
 from benchmarks import rows as rows_module
 from benchmarks.job import Job
 from benchmarks.others import wait_for_quiet
 from benchmarks.rows import QUIET_CORES, Row
 
-BENCHES = {"select": bench_select, "assign": bench_assign, "ops": bench_ops}
+BENCHES = {
+    "select": bench_select,
+    "assign": bench_assign,
+    "ops": bench_ops,
+    "dual_ascent": bench_dual_ascent,
+}
 
 
 def parser() -> argparse.ArgumentParser:

@@ -198,18 +198,20 @@ def assign_table(rows: list[Row]) -> str:
 
 
 def ops_table(rows: list[Row]) -> str:
-    """Draw the other native operations beside NumPy or scikit-learn."""
+    """Draw the other native operations beside what others offer for the same job."""
     body = []
     for row in select(rows, bench="ops", engine="ally_fast"):
         if not row.ok:
             continue
         others = [
-            r for r in select(rows, bench="ops", setting=row.setting) if r.ok and r is not row
+            r
+            for r in select(rows, bench="ops", setting=row.setting)
+            if r.ok and r.shape == row.shape and r is not row
         ]
         for peer in others or [None]:
             body.append(
                 [
-                    f"`{row.setting}`",
+                    f"`{row.setting}`, {labels.count(row.n)} {labels.TIMES} {row.d}",
                     seconds(row.seconds_median),
                     peer.engine if peer else NOTHING,
                     seconds(peer.seconds_median) if peer else NOTHING,
@@ -217,6 +219,56 @@ def ops_table(rows: list[Row]) -> str:
                 ]
             )
     return table(["operation", "seconds", "peer", "its seconds", "ratio"], body)
+
+
+def dual_ascent_table(rows: list[Row]) -> str:
+    """Draw the primal-dual step: ours, eager torch and `torch.compile`, with their errors."""
+    body = []
+    for ours in select(rows, bench="dual_ascent", engine="ally_fast"):
+        if not ours.ok:
+            continue
+        others = [
+            one(rows, bench="dual_ascent", engine=engine, setting=ours.setting, n=ours.n, d=ours.d,
+                dtype=ours.dtype)
+            for engine in ("torch_eager", "torch_compile")
+        ]  # fmt: skip
+        size = 2 if ours.dtype == "bfloat16" else 4
+        errors = [
+            f"{row.extra['loss_error']:.0e}, {row.extra['gradient_error']:.0e}" if row else NOTHING
+            for row in (ours, others[0])
+        ]
+        body.append(
+            [
+                f"{ours.setting.replace('_', ' ')}, {labels.count(ours.n)} {labels.TIMES} {ours.d}",
+                ours.dtype,
+                milliseconds(ours.seconds_median),
+                *(
+                    f"{milliseconds(row.seconds_median)} · "
+                    f"{times(row.seconds_median / ours.seconds_median)}"
+                    if row
+                    else NOTHING
+                    for row in others
+                ),
+                f"{2e-9 * size * ours.n * ours.d / ours.seconds_median:.1f}",
+                *errors,
+            ]
+        )
+    head = [
+        "work",
+        "outputs",
+        "ally_fast, ms",
+        "eager torch",
+        "`torch.compile`",
+        "GB/s",
+        "errors: loss, gradient",
+        "eager torch's",
+    ]
+    return table(head, body, left=2) if body else ""
+
+
+def milliseconds(value: float) -> str:
+    """Write seconds as milliseconds with three digits."""
+    return f"{1e3 * value:.0f}" if value >= 0.1 else f"{1e3 * value:.3g}"
 
 
 TABLES = {
@@ -227,4 +279,5 @@ TABLES = {
     "stages": stages_table,
     "assign": assign_table,
     "ops": ops_table,
+    "dual_ascent": dual_ascent_table,
 }

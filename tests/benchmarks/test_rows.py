@@ -99,9 +99,54 @@ def test_a_marker_nobody_draws_is_an_error(device):
         report.replaced(text, [device])
 
 
-@pytest.mark.parametrize("name", sorted(tables.TABLES))
+@pytest.mark.parametrize("name", sorted(set(tables.TABLES) - {"dual_ascent"}))
 def test_every_table_is_drawn_from_few_rows(device, name):
     assert tables.TABLES[name](device)
+
+
+def steps(engine, seconds, dtype="float32"):
+    made = Row("dual_ascent", engine, "cross_entropy", "outputs", 1024, 10, 0, 0, dtype)
+    errors = {"loss_error": 2e-7, "gradient_error": 3e-6}
+    return dataclasses.replace(
+        made, seconds=[seconds], extra=errors, hardware={**HARDWARE, "memory_bytes": 2**34}
+    )
+
+
+def test_the_table_of_dual_ascent():
+    measured = [
+        steps("ally_fast", 1e-4),
+        steps("torch_eager", 3e-4),
+        steps("ally_fast", 1e-4, "bfloat16"),
+    ]
+    lines = tables.dual_ascent_table(measured).splitlines()
+    assert len(lines) == 4
+    # 2 * 4 * 1024 * 10 bytes in 0.1 ms
+    assert lines[2] == (
+        "| cross entropy, 1.02 k \N{MULTIPLICATION SIGN} 10 | float32 | 0.1 | "
+        "0.3 · 3.0\N{MULTIPLICATION SIGN} | \N{EN DASH} | 0.8 | 2e-07, 3e-06 | 2e-07, 3e-06 |"
+    )
+    assert "| 0.4 |" in lines[3]
+
+
+def test_a_machine_without_rows_of_a_kind_has_no_table(device):
+    other = [dataclasses.replace(steps("ally_fast", 1e-4), hardware={**HARDWARE, "cpu": "Other"})]
+    drawn = report.block("dual_ascent", [device, other])
+    assert drawn.startswith("On Other:\n\n| work")
+    assert report.block("dual_ascent", [device]) == ""
+
+
+def test_a_step_is_measured_against_eager_torch():
+    pytest.importorskip("torch")
+    from benchmarks import bench_dual_ascent
+
+    for loss, c in (("cross_entropy", 10), ("squared_error", 1)):
+        spec = {"loss": loss, "m": 64, "c": c, "dtype": "float32", "threads": 1, "isa": "some"}
+        found = bench_dual_ascent.measure({**spec, "engines": ["ally_fast", "torch_eager"]})
+        assert [result["engine"] for result in found] == ["ally_fast", "torch_eager"]
+        for result in found:
+            assert min(result["seconds"]) > 0
+            assert result["extra"]["loss_error"] < 1e-6
+            assert result["extra"]["gradient_error"] < 1e-5
 
 
 @pytest.mark.parametrize(
