@@ -152,9 +152,11 @@ def _write_header(plan: Plan, command: str, source: str) -> None:
     from ally_fast.experiments.stamp import stamp
 
     path = plan.output / _HEADER
-    mine = plan.protocol.to_dict()
+    mine, commands = plan.protocol.to_dict(), [command]
     if path.is_file():
-        there = json.loads(path.read_text())["protocol"]
+        header = json.loads(path.read_text())
+        there = header["protocol"]
+        commands = list(dict.fromkeys([*header["commands"], command]))
         for name, value in mine.items():
             if there.get(name) != value:
                 raise ValueError(
@@ -162,7 +164,7 @@ def _write_header(plan: Plan, command: str, source: str) -> None:
                     f"this one has {value!r}; needs another folder"
                 )
     header = {
-        "command": command,
+        "commands": commands,
         "protocol": mine,
         "data": source,
         **stamp(),

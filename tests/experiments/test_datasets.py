@@ -30,6 +30,11 @@ def file_in(tmp_path, *parts):
     return path
 
 
+def damaged(content, start):
+    """Return a compressed file whose stream is broken from byte `start` on."""
+    return content[:start] + b"\xff" * 40 + content[start + 40 :]
+
+
 # MNIST
 
 
@@ -61,6 +66,7 @@ def test_mnist(tmp_path, monkeypatch):
     [
         (b"not gzip", r"train-labels.*: not a whole gzip file"),
         (gzip.compress(idx(DIGITS[0]))[:-9], r"not a whole gzip file"),
+        (damaged(gzip.compress(idx(IMAGES[0])), 40), r"train-labels.*: not a whole gzip file"),
         (gzip.compress(idx(DIGITS)), r"not an idx file of bytes in 1 dimensions"),
         (gzip.compress(b"\0\0"), r"not an idx file"),
         (gzip.compress(idx(DIGITS[0])[:-1]), r"4 bytes for the shape \(5,\): not whole"),
@@ -88,19 +94,62 @@ def differences(images):
     return (above % 256).astype(np.uint8)
 
 
-def test_cifar10(tmp_path):
+def write_cifar10(tmp_path):
     for part, key, images, targets in zip(
         ("train_a", "test"), ("train", "test"), IMAGES, DIGITS, strict=True
     ):
-        np.savez(
+        np.savez_compressed(
             file_in(tmp_path, "cifar10", f"cifar10_{part}.npz"),
             **{f"{key}_delta": differences(images), f"{key}_y": targets.astype(np.uint8)},
         )
+
+
+def test_cifar10(tmp_path):
+    write_cifar10(tmp_path)
     data = load_dataset("cifar10", str(tmp_path))
     assert np.array_equal(data.inputs, IMAGES[0].transpose(0, 3, 1, 2))
     assert np.array_equal(data.test_inputs, IMAGES[1].transpose(0, 3, 1, 2))
     assert data.targets.tolist() == DIGITS[0].tolist()
     assert "the first 5 training images" in data.source
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"train_y": DIGITS[0]}, r"cifar10_train_a.npz: lacks train_delta; needs train_delta, tr"),
+        (
+            {"train_delta": IMAGES[0], "train_y": DIGITS[0]},
+            r"train_a.npz: train_delta: got uint8 of shape \(5, 32, 32, 3\), needs uint8, \(3, n",
+        ),
+        (
+            {"train_delta": differences(IMAGES[0]) * 1.0, "train_y": DIGITS[0]},
+            r"train_a.npz: train_delta: got float64 of shape",
+        ),
+        (
+            {"train_delta": differences(IMAGES[0]), "train_y": DIGITS[0, :4]},
+            r"cifar10: targets: got shape \(4,\), needs one a row",
+        ),
+        (
+            {"train_delta": differences(IMAGES[0]), "train_y": DIGITS[0] + 1},
+            r"cifar10: targets: got 1 to 10, needs \[0, 10\)",
+        ),
+    ],
+)
+def test_broken_cifar10(content, message, tmp_path):
+    write_cifar10(tmp_path)
+    np.savez(tmp_path / "cifar10" / "cifar10_train_a.npz", **content)
+    with pytest.raises(ValueError, match=message):
+        load_dataset("cifar10", str(tmp_path))
+
+
+def test_cifar10_that_is_not_whole(tmp_path):
+    write_cifar10(tmp_path)
+    path = tmp_path / "cifar10" / "cifar10_test.npz"
+    content = path.read_bytes()
+    for broken in (content[:-30], damaged(content, 90), b""):
+        path.write_bytes(broken)
+        with pytest.raises(ValueError, match=r"cifar10_test.npz: "):
+            load_dataset("cifar10", str(tmp_path))
 
 
 def test_differences_by_hand():
@@ -119,7 +168,9 @@ def test_differences_by_hand():
 
 def write_svhn(tmp_path, part, **content):
     savemat = pytest.importorskip("scipy.io").savemat
-    savemat(file_in(tmp_path, "svhn", f"{part}_32x32.mat"), content)
+    path = file_in(tmp_path, "svhn", f"{part}_32x32.mat")
+    savemat(path, content, do_compression=True)
+    return path
 
 
 def test_svhn(tmp_path):
@@ -140,8 +191,23 @@ def test_broken_svhn(tmp_path):
     write_svhn(tmp_path, "train", other=DIGITS)
     with pytest.raises(ValueError, match=r"not a .mat file with X and y"):
         load_dataset("svhn", str(tmp_path))
-    file_in(tmp_path, "svhn", "train_32x32.mat").write_bytes(b"nothing of the kind" * 20)
-    with pytest.raises(ValueError, match=r"not a .mat file with X and y"):
+
+
+def test_svhn_that_is_not_whole(tmp_path):
+    path = write_svhn(tmp_path, "train", X=IMAGES[0].transpose(1, 2, 3, 0), y=DIGITS[0] + 1)
+    content = path.read_bytes()
+    cuts = [content[:length] for length in (0, 60, 130, len(content) - 40)]
+    for broken in (*cuts, damaged(content, 150), b"nothing of the kind" * 20):
+        path.write_bytes(broken)
+        with pytest.raises(ValueError, match=r"train_32x32.mat: not a .mat file with X and y"):
+            load_dataset("svhn", str(tmp_path))
+
+
+@pytest.mark.parametrize("digit", [0, 11, 13, -1, 2.5, np.nan])
+def test_svhn_digits_are_from_1_to_10(digit, tmp_path):
+    images = IMAGES[0].transpose(1, 2, 3, 0)
+    write_svhn(tmp_path, "train", X=images, y=np.array([[1, 10, digit, 3, 9]]).T)
+    with pytest.raises(ValueError, match=rf"train_32x32.mat: y: got {digit}.*, needs integers"):
         load_dataset("svhn", str(tmp_path))
 
 
@@ -155,6 +221,12 @@ def recordings(people=42, each=3):
     values = np.random.default_rng(1).normal(50, 9, size=(len(subjects), len(NAMES)))
     values[:, 0] = subjects
     values[:, 2] = 1.0  # a constant feature
+    return values
+
+
+def with_value(value):
+    values = recordings()
+    values[70, 1] = value
     return values
 
 
@@ -195,16 +267,31 @@ def test_parkinsons(split, tmp_path):
 @pytest.mark.parametrize(
     ("values", "names", "message"),
     [
+        (np.zeros((0, 0)), [], r"updrs.data: lacks motor_UPDRS, subject#, total_UPDRS"),
         (recordings()[:, 1:], NAMES[1:], r"lacks subject#"),
         (recordings(0), NAMES, r"lacks rows"),
         (np.array([["x"] * 7]), NAMES, r"not a table of numbers"),
-        (recordings() * np.nan, NAMES, r"parkinsons: inputs\[0\] holds NaN"),
+        (with_value(np.nan), NAMES, r"parkinsons: age\[70\] holds NaN"),
+        (with_value(-np.inf), NAMES, r"parkinsons: age\[70\] holds NaN or inf"),
     ],
 )
 def test_broken_parkinsons(values, names, message, tmp_path):
     write_parkinsons(tmp_path, values, names)
-    with np.errstate(invalid="ignore"), pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message):
         load_dataset("parkinsons", str(tmp_path))
+
+
+def test_parkinsons_as_text(tmp_path):
+    write_parkinsons(tmp_path, recordings())
+    whole = load_dataset("parkinsons", str(tmp_path))
+    path = tmp_path / "parkinsons" / "parkinsons_updrs.data"
+    content = path.read_bytes()
+    path.write_bytes(content + b"\n")
+    assert np.array_equal(load_dataset("parkinsons", str(tmp_path)).inputs, whole.inputs)
+    for broken in (b"\xff\xfe\x81", content[: content.rindex(b",")]):
+        path.write_bytes(broken)
+        with pytest.raises(ValueError, match=r"updrs.data: not a table of numbers"):
+            load_dataset("parkinsons", str(tmp_path))
 
 
 def test_an_unknown_split(tmp_path):
@@ -253,11 +340,16 @@ def test_npz_images_are_kept(tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"targets": np.array([0])}, r"mine: targets: got shape \(1,\), needs one a row"),
-        ({"targets": np.array([0, -1])}, r"mine: targets: got -1 to 0, needs \[0, 2\)"),
+        ({"targets": np.array([0])}, r"mine.npz: mine: targets: got shape \(1,\), needs one a row"),
+        ({"targets": np.array([0, -1])}, r"mine.npz: mine: targets: got -1 to 0, needs \[0, 2\)"),
         ({"targets": np.array([0.5, 1.5])}, r"got float64 and int64, needs integers"),
         ({"inputs": np.array([1.0, 2.0])}, r"inputs: got float64 of shape \(2,\), needs numbers"),
-        ({"inputs": np.array([[np.nan, 1], [2, 3]])}, r"mine: inputs\[0\] holds NaN"),
+        ({"inputs": np.array([[0, 1], [2, np.nan]])}, r"mine.npz: inputs\[1\] holds NaN"),
+        ({"inputs": np.array([[0, 1], [np.inf, 3]])}, r"mine.npz: inputs\[1\] holds NaN or inf"),
+        ({"test_inputs": np.array([[np.nan, 1]])}, r"mine.npz: test_inputs\[0\] holds NaN"),
+        ({"targets": np.array([0.5, np.inf])}, r"mine.npz: targets\[1\] holds NaN or infinite"),
+        ({"targets": np.array(3)}, r"mine.npz: targets: got shape \(\), needs \(n,\)"),
+        ({"test_targets": np.ones((1, 1))}, r"mine.npz: test_targets: got shape \(1, 1\), needs"),
         ({"inputs": np.array([["a", "b"]] * 2)}, r"inputs: got <U1 of shape"),
         ({"test_inputs": np.ones((1, 3))}, r"test_inputs: got rows of shape \(3,\)"),
         ({"inputs": np.array([[{}, 1]] * 2)}, r"mine.npz: "),
@@ -273,9 +365,22 @@ def test_an_npz_that_lacks_an_array(tmp_path):
     np.savez(tmp_path / "mine.npz", inputs=np.ones((2, 2)), targets=np.ones(2))
     with pytest.raises(ValueError, match=r"lacks test_inputs, test_targets; needs inputs"):
         load_dataset(str(tmp_path / "mine.npz"))
-    (tmp_path / "mine.npz").write_bytes(b"no zip")
-    with pytest.raises(ValueError, match=r"mine.npz: "):
-        load_dataset(str(tmp_path / "mine.npz"))
+
+
+def test_an_npz_that_is_not_whole(tmp_path):
+    path = tmp_path / "mine.npz"
+    with pytest.raises(FileNotFoundError, match=r"no such file: .*mine.npz"):
+        load_dataset(str(path))
+    np.savez_compressed(path, **arrays(inputs=np.random.default_rng(0).random((2, 50))))
+    content = path.read_bytes()
+    for broken in (b"no zip", b"", content[:-30], damaged(content, 60)):
+        path.write_bytes(broken)
+        with pytest.raises(ValueError, match=r"mine.npz: "):
+            load_dataset(str(path))
+    with path.open("wb") as file:
+        np.save(file, np.ones(3))
+    with pytest.raises(ValueError, match=r"mine.npz: a single array, not an .npz"):
+        load_dataset(str(path))
 
 
 # Where they come from
@@ -299,7 +404,7 @@ def published(kind):
         found = types.SimpleNamespace(root=root)
         if kind == "MNIST":
             torch = pytest.importorskip("torch")
-            found.data = torch.from_numpy(images[..., 0])
+            found.data = torch.from_numpy(images[..., 0].copy())
             found.targets = torch.from_numpy(digits)
         elif kind == "CIFAR10":
             found.data, found.targets = images, digits.tolist()
@@ -322,6 +427,7 @@ def test_download_by_torchvision(name, monkeypatch):
         IMAGES[0, ..., 0].reshape(5, -1) if name == "mnist" else IMAGES[0].transpose(0, 3, 1, 2)
     )
     assert np.array_equal(data.inputs, images)
+    assert data.inputs.flags.c_contiguous
     assert data.targets.tolist() == DIGITS[0].tolist()
     assert data.test_targets.tolist() == DIGITS[1].tolist()
     assert data.source.endswith("by torchvision")
@@ -361,6 +467,12 @@ def test_without_the_loaders(monkeypatch):
 def made(n=6):
     inputs = np.arange(2 * n, dtype=np.float32).reshape(n, 2)
     return Dataset("made", inputs, np.arange(n) % 3, inputs[:1], np.array([0]), 3, "made")
+
+
+def test_classes_are_integers():
+    inputs = np.ones((2, 2), np.float32)
+    with pytest.raises(ValueError, match=r"^made: test_targets: got float64, classes are integers"):
+        Dataset("made", inputs, np.array([0, 1]), inputs, np.array([0.0, 0.5]), 2, "made")
 
 
 def test_clones():
@@ -408,16 +520,40 @@ def test_the_real_cifar10(data_dir):
     assert data.inputs.shape == (25_000, 3, 32, 32)
     assert np.bincount(data.test_targets).tolist() == [1000] * 10
     assert data.targets[:5].tolist() == [6, 9, 9, 4, 1]
+    assert np.unique(data.targets).tolist() == list(range(10))
+    assert "the first 25000 training images" in data.source
     # Means by channel of the test images, as commonly given.
     assert (data.test_inputs / 255).mean((0, 2, 3)) == pytest.approx(
         [0.4942, 0.4851, 0.4504], abs=1e-3
     )
 
 
-def test_the_real_parkinsons(data_dir):
-    data = load_dataset("parkinsons", str(data_dir))
-    assert len(data.inputs) + len(data.test_inputs) == 5875
-    assert data.inputs.shape[1] == 19
-    assert data.targets.std() == pytest.approx(1, abs=1e-5)
-    rows = load_dataset("parkinsons", str(data_dir), split="rows")
-    assert len(rows.test_inputs) == 1175
+@pytest.mark.parametrize(("split", "test_rows"), [("subjects", None), ("rows", 1175)])
+def test_the_real_parkinsons(split, test_rows, data_dir):
+    path = data_dir / "parkinsons" / "parkinsons_updrs.data"
+    if not path.is_file():
+        pytest.skip(f"needs real data: {path} is absent")
+    data = load_dataset("parkinsons", str(data_dir), split=split)
+    table = np.loadtxt(path, delimiter=",", skiprows=1)
+    subjects, values = table[:, 0], table[:, 5]
+    features = np.delete(table, [0, 4, 5], axis=1)
+    # The rows of the test set: scaled alike from least to most, each is nearest to itself.
+    both = np.concatenate([data.inputs, data.test_inputs]).astype(np.float64)
+    raw, seen = ((x - x.min(0)) / np.ptp(x, axis=0) for x in (features, both))
+    seen = seen[len(data.inputs) :]
+    distances = (raw**2).sum(1) - 2 * seen @ raw.T
+    test = np.zeros(len(table), bool)
+    test[distances.argmin(1)] = True
+    assert test.sum() == len(data.test_inputs) == 5875 - len(data.inputs)
+    assert test_rows in (None, test.sum())
+    for got, got_test, column in (
+        (data.inputs, data.test_inputs, features),
+        (data.targets, data.test_targets, values),
+    ):
+        mean, deviation = column[~test].mean(0), column[~test].std(0)
+        # One rounding to float32.
+        assert np.allclose(got, (column[~test] - mean) / deviation, rtol=1e-7, atol=1e-12)
+        assert np.allclose(got_test, (column[test] - mean) / deviation, rtol=1e-7, atol=1e-12)
+    shared = set(subjects[test]) & set(subjects[~test])
+    assert len(set(subjects[test])) == (8 if split == "subjects" else 42)
+    assert len(shared) == (0 if split == "subjects" else 42)

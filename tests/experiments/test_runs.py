@@ -40,6 +40,7 @@ def test_rows_table_and_picture(classes_npz, tmp_path, capsys):
     last = [row["accuracy"] for row in rows if row["arm"] == "ally:k=3" and row["round"] == 2]
     assert f"{100 * sum(last) / 2:.2f} %" in table
     header = json.loads((output / "experiment.json").read_text())
+    assert len(header["commands"]) == 1
     assert header["protocol"]["b"] == 15
     assert header["protocol"]["epsilon"] is None
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast._optional import require
+from ally_fast.experiments.datasets.archive import read_arrays
 from ally_fast.experiments.datasets.dataset import Dataset
 from ally_fast.experiments.datasets.places import cache, needed
 
@@ -19,10 +20,8 @@ def load(folder: Path | None) -> Dataset:
     The files of a folder hold the first 25,000 training images, coded as differences.
     """
     if folder is not None:
-        with np.load(needed(folder, "cifar10", "cifar10_train_a.npz")) as archive:
-            train, targets = undo_differences(archive["train_delta"]), archive["train_y"]
-        with np.load(needed(folder, "cifar10", "cifar10_test.npz")) as archive:
-            test, test_targets = undo_differences(archive["test_delta"]), archive["test_y"]
+        train, targets = _read(needed(folder, "cifar10", "cifar10_train_a.npz"), "train")
+        test, test_targets = _read(needed(folder, "cifar10", "cifar10_test.npz"), "test")
         source = f"CIFAR-10, the first {len(train)} training images"
     else:
         cifar = require("torchvision.datasets", "experiments", "downloading CIFAR-10").CIFAR10
@@ -33,6 +32,18 @@ def load(folder: Path | None) -> Dataset:
     return Dataset(
         "cifar10", train, targets.astype(np.int64), test, test_targets.astype(np.int64), 10, source
     )
+
+
+def _read(path: Path, part: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return images and classes of a file."""
+    coded, targets = read_arrays(path, (f"{part}_delta", f"{part}_y"))
+    rows = (*coded.shape[:1], *coded.shape[2:])
+    if coded.dtype != np.uint8 or rows != (3, 32, 32):
+        raise ValueError(
+            f"{path}: {part}_delta: got {coded.dtype} of shape {coded.shape}, needs uint8, "
+            "(3, n, 32, 32)"
+        )
+    return undo_differences(coded), targets
 
 
 def undo_differences(coded: NDArray[np.uint8]) -> NDArray[Any]:

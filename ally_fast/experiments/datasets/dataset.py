@@ -11,6 +11,13 @@ from numpy.typing import NDArray
 from ally_fast import checks
 
 
+def check_finite(values: NDArray[Any], name: str) -> None:
+    """Raise ValueError, naming the first row, if a value is NaN or infinite."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        row = int(np.argwhere(~np.isfinite(values))[0, 0])
+        raise ValueError(f"{name}[{row}] holds NaN or infinite values")
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A task to learn, targets known to the experiment and hidden from the strategies.
@@ -51,11 +58,15 @@ class Dataset:
                     f"{self.name}: {part}targets: got shape {targets.shape}, needs one a row of "
                     f"{part}inputs, {inputs.shape}, and at least one row"
                 )
-            for name, values in ((f"{part}inputs", inputs), (f"{part}targets", targets)):
-                if values.dtype.kind == "f" and not np.isfinite(values).all():
-                    row = int(np.argwhere(~np.isfinite(values))[0, 0])
-                    raise ValueError(f"{self.name}: {name}[{row}] holds NaN or infinite values")
-            if self.classes is not None and not 0 <= targets.min() <= targets.max() < self.classes:
+            check_finite(inputs, f"{self.name}: {part}inputs")
+            check_finite(targets, f"{self.name}: {part}targets")
+            if self.classes is None:
+                continue
+            if targets.dtype.kind not in "iu":
+                raise ValueError(
+                    f"{self.name}: {part}targets: got {targets.dtype}, classes are integers"
+                )
+            if not 0 <= targets.min() <= targets.max() < self.classes:
                 raise ValueError(
                     f"{self.name}: {part}targets: got {targets.min()} to {targets.max()}, needs "
                     f"[0, {self.classes})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def read_idx(path: Path, ndim: int) -> NDArray[Any]:
     try:
         with gzip.open(path) as file:
             content = file.read()
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path}: not a whole gzip file ({error})") from None
     head = 4 + 4 * ndim
     if len(content) < head or content[:4] != bytes((0, 0, _BYTES, ndim)):

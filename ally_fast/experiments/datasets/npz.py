@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ally_fast.experiments.datasets.dataset import Dataset
+from ally_fast.experiments.datasets.archive import read_arrays
+from ally_fast.experiments.datasets.dataset import Dataset, check_finite
 from ally_fast.experiments.datasets.scaling import standardized
 
 _ARRAYS = ("inputs", "targets", "test_inputs", "test_targets")
@@ -25,20 +26,18 @@ def load(path: Path) -> Dataset:
     """
     if not path.is_file():
         raise FileNotFoundError(2, "no such file", str(path))
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [name for name in _ARRAYS if name not in archive.files]
-            if missing:
-                raise ValueError(f"lacks {', '.join(missing)}; needs {', '.join(_ARRAYS)}")
-            inputs, targets, test_inputs, test_targets = (archive[name] for name in _ARRAYS)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path}: {error}") from None
+    inputs, targets, test_inputs, test_targets = read_arrays(path, _ARRAYS)
     for name, array in (("inputs", inputs), ("test_inputs", test_inputs)):
         if array.ndim < 2 or array.dtype.kind not in "uif" or array.dtype != inputs.dtype:
             raise ValueError(
                 f"{path}: {name}: got {array.dtype} of shape {array.shape}, needs numbers, "
                 "(n, d) or (n, channels, height, width), of the dtype of inputs"
             )
+        check_finite(array, f"{path}: {name}")
+    for name, array in (("targets", targets), ("test_targets", test_targets)):
+        if array.ndim != 1:
+            raise ValueError(f"{path}: {name}: got shape {array.shape}, needs (n,)")
+        check_finite(array, f"{path}: {name}")
     if inputs.shape[1:] == test_inputs.shape[1:] and inputs.dtype != np.uint8 and len(inputs):
         inputs, test_inputs = standardized(inputs, test_inputs)
     classes = None
@@ -54,4 +53,7 @@ def load(path: Path) -> Dataset:
             "integers (classes) or floats (values), of at least one row"
         )
     source = f"{path.name}, {len(inputs)} pool rows"
-    return Dataset(path.stem, inputs, targets, test_inputs, test_targets, classes, source)
+    try:
+        return Dataset(path.stem, inputs, targets, test_inputs, test_targets, classes, source)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

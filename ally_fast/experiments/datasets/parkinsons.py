@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ally_fast import checks
 from ally_fast._optional import require
-from ally_fast.experiments.datasets.dataset import Dataset
+from ally_fast.experiments.datasets.dataset import Dataset, check_finite
 from ally_fast.experiments.datasets.places import needed
 from ally_fast.experiments.datasets.scaling import standardized
 
@@ -39,6 +39,8 @@ def load(folder: Path | None, split: str = "subjects") -> Dataset:
         fetch = require("ucimlrepo", "experiments", "fetching Parkinsons").fetch_ucirepo
         frame = fetch(id=_UCI_NUMBER).data.original
         columns = {name: np.asarray(frame[name], np.float64) for name in frame.columns}
+    for name, values in columns.items():
+        check_finite(values, f"parkinsons: {name}")
     features = np.stack([v for name, v in columns.items() if name not in _NOT_FEATURES], axis=1)
     subjects = columns[_SUBJECT]
     groups = subjects if split == "subjects" else np.arange(len(subjects))
@@ -60,11 +62,11 @@ def load(folder: Path | None, split: str = "subjects") -> Dataset:
 
 def _read(path: Path) -> dict[str, NDArray[np.float64]]:
     """Return the columns of the published table."""
-    with path.open(newline="") as file:
-        names, *lines = list(csv.reader(file))
     try:
+        with path.open(newline="", encoding="utf-8") as file:
+            names, *lines = [line for line in csv.reader(file) if line] or [[]]
         values = np.array(lines, np.float64)
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise ValueError(f"{path}: not a table of numbers ({error})") from None
     missing = {*_NOT_FEATURES} - {*names}
     if missing or values.ndim != 2 or values.shape[1] != len(names):

@@ -1,0 +1,99 @@
+"""The results page is drawn from recorded rows, and says what they say."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+pytest.importorskip("scipy")
+
+from ally_fast.experiments.round_rows import RoundFile, RoundRow
+from benchmarks import experiments
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """Record a run of two arms, three seeds and two rounds."""
+    run = tmp_path / "run"
+    (run / "rows").mkdir(parents=True)
+    header = {
+        "commands": ["ally-fast experiment x"],
+        "data": "made",
+        "versions": {"torch": "2"},
+        "machine": "some",
+        "commit": "abc",
+        "jobs": 2,
+        "threads": 1,
+    }
+    (run / "experiment.json").write_text(json.dumps(header))
+    for arm, lead in (("ally", 0.1), ("badge", 0.3), ("random", 0.0)):
+        for seed in range(3):
+            for number in range(2):
+                more = {} if number else {"batch": [1, 2], "batch_loss": 2.0, "pool_loss": 0.5}
+                of_ally = {"active_share": 0.5, "multiplier_quantiles": [0.0] * 11}
+                row = RoundRow(
+                    arm=arm,
+                    seed=seed,
+                    round=number,
+                    labeled=10 + number,
+                    accuracy=0.5 + lead * number + 0.01 * seed,
+                    epochs=4,
+                    kept_epoch=3,
+                    train_seconds=1.0,
+                    threads=1,
+                    mean_multiplier=0.25 if arm == "ally" else None,
+                    max_multiplier=0.5 if arm == "ally" else None,
+                    **(of_ally if arm == "ally" else {}),
+                    **more,
+                )
+                RoundFile(run / "rows", arm, seed).append(row)
+    experiments.collect(run, "made", tmp_path / "recorded")
+    return tmp_path / "recorded"
+
+
+def test_rows_are_taken_over_without_batches(recorded):
+    found = experiments.load("made", recorded)
+    assert len(found.rows) == 3 * 3 * 2
+    assert found.header["arms"] == ["random", "ally", "badge"]
+    assert all(row.batch is None for row in found.rows)
+    assert [row.accuracy for row in found.rows[:2]] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (
+            "claimant",
+            "| random | 3 | +10.00 (+10.00 to +10.00) | +10.00 (+10.00 to +10.00) | better |",
+        ),
+        (
+            "claimant",
+            "| badge | 3 | -20.00 (-20.00 to -20.00) | -20.00 (-20.00 to -20.00) | worse |",
+        ),
+        ("batches", "| ally | 4.0 |"),
+        ("multipliers", "| 10 | 3 / 4 | 50% | 0.250 | 0.000 | 0.000 | 0.50 |"),
+        ("conditions", "made. some, 2 processes of 1 thread each; torch 2; commit abc."),
+        ("conditions", "    ally-fast experiment x"),
+    ],
+)
+def test_tables(name, line, recorded):
+    text = f"a\n<!-- experiment:made:{name} -->\nold\n<!-- /experiment:made:{name} -->\nz\n"
+    drawn = experiments.replaced(text, recorded)
+    assert line in drawn
+    assert "old" not in drawn
+    assert drawn.startswith("a\n")
+    assert drawn.endswith(f"<!-- /experiment:made:{name} -->\nz\n")
+
+
+def test_a_table_nobody_draws_is_an_error(recorded):
+    with pytest.raises(KeyError, match="nothing"):
+        experiments.replaced(
+            "<!-- experiment:made:nothing -->\n<!-- /experiment:made:nothing -->", recorded
+        )
+
+
+def test_the_page_is_drawn_from_the_rows():
+    assert experiments.main(["--check"]) == 0
