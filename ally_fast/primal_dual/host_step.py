@@ -12,17 +12,27 @@ from ally_fast.primal_dual._torch import torch
 from ally_fast.primal_dual.nonfinite import NonFiniteLossError
 
 
-def step(
+def step(*arguments: Any) -> tuple[torch.Tensor, ...]:
+    """Return (lagrangian, losses, slacks, before, log_sum_exp)."""
+    return _step(None, *arguments)[:5]
+
+
+def step_with_gradient(*arguments: Any) -> tuple[torch.Tensor, ...]:
+    """Return these, and the gradient of the Lagrangian with respect to the outputs."""
+    return _step(1.0, *arguments)
+
+
+def _step(
+    scale: float | None,
     outputs: torch.Tensor,
     targets: torch.Tensor,
     ids: torch.Tensor,
     multipliers: torch.Tensor,
-    report: torch.Tensor,
+    report: torch.Tensor,  # for the GPU alone
     epsilon: torch.Tensor,
     lr: float,
     loss: str,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return (lagrangian, losses, slacks, before, log_sum_exp); `report` is for the GPU alone."""
+) -> tuple[Any, ...]:
     rows, bf16 = _view(outputs)
     done = ops.dual_ascent(
         rows,
@@ -32,6 +42,7 @@ def step(
         loss=loss,
         epsilon=_view(epsilon)[0],
         lr=lr,
+        gradient_scale=scale,
         bf16=bf16,
     )
     if done.nonfinite:
@@ -43,6 +54,7 @@ def step(
         _tensor(done.slacks),
         _tensor(done.before),
         _tensor(log_sum_exp),
+        None if done.gradient is None else _gradient_tensor(done.gradient, bf16),
     )
 
 
@@ -90,7 +102,7 @@ def gradient(
         loss=loss,
         bf16=bf16,
     )
-    return _tensor(answer.view(np.int16)).view(outputs.dtype) if bf16 else _tensor(answer)
+    return _gradient_tensor(answer, bf16)
 
 
 def _view(tensor: torch.Tensor) -> tuple[NDArray[Any], bool]:
@@ -103,6 +115,10 @@ def _view(tensor: torch.Tensor) -> tuple[NDArray[Any], bool]:
 def _tensor(array: NDArray[Any]) -> torch.Tensor:
     tensor: torch.Tensor = torch.from_numpy(array)
     return tensor
+
+
+def _gradient_tensor(array: NDArray[Any], bf16: bool) -> torch.Tensor:
+    return _tensor(array.view(np.int16)).view(torch.bfloat16) if bf16 else _tensor(array)
 
 
 def _scalar(value: float) -> torch.Tensor:

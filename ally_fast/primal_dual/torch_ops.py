@@ -48,22 +48,39 @@ for _key, _kernels in (("CPU", host_step), ("CUDA", cuda_step)):
     _LIBRARY.impl("dual_ascent_gradient", _kernels.gradient, _key)
 
 
+def _is_eager_on_cpu(tensor: torch.Tensor) -> bool:
+    """Return whether numbers are computed now, on the host, and nothing records how."""
+    plain = type(tensor) in (torch.Tensor, torch.nn.Parameter) and tensor.device.type == "cpu"
+    return plain and not torch.utils._python_dispatch.is_in_torch_dispatch_mode()
+
+
 class _Step(torch.autograd.Function):
-    """The gradient of a Lagrangian with respect to outputs."""
+    """The gradient of a Lagrangian with respect to outputs.
+
+    On the CPU it is computed in the forward pass, while a row is in the cache, for the one
+    backward pass that most often follows, with a gradient of 1.
+    """
 
     @staticmethod
     def forward(ctx: Any, outputs: torch.Tensor, targets: torch.Tensor, *rest: Any) -> Any:
-        with torch._C._AutoDispatchBelowAutograd():
-            done = dual_ascent(outputs, targets, *rest)
-        _, losses, slacks, before, log_sum_exp = done
+        ctx.ready = None
+        if _is_eager_on_cpu(outputs):
+            *done, ctx.ready = host_step.step_with_gradient(outputs, targets, *rest)
+        else:
+            with torch._C._AutoDispatchBelowAutograd():
+                done = dual_ascent(outputs, targets, *rest)
+        lagrangian, losses, slacks, before, log_sum_exp = done
         ctx.save_for_backward(outputs, targets, losses, before, log_sum_exp)
         ctx.loss = rest[-1]
         ctx.mark_non_differentiable(losses, slacks, before, log_sum_exp)
-        return done
+        return lagrangian, losses, slacks, before, log_sum_exp
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        of_outputs = dual_ascent_gradient(*ctx.saved_tensors, gradients[0], ctx.loss)
+        # Handed out once: who receives it may write to it.
+        of_outputs, ctx.ready = ctx.ready, None
+        if of_outputs is None or float(gradients[0]) != 1:
+            of_outputs = dual_ascent_gradient(*ctx.saved_tensors, gradients[0], ctx.loss)
         return of_outputs, *[None] * 7
 
 

@@ -99,7 +99,7 @@ def check(step, outputs, targets, ids, before, after, *, loss, epsilon, lr, scal
 @given(
     seed=st.integers(0, 2**32 - 1),
     m=st.sampled_from([0, 1, 2, 17, 255, 256, 257, 700]),
-    c=st.sampled_from([1, 2, 3, 10, 15, 16, 17, 100, 255, 256, 257, 700]),
+    c=st.sampled_from([1, 2, 3, 10, 15, 16, 17, 32, 33, 100, 255, 256, 257, 700]),
     loss=st.sampled_from(LOSSES),
     dtype=st.sampled_from(sorted(ROUNDING)),
     spread=st.sampled_from([1e-3, 1.0, 10.0, 300.0]),
@@ -154,8 +154,9 @@ def test_against_float64(
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("dtype", sorted(ROUNDING))
-def test_one_answer(dtype, loss, rng):
-    outputs, targets, ids, multipliers, *_ = batch(rng, 1500, 300, loss, dtype)
+@pytest.mark.parametrize(("m", "c"), [(9000, 10), (1500, 300)])
+def test_one_answer(m, c, dtype, loss, rng):
+    outputs, targets, ids, multipliers, *_ = batch(rng, m, c, loss, dtype)
     answers = []
     for isa in RUNNABLE_ISAS:
         for threads in (1, 2, 5):

@@ -118,6 +118,22 @@ def test_the_cores_own_bits(loss, dtype, generator):
     assert outputs.grad.dtype == outputs.dtype
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_gradient_is_the_same_however_often_it_is_asked_for(loss, dtype, generator):
+    """The first comes with the forward pass, others are computed when they are asked for."""
+    outputs, *rest = step_arguments(generator, loss, dtype)
+    lagrangian = torch_ops.dual_ascent(outputs, *rest)[0]
+    first, again = (
+        torch.autograd.grad(lagrangian, outputs, retain_graph=True)[0] for _ in range(2)
+    )
+    assert torch.equal(first, again)
+    first.zero_()  # belongs to whoever asked for it
+    assert torch.equal(torch.autograd.grad(lagrangian, outputs, retain_graph=True)[0], again)
+    (twice,) = torch.autograd.grad(2 * lagrangian, outputs)
+    assert torch.equal(twice, 2 * again)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_training_step_compiles_to_one_operator(loss, generator):
     torch._dynamo.reset()

@@ -13,22 +13,24 @@
 namespace ally_fast {
 namespace {
 
-std::string dtype_name(const py::array& array) {
-  return py::str(array.dtype()).cast<std::string>();
+// Whether an array holds numbers of this kind, in the machine's byte order.
+bool holds(const py::array& array, char kind, int bytes) {
+  const py::dtype dtype = array.dtype();
+  return dtype.kind() == kind && dtype.itemsize() == bytes && dtype.byteorder() == '=';
 }
 
 // A (rows, d) matrix whose rows may lie apart; float32, float16, or uint16 bits of bfloat16.
 RowsView matrix_of(const py::array& array, const char* name, bool bf16) {
-  const std::string dtype = dtype_name(array);
   REQUIRE(array.ndim() == 2, std::string(name) + ": got shape " + shape_of(array) + ", needs 2-D");
   RowsView view;
-  if (bf16 && dtype == "uint16") {
+  if (bf16 && holds(array, 'u', 2)) {
     view.dtype = DType::kBFloat16;
-  } else if (!bf16 && dtype == "float16") {
+  } else if (!bf16 && holds(array, 'f', 2)) {
     view.dtype = DType::kFloat16;
-  } else if (!bf16 && dtype == "float32") {
+  } else if (!bf16 && holds(array, 'f', 4)) {
     view.dtype = DType::kFloat32;
   } else {
+    const std::string dtype = py::str(array.dtype()).cast<std::string>();
     throw py::type_error(std::string(name) + ": got " + dtype + ", needs " +
                          (bf16 ? "uint16 bits of bfloat16" : "float32 or float16"));
   }
@@ -60,7 +62,7 @@ Checked checked_predictions(const py::array& outputs, const py::array& targets,
   const int64_t m = p.outputs.n, classes = p.outputs.d;
   REQUIRE(classes >= 1, "outputs: got shape " + shape_of(outputs) + ", needs at least one column");
   if (loss == "squared_error") {
-    p.values = matrix_of(targets, "targets", bf16 && dtype_name(targets) != "float32");
+    p.values = matrix_of(targets, "targets", bf16 && !holds(targets, 'f', 4));
     const bool fits = p.values.dtype == p.outputs.dtype || p.values.dtype == DType::kFloat32;
     if (!fits) throw py::type_error("targets: needs float32 or the dtype of outputs");
     REQUIRE(p.values.n == m && p.values.d == classes, "targets: got shape " + shape_of(targets) +

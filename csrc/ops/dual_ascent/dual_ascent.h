@@ -5,7 +5,7 @@
 //   lagrangian = 1/m sum_i (l_i + lambda_s slack_i),                    lambda before the update
 //   gradient_i = scale (1 + lambda_s) / m  dl_i / d outputs_i,          lambda before the update
 //
-//   cross-entropy   l = log sum_j exp(o_j) - o_y,      dl/do_j = exp(o_j - log sum exp), at y: expm1(-l)
+//   cross-entropy   l = log sum_j exp(o_j) - o_y,      dl/do_j = exp(o_j) / sum exp, at y: expm1(-l)
 //   squared error   l = 1/C sum_j (o_j - y_j)^2,       dl/do_j = 2/C (o_j - y_j)
 //
 // In these two l' = l; any other losses come as numbers (dual_ascent_losses_cpu), and the chain rule
@@ -13,9 +13,9 @@
 //
 // The gradient in the same pass (`gradient` given) reads outputs once (on the GPU up to 8192 columns,
 // of squared errors 4096; longer rows twice), and needs its scale before.
-// dual_ascent_gradient_cpu is for automatic differentiation, where the scale (of the loss, against
-// underflow of float16) arrives with the backward pass: a gradient written at another scale would be
-// rounded twice and read once more. Both give the same bits.
+// dual_ascent_gradient is for a scale (of the loss, against underflow of float16) that arrives with the
+// backward pass: a gradient written at another scale would be rounded twice and read once more. On each
+// device both give the same bits.
 //
 // Accuracy: a row's exponentials and short sums are float32, the rest of it float64 (on the GPU squares
 // and their short sums are float32 as well, so squared errors beyond 1e34 may count as infinite). Losses

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ extern const RowLosses kAvx512RowLosses;
 namespace {
 
 constexpr int64_t kTaskValues = 1 << 16;  // below this a second thread costs more than it brings
+constexpr int64_t kRowValues = 32;        // a row's own work, in outputs
+// In the ascent more: multipliers lie anywhere, and threads take their cache lines from one another.
+constexpr int64_t kTaskRows = 1 << 17;
 
 const RowLosses& row_losses(const Kernel& kernel) {
 #if ALLY_FAST_X86
@@ -30,45 +34,33 @@ const RowLosses& row_losses(const Kernel& kernel) {
   return kPortableRowLosses;
 }
 
-// Call run(begin, end) for groups of rows of `width` values each.
-template <class Run>
-void for_rows(int64_t m, int64_t width, int threads, const Run& run) {
-  const int64_t rows = std::max<int64_t>(1, kTaskValues / width);
-  parallel_for((m + rows - 1) / rows, threads,
-               [&](int64_t task, int) { run(task * rows, std::min(m, (task + 1) * rows)); });
+// How many of `items` make a task, where `least` are worth a thread: as many for each thread.
+int64_t task_size(int64_t items, int64_t least, int threads) {
+  const int64_t tasks = items / std::max<int64_t>(1, least);
+  return tasks <= 1 ? items + 1 : (items - 1) / round_up(tasks, threads) + 1;
 }
 
-// Writes gradients of rows, from what the pass over a batch leaves in `step`.
-class GradientWriter {
- public:
-  GradientWriter(const Predictions& predictions, double scale, const RowLosses& rows,
-                 const StepArrays& step)
-      : predictions_(predictions),
-        mean_scale_(scale / static_cast<double>(predictions.outputs.n)),
-        rows_(rows),
-        row_bytes_(predictions.outputs.d * (predictions.outputs.dtype == DType::kFloat32 ? 4 : 2)),
-        step_(step) {}
+// Call visit(begin, end) for [0, items) in parts.
+template <class Visit>
+void for_parts(int64_t items, int64_t size, int threads, const Visit& visit) {
+  parallel_for((items + size - 1) / size, threads,
+               [&](int64_t task, int) { visit(task * size, std::min(items, (task + 1) * size)); });
+}
 
-  void write(int64_t i, float before) const {
-    const double coefficient = coefficient_of(before, mean_scale_);
-    char* out = step_.gradient + i * row_bytes_;
-    const Predictions& p = predictions_;
-    if (p.classes) {
-      const double loss = static_cast<double>(step_.losses[i]);
-      rows_.cross_entropy_gradient(p.outputs, i, p.classes[i], loss, step_.log_sum_exp[i],
-                                   coefficient, out);
-    } else {
-      rows_.squared_error_gradient(p.outputs, p.values, i, coefficient, out);
+// Call visit(begin, count, scratch) for groups of rows.
+template <class Visit>
+void for_groups(const RowsView& outputs, int threads, const Visit& visit) {
+  const int64_t group = group_rows(outputs.d);
+  const int64_t least = kTaskValues / (outputs.d + kRowValues);
+  const int64_t size = round_up(task_size(outputs.n, least, threads), group);
+  for_parts(outputs.n, size, threads, [&](int64_t begin, int64_t end) {
+    // Left as it comes: zeros would cost a small batch more than its work.
+    const std::unique_ptr<float[]> scratch(new float[scratch_values(outputs.d)]);
+    for (int64_t at = begin; at < end; at += group) {
+      visit(at, std::min(group, end - at), scratch.get());
     }
-  }
-
- private:
-  const Predictions& predictions_;
-  const double mean_scale_;
-  const RowLosses& rows_;
-  const int64_t row_bytes_;
-  const StepArrays& step_;
-};
+  });
+}
 
 // What a block of kBlockRows rows adds up to.
 struct Block {
@@ -77,35 +69,50 @@ struct Block {
   int64_t first_nonfinite = -1;
 };
 
-Block ascend_rows(const float* losses, const float* dual_losses, int64_t begin, int64_t end,
-                  const DualVariablesView& duals, float* slacks, float* before) {
-  Block block;
-  for (int64_t i = begin; i < end; ++i) {
-    const int64_t id = duals.ids[i];
-    slacks[i] = slack_of(dual_losses[i], duals.epsilon ? duals.epsilon[id] : duals.epsilon_of_all);
-    before[i] = duals.multipliers[id];
-    block.sum += term_of(losses[i], slacks[i], before[i]);
+void gather_before(const DualVariablesView& duals, int64_t begin, int64_t count, float* before) {
+  for (int64_t i = begin; i < begin + count; ++i) before[i] = duals.multipliers[duals.ids[i]];
+}
+
+// At most kBlockRows rows, whose `before` is known. In steps, of which the second is vectorised.
+Block ascend_rows(const float* losses, const float* dual_losses, const int64_t* ids, int64_t count,
+                  const DualVariablesView& duals, float* slacks, const float* before) {
+  float epsilon[kBlockRows], after[kBlockRows];
+  double terms[kBlockRows];
+  for (int64_t i = 0; i < count; ++i) {
+    epsilon[i] = duals.epsilon ? duals.epsilon[ids[i]] : duals.epsilon_of_all;
+  }
+  int wrong = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const float loss = losses[i], slack = slack_of(dual_losses[i], epsilon[i]);
     float multiplier;
-    if (ascend(losses[i], slacks[i], before[i], duals.lr, &multiplier)) {
-      duals.multipliers[id] = multiplier;
-    } else if (block.nonfinite++ == 0) {
-      block.first_nonfinite = id;
-    }
+    const bool right = ascend(loss, slack, before[i], duals.lr, &multiplier);
+    wrong += !right;
+    after[i] = right ? multiplier : before[i];
+    slacks[i] = slack;
+    terms[i] = term_of(loss, slack, before[i]);
+  }
+  Block block;
+  for (int64_t i = 0; i < count; ++i) block.sum += terms[i];
+  for (int64_t i = 0; i < count; ++i) duals.multipliers[ids[i]] = after[i];
+  for (int64_t i = 0; wrong > 0 && i < count; ++i) {
+    float unused;
+    if (ascend(losses[i], slacks[i], before[i], duals.lr, &unused)) continue;
+    if (block.nonfinite++ == 0) block.first_nonfinite = ids[i];
   }
   return block;
 }
 
-}  // namespace
-
-DualAscent dual_ascent_losses_cpu(const float* losses, const float* dual_losses, int64_t m,
-                                  const DualVariablesView& duals, int threads, float* slacks,
-                                  float* before) {
-  std::vector<Block> blocks(static_cast<size_t>((m + kBlockRows - 1) / kBlockRows));
-  const int64_t count = static_cast<int64_t>(blocks.size());
-  for_rows(count, kBlockRows, threads, [&](int64_t first, int64_t last) {
+DualAscent ascend_all(const float* losses, const float* dual_losses, int64_t m,
+                      const DualVariablesView& duals, int threads, float* slacks,
+                      const float* before) {
+  const int64_t count = (m + kBlockRows - 1) / kBlockRows;
+  std::vector<Block> blocks(static_cast<size_t>(count));
+  const int64_t size = task_size(count, kTaskRows / kBlockRows, threads);
+  for_parts(count, size, threads, [&](int64_t first, int64_t last) {
     for (int64_t b = first; b < last; ++b) {
-      const int64_t begin = b * kBlockRows, end = std::min(m, begin + kBlockRows);
-      blocks[b] = ascend_rows(losses, dual_losses, begin, end, duals, slacks, before);
+      const int64_t at = b * kBlockRows, rows = std::min(kBlockRows, m - at);
+      blocks[b] = ascend_rows(losses + at, dual_losses + at, duals.ids + at, rows, duals,
+                              slacks + at, before + at);
     }
   });
   DualAscent result;
@@ -118,33 +125,43 @@ DualAscent dual_ascent_losses_cpu(const float* losses, const float* dual_losses,
   return result;
 }
 
+}  // namespace
+
+DualAscent dual_ascent_losses_cpu(const float* losses, const float* dual_losses, int64_t m,
+                                  const DualVariablesView& duals, int threads, float* slacks,
+                                  float* before) {
+  gather_before(duals, 0, m, before);
+  return ascend_all(losses, dual_losses, m, duals, threads, slacks, before);
+}
+
 DualAscent dual_ascent_cpu(const Predictions& predictions, const DualVariablesView& duals,
                            double scale, const Kernel& kernel, int threads,
                            const StepArrays& step) {
   const RowsView& outputs = predictions.outputs;
   const RowLosses& rows = row_losses(kernel);
-  const GradientWriter writer(predictions, scale, rows, step);
-  for_rows(outputs.n, outputs.d, threads, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const double loss =
-          predictions.classes
-              ? rows.cross_entropy(outputs, i, predictions.classes[i], step.log_sum_exp + i)
-              : rows.squared_error(outputs, predictions.values, i);
-      step.losses[i] = static_cast<float>(loss);
-      // While the row is in the cache.
-      if (step.gradient) writer.write(i, duals.multipliers[duals.ids[i]]);
+  const double mean_scale = scale / static_cast<double>(outputs.n);
+  for_groups(outputs, threads, [&](int64_t begin, int64_t count, float* scratch) {
+    gather_before(duals, begin, count, step.before);
+    double coefficients[kLanes];
+    for (int64_t r = 0; r < count; ++r) {
+      coefficients[r] = coefficient_of(step.before[begin + r], mean_scale);
     }
+    rows.forward(predictions, begin, count, step.gradient ? coefficients : nullptr, step, scratch);
   });
-  return dual_ascent_losses_cpu(step.losses, step.losses, outputs.n, duals, threads, step.slacks,
-                                step.before);
+  return ascend_all(step.losses, step.losses, outputs.n, duals, threads, step.slacks, step.before);
 }
 
 void dual_ascent_gradient_cpu(const Predictions& predictions, double scale, const Kernel& kernel,
                               int threads, const StepArrays& step) {
   const RowsView& outputs = predictions.outputs;
-  const GradientWriter writer(predictions, scale, row_losses(kernel), step);
-  for_rows(outputs.n, outputs.d, threads, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) writer.write(i, step.before[i]);
+  const RowLosses& rows = row_losses(kernel);
+  const double mean_scale = scale / static_cast<double>(outputs.n);
+  for_groups(outputs, threads, [&](int64_t begin, int64_t count, float* scratch) {
+    double coefficients[kLanes];
+    for (int64_t r = 0; r < count; ++r) {
+      coefficients[r] = coefficient_of(step.before[begin + r], mean_scale);
+    }
+    rows.gradient(predictions, begin, count, coefficients, step, scratch);
   });
 }
 

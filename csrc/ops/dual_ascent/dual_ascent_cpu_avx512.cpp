@@ -1,6 +1,6 @@
 // The rows' losses, compiled for avx512.
 #if ALLY_FAST_X86
-#include "exp.h"
+#include "elementary.h"
 #include "row_losses.h"
 
 namespace ally_fast {

@@ -1,5 +1,5 @@
 // The rows' losses, compiled for any machine.
-#include "exp.h"
+#include "elementary.h"
 #include "row_losses.h"
 
 namespace ally_fast {

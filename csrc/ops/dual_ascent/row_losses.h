@@ -1,19 +1,34 @@
-// The instruction-set dependent part: one row's loss, and its gradient.
+// The instruction-set dependent part: losses of a few rows, and their gradients.
 #pragma once
-#include "../../common/rows.h"
+#include "dual_ascent.h"
 
 namespace ally_fast {
 
-struct RowLosses {
-  // Loss of row i; *log_sum_exp gets that of the row.
-  double (*cross_entropy)(const RowsView& outputs, int64_t i, int64_t target, double* log_sum_exp);
-  double (*squared_error)(const RowsView& outputs, const RowsView& values, int64_t i);
+constexpr int kLanes = 16;                // rows in a group, and numbers of a row at a time
+constexpr int64_t kNarrow = 32;           // up to here a group's rows lie in the lanes
+constexpr int64_t kScratchValues = 8192;  // 32 KiB of float32: a level-one cache
 
-  // coefficient * d loss / d outputs of row i, in their dtype.
-  void (*cross_entropy_gradient)(const RowsView& outputs, int64_t i, int64_t target, double loss,
-                                 double log_sum_exp, double coefficient, char* out);
-  void (*squared_error_gradient)(const RowsView& outputs, const RowsView& values, int64_t i,
-                                 double coefficient, char* out);
+// How many rows of d outputs make a group.
+constexpr int64_t group_rows(int64_t d) {
+  if (d <= kNarrow) return kLanes;
+  const int64_t fitting = kScratchValues / round_up(d, kLanes);
+  return fitting < 1 ? 1 : fitting > kLanes ? kLanes : fitting;
+}
+
+constexpr size_t scratch_values(int64_t d) {
+  const int64_t padded = round_up(d, kLanes);
+  return static_cast<size_t>(padded > kScratchValues ? padded : kScratchValues);
+}
+
+// Both visit rows [begin, begin + count), at most group_rows of them.
+struct RowLosses {
+  // Writes losses and log_sum_exp; gradients too if there are coefficients, (count,): d loss / d
+  // outputs times that of the row, in the dtype of outputs.
+  void (*forward)(const Predictions& predictions, int64_t begin, int64_t count,
+                  const double* coefficients, const StepArrays& step, float* scratch);
+  // Writes gradients from losses and log_sum_exp: the same bits.
+  void (*gradient)(const Predictions& predictions, int64_t begin, int64_t count,
+                   const double* coefficients, const StepArrays& step, float* scratch);
 };
 
 }  // namespace ally_fast
