@@ -27,26 +27,25 @@ ENGINES = {
     "radius_filter": ("ally_fast",),
 }
 
+SENTENCES = Shape("sentences", *POOLS["sentences"], 1000, BUDGET)
 # Batches of a strategy, at the size that active learning asks for.
 BATCH = Shape("mixture128", 200_000, 128, 2000, 2000, limit=200_000)
 OF_BATCHES = ("d2_sample_outer", "k_center_greedy")
-# In a process of their own, so that the others are measured where they are not installed.
-ALONE = {"k_center_greedy": ("skactiveml",)}
+# scikit-activeml's core-set takes minutes at that size.
+SMALL_BATCH = Shape("mixture128", 20_000, 128, 500, 500, limit=20_000)
 CLASSES = 10
 
 
 def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
     """List one job per operation, each with its peer in the same process, alternating."""
-    found = []
-    for op, engines in ENGINES.items():
-        shape = Shape("sentences", *POOLS["sentences"], 1000, BUDGET)
-        if op in OF_BATCHES:
-            shape = BATCH
-        if args.quick:
-            shape = Shape("small", *POOLS["small"], 50, 500, limit=20_000)
-        for together in filter(None, (engines, ALONE.get(op))):
-            found.append(_job(op, together, shape, isas, threads))
-    return found
+    small = Shape("small", *POOLS["small"], 50, 500, limit=20_000)
+    work = [
+        (op, engines, small if args.quick else BATCH if op in OF_BATCHES else SENTENCES)
+        for op, engines in ENGINES.items()
+    ]
+    if not args.quick:
+        work += [("k_center_greedy", (*ENGINES["k_center_greedy"], "skactiveml"), SMALL_BATCH)]
+    return [_job(op, engines, shape, isas, threads) for op, engines, shape in work]
 
 
 def _job(op: str, engines: tuple[str, ...], shape: Shape, isas: list[str], threads: int) -> Job:
