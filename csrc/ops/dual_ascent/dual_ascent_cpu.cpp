@@ -18,8 +18,9 @@ extern const RowLosses kAvx512RowLosses;
 
 namespace {
 
-constexpr int64_t kTaskValues = 1 << 16;  // below this a second thread costs more than it brings
-constexpr int64_t kRowValues = 32;        // a row's own work, in outputs
+// Below this a second thread costs more than it brings: torch's own wait for work in a loop.
+constexpr int64_t kTaskValues = 1 << 17;
+constexpr int64_t kRowValues = 32;  // a row's own work, in outputs
 // In the ascent more: multipliers lie anywhere, and threads take their cache lines from one another.
 constexpr int64_t kTaskRows = 1 << 17;
 
