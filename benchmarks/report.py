@@ -89,9 +89,18 @@ def block(name: str, devices: list[list[Row]]) -> str:
         if not drawn:
             continue  # nothing of the kind was measured there
         if len(devices) > 1 and not name.endswith("machine"):
-            drawn = f"On {device[0].hardware['gpu' if gpu else 'cpu']}:\n\n{drawn}"
+            drawn = f"On {_machine_name(device, devices)}:\n\n{drawn}"
         parts.append(drawn)
     return "\n\n".join(parts)
+
+
+def _machine_name(device: list[Row], devices: list[list[Row]]) -> str:
+    """Name a machine by its processor, with the model where others call themselves the same."""
+    key = "gpu" if is_gpu(device) else "cpu"
+    name = str(device[0].hardware[key])
+    if sum(other[0].hardware[key] == name for other in devices) == 1:
+        return name
+    return f"{name}, model {str(device[0].hardware['family']).split('/')[1]}"
 
 
 def replaced(text: str, devices: list[list[Row]]) -> str:
