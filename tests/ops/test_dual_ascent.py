@@ -524,6 +524,18 @@ def test_errors(change, error, message):
     assert multipliers.tolist() == [1] * 5
 
 
+def test_few_ids_of_a_large_set():
+    """Distinct or not is told without a bit for each sample, with the same answers."""
+    n = 1_000_000
+    losses, multipliers = np.ones(3, np.float32), np.zeros(n, np.float32)
+    dual_ascent_losses(losses, losses, np.array([n - 1, 0, 7]), multipliers, epsilon=0.0, lr=2.0)
+    assert multipliers[[n - 1, 0, 7]].tolist() == [2, 2, 2]
+    assert multipliers.sum() == 6
+    with pytest.raises(ValueError, match="ids: got 7 again in row 2, needs distinct ids"):
+        dual_ascent_losses(losses, losses, np.array([7, 0, 7]), multipliers, epsilon=0.0, lr=2.0)
+    assert multipliers.sum() == 6
+
+
 def test_errors_of_the_other_forms():
     ones, ids = np.ones(3, np.float32), np.arange(3)
     with pytest.raises(ValueError, match="dual_losses: got 2"):

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_set>
 #include <vector>
 
 #include "binding/arguments.h"
@@ -82,6 +83,28 @@ Checked checked_predictions(const py::array& outputs, const py::array& targets,
   return checked;
 }
 
+// The ids met so far: a bit for each sample, or the few ids themselves where bits would be many.
+class SeenIds {
+ public:
+  SeenIds(int64_t n, int64_t m) : sparse_(n / kBitsAnId > m), bits_(sparse_ ? 0 : n) {
+    if (sparse_) few_.reserve(static_cast<size_t>(m));
+  }
+
+  // Whether an id is new.
+  bool insert(int64_t id) {
+    if (sparse_) return few_.insert(id).second;
+    const bool is_new = !bits_[id];
+    bits_[id] = true;
+    return is_new;
+  }
+
+ private:
+  static constexpr int64_t kBitsAnId = 4096;  // cleared in about the time of one insertion
+  const bool sparse_;
+  std::vector<bool> bits_;
+  std::unordered_set<int64_t> few_;
+};
+
 struct CheckedDuals {
   Array<int64_t> ids;
   Array<float> multipliers, epsilon;
@@ -111,14 +134,13 @@ CheckedDuals checked_duals(const py::array& ids_array, const py::array& multipli
           one ? *duals.epsilon.data() : 0.0f,
           lr,
           duals.multipliers.mutable_data()};
-  std::vector<bool> seen(static_cast<size_t>(n));  // a bit a sample: far less than the multipliers
+  SeenIds seen(n, m);
   for (int64_t i = 0; i < m; ++i) {
     const int64_t id = view.ids[i];
     REQUIRE(id >= 0 && id < n, "ids: got " + std::to_string(id) + " in row " + std::to_string(i) +
                                    ", needs values in [0, " + std::to_string(n) + ")");
-    REQUIRE(!seen[id], "ids: got " + std::to_string(id) + " again in row " + std::to_string(i) +
-                           ", needs distinct ids");
-    seen[id] = true;
+    REQUIRE(seen.insert(id), "ids: got " + std::to_string(id) + " again in row " +
+                                 std::to_string(i) + ", needs distinct ids");
     const float lambda = view.multipliers[id],
                 epsilon = one ? view.epsilon_of_all : view.epsilon[id];
     REQUIRE(std::isfinite(lambda) && lambda >= 0, "multipliers: got " + std::to_string(lambda) +

@@ -18,7 +18,7 @@ extern const RowLosses kAvx512RowLosses;
 
 namespace {
 
-// Below this a second thread costs more than it brings: torch's own wait for work in a loop.
+// Below this a second thread costs more than it brings: the idle ones of torch spin beside it.
 constexpr int64_t kTaskValues = 1 << 17;
 constexpr int64_t kRowValues = 32;  // a row's own work, in outputs
 // In the ascent more: multipliers lie anywhere, and threads take their cache lines from one another.
