@@ -6,11 +6,14 @@
 
 float shift_of(float largest) { return largest == -kInfinity ? 0.0f : largest; }
 
-// Replaces values by exp(value - shift of the lane), and adds these up in each lane.
+// Replaces values by exp(value - shift of the lane), and adds these up in each lane: those of a part in
+// float32, the parts in float64.
+template <int64_t kPart>
+__attribute__((noinline))  // inlined, its constants leave the registers
 void exponentials(float* values, int64_t count, const float* shift, double* sums) {
   for (int l = 0; l < kLanes; ++l) sums[l] = 0;
-  for (int64_t begin = 0; begin < count; begin += kChunk) {
-    const int64_t left = count - begin, now = left < kChunk ? left : kChunk;
+  for (int64_t begin = 0; begin < count; begin += kPart) {
+    const int64_t left = count - begin, now = left < kPart ? left : kPart;
     float* chunk = values + begin;
     for (int64_t j = 0; j < now; j += kLanes) {
       for (int l = 0; l < kLanes; ++l) chunk[j + l] = exp_float(chunk[j + l] - shift[l]);
@@ -44,7 +47,8 @@ void exponentials_transposed(const Group& group, Sums* sums) {
   float shift[kLanes];
   largest_in_lanes(values, group.d() * kLanes, sums->largest);
   for (int r = 0; r < kLanes; ++r) shift[r] = shift_of(sums->largest[r]);
-  exponentials(values, group.d() * kLanes, shift, sums->sum);
+  // Short sums: a lane is all a row has, and its errors do not cancel among sixteen.
+  exponentials<4 * kLanes>(values, group.d() * kLanes, shift, sums->sum);
 }
 
 // The same for long rows. One thing after the other for all rows: a vector that is loaded soon after
@@ -65,7 +69,7 @@ void exponentials_in_place(const Group& group, Sums* sums) {
   for (int64_t r = 0; r < count; ++r) sums->largest[r] = largest_of(largest[r]);
   for (int64_t r = 0; r < count; ++r) {
     for (float& of_lane : shift) of_lane = shift_of(sums->largest[r]);
-    exponentials(group.row(r), padded, shift, sum[r]);
+    exponentials<kChunk>(group.row(r), padded, shift, sum[r]);
   }
   for (int64_t r = 0; r < count; ++r) sums->sum[r] = sum_of(sum[r]);
 }
