@@ -14,8 +14,11 @@ NVCC := $(shell PATH="$$CUDA_HOME/bin:$$PATH:/usr/local/cuda/bin" command -v nvc
 demo: .venv/demo.stamp
 	$(PY) examples/demo.py $(ARGS)
 
+# A process per core, eight at most; a later -n in ARGS wins (-n 0: all in this one).
+PARALLEL := -n auto --maxprocesses 8
+
 test: .venv/dev.stamp
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest $(PARALLEL) $(ARGS)
 
 bench: .venv/bench.stamp
 	$(PY) -m benchmarks.run $(ARGS)
@@ -60,7 +63,7 @@ SANITIZERS := $(shell g++ -print-file-name=libasan.so) $(shell g++ -print-file-n
 emulate: .venv/dev.stamp
 	$(PY) setup.py -q emulate
 	LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 ALLY_FAST_EMULATED_CUDA=$(EMULATED) \
-	  $(PY) -m pytest -q -m "gpu and not slow" tests $(ARGS)
+	  $(PY) -m pytest $(PARALLEL) -q -m "gpu and not slow" tests $(ARGS)
 
 # The sdist, and from it the wheel, both in isolation.
 build: .venv/dev.stamp
