@@ -1,9 +1,9 @@
 """Draw tables and the figure from rows: ``python -m benchmarks.report [FOLDER ...]``.
 
-Text between ``<!-- benchmark:NAME -->`` and ``<!-- /benchmark:NAME -->`` in README.md and
-docs/performance.md is replaced; NAME is a key of ``tables.TABLES``. No figure in those tables is
-typed by hand. Rows of GPU machines lie in files of their own and have tables of their own,
-``gpu.tables``.
+Text between ``<!-- benchmark:NAME -->`` and ``<!-- /benchmark:NAME -->`` is replaced, in README.md
+by the table of one machine, in docs/performance.md by those of all; NAME is a key of
+``tables.TABLES``. No figure in those tables is typed by hand. Rows of GPU machines lie in files of
+their own and have tables of their own, ``gpu.tables``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from benchmarks.gpu import tables as gpu_tables
 from benchmarks.gpu.recorder import FILE as GPU_FILE
 from benchmarks.rows import Row
 
-PAGES = ("README.md", "docs/performance.md")
+README = "README.md"
+PAGE = "docs/performance.md"
 FIGURE = "docs/figures/select_cpu.png"
 MARKED = re.compile(
     r"(<!-- benchmark:(?P<name>[\w-]+) -->\n)(?P<body>.*?)(<!-- /benchmark:(?P=name) -->)",
@@ -43,13 +44,15 @@ def main(argv: list[str] | None = None) -> int:
             if any(is_gpu(device) == (name in gpu_tables.TABLES) for device in devices):
                 print(f"## {name}\n\n{block(name, devices)}\n")
         return 0
-    stale = [page for page in PAGES if _redraw(args.root / page, devices, args.check)]
+    pages = {README: headline(devices), PAGE: devices}
+    stale = [page for page, drawn in pages.items() if _redraw(args.root / page, drawn, args.check)]
     if args.check:
         for page in stale:
             print(f"{page} differs from the rows: python -m benchmarks.report", file=sys.stderr)
         return 1 if stale else 0
-    if on_cpu := [device for device in devices if not is_gpu(device)]:
-        draw_figure(on_cpu[0], args.root / FIGURE)
+    for device in headline(devices):
+        if not is_gpu(device):
+            draw_figure(device, args.root / FIGURE)
     return 0
 
 
@@ -62,6 +65,11 @@ def _result_folders() -> list[Path]:
 def _devices(folders: list[Path]) -> list[list[Row]]:
     found = [rows.load(folder) for folder in folders]
     return [device for device in found if any(row.ok for row in device)]
+
+
+def headline(devices: list[list[Row]]) -> list[list[Row]]:
+    """Keep the CPU and the GPU machine on which most was measured."""
+    return list({is_gpu(device): device for device in sorted(devices, key=len)}.values())
 
 
 def is_gpu(device: list[Row]) -> bool:

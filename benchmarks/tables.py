@@ -43,8 +43,8 @@ def machine(rows: list[Row]) -> str:
         f"{hardware['cpu']} (family/model/stepping {hardware['family']}), {hardware['cores']} "
         f"cores, {hardware['memory_bytes'] / 2**30:.0f} GiB, {', '.join(units)}; all engines on "
         f"{last.threads} threads; other work took at most {QUIET_CORES} cores in "
-        f"{100 * quiet:.0f} % of the repeats; {packages}; commit {commit}; {last.date[:10]}; "
-        f"`{last.command}`."
+        f"{100 * quiet:.0f} % of the repeats; {packages}; last run {last.date[:10]}, commit "
+        f"{commit}: `{last.command}`."
     )
 
 
