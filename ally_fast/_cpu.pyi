@@ -154,7 +154,7 @@ def dual_ascent(
     gradient_scale: float | None = None,
     bf16: bool = False,
     threads: int = 1,
-) -> tuple[_Floats, _Floats, _Floats, float, int, int, _Doubles | None, _Rows | None]: ...
+) -> tuple[_Floats, _Floats, _Floats, float, int, int, _Rows | None]: ...
 def dual_ascent_losses(
     losses: _Floats,
     dual_losses: _Floats,
@@ -168,8 +168,6 @@ def dual_ascent_losses(
 def dual_ascent_gradient(
     outputs: _Rows,
     targets: NDArray[Any],
-    losses: _Floats,
-    log_sum_exp: _Doubles | None,
     before: _Floats,
     scale: float,
     *,

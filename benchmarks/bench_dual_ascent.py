@@ -97,7 +97,7 @@ def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
     }
     inner = _inner_repeats(calls)
     loops = {engine: partial(_repeat, call, inner) for engine, call in calls.items()}
-    found = alternate(loops, repeats=7, budget_seconds=12.0)
+    found = alternate(loops, repeats=7, budget_seconds=20.0, warm_up=True)
     return [
         {
             "engine": engine,

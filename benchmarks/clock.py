@@ -44,7 +44,10 @@ def timed(call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
 
 
 def alternate(
-    calls: dict[str, Callable[[], Any]], repeats: int, budget_seconds: float
+    calls: dict[str, Callable[[], Any]],
+    repeats: int,
+    budget_seconds: float,
+    warm_up: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """Time several calls in turn: a, b, a, b, … after one round that does not count.
 
@@ -56,6 +59,9 @@ def alternate(
         Rounds.
     budget_seconds : float
         Start no further round once the rounds have taken this long.
+    warm_up : bool
+        Call each once more before it is timed, as in a loop of its own: memory that a process left
+        alone for a second may have gone back to the host of a virtual machine.
 
     Returns
     -------
@@ -70,6 +76,8 @@ def alternate(
         if round_ and time.perf_counter() - began > budget_seconds:
             break
         for name, call in calls.items():
+            if warm_up:
+                call()
             fields = timed(call)[1]
             if name in found:
                 for key in ("seconds", "other_cores"):

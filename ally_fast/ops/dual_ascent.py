@@ -36,8 +36,6 @@ class DualAscent:
         Rows whose loss, slack or new multiplier is not finite: their multipliers were left alone.
     first_nonfinite : int
         The id of the first of them in the batch, -1 if there is none.
-    log_sum_exp : ndarray of float64, shape (m,), or None
-        Of each row's outputs; None unless the loss is the cross-entropy.
     gradient : ndarray, shape (m, C), or None
         In the dtype of the outputs; None unless a scale was given.
     """
@@ -48,7 +46,6 @@ class DualAscent:
     lagrangian: float
     nonfinite: int
     first_nonfinite: int
-    log_sum_exp: NDArray[np.float64] | None = None
     gradient: NDArray[Any] | None = None
 
     @property
@@ -161,7 +158,7 @@ def dual_ascent_losses(
     Returns
     -------
     DualAscent
-        Without `log_sum_exp` and `gradient`; `losses` is the array given.
+        Without `gradient`; `losses` is the array given.
     """
     result = _cpu.dual_ascent_losses(
         losses,
@@ -178,7 +175,7 @@ def dual_ascent_losses(
 def dual_ascent_gradient(
     outputs: NDArray[Any],
     targets: NDArray[Any],
-    step: DualAscent,
+    before: NDArray[np.float32],
     scale: float,
     *,
     loss: str,
@@ -193,8 +190,8 @@ def dual_ascent_gradient(
     ----------
     outputs, targets, loss, bf16
         As they were given to `dual_ascent`.
-    step : DualAscent
-        Its answer.
+    before : ndarray of float32, shape (m,)
+        From its answer.
     scale : float
 
     Returns
@@ -205,9 +202,7 @@ def dual_ascent_gradient(
     return _cpu.dual_ascent_gradient(
         outputs,
         targets,
-        step.losses,
-        step.log_sum_exp,
-        step.before,
+        before,
         scale,
         loss=loss,
         isa=_settings.isa(),

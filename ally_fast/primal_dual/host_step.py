@@ -13,7 +13,7 @@ from ally_fast.primal_dual.nonfinite import NonFiniteLossError
 
 
 def step(*arguments: Any) -> tuple[torch.Tensor, ...]:
-    """Return (lagrangian, losses, slacks, before, log_sum_exp)."""
+    """Return (lagrangian, losses, slacks, before, log_sum_exp); the last is for the GPU alone."""
     return _step(None, *arguments)[:5]
 
 
@@ -47,13 +47,12 @@ def _step(
     )
     if done.nonfinite:
         raise _error(done, _view(ids)[0], lr)
-    log_sum_exp = done.log_sum_exp if done.log_sum_exp is not None else np.empty(0)
     return (
         _scalar(done.lagrangian),
         _tensor(done.losses),
         _tensor(done.slacks),
         _tensor(done.before),
-        _tensor(log_sum_exp),
+        torch.empty(0, dtype=torch.float64),
         None if done.gradient is None else _gradient_tensor(done.gradient, bf16),
     )
 
@@ -92,15 +91,8 @@ def gradient(
 ) -> torch.Tensor:
     """Return the gradient of the Lagrangian with respect to `outputs`, times `scale`."""
     rows, bf16 = _view(outputs)
-    log_sums = _view(log_sum_exp)[0] if loss == "cross_entropy" else None
-    held = _view(losses)[0]
     answer = ops.dual_ascent_gradient(
-        rows,
-        _view(targets)[0],
-        ops.DualAscent(held, held, _view(before)[0], 0.0, 0, -1, log_sums),
-        float(scale),
-        loss=loss,
-        bf16=bf16,
+        rows, _view(targets)[0], _view(before)[0], float(scale), loss=loss, bf16=bf16
     )
     return _gradient_tensor(answer, bf16)
 

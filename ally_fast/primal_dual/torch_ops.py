@@ -73,15 +73,18 @@ class _Step(torch.autograd.Function):
         ctx.save_for_backward(outputs, targets, losses, before, log_sum_exp)
         ctx.loss = rest[-1]
         ctx.mark_non_differentiable(losses, slacks, before, log_sum_exp)
+        ctx.set_materialize_grads(False)  # no zeros for those
         return lagrangian, losses, slacks, before, log_sum_exp
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+    def backward(ctx: Any, *gradients: torch.Tensor | None) -> Any:
         # Handed out once: who receives it may write to it.
         of_outputs, ctx.ready = ctx.ready, None
+        if gradients[0] is None:
+            return (None,) * 8
         if of_outputs is None or float(gradients[0]) != 1:
             of_outputs = dual_ascent_gradient(*ctx.saved_tensors, gradients[0], ctx.loss)
-        return of_outputs, *[None] * 7
+        return of_outputs, *(None,) * 7
 
 
 class _StepOfLosses(torch.autograd.Function):
@@ -94,13 +97,16 @@ class _StepOfLosses(torch.autograd.Function):
         _, slacks, before = done
         ctx.save_for_backward(before)
         ctx.mark_non_differentiable(slacks, before)
+        ctx.set_materialize_grads(False)
         return done
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+    def backward(ctx: Any, *gradients: torch.Tensor | None) -> Any:
+        if gradients[0] is None:
+            return (None,) * 7
         (before,) = ctx.saved_tensors
         of_losses = (gradients[0] / max(1, before.shape[0])).expand_as(before)
-        return of_losses, of_losses * before, *[None] * 5
+        return of_losses, of_losses * before, *(None,) * 5
 
 
 def _autograd_kernel(op: Any, function: Any) -> Callable[..., Any]:
@@ -123,7 +129,7 @@ _LIBRARY.impl("dual_ascent_losses", _autograd_kernel(dual_ascent_losses, _StepOf
 
 def _fake_step(outputs: torch.Tensor, *rest: Any) -> tuple[torch.Tensor, ...]:
     m = outputs.shape[0]
-    sums = m if rest[-1] == "cross_entropy" else 0
+    sums = m if outputs.is_cuda and rest[-1] == "cross_entropy" else 0
     rows = [outputs.new_empty((m,), dtype=torch.float32) for _ in range(3)]
     lagrangian = outputs.new_empty((), dtype=torch.float32)
     return lagrangian, *rows, outputs.new_empty((sums,), dtype=torch.float64)

@@ -466,25 +466,14 @@ void test_elementary() {
   const auto compare = [&](double found, double exact) {
     worst = std::max(worst, std::fabs(found - exact) / std::fabs(exact));
   };
-  for (double x = 1e-40; x < 700; x *= 1.001) {
-    compare(exp_double(-x), std::exp(-x));
-    compare(expm1_double(-x), std::expm1(-x));
-    compare(log1p_exp(-x), std::log1p(std::exp(-x)));
-  }
-  for (double x = 1e-300; x < 1e300; x *= 1.01) {
-    if (std::fabs(x - 1) > 1e-3) compare(log_double(x), std::log(x));
-  }
-  for (double x = 0.999; x < 1.001; x += 1e-7) {
-    check(std::fabs(log_double(x) - std::log(x)) < 1e-15, "log near one");
-  }
+  for (double x = 1e-40; x < 700; x *= 1.001) compare(exp_double(-x), std::exp(-x));
+  for (double x = 1e-300; x < 1e300; x *= 1.001) compare(log1p_double(x), std::log1p(x));
   check(worst < 1e-12, "elementary functions");
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-  check(exp_double(0) == 1 && expm1_double(0) == 0 && log_double(1) == 0, "exact ones");
-  check(exp_double(-kInfinity) == 0 && expm1_double(-kInfinity) == -1, "at minus infinity");
-  check(log1p_exp(-kInfinity) == 0 && log_double(0) == -kInfinity, "at their ends");
-  check(std::isnan(exp_double(kNaN)) && std::isnan(expm1_double(kNaN)), "exponentials of NaN");
-  check(std::isnan(log_double(kNaN)) && std::isnan(log1p_exp(kNaN)), "logarithms of NaN");
+  check(exp_double(0) == 1 && log1p_double(0) == 0, "exact ones");
+  check(exp_double(-kInfinity) == 0, "at minus infinity");
+  check(std::isnan(exp_double(kNaN)) && std::isnan(log1p_double(kNaN)), "of NaN");
 }
 
 void test_halves() {
@@ -522,14 +511,11 @@ void test_dual_ascent() {
         for (const Kernel* kernel : kernels()) {
           std::vector<float> multipliers(static_cast<size_t>(m), 1.0f);
           const DualVariablesView duals{ids.data(), m, nullptr, 0.5f, 0.1, multipliers.data()};
-          std::vector<float> losses(static_cast<size_t>(m)), slacks(losses), before(losses);
-          std::vector<double> log_sum_exp(losses.size());
+          std::vector<float> losses(static_cast<size_t>(m)), slacks(losses), before(multipliers);
           std::vector<char> now(static_cast<size_t>(m * c * item)), later(now);
-          StepArrays step{losses.data(), slacks.data(), before.data(), log_sum_exp.data(),
-                          now.data()};
+          const StepArrays step{losses.data(), slacks.data(), before.data(), nullptr, now.data()};
           const DualAscent ascent = dual_ascent_cpu(predictions, duals, 1, *kernel, 3, step);
-          step.gradient = later.data();
-          dual_ascent_gradient_cpu(predictions, 1, *kernel, 2, step);
+          dual_ascent_gradient_cpu(predictions, before.data(), 1, *kernel, 2, later.data());
           check(ascent.nonfinite == 0, "all losses are finite");
           check(now == later, "both gradients are the same");
           gradients.push_back(now);

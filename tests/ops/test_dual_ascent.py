@@ -8,7 +8,6 @@ from cases import RUNNABLE_ISAS, core, read_only
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ally_fast import _cpu
 from ally_fast.ops.dual_ascent import dual_ascent, dual_ascent_gradient, dual_ascent_losses
 from ally_fast.reference import dual_ascent as reference
 
@@ -65,7 +64,6 @@ def check(step, outputs, targets, ids, before, after, *, loss, epsilon, lr, scal
     """Check a step against float64; `outputs` and `targets` are what was stored."""
     if loss == "cross_entropy":
         losses, log_sum_exp, gradient = reference.cross_entropy(outputs, targets)
-        np.testing.assert_allclose(step.log_sum_exp, log_sum_exp, rtol=1e-12, atol=20 * UNIT)
         # A sum of sixteen float32 in a lane, each with the error of exp, then one rounding.
         loss_bound = 20 * UNIT * losses
         with np.errstate(invalid="ignore"):
@@ -74,7 +72,6 @@ def check(step, outputs, targets, ids, before, after, *, loss, epsilon, lr, scal
     else:
         losses, gradient = reference.squared_error(outputs, targets)
         loss_bound, factor = 1.01 * UNIT * losses, 3.01
-        assert step.log_sum_exp is None
     assert (np.abs(step.losses - losses) <= loss_bound + 2.0**-149).all()
     expected = reference.ascend(step.losses, step.losses, ids, before, epsilon, lr)
     np.testing.assert_array_equal(step.slacks, expected.slacks)
@@ -134,7 +131,7 @@ def test_against_float64(
         )
         if scale is not None:
             later = dual_ascent_gradient(
-                outputs, targets, step, scale, loss=loss, bf16=dtype == "bf16"
+                outputs, targets, step.before, scale, loss=loss, bf16=dtype == "bf16"
             )
             np.testing.assert_array_equal(later, step.gradient)
     check(
@@ -314,7 +311,6 @@ def test_one_class():
     step = cross_entropy_of([[3.0], [-1e4], [65504.0]], [0, 0, 0])
     assert step.losses.tolist() == [0, 0, 0]
     assert step.gradient.tolist() == [[0], [0], [0]]
-    assert step.log_sum_exp.tolist() == [3.0, -1e4, 65504.0]
 
 
 def test_equal_outputs():
@@ -543,11 +539,5 @@ def test_errors_of_the_other_forms():
     with pytest.raises(ValueError, match="ids: got 0 again"):
         dual_ascent_losses(ones, ones, np.zeros(3, int), ones.copy(), epsilon=0.0, lr=1.0)
     outputs, targets = GOOD["outputs"], GOOD["targets"]
-    with pytest.raises(ValueError, match="log_sum_exp: needs"):
-        _cpu.dual_ascent_gradient(
-            outputs, targets, ones, None, ones, 1.0, loss="cross_entropy", isa="portable"
-        )
     with pytest.raises(ValueError, match="before: got 2"):
-        _cpu.dual_ascent_gradient(
-            outputs, targets, ones, np.zeros(3), ones[:2], 1.0, loss="cross_entropy", isa="portable"
-        )
+        dual_ascent_gradient(outputs, targets, ones[:2], 1.0, loss="cross_entropy")

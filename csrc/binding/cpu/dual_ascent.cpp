@@ -108,6 +108,7 @@ class SeenIds {
 struct CheckedDuals {
   Array<int64_t> ids;
   Array<float> multipliers, epsilon;
+  Array<float> before;  // multipliers[ids]
   DualVariablesView view;
 };
 
@@ -116,6 +117,7 @@ CheckedDuals checked_duals(const py::array& ids_array, const py::array& multipli
   CheckedDuals duals{typed<int64_t>(ids_array, "ids", 1),
                      typed<float>(multipliers_array, "multipliers", 1),
                      typed<float>(epsilon_array, "epsilon", epsilon_array.ndim() == 0 ? 0 : 1),
+                     Array<float>(m),
                      {}};
   const int64_t n = duals.multipliers.size();
   REQUIRE(duals.ids.size() == m, "ids: got " + std::to_string(duals.ids.size()) +
@@ -134,6 +136,7 @@ CheckedDuals checked_duals(const py::array& ids_array, const py::array& multipli
           one ? *duals.epsilon.data() : 0.0f,
           lr,
           duals.multipliers.mutable_data()};
+  float* before = duals.before.mutable_data();
   SeenIds seen(n, m);
   for (int64_t i = 0; i < m; ++i) {
     const int64_t id = view.ids[i];
@@ -143,6 +146,7 @@ CheckedDuals checked_duals(const py::array& ids_array, const py::array& multipli
                                  std::to_string(i) + ", needs distinct ids");
     const float lambda = view.multipliers[id],
                 epsilon = one ? view.epsilon_of_all : view.epsilon[id];
+    before[i] = lambda;
     REQUIRE(std::isfinite(lambda) && lambda >= 0, "multipliers: got " + std::to_string(lambda) +
                                                       " for sample " + std::to_string(id) +
                                                       ", needs finite values of at least 0");
@@ -169,25 +173,22 @@ py::tuple dual_ascent(const py::array& outputs, const py::array& targets, const 
   const Checked checked = checked_predictions(outputs, targets, loss, bf16);
   const Predictions& predictions = checked.predictions;
   const int64_t m = predictions.outputs.n;
-  const CheckedDuals duals = checked_duals(ids, multipliers, epsilon, lr, m);
+  CheckedDuals duals = checked_duals(ids, multipliers, epsilon, lr, m);
   const double scale = checked_scale(gradient_scale.value_or(0));
   const Kernel& kernel = kernel_named(isa);
   checked_threads(threads);
-  Array<float> losses(m), slacks(m), before(m);
-  std::optional<Array<double>> log_sum_exp;
+  Array<float> losses(m), slacks(m);
   std::optional<py::array> gradient;
-  if (predictions.classes) log_sum_exp.emplace(m);
   if (gradient_scale) gradient = like(outputs);
-  const StepArrays step{losses.mutable_data(), slacks.mutable_data(), before.mutable_data(),
-                        log_sum_exp ? log_sum_exp->mutable_data() : nullptr,
-                        gradient ? static_cast<char*>(gradient->mutable_data()) : nullptr};
+  const StepArrays step{losses.mutable_data(), slacks.mutable_data(), duals.before.mutable_data(),
+                        nullptr, gradient ? static_cast<char*>(gradient->mutable_data()) : nullptr};
   DualAscent result;
   {
     const Computing computing;
     result = dual_ascent_cpu(predictions, duals.view, scale, kernel, threads, step);
   }
-  return py::make_tuple(losses, slacks, before, result.lagrangian, result.nonfinite,
-                        result.first_nonfinite, log_sum_exp, gradient);
+  return py::make_tuple(losses, slacks, duals.before, result.lagrangian, result.nonfinite,
+                        result.first_nonfinite, gradient);
 }
 
 py::tuple dual_ascent_losses(const py::array& losses_array, const py::array& dual_losses_array,
@@ -200,52 +201,36 @@ py::tuple dual_ascent_losses(const py::array& losses_array, const py::array& dua
                                        " of them, needs " + std::to_string(m));
   const CheckedDuals duals = checked_duals(ids, multipliers, epsilon, lr, m);
   checked_threads(threads);
-  Array<float> slacks(m), before(m);
-  const float *l = losses.data(), *d = dual_losses.data();
-  float *s = slacks.mutable_data(), *b = before.mutable_data();
+  Array<float> slacks(m);
+  const float *l = losses.data(), *d = dual_losses.data(), *b = duals.before.data();
+  float* s = slacks.mutable_data();
   DualAscent result;
   {
     const Computing computing;
-    result = dual_ascent_losses_cpu(l, d, m, duals.view, threads, s, b);
+    result = dual_ascent_losses_cpu(l, d, m, duals.view, threads, b, s);
   }
-  return py::make_tuple(slacks, before, result.lagrangian, result.nonfinite,
+  return py::make_tuple(slacks, duals.before, result.lagrangian, result.nonfinite,
                         result.first_nonfinite);
 }
 
 py::array dual_ascent_gradient(const py::array& outputs, const py::array& targets,
-                               const py::array& losses_array,
-                               const std::optional<py::array>& log_sum_exp_array,
                                const py::array& before_array, double scale, const std::string& loss,
                                const std::string& isa, bool bf16, int threads) {
   const Checked checked = checked_predictions(outputs, targets, loss, bf16);
   const Predictions& predictions = checked.predictions;
-  const int64_t m = predictions.outputs.n;
-  const auto one_a_row = [&](const py::array& array, const char* name) {
-    REQUIRE(array.size() == m, std::string(name) + ": got " + std::to_string(array.size()) +
-                                   " of them, needs " + std::to_string(m) + ", one a row");
-  };
-  const auto losses = typed<float>(losses_array, "losses", 1);
   const auto before = typed<float>(before_array, "before", 1);
-  one_a_row(losses, "losses");
-  one_a_row(before, "before");
-  std::optional<Array<double>> log_sum_exp;
-  if (predictions.classes) {
-    REQUIRE(log_sum_exp_array, "log_sum_exp: needs that of the forward pass");
-    log_sum_exp = typed<double>(*log_sum_exp_array, "log_sum_exp", 1);
-    one_a_row(*log_sum_exp, "log_sum_exp");
-  }
+  REQUIRE(before.size() == predictions.outputs.n,
+          "before: got " + std::to_string(before.size()) + " of them, needs " +
+              std::to_string(predictions.outputs.n) + ", one a row");
   checked_scale(scale);
   const Kernel& kernel = kernel_named(isa);
   checked_threads(threads);
   py::array gradient = like(outputs);
-  // Read, apart from the gradient.
-  const StepArrays step{const_cast<float*>(losses.data()), nullptr,
-                        const_cast<float*>(before.data()),
-                        log_sum_exp ? const_cast<double*>(log_sum_exp->data()) : nullptr,
-                        static_cast<char*>(gradient.mutable_data())};
+  const float* multipliers = before.data();
+  char* out = static_cast<char*>(gradient.mutable_data());
   {
     const Computing computing;
-    dual_ascent_gradient_cpu(predictions, scale, kernel, threads, step);
+    dual_ascent_gradient_cpu(predictions, multipliers, scale, kernel, threads, out);
   }
   return gradient;
 }
@@ -261,9 +246,8 @@ void register_dual_ascent(py::module_& module) {
              py::arg("ids"), py::arg("multipliers"), py::arg("epsilon"), py::arg("lr"),
              py::kw_only(), py::arg("threads") = 1);
   module.def("dual_ascent_gradient", &dual_ascent_gradient, py::arg("outputs"), py::arg("targets"),
-             py::arg("losses"), py::arg("log_sum_exp"), py::arg("before"), py::arg("scale"),
-             py::kw_only(), py::arg("loss"), py::arg("isa"), py::arg("bf16") = false,
-             py::arg("threads") = 1);
+             py::arg("before"), py::arg("scale"), py::kw_only(), py::arg("loss"), py::arg("isa"),
+             py::arg("bf16") = false, py::arg("threads") = 1);
 }
 
 }  // namespace ally_fast

@@ -50,12 +50,13 @@ struct DualVariablesView {
   float* multipliers;  // IN/OUT (n,) float32; those of ids finite, >= 0
 };
 
-// What a step writes for each row; the gradient alone reads it.
+// What a step writes for each row; the GPU's gradient alone reads it. On the CPU `before` is given:
+// the caller's checks fetch the multipliers anyway, and their places may lie anywhere.
 struct StepArrays {
   float* losses;        // (m,) float32
   float* slacks;        // (m,) float32
   float* before;        // (m,) float32: multipliers[ids] before the update
-  double* log_sum_exp;  // (m,) float64; null for squared error
+  double* log_sum_exp;  // (m,) float64; null for squared error, and not used on the CPU
   char* gradient;       // (m, C) of the dtype of outputs, contiguous; null: not wanted
 };
 
@@ -70,12 +71,11 @@ DualAscent dual_ascent_cpu(const Predictions& predictions, const DualVariablesVi
 
 // The same from losses l and l' (which may be one array): (m,) float32.
 DualAscent dual_ascent_losses_cpu(const float* losses, const float* dual_losses, int64_t m,
-                                  const DualVariablesView& duals, int threads, float* slacks,
-                                  float* before);
+                                  const DualVariablesView& duals, int threads, const float* before,
+                                  float* slacks);
 
-// step.gradient from the rest of a step.
-void dual_ascent_gradient_cpu(const Predictions& predictions, double scale, const Kernel& kernel,
-                              int threads, const StepArrays& step);
+void dual_ascent_gradient_cpu(const Predictions& predictions, const float* before, double scale,
+                              const Kernel& kernel, int threads, char* gradient);
 
 // On the GPU: device pointers throughout, C < 2^30, and nothing waits. The kernels look for what a
 // caller got wrong before they touch a multiplier; then they write nothing but the report, with a

@@ -24,7 +24,7 @@ constexpr int64_t kRowValues = 32;  // a row's own work, in outputs
 // In the ascent more: multipliers lie anywhere, and threads take their cache lines from one another.
 constexpr int64_t kTaskRows = 1 << 17;
 
-const RowLosses& row_losses(const Kernel& kernel) {
+RowLosses row_losses(const Kernel& kernel) {
 #if ALLY_FAST_X86
   const std::string name = kernel.name;
   if (name == "avx2") return kAvx2RowLosses;
@@ -48,9 +48,12 @@ void for_parts(int64_t items, int64_t size, int threads, const Visit& visit) {
                [&](int64_t task, int) { visit(task * size, std::min(items, (task + 1) * size)); });
 }
 
-// Call visit(begin, count, scratch) for groups of rows.
-template <class Visit>
-void for_groups(const RowsView& outputs, int threads, const Visit& visit) {
+// Losses and gradients of all rows; each where it is not null.
+void visit_rows(const Predictions& predictions, const float* before, double scale,
+                const Kernel& kernel, int threads, float* losses, char* gradient) {
+  const RowLosses visit = row_losses(kernel);
+  const RowsView& outputs = predictions.outputs;
+  const double mean_scale = scale / static_cast<double>(outputs.n);
   const int64_t group = group_rows(outputs.d);
   const int64_t least = kTaskValues / (outputs.d + kRowValues);
   const int64_t size = round_up(task_size(outputs.n, least, threads), group);
@@ -58,7 +61,12 @@ void for_groups(const RowsView& outputs, int threads, const Visit& visit) {
     // Left as it comes: zeros would cost a small batch more than its work.
     const std::unique_ptr<float[]> scratch(new float[scratch_values(outputs.d)]);
     for (int64_t at = begin; at < end; at += group) {
-      visit(at, std::min(group, end - at), scratch.get());
+      const int64_t count = std::min(group, end - at);
+      double coefficients[kLanes];
+      for (int64_t r = 0; r < count; ++r) {
+        coefficients[r] = coefficient_of(before[at + r], mean_scale);
+      }
+      visit(predictions, at, count, coefficients, losses, gradient, scratch.get());
     }
   });
 }
@@ -70,11 +78,7 @@ struct Block {
   int64_t first_nonfinite = -1;
 };
 
-void gather_before(const DualVariablesView& duals, int64_t begin, int64_t count, float* before) {
-  for (int64_t i = begin; i < begin + count; ++i) before[i] = duals.multipliers[duals.ids[i]];
-}
-
-// At most kBlockRows rows, whose `before` is known. In steps, of which the second is vectorised.
+// At most kBlockRows rows, in steps, of which the second is vectorised.
 Block ascend_rows(const float* losses, const float* dual_losses, const int64_t* ids, int64_t count,
                   const DualVariablesView& duals, float* slacks, const float* before) {
   float epsilon[kBlockRows], after[kBlockRows];
@@ -129,41 +133,22 @@ DualAscent ascend_all(const float* losses, const float* dual_losses, int64_t m,
 }  // namespace
 
 DualAscent dual_ascent_losses_cpu(const float* losses, const float* dual_losses, int64_t m,
-                                  const DualVariablesView& duals, int threads, float* slacks,
-                                  float* before) {
-  gather_before(duals, 0, m, before);
+                                  const DualVariablesView& duals, int threads, const float* before,
+                                  float* slacks) {
   return ascend_all(losses, dual_losses, m, duals, threads, slacks, before);
 }
 
 DualAscent dual_ascent_cpu(const Predictions& predictions, const DualVariablesView& duals,
                            double scale, const Kernel& kernel, int threads,
                            const StepArrays& step) {
-  const RowsView& outputs = predictions.outputs;
-  const RowLosses& rows = row_losses(kernel);
-  const double mean_scale = scale / static_cast<double>(outputs.n);
-  for_groups(outputs, threads, [&](int64_t begin, int64_t count, float* scratch) {
-    gather_before(duals, begin, count, step.before);
-    double coefficients[kLanes];
-    for (int64_t r = 0; r < count; ++r) {
-      coefficients[r] = coefficient_of(step.before[begin + r], mean_scale);
-    }
-    rows.forward(predictions, begin, count, step.gradient ? coefficients : nullptr, step, scratch);
-  });
-  return ascend_all(step.losses, step.losses, outputs.n, duals, threads, step.slacks, step.before);
+  visit_rows(predictions, step.before, scale, kernel, threads, step.losses, step.gradient);
+  return ascend_all(step.losses, step.losses, predictions.outputs.n, duals, threads, step.slacks,
+                    step.before);
 }
 
-void dual_ascent_gradient_cpu(const Predictions& predictions, double scale, const Kernel& kernel,
-                              int threads, const StepArrays& step) {
-  const RowsView& outputs = predictions.outputs;
-  const RowLosses& rows = row_losses(kernel);
-  const double mean_scale = scale / static_cast<double>(outputs.n);
-  for_groups(outputs, threads, [&](int64_t begin, int64_t count, float* scratch) {
-    double coefficients[kLanes];
-    for (int64_t r = 0; r < count; ++r) {
-      coefficients[r] = coefficient_of(step.before[begin + r], mean_scale);
-    }
-    rows.gradient(predictions, begin, count, coefficients, step, scratch);
-  });
+void dual_ascent_gradient_cpu(const Predictions& predictions, const float* before, double scale,
+                              const Kernel& kernel, int threads, char* gradient) {
+  visit_rows(predictions, before, scale, kernel, threads, nullptr, gradient);
 }
 
 }  // namespace ally_fast

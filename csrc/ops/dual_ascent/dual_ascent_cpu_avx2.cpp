@@ -11,7 +11,7 @@ namespace {
 }  // namespace
 
 extern const RowLosses kAvx2RowLosses;
-const RowLosses kAvx2RowLosses = make_row_losses();
+const RowLosses kAvx2RowLosses = row_losses;
 
 }  // namespace ally_fast
 #endif

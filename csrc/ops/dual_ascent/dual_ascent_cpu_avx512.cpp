@@ -11,7 +11,7 @@ namespace {
 }  // namespace
 
 extern const RowLosses kAvx512RowLosses;
-const RowLosses kAvx512RowLosses = make_row_losses();
+const RowLosses kAvx512RowLosses = row_losses;
 
 }  // namespace ally_fast
 #endif

@@ -10,6 +10,6 @@ namespace {
 }  // namespace
 
 extern const RowLosses kPortableRowLosses;
-const RowLosses kPortableRowLosses = make_row_losses();
+const RowLosses kPortableRowLosses = row_losses;
 
 }  // namespace ally_fast

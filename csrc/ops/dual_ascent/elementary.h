@@ -42,12 +42,10 @@ ALLY_FAST_INLINE double bits_double(uint64_t bits) {
   return value;
 }
 
-// exp(x) = scale (1 + rest), for x in [-708, 709]; scale is a power of two.
-struct Exponential {
-  double scale, rest;
-};
-
-ALLY_FAST_INLINE Exponential exponential(double x) {
+// exp(x) for x <= 709, 0 below -708; NaN of NaN.
+ALLY_FAST_INLINE double exp_double(double x) {
+  const bool tiny = x < -708.0;
+  x = tiny ? 0.0 : x;
   constexpr double kRound = 0x1.8p52;  // as above
   const double shifted = x * 0x1.71547652b82fep0 + kRound;
   const double k = shifted - kRound;
@@ -61,26 +59,20 @@ ALLY_FAST_INLINE Exponential exponential(double x) {
   p = p * r + 1.0 / 24;
   p = p * r + 1.0 / 6;
   p = p * r + 0.5;
-  return {bits_double((double_bits(shifted) - double_bits(kRound) + 1023u) << 52), r + r * r * p};
+  const double power = bits_double((double_bits(shifted) - double_bits(kRound) + 1023u) << 52);
+  return tiny ? 0.0 : power + power * (r + r * r * p);
 }
 
-// exp(x) for x <= 709, 0 below -708; NaN of NaN.
-ALLY_FAST_INLINE double exp_double(double x) {
-  const bool tiny = x < -708.0;
-  const Exponential e = exponential(tiny ? 0.0 : x);
-  return tiny ? 0.0 : e.scale + e.scale * e.rest;
-}
-
-// exp(x) - 1 for x <= 709; NaN of NaN.
-ALLY_FAST_INLINE double expm1_double(double x) {
-  const bool tiny = x < -708.0;
-  const Exponential e = exponential(tiny ? 0.0 : x);
-  return tiny ? -1.0 : e.scale * e.rest + (e.scale - 1.0);
-}
-
-// log((1 + s) / (1 - s)) for |s| <= 1/3.
-ALLY_FAST_INLINE double log_of_ratio(double s) {
-  const double z = s * s;
+// log(1 + x) for x >= 0; NaN of NaN.
+ALLY_FAST_INLINE double log1p_double(double x) {
+  constexpr uint64_t kOne = uint64_t{1023} << 52, kRootOfHalf = 0x3fe6a09e667f3bcd;
+  // 1 + x = 2^k f, f in [sqrt(1/2), sqrt(2)); k + 1023 becomes the mantissa of a number near 2^52.
+  const double sum = 1 + x;
+  const uint64_t bits = double_bits(sum), exponent = (bits + (kOne - kRootOfHalf)) >> 52;
+  const double k = bits_double(uint64_t{0x433} << 52 | exponent) - (0x1p52 + 1023);
+  const double f = bits_double(bits - (exponent << 52) + kOne);
+  // With k = 0, f - 1 is x, of which the sum may have lost digits.
+  const double s = (k == 0 ? x : f - 1) / (f + 1), z = s * s;  // log f = log((1 + s) / (1 - s))
   double p = 1.0 / 23;
   p = p * z + 1.0 / 21;
   p = p * z + 1.0 / 19;
@@ -92,25 +84,7 @@ ALLY_FAST_INLINE double log_of_ratio(double s) {
   p = p * z + 1.0 / 7;
   p = p * z + 1.0 / 5;
   p = p * z + 1.0 / 3;
-  return 2 * s + 2 * s * z * p;
-}
-
-// log(x) for normal x; minus infinity of 0, NaN of NaN.
-ALLY_FAST_INLINE double log_double(double x) {
-  constexpr uint64_t kOne = uint64_t{1023} << 52, kRootOfHalf = 0x3fe6a09e667f3bcd;
-  // x = 2^k f, f in [sqrt(1/2), sqrt(2)); k + 1023 becomes the mantissa of a number near 2^52.
-  const uint64_t bits = double_bits(x), exponent = (bits + (kOne - kRootOfHalf)) >> 52;
-  const double k = bits_double(uint64_t{0x433} << 52 | exponent) - (0x1p52 + 1023);
-  const double f = bits_double(bits - (exponent << 52) + kOne);
-  const double log = k * 0x1.62e42fefa39efp-1 + log_of_ratio((f - 1) / (f + 1));
-  const double other = x == 0 ? -__builtin_huge_val() : x;
-  return x > 0 ? log : other;
-}
-
-// log(1 + exp(x)) for x <= 0; NaN of NaN.
-ALLY_FAST_INLINE double log1p_exp(double x) {
-  const double u = exp_double(x);
-  return log_of_ratio(u / (2 + u));
+  return x >= 0 ? k * 0x1.62e42fefa39efp-1 + (2 * s + 2 * s * z * p) : x;
 }
 
 }  // namespace ally_fast

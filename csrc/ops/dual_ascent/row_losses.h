@@ -20,15 +20,10 @@ constexpr size_t scratch_values(int64_t d) {
   return static_cast<size_t>(padded > kScratchValues ? padded : kScratchValues);
 }
 
-// Both visit rows [begin, begin + count), at most group_rows of them.
-struct RowLosses {
-  // Writes losses and log_sum_exp; gradients too if there are coefficients, (count,): d loss / d
-  // outputs times that of the row, in the dtype of outputs.
-  void (*forward)(const Predictions& predictions, int64_t begin, int64_t count,
-                  const double* coefficients, const StepArrays& step, float* scratch);
-  // Writes gradients from losses and log_sum_exp: the same bits.
-  void (*gradient)(const Predictions& predictions, int64_t begin, int64_t count,
-                   const double* coefficients, const StepArrays& step, float* scratch);
-};
+// Visits rows [begin, begin + count), at most group_rows of them, and writes losses and gradients
+// where these are not null. A row's gradient is d loss / d outputs times its coefficient, (count,).
+using RowLosses = void (*)(const Predictions& predictions, int64_t begin, int64_t count,
+                           const double* coefficients, float* losses, char* gradient,
+                           float* scratch);
 
 }  // namespace ally_fast

@@ -1,4 +1,4 @@
-// The body of RowLosses. Included by one file for each instruction set, inside its own anonymous
+// The body of a RowLosses. Included by one file for each instruction set, inside its own anonymous
 // namespace: plain loops over kLanes numbers, which the compiler turns into its vectors. The order of
 // operations is written out, so the answers do not depend on the instruction set. What a row needs but
 // once (logarithms, the factor of its gradient) is computed for all rows of a group together.
@@ -74,53 +74,50 @@ void exponentials_in_place(const Group& group, Sums* sums) {
   for (int64_t r = 0; r < count; ++r) sums->sum[r] = sum_of(sum[r]);
 }
 
+// What the outputs of a row come to: its loss, and what its gradient is made of.
+struct Terms {
+  double loss[kLanes];
+  double share[kLanes];   // the probability of a class is its exponential times this
+  double others[kLanes];  // the probability of all but the own one
+};
+
 // With y the target and R the log-sum-exp of the other classes, the loss is log(1 + exp(R - o_y)):
-// nothing cancels, however sure the model is.
-void losses_of(const Sums& sums, double* losses, double* log_sum_exp) {
+// nothing cancels, however sure the model is. With the larger of o_y and the largest other output as
+// the unit, the exponentials of all outputs are 1 + rest.
+void terms_of(const Sums& sums, Terms* terms) {
   for (int r = 0; r < kLanes; ++r) {
-    const double own = static_cast<double>(sums.own[r]);
-    const double largest = static_cast<double>(sums.largest[r]), log_sum = log_double(sums.sum[r]);
-    const double margin = (largest - own) + log_sum;
-    const double tail = log1p_exp(-__builtin_fabs(margin));
-    losses[r] = margin > 0 ? margin + tail : tail;
-    log_sum_exp[r] = (margin > 0 ? largest + log_sum : own) + tail;
+    const double gap = static_cast<double>(sums.largest[r]) - static_cast<double>(sums.own[r]);
+    const double sum = sums.sum[r], smaller = exp_double(-__builtin_fabs(gap));
+    const bool behind = gap >= 0;
+    const double rest = behind ? (sum - 1) + smaller : sum * smaller;
+    terms->loss[r] = (behind ? gap : 0.0) + log1p_double(rest);
+    terms->share[r] = (behind ? 1.0 : smaller) / (1 + rest);
+    terms->others[r] = sum * terms->share[r];
   }
 }
 
-template <class T>
-void copy_lanes(const T* from, int64_t count, double* to) {
-  for (int64_t r = 0; r < count; ++r) to[r] = static_cast<double>(from[r]);
-}
-
-void cross_entropy(const Group& group, bool forward, const double* coefficients,
-                   const StepArrays& step) {
+void cross_entropy(const Group& group, const double* coefficients, float* losses, char* gradient) {
   Sums sums;
   if (group.narrow()) {
     exponentials_transposed(group, &sums);
   } else {
     exponentials_in_place(group, &sums);
   }
-  const int64_t count = group.count;
-  float* losses = step.losses + group.begin;
-  double* log_sum_exps = step.log_sum_exp + group.begin;
-  double log_sum_exp[kLanes] = {}, loss[kLanes] = {}, coefficient[kLanes] = {};
-  if (forward) {
-    losses_of(sums, loss, log_sum_exp);
-    for (int64_t r = 0; r < count; ++r) losses[r] = static_cast<float>(loss[r]);
-    for (int64_t r = 0; r < count; ++r) log_sum_exps[r] = log_sum_exp[r];
-    if (!coefficients) return;
+  Terms terms;
+  terms_of(sums, &terms);
+  if (losses) {
+    losses += group.begin;
+    for (int64_t r = 0; r < group.count; ++r) losses[r] = static_cast<float>(terms.loss[r]);
   }
-  // From what was kept, so that a gradient has the same bits whenever it is computed.
-  copy_lanes(losses, count, loss);
-  copy_lanes(log_sum_exps, count, log_sum_exp);
-  copy_lanes(coefficients, count, coefficient);
+  if (!gradient) return;
+  double coefficient[kLanes] = {};
+  for (int64_t r = 0; r < group.count; ++r) coefficient[r] = coefficients[r];
   float factors[kLanes], at_target[kLanes];
   for (int r = 0; r < kLanes; ++r) {
-    const double share = exp_double(static_cast<double>(sums.largest[r]) - log_sum_exp[r]);
-    factors[r] = static_cast<float>(coefficient[r] * share);
-    at_target[r] = static_cast<float>(coefficient[r] * expm1_double(-loss[r]));
+    factors[r] = static_cast<float>(coefficient[r] * terms.share[r]);
+    at_target[r] = static_cast<float>(-coefficient[r] * terms.others[r]);
   }
-  write_gradients(group, factors, at_target, step.gradient);
+  write_gradients(group, factors, at_target, gradient);
 }
 
 // Leaves differences in the group's values, and the sums of their squares.
@@ -165,8 +162,7 @@ void differences_of_row(const Group& group, int64_t r, double* sums) {
   sums[r] = sum_of(lanes);
 }
 
-void squared_error(const Group& group, bool forward, const double* coefficients,
-                   const StepArrays& step) {
+void squared_error(const Group& group, const double* coefficients, float* losses, char* gradient) {
   double sums[kLanes] = {};
   if (group.narrow()) {
     differences_transposed(group, sums);
@@ -174,27 +170,24 @@ void squared_error(const Group& group, bool forward, const double* coefficients,
     for (int64_t r = 0; r < group.count; ++r) differences_of_row(group, r, sums);
   }
   const double d = static_cast<double>(group.d());
-  if (forward) {
-    float* losses = step.losses + group.begin;
+  if (losses) {
+    losses += group.begin;
     for (int64_t r = 0; r < group.count; ++r) losses[r] = static_cast<float>(sums[r] / d);
-    if (!coefficients) return;
   }
+  if (!gradient) return;
   float factors[kLanes] = {};
   for (int64_t r = 0; r < group.count; ++r) {
     factors[r] = static_cast<float>(2 * coefficients[r] / d);
   }
-  write_gradients(group, factors, nullptr, step.gradient);
+  write_gradients(group, factors, nullptr, gradient);
 }
 
-template <bool kForward>
-void visit(const Predictions& predictions, int64_t begin, int64_t count, const double* coefficients,
-           const StepArrays& step, float* scratch) {
+void row_losses(const Predictions& predictions, int64_t begin, int64_t count,
+                const double* coefficients, float* losses, char* gradient, float* scratch) {
   const Group group{predictions, begin, count, scratch};
   if (predictions.classes) {
-    cross_entropy(group, kForward, coefficients, step);
+    cross_entropy(group, coefficients, losses, gradient);
   } else {
-    squared_error(group, kForward, coefficients, step);
+    squared_error(group, coefficients, losses, gradient);
   }
 }
-
-constexpr RowLosses make_row_losses() { return {visit<true>, visit<false>}; }
