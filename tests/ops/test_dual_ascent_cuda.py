@@ -83,7 +83,6 @@ class Device:
             *(array.to_host() for array in arrays),
             lagrangian.to_host()[0],
             *counts,
-            entropy.to_host() if entropy else None,
             now.to_host() if wants else None,
         )
         return step, after.to_host(), later.to_host() if wants else None
