@@ -44,13 +44,14 @@ def main(argv: list[str] | None = None) -> int:
             if any(is_gpu(device) == (name in gpu_tables.TABLES) for device in devices):
                 print(f"## {name}\n\n{block(name, devices)}\n")
         return 0
-    pages = {README: headline(devices), PAGE: devices}
+    shown = headline(devices)
+    pages = {README: shown, PAGE: devices}
     stale = [page for page, drawn in pages.items() if _redraw(args.root / page, drawn, args.check)]
     if args.check:
         for page in stale:
             print(f"{page} differs from the rows: python -m benchmarks.report", file=sys.stderr)
         return 1 if stale else 0
-    for device in headline(devices):
+    for device in shown:
         if not is_gpu(device):
             draw_figure(device, args.root / FIGURE)
     return 0

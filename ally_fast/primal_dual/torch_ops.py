@@ -10,7 +10,8 @@ in ``torch.ops.ally_fast``
 
 The first two update multipliers in place and are differentiable. ``torch.library`` offers no
 autograd formula for an operator that writes to an argument, so theirs is an autograd function,
-registered for the Autograd key, that calls the operator below that key.
+registered for the Autograd key, that calls the operator below that key. `log_sum_exp` is what
+the GPU's backward pass needs; on the CPU it is empty.
 """
 
 from __future__ import annotations

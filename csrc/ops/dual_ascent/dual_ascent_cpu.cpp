@@ -62,7 +62,7 @@ void visit_rows(const Predictions& predictions, const float* before, double scal
     const std::unique_ptr<float[]> scratch(new float[scratch_values(outputs.d)]);
     for (int64_t at = begin; at < end; at += group) {
       const int64_t count = std::min(group, end - at);
-      double coefficients[kLanes];
+      double coefficients[kLanes] = {};
       for (int64_t r = 0; r < count; ++r) {
         coefficients[r] = coefficient_of(before[at + r], mean_scale);
       }

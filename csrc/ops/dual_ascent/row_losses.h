@@ -21,7 +21,8 @@ constexpr size_t scratch_values(int64_t d) {
 }
 
 // Visits rows [begin, begin + count), at most group_rows of them, and writes losses and gradients
-// where these are not null. A row's gradient is d loss / d outputs times its coefficient, (count,).
+// where these are not null. A row's gradient is d loss / d outputs times its coefficient, (kLanes,),
+// zeros where there is no row.
 using RowLosses = void (*)(const Predictions& predictions, int64_t begin, int64_t count,
                            const double* coefficients, float* losses, char* gradient,
                            float* scratch);

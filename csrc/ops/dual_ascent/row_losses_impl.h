@@ -110,12 +110,10 @@ void cross_entropy(const Group& group, const double* coefficients, float* losses
     for (int64_t r = 0; r < group.count; ++r) losses[r] = static_cast<float>(terms.loss[r]);
   }
   if (!gradient) return;
-  double coefficient[kLanes] = {};
-  for (int64_t r = 0; r < group.count; ++r) coefficient[r] = coefficients[r];
   float factors[kLanes], at_target[kLanes];
   for (int r = 0; r < kLanes; ++r) {
-    factors[r] = static_cast<float>(coefficient[r] * terms.share[r]);
-    at_target[r] = static_cast<float>(-coefficient[r] * terms.others[r]);
+    factors[r] = static_cast<float>(coefficients[r] * terms.share[r]);
+    at_target[r] = static_cast<float>(-coefficients[r] * terms.others[r]);
   }
   write_gradients(group, factors, at_target, gradient);
 }
@@ -175,10 +173,8 @@ void squared_error(const Group& group, const double* coefficients, float* losses
     for (int64_t r = 0; r < group.count; ++r) losses[r] = static_cast<float>(sums[r] / d);
   }
   if (!gradient) return;
-  float factors[kLanes] = {};
-  for (int64_t r = 0; r < group.count; ++r) {
-    factors[r] = static_cast<float>(2 * coefficients[r] / d);
-  }
+  float factors[kLanes];
+  for (int r = 0; r < kLanes; ++r) factors[r] = static_cast<float>(2 * coefficients[r] / d);
   write_gradients(group, factors, nullptr, gradient);
 }
 
