@@ -39,6 +39,11 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason=f"needs a GPU: {reason}"))
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Name bytes by their argument: a file made with the time in it has another id each second."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture
 def stream():
     """Return a stream of our own on the first device."""
