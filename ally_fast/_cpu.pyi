@@ -163,6 +163,7 @@ def dual_ascent_losses(
     epsilon: _Floats,
     lr: float,
     *,
+    isa: str,
     threads: int = 1,
 ) -> tuple[_Floats, _Floats, float, int, int]: ...
 def dual_ascent_gradient(

@@ -167,6 +167,7 @@ def dual_ascent_losses(
         multipliers,
         np.asarray(epsilon, np.float32),
         lr,
+        isa=_settings.isa(),
         threads=_settings.threads(),
     )
     return DualAscent(losses, *result)

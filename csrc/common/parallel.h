@@ -10,23 +10,41 @@
 
 namespace ally_fast {
 
+// Who takes which task. One queue keeps to the order, as reading from a file wants it; with shares each
+// worker begins with a range of its own, the same in each call, so that what it wrote is in its cache.
+enum class Tasks { kQueue, kShares };
+
+// Tasks [next, end) that nobody has taken. On a cache line of its own.
+struct alignas(64) TaskQueue {
+  std::atomic<int64_t> next;
+  int64_t end;
+};
+
 // Call run(task, worker) once for each task in [0, tasks); worker is in [0, workers).
 // The first exception thrown is rethrown here once all workers have stopped.
 template <class Run>
-void parallel_for(int64_t tasks, int threads, const Run& run) {
+void parallel_for(int64_t tasks, int threads, const Run& run, Tasks order = Tasks::kQueue) {
   const int workers = static_cast<int>(tasks < threads ? tasks : threads);
   if (workers <= 1) {
     for (int64_t task = 0; task < tasks; ++task) run(task, 0);
     return;
   }
-  std::atomic<int64_t> next{0};
+  const int count = order == Tasks::kQueue ? 1 : workers;
+  std::vector<TaskQueue> queues(count);
+  for (int q = 0; q < count; ++q) {
+    queues[q].next = tasks * q / count;
+    queues[q].end = tasks * (q + 1) / count;
+  }
   std::vector<std::exception_ptr> errors(workers);
   const auto work = [&](int worker) {
     try {
-      for (int64_t task; (task = next.fetch_add(1)) < tasks;) run(task, worker);
+      for (int q = 0; q < count; ++q) {  // its own, then what others have left
+        TaskQueue& queue = queues[(worker + q) % count];
+        for (int64_t task; (task = queue.next.fetch_add(1)) < queue.end;) run(task, worker);
+      }
     } catch (...) {
       errors[worker] = std::current_exception();
-      next.store(tasks);
+      for (TaskQueue& queue : queues) queue.next.store(tasks);
     }
   };
   std::vector<std::thread> helpers;

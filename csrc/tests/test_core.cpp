@@ -1,6 +1,7 @@
 // Native tests of the core, for the sanitizers: every kernel this machine can run (AMX emulated)
 // against plain loops, over shapes that leave tails everywhere. Exits with 1 on the first failure.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -8,9 +9,11 @@
 #include <limits>
 #include <numeric>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "../common/parallel.h"
 #include "../common/philox.h"
 #include "../common/scan/certified.h"
 #include "../ops/assign/assign.h"
@@ -20,6 +23,7 @@
 #include "../ops/d2_sample/d2_sample_outer.h"
 #include "../ops/dual_ascent/dual_ascent.h"
 #include "../ops/dual_ascent/elementary.h"
+#include "../ops/dual_ascent/fetch_multipliers.h"
 #include "../ops/k_center_greedy/k_center_greedy.h"
 #include "../ops/load_rows/load_rows.h"
 #include "../ops/radius_filter/radius_filter.h"
@@ -494,6 +498,66 @@ void test_halves() {
         "float16 overflows");
 }
 
+void test_parallel_for() {
+  for (const Tasks order : {Tasks::kQueue, Tasks::kShares}) {
+    for (const int64_t tasks : {0, 1, 2, 5, 1000}) {
+      for (const int threads : {1, 2, 7}) {
+        std::vector<std::atomic<int>> taken(static_cast<size_t>(tasks));
+        parallel_for(tasks, threads, [&](int64_t task, int) { ++taken[task]; }, order);
+        for (const std::atomic<int>& times : taken) check(times == 1, "each task is taken once");
+        bool caught = false;
+        const auto fail = [&](int64_t task, int) {
+          if (task == tasks / 2) throw std::runtime_error("here");
+        };
+        try {
+          parallel_for(tasks, threads, fail, order);
+        } catch (const std::runtime_error&) {
+          caught = true;
+        }
+        check(caught == (tasks > 0), "an exception comes back");
+      }
+    }
+  }
+}
+
+void test_fetch_multipliers() {
+  // Rows for two tasks; a few rows of a set so large that their ids are sorted.
+  for (const auto& [m, n] : {std::pair<int64_t, int64_t>{300000, 300007}, {40, 300007}}) {
+    std::vector<int64_t> ids(static_cast<size_t>(m));
+    for (int64_t i = 0; i < m; ++i) ids[i] = i * 7919 % n;
+    std::vector<float> multipliers(static_cast<size_t>(n)), epsilon(multipliers),
+        before(ids.size());
+    for (int64_t s = 0; s < n; ++s) multipliers[s] = static_cast<float>(s);
+    const auto fetch = [&, m = m, n = n](int64_t rows, const float* bounds, float bound) {
+      const DualVariablesView duals{ids.data(), n, bounds, bound, 0.1, multipliers.data()};
+      return fetch_multipliers(duals, rows, 3, before.data());
+    };
+    const auto fetch_all = [&, m = m] { return fetch(m, epsilon.data(), 0); };
+    check(fetch_all() && fetch(m, nullptr, 0.5f), "what is right is fetched");
+    for (int64_t i = 0; i < m; ++i) check(before[i] == static_cast<float>(ids[i]), "each its own");
+    check(fetch(0, nullptr, 0.5f), "no rows are right");
+    const float infinity = std::numeric_limits<float>::infinity();
+    check(!fetch(m, nullptr, infinity), "one epsilon for all is checked");
+    for (const int64_t row : {int64_t{0}, m / 2, m - 1}) {
+      const int64_t id = ids[row];
+      for (const int64_t wrong : {ids[(row + m / 2 + 1) % m], int64_t{-1}, n, INT64_MIN}) {
+        ids[row] = wrong;
+        check(!fetch_all(), "ids are distinct and of the set");
+        ids[row] = id;
+      }
+      for (const float wrong : {-1.0f, infinity, std::nanf("")}) {
+        multipliers[id] = wrong;
+        check(!fetch_all(), "multipliers are finite and not negative");
+        multipliers[id] = 1;
+        epsilon[id] = wrong;
+        check(fetch_all() == (wrong == -1), "bounds are finite");
+        epsilon[id] = 0;
+      }
+    }
+    check(fetch_all(), "all is right again");
+  }
+}
+
 void test_dual_ascent() {
   Random random(5);
   for (const DType dtype : {DType::kFloat32, DType::kFloat16, DType::kBFloat16}) {
@@ -550,6 +614,8 @@ int main() {
   test_exp();
   test_elementary();
   test_halves();
+  test_parallel_for();
+  test_fetch_multipliers();
   test_dual_ascent();
   std::printf("%d checks passed\n", checks);
 }

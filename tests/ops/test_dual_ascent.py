@@ -532,6 +532,29 @@ def test_few_ids_of_a_large_set():
     assert multipliers.sum() == 6
 
 
+def test_what_is_wrong_in_a_large_batch_is_named(threads):
+    """Threads look at parts of their own; an id may come again in another's."""
+    m = 300_000
+    losses, ids = np.ones(m, np.float32), np.arange(m)[::-1].copy()
+    multipliers = np.ones(m, np.float32)
+    for row, wrong, message in (
+        (m - 1, ids[5], f"ids: got {ids[5]} again in row {m - 1}"),
+        (200_000, ids[0], f"ids: got {ids[0]} again in row 200000"),
+        (200_000, m, f"ids: got {m} in row 200000"),
+    ):
+        changed = ids.copy()
+        changed[row] = wrong
+        with pytest.raises(ValueError, match=message):
+            dual_ascent_losses(losses, losses, changed, multipliers, epsilon=0.0, lr=1.0)
+    multipliers[ids[200_000]] = -2
+    with pytest.raises(ValueError, match=f"multipliers: got -2.0+ for sample {ids[200_000]}"):
+        dual_ascent_losses(losses, losses, ids, multipliers, epsilon=0.0, lr=1.0)
+    multipliers[ids[200_000]] = 1
+    assert (multipliers == 1).all()
+    dual_ascent_losses(losses, losses, ids, multipliers, epsilon=0.0, lr=1.0)
+    assert (multipliers == 2).all()
+
+
 def test_errors_of_the_other_forms():
     ones, ids = np.ones(3, np.float32), np.arange(3)
     with pytest.raises(ValueError, match="dual_losses: got 2"):

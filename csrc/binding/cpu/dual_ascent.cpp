@@ -3,13 +3,14 @@
 
 #include <pybind11/stl.h>
 
-#include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <unordered_set>
 #include <vector>
 
 #include "binding/arguments.h"
 #include "binding/cpu/module.h"
+#include "ops/dual_ascent/fetch_multipliers.h"
 
 namespace ally_fast {
 namespace {
@@ -83,27 +84,25 @@ Checked checked_predictions(const py::array& outputs, const py::array& targets,
   return checked;
 }
 
-// The ids met so far: a bit for each sample, or the few ids themselves where bits would be many.
-class SeenIds {
- public:
-  SeenIds(int64_t n, int64_t m) : sparse_(n / kBitsAnId > m), bits_(sparse_ ? 0 : n) {
-    if (sparse_) few_.reserve(static_cast<size_t>(m));
+// Names what fetch_multipliers found wrong, in the first row where anything is.
+[[noreturn]] void throw_wrong_dual(const DualVariablesView& duals, int64_t m) {
+  std::unordered_set<int64_t> seen;
+  for (int64_t i = 0; i < m; ++i) {
+    const int64_t id = duals.ids[i], n = duals.n;
+    REQUIRE(id >= 0 && id < n, "ids: got " + std::to_string(id) + " in row " + std::to_string(i) +
+                                   ", needs values in [0, " + std::to_string(n) + ")");
+    REQUIRE(seen.insert(id).second, "ids: got " + std::to_string(id) + " again in row " +
+                                        std::to_string(i) + ", needs distinct ids");
+    const float lambda = duals.multipliers[id],
+                epsilon = duals.epsilon ? duals.epsilon[id] : duals.epsilon_of_all;
+    REQUIRE(std::isfinite(lambda) && lambda >= 0, "multipliers: got " + std::to_string(lambda) +
+                                                      " for sample " + std::to_string(id) +
+                                                      ", needs finite values of at least 0");
+    REQUIRE(std::isfinite(epsilon), "epsilon: got " + std::to_string(epsilon) + " for sample " +
+                                        std::to_string(id) + ", needs finite values");
   }
-
-  // Whether an id is new.
-  bool insert(int64_t id) {
-    if (sparse_) return few_.insert(id).second;
-    const bool is_new = !bits_[id];
-    bits_[id] = true;
-    return is_new;
-  }
-
- private:
-  static constexpr int64_t kBitsAnId = 4096;  // cleared in about the time of one insertion
-  const bool sparse_;
-  std::vector<bool> bits_;
-  std::unordered_set<int64_t> few_;
-};
+  throw std::runtime_error("multipliers, ids or epsilon were changed while they were read");
+}
 
 struct CheckedDuals {
   Array<int64_t> ids;
@@ -113,7 +112,7 @@ struct CheckedDuals {
 };
 
 CheckedDuals checked_duals(const py::array& ids_array, const py::array& multipliers_array,
-                           const py::array& epsilon_array, double lr, int64_t m) {
+                           const py::array& epsilon_array, double lr, int64_t m, int threads) {
   CheckedDuals duals{typed<int64_t>(ids_array, "ids", 1),
                      typed<float>(multipliers_array, "multipliers", 1),
                      typed<float>(epsilon_array, "epsilon", epsilon_array.ndim() == 0 ? 0 : 1),
@@ -136,23 +135,7 @@ CheckedDuals checked_duals(const py::array& ids_array, const py::array& multipli
           one ? *duals.epsilon.data() : 0.0f,
           lr,
           duals.multipliers.mutable_data()};
-  float* before = duals.before.mutable_data();
-  SeenIds seen(n, m);
-  for (int64_t i = 0; i < m; ++i) {
-    const int64_t id = view.ids[i];
-    REQUIRE(id >= 0 && id < n, "ids: got " + std::to_string(id) + " in row " + std::to_string(i) +
-                                   ", needs values in [0, " + std::to_string(n) + ")");
-    REQUIRE(seen.insert(id), "ids: got " + std::to_string(id) + " again in row " +
-                                 std::to_string(i) + ", needs distinct ids");
-    const float lambda = view.multipliers[id],
-                epsilon = one ? view.epsilon_of_all : view.epsilon[id];
-    before[i] = lambda;
-    REQUIRE(std::isfinite(lambda) && lambda >= 0, "multipliers: got " + std::to_string(lambda) +
-                                                      " for sample " + std::to_string(id) +
-                                                      ", needs finite values of at least 0");
-    REQUIRE(std::isfinite(epsilon), "epsilon: got " + std::to_string(epsilon) + " for sample " +
-                                        std::to_string(id) + ", needs finite values");
-  }
+  if (!fetch_multipliers(view, m, threads, duals.before.mutable_data())) throw_wrong_dual(view, m);
   return duals;
 }
 
@@ -173,10 +156,10 @@ py::tuple dual_ascent(const py::array& outputs, const py::array& targets, const 
   const Checked checked = checked_predictions(outputs, targets, loss, bf16);
   const Predictions& predictions = checked.predictions;
   const int64_t m = predictions.outputs.n;
-  CheckedDuals duals = checked_duals(ids, multipliers, epsilon, lr, m);
   const double scale = checked_scale(gradient_scale.value_or(0));
   const Kernel& kernel = kernel_named(isa);
   checked_threads(threads);
+  CheckedDuals duals = checked_duals(ids, multipliers, epsilon, lr, m, threads);
   Array<float> losses(m), slacks(m);
   std::optional<py::array> gradient;
   if (gradient_scale) gradient = like(outputs);
@@ -193,21 +176,23 @@ py::tuple dual_ascent(const py::array& outputs, const py::array& targets, const 
 
 py::tuple dual_ascent_losses(const py::array& losses_array, const py::array& dual_losses_array,
                              const py::array& ids, const py::array& multipliers,
-                             const py::array& epsilon, double lr, int threads) {
+                             const py::array& epsilon, double lr, const std::string& isa,
+                             int threads) {
   const auto losses = typed<float>(losses_array, "losses", 1);
   const auto dual_losses = typed<float>(dual_losses_array, "dual_losses", 1);
   const int64_t m = losses.size();
   REQUIRE(dual_losses.size() == m, "dual_losses: got " + std::to_string(dual_losses.size()) +
                                        " of them, needs " + std::to_string(m));
-  const CheckedDuals duals = checked_duals(ids, multipliers, epsilon, lr, m);
+  const Kernel& kernel = kernel_named(isa);
   checked_threads(threads);
+  const CheckedDuals duals = checked_duals(ids, multipliers, epsilon, lr, m, threads);
   Array<float> slacks(m);
   const float *l = losses.data(), *d = dual_losses.data(), *b = duals.before.data();
   float* s = slacks.mutable_data();
   DualAscent result;
   {
     const Computing computing;
-    result = dual_ascent_losses_cpu(l, d, m, duals.view, threads, b, s);
+    result = dual_ascent_losses_cpu(l, d, m, duals.view, kernel, threads, b, s);
   }
   return py::make_tuple(slacks, duals.before, result.lagrangian, result.nonfinite,
                         result.first_nonfinite);
@@ -244,7 +229,7 @@ void register_dual_ascent(py::module_& module) {
              py::arg("bf16") = false, py::arg("threads") = 1);
   module.def("dual_ascent_losses", &dual_ascent_losses, py::arg("losses"), py::arg("dual_losses"),
              py::arg("ids"), py::arg("multipliers"), py::arg("epsilon"), py::arg("lr"),
-             py::kw_only(), py::arg("threads") = 1);
+             py::kw_only(), py::arg("isa"), py::arg("threads") = 1);
   module.def("dual_ascent_gradient", &dual_ascent_gradient, py::arg("outputs"), py::arg("targets"),
              py::arg("before"), py::arg("scale"), py::kw_only(), py::arg("loss"), py::arg("isa"),
              py::arg("bf16") = false, py::arg("threads") = 1);

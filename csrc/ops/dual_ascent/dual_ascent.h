@@ -40,7 +40,7 @@ struct Predictions {
   RowsView values;                   // IN (m, C), as outputs or float32: squared error
 };
 
-// Preconditions are checked by the CPU's binding, and by the GPU's kernels (see below).
+// Preconditions are checked by fetch_multipliers on the CPU, and by the GPU's kernels (see below).
 struct DualVariablesView {
   const int64_t* ids;    // IN     (m,) int64 distinct, in [0, n)
   int64_t n;             //        samples in the set
@@ -50,8 +50,8 @@ struct DualVariablesView {
   float* multipliers;  // IN/OUT (n,) float32; those of ids finite, >= 0
 };
 
-// What a step writes for each row; the GPU's gradient alone reads it. On the CPU `before` is given:
-// the caller's checks fetch the multipliers anyway, and their places may lie anywhere.
+// What a step writes for each row; the GPU's gradient alone reads it. On the CPU `before` is given,
+// by fetch_multipliers.
 struct StepArrays {
   float* losses;        // (m,) float32
   float* slacks;        // (m,) float32
@@ -71,8 +71,8 @@ DualAscent dual_ascent_cpu(const Predictions& predictions, const DualVariablesVi
 
 // The same from losses l and l' (which may be one array): (m,) float32.
 DualAscent dual_ascent_losses_cpu(const float* losses, const float* dual_losses, int64_t m,
-                                  const DualVariablesView& duals, int threads, const float* before,
-                                  float* slacks);
+                                  const DualVariablesView& duals, const Kernel& kernel, int threads,
+                                  const float* before, float* slacks);
 
 void dual_ascent_gradient_cpu(const Predictions& predictions, const float* before, double scale,
                               const Kernel& kernel, int threads, char* gradient);

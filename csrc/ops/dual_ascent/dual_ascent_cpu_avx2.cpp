@@ -1,17 +1,19 @@
-// The rows' losses, compiled for avx2.
+// The rows' kernel, compiled for avx2.
 #if ALLY_FAST_X86
+#include "ascend.h"
 #include "elementary.h"
-#include "row_losses.h"
+#include "row_kernel.h"
 
 namespace ally_fast {
 namespace {
 
+#include "ascend_impl.h"
 #include "row_losses_impl.h"
 
 }  // namespace
 
-extern const RowLosses kAvx2RowLosses;
-const RowLosses kAvx2RowLosses = row_losses;
+extern const RowKernel kAvx2RowKernel;
+const RowKernel kAvx2RowKernel = {row_losses, ascend_block};
 
 }  // namespace ally_fast
 #endif

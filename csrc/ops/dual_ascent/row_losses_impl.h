@@ -1,4 +1,4 @@
-// The body of a RowLosses. Included by one file for each instruction set, inside its own anonymous
+// The body of RowKernel::losses. Included by one file for each instruction set, inside its own anonymous
 // namespace: plain loops over kLanes numbers, which the compiler turns into its vectors. The order of
 // operations is written out, so the answers do not depend on the instruction set. What a row needs but
 // once (logarithms, the factor of its gradient) is computed for all rows of a group together.
