@@ -503,8 +503,12 @@ void test_parallel_for() {
     for (const int64_t tasks : {0, 1, 2, 5, 1000}) {
       for (const int threads : {1, 2, 7}) {
         std::vector<std::atomic<int>> taken(static_cast<size_t>(tasks));
-        parallel_for(tasks, threads, [&](int64_t task, int) { ++taken[task]; }, order);
-        for (const std::atomic<int>& times : taken) check(times == 1, "each task is taken once");
+        const auto take = [&](int64_t task, int worker) {
+          taken[task] += worker >= 0 && worker < std::min<int64_t>(tasks, threads);
+        };
+        parallel_for(tasks, threads, take, order);
+        for (const std::atomic<int>& times : taken)
+          check(times == 1, "each task is taken once, by a worker");
         bool caught = false;
         const auto fail = [&](int64_t task, int) {
           if (task == tasks / 2) throw std::runtime_error("here");
@@ -556,6 +560,11 @@ void test_fetch_multipliers() {
     }
     check(fetch_all(), "all is right again");
   }
+  const int64_t id = 0;
+  float multiplier = 1, before = 0;
+  const DualVariablesView none{&id, 0, nullptr, 0.5f, 0.1, &multiplier};
+  check(fetch_multipliers(none, 0, 3, &before), "no rows of no samples are right");
+  check(!fetch_multipliers(none, 1, 3, &before), "no id is of an empty set");
 }
 
 void test_dual_ascent() {

@@ -1,6 +1,7 @@
 """A primal-dual step against float64: bounds for what is rounded, equality for all the rest."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -181,9 +182,19 @@ def test_one_answer(m, c, dtype, loss, rng):
 @given(
     seed=st.integers(0, 2**32 - 1),
     m=st.sampled_from([0, 1, 255, 256, 257, 1000]),
+    isa=st.sampled_from(RUNNABLE_ISAS),
     threads=st.sampled_from([1, 3]),
 )
-def test_given_losses_are_the_reference(seed, m, threads):
+def test_given_losses_are_the_reference(seed, m, isa, threads):
+    check_given_losses(seed, m, [isa], [threads])
+
+
+def test_the_losses_of_a_large_batch():
+    """Threads share out multipliers, and the answer is that of one."""
+    check_given_losses(5, 300_000, RUNNABLE_ISAS, [1, 2, 5])
+
+
+def check_given_losses(seed, m, isas, thread_counts):
     rng = np.random.default_rng(seed)
     values = np.array([0, 1e-30, 0.2, 3, 1e30, 3e38, np.inf, -np.inf, np.nan], np.float32)
     losses, dual_losses = rng.exponential(size=(2, m)).astype(np.float32)
@@ -193,15 +204,19 @@ def test_given_losses_are_the_reference(seed, m, threads):
     multipliers = rng.exponential(size=m + 9).astype(np.float32)
     multipliers[rng.random(m + 9) < 0.3] = 0
     epsilon = rng.normal(size=m + 9).astype(np.float32)
-    ids, after = rng.permutation(m + 9)[:m], multipliers.copy()
-    with core(threads=threads):
-        step = dual_ascent_losses(losses, dual_losses, ids, after, epsilon=epsilon, lr=0.7)
+    ids = rng.permutation(m + 9)[:m]
     expected = reference.ascend(losses, dual_losses, ids, multipliers, epsilon, 0.7)
-    np.testing.assert_array_equal(after, expected.multipliers)
-    np.testing.assert_array_equal(step.slacks, expected.slacks)
-    np.testing.assert_array_equal(step.lagrangian, expected.lagrangian)
-    assert (step.nonfinite, step.first_nonfinite) == (expected.nonfinite, expected.first_nonfinite)
-    assert (after >= 0).all()
+    for isa, threads in product(isas, thread_counts):
+        after = multipliers.copy()
+        with core(isa=isa, threads=threads):
+            step = dual_ascent_losses(losses, dual_losses, ids, after, epsilon=epsilon, lr=0.7)
+        np.testing.assert_array_equal(after, expected.multipliers)
+        np.testing.assert_array_equal(step.before, multipliers[ids])
+        np.testing.assert_array_equal(step.slacks, expected.slacks)
+        np.testing.assert_array_equal(step.lagrangian, expected.lagrangian)
+        assert step.nonfinite == expected.nonfinite
+        assert step.first_nonfinite == expected.first_nonfinite
+        assert (after >= 0).all()
 
 
 @pytest.mark.parametrize("loss", LOSSES)

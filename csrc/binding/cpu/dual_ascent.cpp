@@ -135,7 +135,11 @@ CheckedDuals checked_duals(const py::array& ids_array, const py::array& multipli
           one ? *duals.epsilon.data() : 0.0f,
           lr,
           duals.multipliers.mutable_data()};
-  if (!fetch_multipliers(view, m, threads, duals.before.mutable_data())) throw_wrong_dual(view, m);
+  float* before = duals.before.mutable_data();
+  {
+    const Computing computing;
+    if (!fetch_multipliers(view, m, threads, before)) throw_wrong_dual(view, m);
+  }
   return duals;
 }
 
@@ -156,10 +160,10 @@ py::tuple dual_ascent(const py::array& outputs, const py::array& targets, const 
   const Checked checked = checked_predictions(outputs, targets, loss, bf16);
   const Predictions& predictions = checked.predictions;
   const int64_t m = predictions.outputs.n;
-  const double scale = checked_scale(gradient_scale.value_or(0));
   const Kernel& kernel = kernel_named(isa);
   checked_threads(threads);
   CheckedDuals duals = checked_duals(ids, multipliers, epsilon, lr, m, threads);
+  const double scale = checked_scale(gradient_scale.value_or(0));
   Array<float> losses(m), slacks(m);
   std::optional<py::array> gradient;
   if (gradient_scale) gradient = like(outputs);

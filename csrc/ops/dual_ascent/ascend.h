@@ -18,7 +18,7 @@ ALLY_FAST_HOST_DEVICE static inline bool ascend(float loss, float slack, float b
   const float moved =
       static_cast<float>(static_cast<double>(before) + lr * static_cast<double>(slack));
   *multiplier = moved > 0 ? moved : 0.0f;
-  return is_finite((loss - loss) + (slack - slack) + (*multiplier - *multiplier));
+  return (loss - loss) + (slack - slack) + (*multiplier - *multiplier) == 0;
 }
 
 // A row's part of the Lagrangian.

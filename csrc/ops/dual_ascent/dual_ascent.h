@@ -40,7 +40,8 @@ struct Predictions {
   RowsView values;                   // IN (m, C), as outputs or float32: squared error
 };
 
-// Preconditions are checked by fetch_multipliers on the CPU, and by the GPU's kernels (see below).
+// Preconditions are checked before: by fetch_multipliers on the CPU, by the kernels on the GPU (see
+// below), and lr by either binding.
 struct DualVariablesView {
   const int64_t* ids;    // IN     (m,) int64 distinct, in [0, n)
   int64_t n;             //        samples in the set

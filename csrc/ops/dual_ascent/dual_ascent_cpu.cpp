@@ -6,6 +6,7 @@
 #include "../../common/parallel.h"
 #include "ascend.h"
 #include "dual_ascent.h"
+#include "fetch_multipliers.h"
 #include "row_kernel.h"
 
 namespace ally_fast {
@@ -21,8 +22,6 @@ namespace {
 // Below this a second thread costs more than it brings: the idle ones of torch spin beside it.
 constexpr int64_t kTaskValues = 1 << 17;
 constexpr int64_t kRowValues = 32;  // a row's own work, in outputs
-// In the ascent more: multipliers lie anywhere, and threads take their cache lines from one another.
-constexpr int64_t kTaskRows = 1 << 17;
 
 const RowKernel& row_kernel(const Kernel& kernel) {
 #if ALLY_FAST_X86
@@ -76,7 +75,7 @@ DualAscent ascend_all(const float* losses, const float* dual_losses, int64_t m,
                       float* slacks, const float* before) {
   const int64_t count = (m + kBlockRows - 1) / kBlockRows;
   std::vector<AscentBlock> blocks(static_cast<size_t>(count));
-  const int64_t size = task_size(count, kTaskRows / kBlockRows, threads);
+  const int64_t size = task_size(count, kMultipliersATask / kBlockRows, threads);
   for_parts(count, size, threads, [&](int64_t first, int64_t last) {
     for (int64_t b = first; b < last; ++b) {
       const int64_t at = b * kBlockRows, rows = std::min(kBlockRows, m - at);

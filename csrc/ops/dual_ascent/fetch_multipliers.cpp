@@ -12,7 +12,6 @@ namespace {
 
 using Bits = std::vector<uint64_t>;  // one for each sample
 
-constexpr int64_t kTaskRows = 1 << 17;  // fewer are not worth a thread
 constexpr int64_t kWord = 64;
 constexpr int64_t kBitsAnId = 512;  // more take longer to clear and count than ids to sort
 
@@ -28,7 +27,7 @@ bool fetch_block(const DualVariablesView& duals, const int64_t* ids, int64_t cou
     if (bits) bits[id / kWord] |= uint64_t{1} << (id % kWord);
   }
   int wrong = 0;
-  for (int64_t i = 0; i < count; ++i) wrong |= !(before[i] >= 0) | !is_finite(before[i]);
+  for (int64_t i = 0; i < count; ++i) wrong |= !is_finite(before[i]) | (before[i] < 0);
   for (int64_t i = 0; duals.epsilon && i < count; ++i) wrong |= !is_finite(duals.epsilon[ids[i]]);
   return !wrong;
 }
@@ -68,7 +67,7 @@ bool fetch_multipliers(const DualVariablesView& duals, int64_t m, int threads, f
   }
   // Each task marks bits of its own, so its share of rows must be worth them.
   const int64_t words = (duals.n + kWord - 1) / kWord;
-  const int64_t worth = m / std::max(kTaskRows, words);
+  const int64_t worth = m / std::max(kMultipliersATask, words);
   const int64_t tasks = std::max<int64_t>(1, std::min<int64_t>(threads, worth));
   const int64_t size = (m + tasks - 1) / tasks;
   std::vector<Bits> marked(static_cast<size_t>(tasks));
