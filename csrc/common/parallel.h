@@ -20,9 +20,9 @@ struct alignas(64) TaskQueue {
   int64_t end;
 };
 
-// Call run(task, worker) once for each task in [0, tasks); worker is in [0, workers). For `order` see
-// Tasks.
-// The first exception thrown is rethrown here once all workers have stopped.
+// Call run(task, worker) once for each task in [0, tasks); worker is in [0, workers), and
+// `order` says who takes which. The first exception thrown is rethrown here once all workers have
+// stopped.
 template <class Run>
 void parallel_for(int64_t tasks, int threads, const Run& run, Tasks order = Tasks::kQueue) {
   const int workers = static_cast<int>(tasks < threads ? tasks : threads);

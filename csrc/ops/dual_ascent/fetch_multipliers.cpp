@@ -1,6 +1,7 @@
 #include "fetch_multipliers.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bitset>
 #include <vector>
 
@@ -71,16 +72,16 @@ bool fetch_multipliers(const DualVariablesView& duals, int64_t m, int threads, f
   const int64_t tasks = std::max<int64_t>(1, std::min<int64_t>(threads, worth));
   const int64_t size = (m + tasks - 1) / tasks;
   std::vector<Bits> marked(static_cast<size_t>(tasks));
-  std::vector<char> right(marked.size());
+  std::atomic<bool> right{true};
   parallel_for(
       tasks, threads,
       [&](int64_t task, int) {
         marked[task].resize(static_cast<size_t>(words));
         const int64_t begin = task * size, end = std::min(m, begin + size);
-        right[task] = fetch_rows(duals, begin, end, before, marked[task].data());
+        if (!fetch_rows(duals, begin, end, before, marked[task].data())) right = false;
       },
       Tasks::kShares);
-  return std::find(right.begin(), right.end(), 0) == right.end() && count_bits(marked) == m;
+  return right && count_bits(marked) == m;
 }
 
 }  // namespace ally_fast

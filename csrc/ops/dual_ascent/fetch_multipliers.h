@@ -10,8 +10,7 @@ constexpr int64_t kMultipliersATask = 1 << 17;
 
 // before = multipliers[ids], (m,). False if an id lies outside [0, n) or comes twice, a multiplier is
 // negative or not finite, or an epsilon is not finite: which, and in what row, is then for the caller
-// to find. O(m) time where n is in O(m), O(m log m)
-// beyond, and at most 64 bytes a row.
+// to find. O(m) time where n is in O(m), O(m log m) beyond, and at most 64 bytes a row.
 bool fetch_multipliers(const DualVariablesView& duals, int64_t m, int threads, float* before);
 
 }  // namespace ally_fast
