@@ -126,6 +126,8 @@ def load_rows(
     *,
     bf16: bool = False,
     normalize: bool = False,
+    shift: _Doubles | None = None,
+    scale: float = 1.0,
     threads: int = 1,
 ) -> bool: ...
 def radius_filter(

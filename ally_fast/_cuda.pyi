@@ -172,6 +172,8 @@ def load_rows(
     bf16: bool = False,
     normalize: bool = False,
     positions: DeviceArray | None = None,
+    shift: DeviceArray | None = None,
+    scale: float = 1.0,
 ) -> None: ...
 def sample_rows(
     out: DeviceArray,

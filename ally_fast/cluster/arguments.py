@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _cpu, checks
+from ally_fast.cluster.frame import check_magnitude
 from ally_fast.cluster.loaded_rows import loaded
 from ally_fast.device_arrays import host_copy
 from ally_fast.ops.assign import squared_norms
 from ally_fast.pools.array_pool import ArrayPool
-from ally_fast.pools.pool import Pool, as_float
+from ally_fast.pools.pool import Pool, Rows, as_float
 
 METRICS = ("euclidean", "cosine")
 _UNIT = 2.0**-20  # of a squared length
@@ -43,47 +44,47 @@ def checked_tol(tol: Any) -> float:
     return tolerance
 
 
-def float32_matrix(
-    x: Any, name: str, shape: tuple[int | None, int], normalize: bool
-) -> NDArray[np.float32]:
-    """Return `x` as finite contiguous float32 of the shape given (None: any), a copy."""
-    pool = ArrayPool(host_copy(x), name)
-    rows, d = pool.n, pool.d
-    if d != shape[1] or rows != (rows if shape[0] is None else shape[0]):
-        needed = f"({'any' if shape[0] is None else shape[0]}, {shape[1]})"
-        raise ValueError(f"{name}: got shape ({rows}, {d}), needs {needed}")
-    matrix, finite = loaded(pool.read(0, rows), None, normalize)
-    if not finite:
-        raise ValueError(f"{name}: holds NaN or infinite values, needs finite float32 ones")
-    return matrix
-
-
 def checked_points(x: Any, name: str, d: int, normalize: bool) -> NDArray[Any]:
     """Return points, shape (any, d), that rows are compared with: float64, or unit float32."""
+    rows = _rows(x, name, None, d)
+    points = _finite(rows, name).astype(np.float64)
     if normalize:
-        return float32_matrix(x, name, (None, d), normalize=True)
-    part = ArrayPool(host_copy(x), name)
-    if part.d != d:
-        raise ValueError(f"{name}: got shape ({part.n}, {part.d}), needs (any, {d})")
-    points = as_float(part.read(0, part.n)).astype(np.float64)
-    if not np.isfinite(points).all():
-        raise ValueError(f"{name}: holds NaN or infinite values, needs finite ones")
+        return loaded(rows, None, True)[0]
+    check_magnitude(points, name)
     return points
 
 
-def checked_centroids(
-    centroids: Any, k: int | None, d: int, normalize: bool
-) -> NDArray[np.float32]:
-    """Return given centroids, shape (k, d); with `normalize` of unit length.
+def checked_centroids(centroids: Any, k: int | None, d: int, normalize: bool) -> NDArray[Any]:
+    """Return given centroids, shape (k, d): float64 if they are wide, else float32.
 
-    Those that have unit length up to rounding stay as they are, so that centroids of an earlier
-    round are used again bit for bit.
+    With `normalize` float32 of unit length. Those that have unit length up to rounding stay as
+    they are, so that centroids of an earlier round are used again bit for bit.
     """
-    matrix = float32_matrix(centroids, "centroids", (k, d), normalize=False)
+    rows = _rows(centroids, "centroids", k, d)
+    matrix = _finite(rows, "centroids")
     if not len(matrix):
         raise ValueError(f"centroids: got shape {matrix.shape}, needs at least one row")
     if not normalize:
+        check_magnitude(matrix, "centroids")
         return matrix
-    squares = squared_norms(matrix)
-    unit = float32_matrix(matrix, "centroids", (k, d), normalize=True)
-    return np.where(np.abs(squares - 1)[:, None] <= _UNIT, matrix, unit)
+    with np.errstate(over="ignore"):
+        narrow = matrix.astype(np.float32)
+    unit, _ = loaded(rows, None, True)
+    return np.where(np.abs(squared_norms(narrow) - 1)[:, None] <= _UNIT, narrow, unit)
+
+
+def _rows(x: Any, name: str, k: int | None, d: int) -> Rows:
+    """Return an argument's rows, shape (k, d); any number of them if `k` is None."""
+    pool = ArrayPool(host_copy(x), name)
+    if pool.d != d or k not in (None, pool.n):
+        needed = f"({'any' if k is None else k}, {d})"
+        raise ValueError(f"{name}: got shape ({pool.n}, {pool.d}), needs {needed}")
+    return pool.read(0, pool.n)
+
+
+def _finite(rows: Rows, name: str) -> NDArray[Any]:
+    """Return rows as float32, or float64 if they are that; a new array."""
+    matrix = np.ascontiguousarray(as_float(rows))
+    if not np.isfinite(matrix).all():
+        raise ValueError(f"{name}: holds NaN or infinite values, needs finite ones")
+    return matrix

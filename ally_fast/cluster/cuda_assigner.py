@@ -19,14 +19,14 @@ class CudaAssigner:
 
     Parameters
     ----------
-    centroids : ndarray of float32, shape (k, d)
+    centroids : ndarray of float32 or float64, shape (k, d)
     normalize : bool
         Rows are scaled to unit length first.
     stream : Stream
         Where everything is queued.
     """
 
-    def __init__(self, centroids: NDArray[np.float32], normalize: bool, stream: Stream) -> None:
+    def __init__(self, centroids: NDArray[Any], normalize: bool, stream: Stream) -> None:
         self._stream = stream
         self._normalize = normalize
         self._table = centroid_table(upload(np.ascontiguousarray(centroids), stream))

@@ -14,6 +14,7 @@ from ally_fast.cluster.cuda_feed import upload
 from ally_fast.cluster.cuda_nearness import CudaNearness
 from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
+from ally_fast.cluster.frame import Frame
 from ally_fast.cluster.lloyd import fit_lloyd
 from ally_fast.cluster.training import training_rows
 from ally_fast.device import device_number
@@ -51,13 +52,20 @@ class CudaEngine:
         seed: int,
         eligible: NDArray[np.bool_] | None,
         normalize: bool,
+        frame: Frame | None,
         progress: bool,
     ) -> DeviceArray:
         """Draw rows where they are, and bring them to the first device."""
         stream = self._streams[0]
         if not isinstance(pool, DevicePool):
             rows = training_rows(
-                pool, size, seed=seed, eligible=eligible, normalize=normalize, progress=progress
+                pool,
+                size,
+                seed=seed,
+                eligible=eligible,
+                normalize=normalize,
+                frame=frame,
+                progress=progress,
             )
             return upload(rows, stream)
         drawn = sample_rows_on_device(pool.n, size, seed, stream, eligible)
@@ -71,6 +79,8 @@ class CudaEngine:
             bf16=pool.bf16,
             normalize=normalize,
             positions=drawn,
+            shift=None if frame is None else upload(frame.shift, stream),
+            scale=1.0 if frame is None else frame.scale,
         )
         if not_finite.to_host()[0]:
             raise nonfinite_error(pool, eligible)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ally_fast import checks
 from ally_fast.cluster.fit import Fit, FitOptions
+from ally_fast.cluster.frame import Frame
 from ally_fast.pools.pool import Pool, Rows
 
 if TYPE_CHECKING:
@@ -86,9 +87,13 @@ class Engine(Protocol):
         seed: int,
         eligible: NDArray[np.bool_] | None,
         normalize: bool,
+        frame: Frame | None,
         progress: bool,
     ) -> Any:
-        """Draw `size` rows, shape (size, d), float32, in random order, where `fit` wants them."""
+        """Draw `size` rows, shape (size, d), float32, in random order, where `fit` wants them.
+
+        With a `frame` their coordinates in it.
+        """
         ...
 
     def fit(self, rows: Any, k: int, options: FitOptions) -> Fit:
@@ -96,7 +101,10 @@ class Engine(Protocol):
         ...
 
     def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
-        """Prepare centroids, shape (k, d), for assigning rows to them; one for each device."""
+        """Prepare centroids, float32 or float64, shape (k, d), for assigning rows to them.
+
+        One for each device.
+        """
         ...
 
     def nearness(self, points: NDArray[Any], radius: float, *, normalize: bool) -> Nearness:

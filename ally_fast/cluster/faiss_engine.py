@@ -11,8 +11,9 @@ from ally_fast import _settings
 from ally_fast._optional import require
 from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
+from ally_fast.cluster.frame import Frame
 from ally_fast.cluster.host_engine import HostAssigner, HostEngine
-from ally_fast.cluster.loaded_rows import loaded, unit_rows
+from ally_fast.cluster.loaded_rows import in_float32, loaded, unit_rows
 from ally_fast.device import device_number
 from ally_fast.pools.pool import Rows
 
@@ -70,8 +71,9 @@ class FaissEngine(HostEngine):
         index = self._faiss.IndexFlatL2(centroids.shape[1])
         if self._gpus() > 0:
             index = self._faiss.index_cpu_to_all_gpus(index)
-        index.add(centroids)
-        return [HostAssigner(FaissAssigner(index, normalize))]
+        narrow, frame = in_float32(centroids)
+        index.add(narrow)
+        return [HostAssigner(FaissAssigner(index, normalize, frame))]
 
     def _gpus(self) -> int:
         return int(getattr(self._faiss, "get_num_gpus", int)())
@@ -80,15 +82,16 @@ class FaissEngine(HostEngine):
 class FaissAssigner:
     """Nearest centroids as FAISS computes them, in float32."""
 
-    def __init__(self, index: object, normalize: bool) -> None:
+    def __init__(self, index: object, normalize: bool, frame: Frame | None) -> None:
         self._index = index
         self._normalize = normalize
+        self._frame = frame
 
     def __call__(
         self, rows: Rows, positions: NDArray[np.int64] | None
     ) -> tuple[NDArray[np.int32], bool]:
         """Return each row's nearest centroid."""
-        matrix, finite = loaded(rows, positions, self._normalize)
+        matrix, finite = loaded(rows, positions, self._normalize, self._frame)
         if not finite or not len(matrix):
             return np.full(len(matrix), -1, np.int32), finite
         _, nearest = self._index.search(matrix, 1)  # type: ignore[attr-defined]

@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.cluster.frame import Frame
 from ally_fast.ops.load_rows import load_rows
 from ally_fast.pools.pool import Rows
 
 
 def loaded(
-    rows: Rows, positions: NDArray[np.int64] | None, normalize: bool
+    rows: Rows,
+    positions: NDArray[np.int64] | None,
+    normalize: bool,
+    frame: Frame | None = None,
 ) -> tuple[NDArray[np.float32], bool]:
-    """Return ``rows[positions]`` as contiguous float32, and whether all of it is finite."""
+    """Return ``rows[positions]`` as contiguous float32, and whether all of it is finite.
+
+    With a `frame` their coordinates in it.
+    """
     array = rows.array if positions is None else rows.array[positions]
     out = np.empty(array.shape, np.float32)
-    finite = load_rows(array, out, np.arange(len(array)), bf16=rows.bf16, normalize=normalize)
-    return out, finite
+    places = np.arange(len(array))
+    return out, load_in_frame(Rows(array, rows.bf16), out, places, normalize, frame)
+
+
+def load_in_frame(
+    rows: Rows,
+    out: NDArray[np.float32],
+    places: NDArray[np.int64],
+    normalize: bool,
+    frame: Frame | None,
+) -> bool:
+    """Write rows to `places` of `out`, see `load_rows`; None stands for no shift and no scale."""
+    return load_rows(
+        rows.array,
+        out,
+        places,
+        bf16=rows.bf16,
+        normalize=normalize,
+        shift=None if frame is None else frame.shift,
+        scale=1.0 if frame is None else frame.scale,
+    )
+
+
+def in_float32(centroids: NDArray[Any]) -> tuple[NDArray[np.float32], Frame | None]:
+    """Return centroids as float32, and the frame they are in if they are float64."""
+    if centroids.dtype == np.float32:
+        return centroids, None
+    frame = Frame.of(centroids)
+    return frame.narrow(centroids), frame
 
 
 def unit_rows(centroids: NDArray[np.float32]) -> NDArray[np.float32]:

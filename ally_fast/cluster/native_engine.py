@@ -32,7 +32,7 @@ class NativeEngine(HostEngine):
 class NativeAssigner:
     """Exact assignment of any rows, without a copy of them."""
 
-    def __init__(self, centroids: NDArray[np.float32], normalize: bool) -> None:
+    def __init__(self, centroids: NDArray[Any], normalize: bool) -> None:
         self._table = centroid_table(centroids)
         self._normalize = normalize
 

@@ -14,8 +14,9 @@ class KMeansResult:
 
     Attributes
     ----------
-    centroids : ndarray of float32, shape (k, d)
-        Unit rows (or zeros) with ``metric="cosine"``.
+    centroids : ndarray of float32 or float64, shape (k, d)
+        float64 for embeddings of float64 and of 32 or 64 bit integers. Unit rows (or zeros), and
+        float32, with ``metric="cosine"``.
     inertia : float
         Sum over the training rows of the squared distance to the mean of their cluster, as of
         the last iteration.
@@ -30,7 +31,7 @@ class KMeansResult:
         Wall time by stage: "sample", "train", "total".
     """
 
-    centroids: NDArray[np.float32]
+    centroids: NDArray[np.floating]
     inertia: float
     n_iter: int
     train_rows: int

@@ -12,7 +12,7 @@ from ally_fast._optional import require
 from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.host_engine import HostAssigner, HostEngine
-from ally_fast.cluster.loaded_rows import loaded, unit_rows
+from ally_fast.cluster.loaded_rows import in_float32, loaded, unit_rows
 from ally_fast.pools.pool import Rows
 
 
@@ -54,15 +54,15 @@ class SklearnEngine(HostEngine):
 class SklearnAssigner:
     """Nearest centroids as scikit-learn computes them, in float32."""
 
-    def __init__(self, centroids: NDArray[np.float32], normalize: bool) -> None:
-        self._centroids = centroids
+    def __init__(self, centroids: NDArray[Any], normalize: bool) -> None:
+        self._centroids, self._frame = in_float32(centroids)
         self._normalize = normalize
 
     def __call__(
         self, rows: Rows, positions: NDArray[np.int64] | None
     ) -> tuple[NDArray[np.int32], bool]:
         """Return each row's nearest centroid."""
-        matrix, finite = loaded(rows, positions, self._normalize)
+        matrix, finite = loaded(rows, positions, self._normalize, self._frame)
         if not finite or not len(matrix):
             return np.full(len(matrix), -1, np.int32), finite
         metrics = require("sklearn.metrics", "sklearn", "engine='sklearn'")

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import checks
-from ally_fast.ops.load_rows import load_rows
+from ally_fast.cluster.frame import Frame
+from ally_fast.cluster.loaded_rows import load_in_frame
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools.finite import nonfinite_error
 from ally_fast.pools.pool import Pool
@@ -38,9 +39,12 @@ def training_rows(
     seed: int,
     eligible: NDArray[np.bool_] | None,
     normalize: bool,
+    frame: Frame | None,
     progress: bool,
 ) -> NDArray[np.float32]:
     """Draw `size` eligible rows without replacement, as float32 in random order.
+
+    With a `frame` their coordinates in it.
 
     The order is that of the draw, so that every prefix is a sample as well; the pool is read in
     the order of its rows.
@@ -56,7 +60,7 @@ def training_rows(
             lo_row, hi_row = int(indices[0]), int(indices[-1]) + 1
             whole = hi_row - lo_row == len(indices)
             part = pool.read(lo_row, hi_row) if whole else pool.gather(indices)
-            if not load_rows(part.array, rows, places, bf16=part.bf16, normalize=normalize):
+            if not load_in_frame(part, rows, places, normalize, frame):
                 raise nonfinite_error(pool, eligible)
             bar.advance(len(places))
     return rows

@@ -17,8 +17,23 @@ def load_rows(
     *,
     bf16: bool = False,
     normalize: bool = False,
+    shift: NDArray[np.float64] | None = None,
+    scale: float = 1.0,
 ) -> bool:
-    """Write ``out[places[i]] = float32(rows[i])``, scaled to unit length with `normalize`.
+    """Write ``out[places[i]] = float32((rows[i] - shift) * scale)``.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (m, d)
+        float16, float32 or float64, or uint16 bits of bfloat16 with `bf16`; any strides.
+    out : ndarray of float32, shape (at least m, d), contiguous
+    places : ndarray of int64, shape (m,)
+        Distinct.
+    bf16, normalize : bool
+        The rows are bfloat16 bits; rows are scaled to unit length first.
+    shift : ndarray of float64, shape (d,), optional
+    scale : float
+        A power of two.
 
     Returns
     -------
@@ -32,5 +47,7 @@ def load_rows(
         places,
         bf16=bf16,
         normalize=normalize,
+        shift=shift,
+        scale=scale,
         threads=_settings.threads(),
     )

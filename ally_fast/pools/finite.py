@@ -14,25 +14,24 @@ def nonfinite_error(pool: Pool, eligible: NDArray[np.bool_] | None) -> ValueErro
 
     Called once a pass has met such a row; it reads the pool again to count them.
     """
-    count, first, too_large = 0, -1, 0
+    count, first, largest, far_row = 0, -1, 0.0, -1
     for lo, hi in chunks(pool.n, chunk_size(pool, None)):
         rows = as_float(pool.read(lo, hi))
-        bad = ~np.isfinite(rows).all(axis=1)
-        with np.errstate(over="ignore"):
-            large = ~np.isfinite(rows.astype(np.float32)).all(axis=1) & ~bad
         if eligible is not None:
-            bad &= eligible[lo:hi]
-            large &= eligible[lo:hi]
+            rows[~eligible[lo:hi]] = 0
+        sizes = np.abs(rows).max(axis=1)
+        bad = ~np.isfinite(sizes)
         if first < 0 and bad.any():
             first = lo + int(bad.argmax())
         count += int(bad.sum())
-        too_large += int(large.sum())
+        if not count and sizes.max() > largest:
+            largest, far_row = float(sizes.max()), lo + int(sizes.argmax())
     if count:
         return ValueError(
             f"embeddings: {count} of {pool.n} rows hold NaN or infinite values, the first is row "
             f"{first}; needs finite values"
         )
     return ValueError(
-        f"embeddings: {too_large} of {pool.n} rows hold values too large for float32, in which "
-        "k-means is trained; scale the embeddings down"
+        f"embeddings: the largest value, {largest:.3g} in row {far_row}, is too large beside those "
+        "of other rows; exclude that row, or scale the embeddings down"
     )

@@ -69,6 +69,11 @@ def stream_of_pool(pool: Pool) -> Stream | None:
     return stream
 
 
+def is_wide(pool: Pool) -> bool:
+    """Tell whether rows of a pool are computed on in float64: float32 may lack their digits."""
+    return pool.dtype_name in ("float64", "int32", "int64", "uint32", "uint64")
+
+
 def computable(array: NDArray[Any], bf16: bool) -> Rows:
     """Return rows in a form the core computes on, copied only if they are not in one.
 

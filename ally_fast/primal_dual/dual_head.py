@@ -222,8 +222,10 @@ class DualHead:
             rows = _wide(view.array[chunk], view.bf16)
             _check_finite(rows, "embeddings", begin)
             with torch.no_grad():
-                tensor = torch.from_numpy(rows.astype(np.float32)).to(self._device)
-                scores[chunk] = self.predict(tensor).clamp(min=0).cpu().numpy()
+                # Standardised in float64: a large common offset would take the digits of float32.
+                scaled = self._inputs.apply(rows.astype(np.float64))
+                predicted = self._predict_scaled(torch.from_numpy(scaled).to(self._device))
+                scores[chunk] = predicted.clamp(min=0).cpu().numpy()
         return to_family(scores, view.family)
 
     def predict(self, embeddings: torch.Tensor) -> torch.Tensor:
@@ -235,10 +237,12 @@ class DualHead:
             On the head's device.
         """
         self._check_fitted()
-        embeddings = embeddings.to(torch.float32)
+        return self._predict_scaled(self._inputs.apply_to_tensor(embeddings.to(torch.float32)))
+
+    def _predict_scaled(self, scaled: torch.Tensor) -> torch.Tensor:
         if self._network is None:
-            return self._targets.revert(0 * embeddings.sum(1))
-        return self._targets.revert(self._network(self._inputs.apply_to_tensor(embeddings))[:, 0])
+            return self._targets.revert(0 * scaled.sum(1))
+        return self._targets.revert(self._network(scaled)[:, 0])
 
     def _gain(self, x: torch.Tensor, y: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
         """Return by how much each row's squared error is less than that of the mean."""

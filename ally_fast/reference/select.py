@@ -87,7 +87,7 @@ def select(
     """
     rows = np.asarray(embeddings)
     scores = np.asarray(dual_scores, dtype=np.float64)
-    table = np.asarray(centroids).astype(np.float32)
+    table = np.asarray(centroids)
     others = None if labeled_embeddings is None else np.asarray(labeled_embeddings)
     eligible = _not_excluded(scores.size, exclude)
     if max_score is not None:

@@ -91,6 +91,38 @@ def paired_squared_distance(
     return sum_of_squares(x - c[np.asarray(assignments, dtype=np.int64)])
 
 
+def norms(rows: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Compute the norm of each row; NaN where float64 does not hold it.
+
+    The square root of `sum_of_squares`. Where that is below ``2**-900`` or above ``2**900`` the row
+    is first brought near 1 by a power of two, which the root is then multiplied with.
+
+    Parameters
+    ----------
+    rows : array_like, shape (m, d)
+
+    Returns
+    -------
+    ndarray, shape (m,), float64
+
+    Examples
+    --------
+    >>> norms([[3.0, 4.0], [3 * 2.0**600, 4 * 2.0**600]]).tolist() == [5.0, 5 * 2.0**600]
+    True
+    """
+    x = np.asarray(rows, dtype=np.float64)
+    squares = sum_of_squares(x)
+    result = np.sqrt(squares)
+    for i in np.flatnonzero(~((squares >= 2.0**-900) & (squares <= 2.0**900))):
+        largest = np.nanmax(np.abs(x[i]), initial=0.0)
+        exponent = np.frexp(largest)[1] if 0 < largest < np.inf else 0
+        with np.errstate(under="ignore", over="ignore"):
+            scaled = np.ldexp(x[i], -exponent)
+            result[i] = np.ldexp(np.sqrt(sum_of_squares(scaled)), exponent)
+    result[~np.isfinite(result)] = np.nan
+    return result
+
+
 def normalize_rows(rows: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Scale each row to length 1, rounded to float32; a row without length becomes zeros.
 
@@ -108,21 +140,20 @@ def normalize_rows(rows: npt.ArrayLike) -> npt.NDArray[np.float32]:
     [[0.0, 1.0], [0.0, 0.0]]
     """
     x = np.asarray(rows, dtype=np.float64)
-    squares = sum_of_squares(x)
+    lengths = norms(x)
     result = np.zeros(x.shape, dtype=np.float32)
     with np.errstate(under="ignore"):
-        for i in np.flatnonzero(squares > 0.0):
-            result[i] = x[i] / np.sqrt(squares[i])
+        for i in np.flatnonzero(lengths != 0.0):
+            result[i] = x[i] / lengths[i]
     return result
 
 
 def unit_centroids(centroids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Scale centroids to length 1, but leave one that has it up to rounding as it is.
+    """Scale centroids to length 1; one that has it up to rounding is only rounded to float32.
 
     Parameters
     ----------
     centroids : array_like, shape (k, d)
-        Rounded to float32 first.
 
     Returns
     -------
@@ -133,6 +164,7 @@ def unit_centroids(centroids: npt.ArrayLike) -> npt.NDArray[np.float32]:
     >>> unit_centroids([[3.0, 0.0], [0.0, 1.0]]).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    given = np.asarray(centroids).astype(np.float32)
-    is_unit = np.abs(sum_of_squares(given) - 1.0) <= UNIT_TOLERANCE
-    return np.where(is_unit[:, None], given, normalize_rows(given))
+    with np.errstate(over="ignore"):
+        narrow = np.asarray(centroids).astype(np.float32)
+    is_unit = np.abs(sum_of_squares(narrow) - 1.0) <= UNIT_TOLERANCE
+    return np.where(is_unit[:, None], narrow, normalize_rows(centroids))

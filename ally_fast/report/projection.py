@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.cluster.loaded_rows import loaded
 from ally_fast.pools.pool import Rows, as_float
 
 
@@ -65,8 +65,5 @@ def fit_projection(rows: NDArray[np.float64]) -> Projection:
 
 def rows_as_seen(rows: Rows, metric: str) -> NDArray[np.float64]:
     """Return rows as float64, of unit length if the metric is cosine, as k-means sees them."""
-    array: NDArray[Any] = as_float(rows).astype(np.float64)
-    if metric == "cosine":
-        lengths = np.sqrt((array * array).sum(axis=1, keepdims=True))
-        array /= np.where(lengths > 0, lengths, 1.0)
-    return array
+    array = loaded(rows, None, True)[0] if metric == "cosine" else as_float(rows)
+    return array.astype(np.float64)

@@ -23,7 +23,8 @@ class SelectionInfo:
         0-based place in the cluster; with `radius`, among the cluster's rows not passed over.
     distances : ndarray of float64, shape (b,)
         Euclidean distance to the centroid (of the unit row, with ``metric="cosine"``).
-    centroids : ndarray of float32, shape (k, d)
+    centroids : ndarray of float32 or float64, shape (k, d)
+        See `KMeansResult`; those given, with ``centroids``.
     cluster_sizes : ndarray of int64, shape (k,)
         Eligible rows per cluster, over the whole pool.
     cluster_counts : ndarray of int64, shape (k,)
@@ -52,7 +53,7 @@ class SelectionInfo:
     clusters: NDArray[np.int32]
     ranks: NDArray[np.int64]
     distances: NDArray[np.float64]
-    centroids: NDArray[np.float32]
+    centroids: NDArray[np.floating]
     cluster_sizes: NDArray[np.int64]
     cluster_counts: NDArray[np.int64]
     inertia: float | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from typing import Any
 
@@ -165,8 +164,8 @@ def select(
     shares = Allocation(allocation, k)
     if radius is not None:
         radius = checks.number(radius, "radius")
-        if radius <= 0 or math.isinf(radius * radius):
-            raise ValueError(f"radius: got {radius}, needs a distance above 0, at most 1e154")
+        if not 1e-150 <= radius <= 1e154:  # its square must fit into float64
+            raise ValueError(f"radius: got {radius}, needs a distance from 1e-150 to 1e154")
     if labeled_embeddings is not None and radius is None:
         raise ValueError("labeled_embeddings: has no effect without radius; needs radius as well")
     if max_score is not None:
@@ -285,7 +284,7 @@ def _check_eligible(eligible: NDArray[np.bool_] | None, n: int, b: int, after: s
 
 
 def _untrained(
-    given: NDArray[np.float32] | None,
+    given: NDArray[Any] | None,
     k: int,
     d: int,
     engine: Engine,
@@ -298,7 +297,7 @@ def _untrained(
 
 
 def _distances(
-    pool: Pool, batch: Batch, centroids: NDArray[np.float32], normalize: bool
+    pool: Pool, batch: Batch, centroids: NDArray[Any], normalize: bool
 ) -> NDArray[np.float64]:
     """Return each pick's Euclidean distance to its centroid; the picks are read again."""
     order = np.argsort(batch.indices)

@@ -12,7 +12,7 @@ from ally_fast import checks
 from ally_fast.arrays import NUMPY
 from ally_fast.cluster.arguments import checked_points
 from ally_fast.pools import as_pool
-from ally_fast.pools.pool import Pool, as_float
+from ally_fast.pools.pool import Pool, as_float, is_wide
 from ally_fast.selection.select import select
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.pieces import torch_device, vector
@@ -147,10 +147,11 @@ class ALLY:
             from ally_fast.primal_dual import DualHead
 
             head = DualHead(seed=context.seed, device=torch_device(context, pool))
-        head.fit(points.astype(np.float32), multipliers.astype(np.float32))
+        dtype = np.float64 if is_wide(pool) else np.float32
+        head.fit(points.astype(dtype), multipliers.astype(np.float32))
         scores = np.zeros(request.n)
         for lo, hi, keep in request.chunks():
-            rows = as_float(pool.read(lo, hi)).astype(np.float32)
+            rows = as_float(pool.read(lo, hi))
             rows[~keep] = 0.0
             scores[lo:hi] = vector(self.name, "dual_scores", head.score(rows), keep, lo)
         return scores

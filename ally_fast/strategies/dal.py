@@ -9,7 +9,7 @@ from ally_fast import checks
 from ally_fast.cluster.arguments import checked_points, checked_pool
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools import as_pool
-from ally_fast.pools.pool import Pool, as_float
+from ally_fast.pools.pool import Pool, as_float, is_wide
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.pieces import torch_device
 from ally_fast.strategies.request import NO_ROWS, Request, open_request
@@ -69,7 +69,8 @@ class DAL:
         if not len(labeled):
             raise ValueError("DAL: labeled_embeddings: got no rows, needs at least one")
         free = np.ones(request.n, np.bool_) if request.eligible is None else request.eligible.copy()
-        labeled = labeled.astype(np.float32)
+        if not is_wide(pool):
+            labeled = labeled.astype(np.float32)
         picks = NO_ROWS.copy()
         count = min(self.mini_queries, request.b)
         for part in range(count):
@@ -78,7 +79,7 @@ class DAL:
             free[taken] = False
             picks = np.append(picks, taken)
             order = np.sort(taken)
-            labeled = np.concatenate([labeled, as_float(pool.gather(order)).astype(np.float32)])
+            labeled = np.concatenate([labeled, as_float(pool.gather(order))])
         return picks
 
     def _mini_query(
@@ -86,7 +87,7 @@ class DAL:
         context: Context,
         request: Request,
         pool: Pool,
-        labeled: NDArray[np.float32],
+        labeled: NDArray[np.floating],
         free: NDArray[np.bool_],
         part: int,
         size: int,
@@ -116,11 +117,11 @@ class DAL:
 
     def _finite(
         self, rows: NDArray[np.floating], indices: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
+    ) -> NDArray[np.floating]:
         right = np.isfinite(rows).all(axis=1)
         if not right.all():
             raise ValueError(
                 f"{self.name}: embeddings: row {indices[right.argmin()]} holds NaN or infinite "
                 "values; needs finite ones"
             )
-        return rows.astype(np.float32)
+        return rows

@@ -39,7 +39,7 @@ class Discriminator:
         self._width, self._epochs, self._lr, self._accuracy = width, epochs, lr, accuracy
         self._device = torch.device(device)
 
-    def fit(self, labeled: NDArray[np.float32], unlabeled: NDArray[np.float32]) -> Discriminator:
+    def fit(self, labeled: NDArray[np.floating], unlabeled: NDArray[np.floating]) -> Discriminator:
         """Train; both kinds of rows weigh the same in all, whatever their numbers."""
         rows = np.concatenate([labeled, unlabeled])
         self._mean = rows.mean(axis=0, dtype=np.float64)
@@ -67,7 +67,7 @@ class Discriminator:
         self._judge = network.double()
         return self
 
-    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    def score(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return each row's logit of being unlabeled.
 
         In float64: the last bits depend on how many rows are scored at once, and in float32 that
@@ -78,7 +78,7 @@ class Discriminator:
         scores: NDArray[np.float64] = logits.cpu().numpy()
         return scores
 
-    def _standardised(self, rows: NDArray[np.float32]) -> torch.Tensor:
+    def _standardised(self, rows: NDArray[np.floating]) -> torch.Tensor:
         return torch.from_numpy((rows - self._mean) / self._scale).to(self._device)
 
     def _new_network(self, d: int) -> torch.nn.Module:

@@ -231,7 +231,8 @@ void test_assign() {
         assign_cpu(some, table, 1, true, found.data());
         for (int i = 0; i < 3; ++i) check(found[i] == expected[positions[i]], "positions " + where);
         std::vector<float> loaded(expected.size() * static_cast<size_t>(shape.d));
-        check(load_rows_cpu(pool.view, *kernel, nullptr, 2, loaded.data()), "load_rows " + where);
+        check(load_rows_cpu(pool.view, *kernel, nullptr, nullptr, 1, 2, loaded.data()),
+              "load_rows " + where);
         for (int64_t i = 0; i < shape.n; ++i) {
           const std::vector<double> x = pool.row(i);
           for (int64_t j = 0; j < shape.d; ++j) {

@@ -15,7 +15,13 @@ def test_rows_come_in_the_order_of_the_draw(size, some, rng):
     embeddings = rng.normal(size=(2000, 3)).astype(np.float32)
     eligible = rng.permutation(2000) < 1000 if some else None
     rows = training_rows(
-        ArrayPool(embeddings), size, seed=7, eligible=eligible, normalize=False, progress=False
+        ArrayPool(embeddings),
+        size,
+        seed=7,
+        eligible=eligible,
+        normalize=False,
+        frame=None,
+        progress=False,
     )
     drawn = reference.sample_rows(2000, size, 7, eligible)
     np.testing.assert_array_equal(rows, embeddings[drawn])

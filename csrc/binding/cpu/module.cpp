@@ -209,7 +209,8 @@ py::array d2_sample(const py::array& array, int64_t k, uint64_t seed, const std:
 }
 
 bool load_rows(const py::array& array, const py::array& out_array, const std::string& isa,
-               const py::array& places_array, bool bf16, bool normalize, int threads) {
+               const py::array& places_array, bool bf16, bool normalize,
+               const std::optional<py::array>& shift_array, double scale, int threads) {
   auto out = typed<float>(out_array, "out", 2);
   const Rows rows = rows_of(array, bf16, normalize, std::nullopt, out.shape(1));
   const auto places = typed<int64_t>(places_array, "places", 1);
@@ -220,11 +221,18 @@ bool load_rows(const py::array& array, const py::array& out_array, const std::st
   REQUIRE(std::all_of(places.data(), places.data() + places.size(), inside),
           "places: needs values in [0, " + std::to_string(out.shape(0)) + ")");
   const Kernel& kernel = kernel_named(isa);
+  std::optional<Array<double>> shift;
+  if (shift_array) {
+    shift = typed<double>(*shift_array, "shift", 1);
+    REQUIRE(shift->size() == rows.view.d, "shift: got " + std::to_string(shift->size()) +
+                                              " values, needs " + std::to_string(rows.view.d));
+  }
+  const double* zero = shift ? shift->data() : nullptr;
   const int64_t* to = places.data();
   float* matrix = out.mutable_data();
   checked_threads(threads);
   const Computing computing;
-  return load_rows_cpu(rows.view, kernel, to, threads, matrix);
+  return load_rows_cpu(rows.view, kernel, to, zero, scale, threads, matrix);
 }
 
 py::array radius_filter(const py::array& array, const CentroidTable& table, double radius,
@@ -426,7 +434,8 @@ PYBIND11_MODULE(_cpu, module) {
   register_k_center_greedy(module);
   module.def("load_rows", &load_rows, py::arg("rows"), py::arg("out"), py::arg("isa"),
              py::arg("places"), py::kw_only(), py::arg("bf16") = false,
-             py::arg("normalize") = false, py::arg("threads") = 1);
+             py::arg("normalize") = false, py::arg("shift") = py::none(), py::arg("scale") = 1.0,
+             py::arg("threads") = 1);
   module.def("radius_filter", &radius_filter, py::arg("rows"), py::arg("table"), py::arg("radius"),
              py::kw_only(), py::arg("bf16") = false, py::arg("normalize") = false,
              py::arg("positions") = py::none(), py::arg("threads") = 1);

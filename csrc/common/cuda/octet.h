@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "../norm.h"
 #include "element.h"
 
 namespace ally_fast {
@@ -24,13 +25,20 @@ __device__ __forceinline__ double octet_sum(double partial) {
   return partial;
 }
 
+// The largest of the octet's values of at least 0, in every lane; NaN counts for nothing.
+__device__ __forceinline__ double octet_max(double value) {
+  const unsigned mask = octet_mask();
+  for (int step = 4; step; step /= 2) value = fmax(value, __shfl_xor_sync(mask, value, step));
+  return value;
+}
+
 // A row's features as the exact rule takes them: widened, with `normalize` float32(x / root).
 template <DType kDType>
 struct ExactRow {
   const char* data;
   int64_t stride;
   bool normalize;
-  double root;  // sqrt of the squared norm; 0 for a row of zeros
+  double root;  // the norm; 0 for a row of zeros, NaN where float64 does not hold it
 
   __device__ __forceinline__ double feature(int64_t j) const {
     const double x = static_cast<double>(Element<kDType>::load(data + j * stride));
@@ -44,12 +52,28 @@ template <DType kDType>
 __device__ __forceinline__ ExactRow<kDType> exact_row(const RowsView& rows, int64_t i) {
   ExactRow<kDType> row{row_address(rows, i), rows.col_stride, rows.normalize, 0.0};
   if (rows.normalize) {
+    const auto feature = [&](int64_t j) {
+      return static_cast<double>(Element<kDType>::load(row.data + j * row.stride));
+    };
     double partial = 0;
     for (int64_t j = octet_lane(); j < rows.d; j += kOctet) {
-      const double x = static_cast<double>(Element<kDType>::load(row.data + j * row.stride));
+      const double x = feature(j);
       partial += x * x;
     }
-    row.root = sqrt(octet_sum(partial));
+    const double sum = octet_sum(partial);
+    row.root = sqrt(sum);
+    if (!squares_hold(sum)) {
+      double largest = 0;
+      for (int64_t j = octet_lane(); j < rows.d; j += kOctet)
+        largest = fmax(largest, fabs(feature(j)));
+      const UnitScale unit = unit_scale(octet_max(largest));
+      partial = 0;
+      for (int64_t j = octet_lane(); j < rows.d; j += kOctet) {
+        const double x = feature(j) * unit.first * unit.second;
+        partial += x * x;
+      }
+      row.root = norm_of(octet_sum(partial), unit);
+    }
   }
   return row;
 }

@@ -49,13 +49,8 @@ void Assigner::settle(size_t count) {
   scanner_.load(undecided_.data(), 0, static_cast<int>(count));
   for (size_t r = 0; r < count; ++r) {
     nearest[r] = std::numeric_limits<double>::infinity();
-    out_[undecided_[r]] = 0;  // stays where every distance overflows to infinity
-    if (std::isinf(limits_[r]) && !finite(undecided_[r])) {
-      out_[undecided_[r]] = -1;
-      stats.add({0, 0, 1, undecided_[r]});
-    } else {
-      active |= uint64_t{1} << r;
-    }
+    out_[undecided_[r]] = -1;  // stays where no distance is finite
+    if (!std::isinf(limits_[r]) || finite(undecided_[r])) active |= uint64_t{1} << r;
   }
   stats.uncertain += __builtin_popcountll(active);
   stats.candidates +=
@@ -65,6 +60,9 @@ void Assigner::settle(size_t count) {
           out_[undecided_[r]] = static_cast<int32_t>(c);
         }
       });
+  for (size_t r = 0; r < count; ++r) {
+    if (out_[undecided_[r]] < 0) stats.add({0, 0, 1, undecided_[r]});
+  }
   undecided_.erase(undecided_.begin(), undecided_.begin() + static_cast<int64_t>(count));
   limits_.erase(limits_.begin(), limits_.begin() + static_cast<int64_t>(count));
 }

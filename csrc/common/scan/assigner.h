@@ -10,7 +10,7 @@ namespace ally_fast {
 struct AssignStats {
   int64_t uncertain = 0;         // rows the scan could not decide
   int64_t candidates = 0;        // exact distances computed for them
-  int64_t nonfinite = 0;         // rows with a NaN or infinite feature
+  int64_t nonfinite = 0;         // rows with a NaN or infinite feature, or no finite distance
   int64_t first_nonfinite = -1;  // the first of them, counted in visited rows
 
   void add(const AssignStats& other);
@@ -18,7 +18,7 @@ struct AssignStats {
 
 class Assigner {
  public:
-  // out has a place for each visited row: its nearest centroid, -1 if the row is not finite.
+  // out has a place for each visited row: its nearest centroid, -1 for one counted as nonfinite.
   // certify false: the low-precision winner as it is.
   Assigner(const RowsView& rows, const CentroidTable& table, bool certify, int32_t* out);
 

@@ -13,9 +13,22 @@ constexpr float kNever = std::numeric_limits<float>::max();
 // kLargestD). Absolute terms cover underflow: squares of features below 1e-22 vanish from a norm,
 // and bfloat16 products flush subnormals. Scaled data is of the order of 1, so they cost nothing.
 constexpr double kSlop = 1.01, kTinyRow = 1e-18, kTiny = 1e-33;
+// A shift rounded to float32 may make deviations larger by this share, no more.
+constexpr double kCoarse = 1e-3;
 
 uint32_t* align(uint32_t* words) {
   return reinterpret_cast<uint32_t*>((reinterpret_cast<uintptr_t>(words) + 63) & ~uintptr_t{63});
+}
+
+double largest_deviation(const double* centroids, int64_t k, int64_t d,
+                         const std::vector<double>& shift) {
+  double largest = 0;
+  for (int64_t c = 0; c < k; ++c) {
+    for (int64_t j = 0; j < d; ++j) {
+      largest = std::max(largest, std::abs(centroids[c * d + j] - shift[j]));
+    }
+  }
+  return largest;
 }
 
 }  // namespace
@@ -40,25 +53,27 @@ CentroidTable::CentroidTable(const double* centroids, int64_t k, int64_t d, cons
   }
   shift_.assign(mean.begin(), mean.end());
 
-  double largest = 0;
-  for (int64_t c = 0; c < k; ++c) {
-    for (int64_t j = 0; j < d; ++j) {
-      largest = std::max(largest, std::abs(centroids[c * d + j] - double{shift_[j]}));
-    }
+  std::vector<double> shift(shift_.begin(), shift_.end());
+  double largest = largest_deviation(centroids, k, d, shift);
+  const double finest = largest_deviation(centroids, k, d, mean);
+  if (!(largest <= (1 + kCoarse) * finest)) {  // of a large common offset
+    wide_shift_ = shift = mean;
+    largest = finest;
   }
   int exponent = 0;
   if (largest > 0) std::frexp(largest, &exponent);
-  const double scale = std::ldexp(1.0, -std::clamp(exponent, -120, 120));
+  const double scale = std::ldexp(1.0, -std::clamp(exponent, -1000, 1000));
 
   std::vector<float> values(static_cast<size_t>(k * d)), rounded(values.size());
   for (int64_t c = 0; c < k; ++c) {
     for (int64_t j = 0; j < d; ++j) {
-      values[c * d + j] = static_cast<float>((centroids[c * d + j] - double{shift_[j]}) * scale);
+      values[c * d + j] = static_cast<float>((centroids[c * d + j] - shift[j]) * scale);
     }
   }
   allocate(k);
-  packed_.scale = static_cast<float>(scale);
+  packed_.scale = scale;
   packed_.shift = shift_.data();
+  packed_.wide_shift = wide_shift_.empty() ? nullptr : wide_shift_.data();
   kernel.pack_centroids(values.data(), k, packed_.k_padded, d, aligned_words_, rounded.data());
 
   gamma_ = (static_cast<double>(d) + 16) * kUnit * kSlop;
@@ -66,7 +81,7 @@ CentroidTable::CentroidTable(const double* centroids, int64_t k, int64_t d, cons
   for (int64_t c = 0; c < k; ++c) {
     double square = 0, rounded_square = 0, residual_square = 0;
     for (int64_t j = 0; j < d; ++j) {
-      const double exact = (centroids[c * d + j] - double{shift_[j]}) * scale;
+      const double exact = (centroids[c * d + j] - shift[j]) * scale;
       const double seen = rounded[c * d + j];
       square += exact * exact;
       rounded_square += seen * seen;
@@ -95,6 +110,7 @@ CentroidTable::CentroidTable(const CentroidTable& parent, int64_t capacity)
   allocate(capacity);
   packed_.scale = parent.packed_.scale;
   packed_.shift = parent.packed_.shift;
+  packed_.wide_shift = parent.packed_.wide_shift;
 }
 
 void CentroidTable::allocate(int64_t k) {

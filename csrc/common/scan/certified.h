@@ -54,7 +54,8 @@ class CentroidTable {
   const CentroidTable* parent_ = nullptr;  // of a selection
   const int32_t* ids_ = nullptr;           // of a selection: the parent's centroids
   int64_t k_, d_, d_padded_;
-  std::vector<double> exact_;  // (k, d_padded) as given, padded with zeros
+  std::vector<double> exact_;       // (k, d_padded) as given, padded with zeros
+  std::vector<double> wide_shift_;  // empty unless float32 is too coarse
   std::vector<float> shift_, half_norm_, norm_;
   std::unique_ptr<uint32_t[]> words_;
   uint32_t* aligned_words_ = nullptr;

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "../halves.h"
+#include "../norm.h"
 #include "../rows.h"
 
 namespace ally_fast {
@@ -17,11 +18,12 @@ constexpr int kBlock = 64;  // rows a block
 
 // Centroids as a kernel reads them. Arrays have k_padded entries; the padding can never win.
 struct PackedCentroids {
-  const uint32_t* packed;  // negated, centred, scaled, rounded: layout private to the kernel
-  const float* half_norm;  // scale^2 ||c - shift||^2 / 2, lowered by the rounding of a score
-  const float* norm;       // norm of the rounded centroid, floored: a row's error grows with it
-  const float* shift;      // (d,) float32
-  float scale;             // a power of two
+  const uint32_t* packed;    // negated, centred, scaled, rounded: layout private to the kernel
+  const float* half_norm;    // scale^2 ||c - shift||^2 / 2, lowered by the rounding of a score
+  const float* norm;         // norm of the rounded centroid, floored: a row's error grows with it
+  const float* shift;        // (d,) float32
+  const double* wide_shift;  // (d,) the shift where float32 is too coarse for it; else null
+  double scale;              // a power of two
   int64_t k_padded;
   int64_t d;
 };
@@ -62,7 +64,8 @@ struct Kernel {
   uint64_t (*candidates)(const float* scores, const float* limit);
 
   // Row i of the view widened to float64, padded with zeros to round_up(d, 8). With `normalize`:
-  // s = sum x_j^2 (order of squared_distance), float32(x_j / sqrt(s)) widened, zeros if s is 0.
+  // s = sum x_j^2 (order of squared_distance), float32(x_j / sqrt(s)) widened, zeros if s is 0; where
+  // s is below 2^-900 or above 2^900 the norm is that of the row brought near 1 (../norm.h).
   void (*load_row)(const RowsView& rows, int64_t i, double* out);
 
   // The exact rule. Eight float64 partial sums, feature j into sum j mod 8 in order of j:

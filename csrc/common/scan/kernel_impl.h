@@ -46,32 +46,41 @@ double combine(const double* a) {
   return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
 }
 
-// Sum of squares in the order of squared_distance.
-template <class T>
-double sum_of_squares(const T* values, int64_t d) {
+// Sum of squares of feature(j), j < d, in the order of squared_distance.
+template <class Feature>
+double sum_of_squares(int64_t d, const Feature& feature) {
   double a[8] = {0, 0, 0, 0, 0, 0, 0, 0};
   int64_t j = 0;
   for (; j + 8 <= d; j += 8) {
     for (int lane = 0; lane < 8; ++lane) {
-      const double t = static_cast<double>(values[j + lane]);
+      const double t = feature(j + lane);
       a[lane] += t * t;
     }
   }
   for (int lane = 0; j < d; ++j, ++lane) {
-    const double t = static_cast<double>(values[j]);
+    const double t = feature(j);
     a[lane] += t * t;
   }
   return combine(a);
 }
 
-// The cosine rule: float32(x_j / sqrt(s)), zeros where s is 0 (out may be `values`).
-template <class From, class To>
-void normalize_row(const From* values, int64_t d, To* out) {
-  const double s = sum_of_squares(values, d);
-  const double root = __builtin_sqrt(s);
+// The cosine rule: float32(x_j / ||x||), zeros where the norm is 0. `feature` may read from `out`.
+template <class Feature, class To>
+void normalize_row(int64_t d, const Feature& feature, To* out) {
+  const double s = sum_of_squares(d, feature);
+  double norm = __builtin_sqrt(s);
+  if (!squares_hold(s)) {
+    double largest = 0;
+    for (int64_t j = 0; j < d; ++j) {
+      const double size = __builtin_fabs(feature(j));
+      largest = largest < size ? size : largest;
+    }
+    const UnitScale unit = unit_scale(largest);
+    const auto scaled = [&](int64_t j) { return feature(j) * unit.first * unit.second; };
+    norm = norm_of(sum_of_squares(d, scaled), unit);
+  }
   for (int64_t j = 0; j < d; ++j) {
-    const double x = static_cast<double>(values[j]);
-    out[j] = static_cast<To>(static_cast<float>(s == 0 ? 0.0 : x / root));
+    out[j] = static_cast<To>(static_cast<float>(norm == 0 ? 0.0 : feature(j) / norm));
   }
 }
 
@@ -87,39 +96,43 @@ void load_row(const RowsView& rows, int64_t i, double* out) {
       for (int64_t j = begin; j < end; ++j) out[j] = static_cast<double>(buffer[j - begin]);
     }
   }
-  if (rows.normalize) normalize_row(out, rows.d, out);
+  if (rows.normalize) normalize_row(rows.d, [=](int64_t j) { return out[j]; }, out);
   for (int64_t j = rows.d; j < round_up(rows.d, 8); ++j) out[j] = 0;
 }
 
 // scale (x - shift) in float32; float64 rows are centred before they are rounded.
 void load_centred(const RowsView& rows, int64_t i, const PackedCentroids& table, float* out) {
   const char* row = rows.row(i);
-  const float scale = table.scale;
-  const float* shift = table.shift;
+  const auto wide = [&](int64_t j) { return load_as<double>(row + j * rows.col_stride); };
+  const auto centre = [&](double x, double shift) {
+    return static_cast<float>((x - shift) * table.scale);
+  };
   if (rows.dtype == DType::kFloat64 && !rows.normalize) {
-    for (int64_t j = 0; j < rows.d; ++j) {
-      const double x = load_as<double>(row + j * rows.col_stride);
-      out[j] = static_cast<float>((x - static_cast<double>(shift[j])) * static_cast<double>(scale));
+    if (table.wide_shift) {
+      for (int64_t j = 0; j < rows.d; ++j) out[j] = centre(wide(j), table.wide_shift[j]);
+    } else {
+      for (int64_t j = 0; j < rows.d; ++j) {
+        out[j] = centre(wide(j), static_cast<double>(table.shift[j]));
+      }
     }
     return;
   }
   if (rows.dtype == DType::kFloat64) {
-    // The norm of the whole row first, then its features a few at a time, as in normalize_row.
-    double a[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-    for (int64_t j = 0; j < rows.d; ++j) {
-      const double x = load_as<double>(row + j * rows.col_stride);
-      a[j & 7] += x * x;
-    }
-    const double s = combine(a), root = __builtin_sqrt(s);
-    for (int64_t j = 0; j < rows.d; ++j) {
-      const double x = load_as<double>(row + j * rows.col_stride);
-      out[j] = static_cast<float>(s == 0 ? 0.0 : x / root);
-    }
+    normalize_row(rows.d, wide, out);
   } else {
     read_floats(rows, row, 0, rows.d, out);
-    if (rows.normalize) normalize_row(out, rows.d, out);
+    if (rows.normalize) {
+      normalize_row(rows.d, [=](int64_t j) { return static_cast<double>(out[j]); }, out);
+    }
   }
-  for (int64_t j = 0; j < rows.d; ++j) out[j] = (out[j] - shift[j]) * scale;
+  if (table.wide_shift) {
+    for (int64_t j = 0; j < rows.d; ++j) {
+      out[j] = centre(static_cast<double>(out[j]), table.wide_shift[j]);
+    }
+    return;
+  }
+  const float scale = static_cast<float>(table.scale);
+  for (int64_t j = 0; j < rows.d; ++j) out[j] = (out[j] - table.shift[j]) * scale;
 }
 
 // Float32 rounded to bfloat16 (nearest, ties to even), as a float32 with a short significand.

@@ -6,7 +6,8 @@
 // table    IN   (k, d) centroids, packed
 // threads  IN   >= 1; the answer does not depend on it
 // certify  IN   false: the low-precision winner as it is (benchmarks only)
-// out      OUT  (m,) int32; a row with a NaN or infinite feature gets -1
+// out      OUT  (m,) int32; -1 for a row with a NaN or infinite feature, and for one (of float64) so
+//               far out that all its squared distances overflow
 // Preconditions (checked by the binding): same d, positions and clusters in range. The answer depends
 // on rows and centroids alone: not on kernel, threads, or on how rows are cut into calls.
 #pragma once

@@ -9,8 +9,8 @@
 
 namespace ally_fast {
 
-bool load_rows_cpu(const RowsView& rows, const Kernel& kernel, const int64_t* places, int threads,
-                   float* out) {
+bool load_rows_cpu(const RowsView& rows, const Kernel& kernel, const int64_t* places,
+                   const double* shift, double scale, int threads, float* out) {
   constexpr int64_t kTaskRows = 1024;
   std::atomic<bool> finite{true};
   const int64_t tasks = (rows.visited + kTaskRows - 1) / kTaskRows;
@@ -21,7 +21,7 @@ bool load_rows_cpu(const RowsView& rows, const Kernel& kernel, const int64_t* pl
       float* row = out + (places ? places[i] : i) * rows.d;
       float zero = 0;
       for (int64_t j = 0; j < rows.d; ++j) {
-        row[j] = static_cast<float>(wide[j]);
+        row[j] = static_cast<float>((wide[j] - (shift ? shift[j] : 0.0)) * scale);
         zero += row[j] * 0.0f;  // NaN once a feature is not finite
       }
       if (std::isnan(zero)) finite = false;

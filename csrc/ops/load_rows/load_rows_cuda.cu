@@ -13,15 +13,15 @@ constexpr int kRowsPerBlock = kThreads / kOctet;
 // Accumulator: float64, of the squared norm (normalize only).
 // Order of sums: the exact rule's (octet.h).
 template <DType kDType>
-__global__ void load_rows_kernel(RowsView rows, const int64_t* places, float* out,
-                                 int* not_finite) {
+__global__ void load_rows_kernel(RowsView rows, const int64_t* places, const double* shift,
+                                 double scale, float* out, int* not_finite) {
   const int64_t i = int64_t{blockIdx.x} * kRowsPerBlock + threadIdx.x / kOctet;
   if (i >= rows.visited) return;
   const ExactRow<kDType> row = exact_row<kDType>(rows, i);
   float* to = out + (places ? places[i] : i) * rows.d;
   bool finite = true;
   for (int64_t j = octet_lane(); j < rows.d; j += kOctet) {
-    to[j] = static_cast<float>(row.feature(j));
+    to[j] = static_cast<float>((row.feature(j) - (shift ? shift[j] : 0.0)) * scale);
     finite = finite && isfinite(to[j]);
   }
   if (!finite) atomicOr(not_finite, 1);
@@ -30,12 +30,12 @@ __global__ void load_rows_kernel(RowsView rows, const int64_t* places, float* ou
 }  // namespace
 
 void load_rows_cuda(const CudaStream& stream, const RowsView& rows, const int64_t* places,
-                    float* out, int* not_finite) {
+                    const double* shift, double scale, float* out, int* not_finite) {
   const OpScope scope("load_rows", stream);
   with_dtype(rows.dtype, [&](auto dtype) {
     scope.launch(load_rows_kernel<decltype(dtype)::value>,
-                 {blocks_for(rows.visited, kRowsPerBlock), kThreads}, rows, places, out,
-                 not_finite);
+                 {blocks_for(rows.visited, kRowsPerBlock), kThreads}, rows, places, shift, scale,
+                 out, not_finite);
   });
 }
 

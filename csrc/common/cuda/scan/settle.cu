@@ -21,6 +21,15 @@ struct SettleShared {
 };
 static_assert(sizeof(SettleShared<DType::kFloat64>) <= kGroupSharedBytes, "room for it");
 
+// A row that no centroid can be told to be nearest to. One lane calls it.
+__device__ __forceinline__ void reject(const SettleTarget& target, uint32_t number) {
+  target.out[number] = -1;
+  atomic_add(&target.stats[2], 1);
+  // -1, none so far, is above all others.
+  atomicMin(reinterpret_cast<unsigned long long*>(&target.stats[3]),
+            static_cast<unsigned long long>(target.first + number));
+}
+
 // Mapping: blocks take 64 uncertain rows at a time, past all centroids, 128 at a time; warps in
 //   2 x 4, 32 x 32 scores each; an octet measures the candidates of two rows.
 // Shared memory: see tile_scan.h; then a RowGroup.
@@ -60,13 +69,7 @@ __global__ void __launch_bounds__(kScanThreads, 2)
         if (target.known) nearest = target.known[number];
         if (!isfinite(error) && !is_finite(features, table.d)) {
           active = false;
-          if (leader && target.out) {
-            target.out[number] = -1;
-            atomic_add(&target.stats[2], 1);
-            // -1, none so far, is above all others.
-            atomicMin(reinterpret_cast<unsigned long long*>(&target.stats[3]),
-                      static_cast<unsigned long long>(target.first + number));
-          }
+          if (leader && target.out) reject(target, number);
         }
       } else {
         pack_nothing(table, to);
@@ -87,10 +90,13 @@ __global__ void __launch_bounds__(kScanThreads, 2)
     if (leader) shared->measured[octet] += measured;
     for (int slot = static_cast<int>(threadIdx.x); slot < kGroupRows; slot += kScanThreads) {
       if (!group.active[slot]) continue;
+      const uint32_t number = shared->number[slot];
       if (target.known) {
-        target.known[shared->number[slot]] = group.nearest[slot];
+        target.known[number] = group.nearest[slot];
+      } else if (isfinite(group.nearest[slot])) {
+        target.out[number] = group.index[slot];
       } else {
-        target.out[shared->number[slot]] = group.index[slot];
+        reject(target, number);
       }
     }
   }

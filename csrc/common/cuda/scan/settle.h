@@ -7,7 +7,7 @@ namespace ally_fast {
 
 // Rows are numbered as in the view that the list's numbers refer to.
 struct SettleTarget {
-  int32_t* out;    // (visited,) the nearest centroid, -1 for a row that is not finite; or null:
+  int32_t* out;    // (visited,) the nearest centroid, -1 where no distance is finite; or null:
   double* known;   // (visited,) lowered to the nearest distance
   int64_t* stats;  // with `out`: uncertain, candidates, nonfinite, first_nonfinite, added to
   int64_t first;   // what first_nonfinite counts from

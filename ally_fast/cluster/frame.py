@@ -1,0 +1,138 @@
+"""Coordinates in which float32 keeps the digits of float64 rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.ops.sample_rows import sample_rows
+from ally_fast.pools.finite import nonfinite_error
+from ally_fast.pools.pool import Pool, as_float
+
+# Squared distances of values in between neither overflow float64 nor vanish in it.
+LARGEST, SMALLEST = 2.0**480, 2.0**-480
+_MOST_ROWS, _FEWEST_ROWS, _BYTES = 16384, 256, 64 << 20
+_WARN_ABOVE = 0.03  # of the distance to the centroid
+
+
+class PrecisionWarning(UserWarning):
+    """k-means sees less of the embeddings than they hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Coordinates ``(x - shift) * scale``: a large common offset takes no digits of float32.
+
+    Attributes
+    ----------
+    shift : ndarray of float64, shape (d,)
+    scale : float
+        A power of two: rounds nothing.
+    """
+
+    shift: NDArray[np.float64]
+    scale: float
+
+    @classmethod
+    def of(cls, points: NDArray[np.float64]) -> Frame:
+        """Return the frame in which finite points, shape (m, d), lie between -1 and 1."""
+        low, high = points.min(axis=0), points.max(axis=0)
+        # Halved first: the sum of two large values may overflow.
+        half = float((high / 2 - low / 2).max()) or float(np.abs(points).max())
+        return cls(low / 2 + high / 2, 2.0 ** -math.frexp(half)[1])
+
+    def narrow(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the coordinates of points, rounded to float32."""
+        return self._coordinates(points).astype(np.float32)
+
+    def widen(self, coordinates: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the points of coordinates."""
+        points: NDArray[np.float64] = self.shift + coordinates.astype(np.float64) / self.scale
+        return points
+
+    def rounding(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return each feature's mean squared rounding by `narrow`, in coordinates, shape (d,)."""
+        lost = self._coordinates(points) - self.narrow(points)
+        squares: NDArray[np.float64] = np.square(lost).mean(axis=0)
+        return squares
+
+    def _coordinates(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        coordinates: NDArray[np.float64] = (points - self.shift) * self.scale
+        return coordinates
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingFrame:
+    """The frame that a pool's training rows are loaded in, and what it loses.
+
+    Attributes
+    ----------
+    frame : Frame
+    rounding : ndarray of float64, shape (d,)
+        Mean squared rounding of each feature, in coordinates.
+    span : ndarray of float64, shape (d,)
+        Largest less smallest value of each feature.
+    merged : bool
+        Whether rows that differ have the same coordinates.
+    """
+
+    frame: Frame
+    rounding: NDArray[np.float64]
+    span: NDArray[np.float64]
+    merged: bool
+
+    def warning(self, mean_square: float) -> str | None:
+        """Return what to warn of, given the mean squared distance to the centroid (coordinates)."""
+        lost = float(self.rounding.sum())
+        if lost <= _WARN_ABOVE**2 * mean_square or (mean_square == 0 and not self.merged):
+            return None
+        worst = int(self.rounding.argmax())
+        share = min(1.0, math.sqrt(lost / mean_square)) if mean_square > 0 else 1.0
+        return (
+            f"embeddings: k-means computes in float32, and rounding takes {share:.0%} of the "
+            f"distance from rows to centroids; feature {worst}, which spans "
+            f"{self.span[worst]:.3g}, loses most: subtract an offset, rescale it or leave it out"
+        )
+
+
+def training_frame(
+    pool: Pool, size: int, *, seed: int, eligible: NDArray[np.bool_] | None
+) -> TrainingFrame:
+    """Return the frame for training rows of a wide pool, from the first of the rows drawn.
+
+    Raises
+    ------
+    ValueError
+        If rows are not finite, or squared distances between them overflow or vanish.
+    """
+    most = max(_FEWEST_ROWS, min(_MOST_ROWS, _BYTES // (8 * pool.d)))
+    drawn = np.sort(sample_rows(pool.n, min(size, most), seed, eligible))
+    points = as_float(pool.gather(drawn)).astype(np.float64, copy=False)
+    if not np.isfinite(points).all():
+        raise nonfinite_error(pool, eligible)
+    check_magnitude(points, "embeddings")
+    frame = Frame.of(points)
+    rounding = frame.rounding(points)
+    if pool.dtype_name in ("int64", "uint64"):  # what float64 has rounded already
+        coarse = np.spacing(np.abs(points)) * frame.scale
+        rounding += np.where(coarse > frame.scale, np.square(coarse) / 12, 0.0).mean(axis=0)
+    merged = _distinct(frame.narrow(points)) < _distinct(points)
+    return TrainingFrame(frame, rounding, points.max(axis=0) - points.min(axis=0), merged)
+
+
+def _distinct(rows: NDArray[Any]) -> int:
+    return len({row.tobytes() for row in rows + 0.0})  # a negative zero is a zero
+
+
+def check_magnitude(points: NDArray[Any], name: str) -> None:
+    """Raise ValueError if squared distances between finite points overflow or vanish."""
+    largest = float(np.abs(points).max(initial=0))
+    if largest and not SMALLEST <= largest <= LARGEST:
+        raise ValueError(
+            f"{name}: the largest value is {largest:.3g}, needs one from {SMALLEST:.0e} to "
+            f"{LARGEST:.0e}, for squared distances in float64; scale by a power of two"
+        )
