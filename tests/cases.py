@@ -104,7 +104,8 @@ def _cloud(rng, n, k, d, *, scale=1.0, offset=0.0, dtype=np.float32):
     centers = rng.normal(size=(k, d))
     rows = centers[rng.integers(0, k, size=n)] + rng.normal(size=(n, d))
     centroids = centers + 0.1 * rng.normal(size=(k, d))
-    return (rows * scale + offset).astype(dtype), (centroids * scale + offset).astype(np.float32)
+    wide = np.float64 if dtype == np.float64 else np.float32
+    return (rows * scale + offset).astype(dtype), (centroids * scale + offset).astype(wide)
 
 
 def _near_duplicates(rng, n, k, d):
@@ -161,6 +162,9 @@ HARD_POOLS = {
     "denormals": partial(_cloud, scale=1e-41),
     "offset_1e6": partial(_cloud, offset=1e6),
     "offset_1e6_float64": partial(_cloud, offset=1e6, dtype=np.float64),
+    "offset_1e9_float64": partial(_cloud, offset=1e9, dtype=np.float64),
+    "values_1e140": partial(_cloud, scale=1e140, dtype=np.float64),
+    "values_1e-140": partial(_cloud, scale=1e-140, dtype=np.float64),
     "offset_large_spread_small": partial(_cloud, scale=1e-3, offset=100.0, dtype=np.float64),
     "float16_norm_overflow": partial(_cloud, scale=10_000.0, dtype=np.float16),
     "float16_denormals": partial(_cloud, scale=1e-7, dtype=np.float16),

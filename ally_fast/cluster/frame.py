@@ -114,13 +114,14 @@ def training_frame(
     points = as_float(pool.gather(drawn)).astype(np.float64, copy=False)
     if not np.isfinite(points).all():
         raise nonfinite_error(pool, eligible)
-    check_magnitude(points, "embeddings")
+    check_magnitude(points, "embeddings", drawn)
     frame = Frame.of(points)
     rounding = frame.rounding(points)
-    if pool.dtype_name in ("int64", "uint64"):  # what float64 has rounded already
-        coarse = np.spacing(np.abs(points)) * frame.scale
-        rounding += np.where(coarse > frame.scale, np.square(coarse) / 12, 0.0).mean(axis=0)
     merged = _distinct(frame.narrow(points)) < _distinct(points)
+    if pool.dtype_name in ("int64", "uint64"):  # what float64 has rounded already
+        step = np.spacing(np.abs(points))
+        rounding += np.where(step > 1, np.square(step * frame.scale) / 12, 0.0).mean(axis=0)
+        merged |= bool((step > 1).any())
     return TrainingFrame(frame, rounding, points.max(axis=0) - points.min(axis=0), merged)
 
 
@@ -128,11 +129,18 @@ def _distinct(rows: NDArray[Any]) -> int:
     return len({row.tobytes() for row in rows + 0.0})  # a negative zero is a zero
 
 
-def check_magnitude(points: NDArray[Any], name: str) -> None:
-    """Raise ValueError if squared distances between finite points overflow or vanish."""
-    largest = float(np.abs(points).max(initial=0))
+def check_magnitude(
+    points: NDArray[Any], name: str, indices: NDArray[np.int64] | None = None
+) -> None:
+    """Raise ValueError if squared distances between finite points overflow or vanish.
+
+    Points are rows 0, 1, … of `name`, or those of `indices`.
+    """
+    sizes = np.abs(points).max(axis=1, initial=0)
+    largest = float(sizes.max(initial=0))
     if largest and not SMALLEST <= largest <= LARGEST:
+        row = int(sizes.argmax()) if indices is None else int(indices[sizes.argmax()])
         raise ValueError(
-            f"{name}: the largest value is {largest:.3g}, needs one from {SMALLEST:.0e} to "
-            f"{LARGEST:.0e}, for squared distances in float64; scale by a power of two"
+            f"{name}: the largest value is {largest:.3g}, in row {row}; needs one from "
+            f"{SMALLEST:.0e} to {LARGEST:.0e}, for squared distances in float64: rescale"
         )

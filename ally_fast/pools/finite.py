@@ -32,6 +32,6 @@ def nonfinite_error(pool: Pool, eligible: NDArray[np.bool_] | None) -> ValueErro
             f"{first}; needs finite values"
         )
     return ValueError(
-        f"embeddings: the largest value, {largest:.3g} in row {far_row}, is too large beside those "
-        "of other rows; exclude that row, or scale the embeddings down"
+        f"embeddings: the largest value is {largest:.3g}, in row {far_row}, too large beside those "
+        "of other rows; exclude that row, or rescale"
     )

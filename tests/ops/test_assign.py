@@ -28,7 +28,7 @@ SHAPES = [
 
 def run(rows, centroids, isa, *, normalize=False, positions=None, threads=2, **options):
     """Assign through the native module; a row left out would show as -1."""
-    table = _cpu.CentroidTable(np.ascontiguousarray(centroids, dtype=np.float32), isa)
+    table = _cpu.CentroidTable(np.ascontiguousarray(centroids), isa)
     out = np.full(len(rows) if positions is None else len(positions), -1, dtype=np.int32)
     arguments = {"bf16": False, "certify": True, **options}
     stats = _cpu.assign(
@@ -177,3 +177,47 @@ def test_real_reviews(reviews, isa):
 def test_real_connections(connections, isa):
     rows, centroids = connections[::250], connections[::4999]
     np.testing.assert_array_equal(run(rows, centroids, isa)[0], reference.assign(rows, centroids))
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+@pytest.mark.parametrize("dtype", DTYPES, ids="dtype={}".format)
+def test_centroids_whose_mean_float32_does_not_hold(isa, dtype, rng):
+    """Rows of any type are then centred in float64."""
+    rows, centroids = hard_pool("plain", rng, 300, 40, 19)
+    rows = (rows + 4096).astype(dtype)
+    centroids = centroids.astype(np.float64) * 2.0**-20 + 4096 + 2.0**-13
+    np.testing.assert_array_equal(run(rows, centroids, isa)[0], reference.assign(rows, centroids))
+
+
+def test_a_large_offset_leaves_few_rows_uncertain(rng):
+    """The table is centred in float64, so that the offset does not widen the error bounds."""
+    rows, centroids = hard_pool("plain", rng, 2000, 40, 64)
+    rows, centroids = rows.astype(np.float64), centroids.astype(np.float64)
+    isa = RUNNABLE_ISAS[0]
+    near = run(rows, centroids, isa)[1].uncertain
+    assert run(rows + 1e9, centroids + 1e9, isa)[1].uncertain <= near + 40
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+def test_a_row_whose_distances_all_overflow_gets_no_centroid(isa, rng):
+    rows, centroids = hard_pool("plain", rng, 100, 9, 5)
+    rows = rows.astype(np.float64)
+    rows[[3, 70], 2] = 1e200, -1e300
+    found, stats = run(rows, centroids, isa)
+    expected = reference.assign(rows, centroids)
+    expected[[3, 70]] = -1
+    np.testing.assert_array_equal(found, expected)
+    assert (stats.nonfinite, stats.first_nonfinite) == (2, 3)
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+@pytest.mark.parametrize("power", [-1070, -600, 500, 1015], ids="2**{}".format)
+def test_cosine_where_squares_overflow_or_vanish(isa, power, rng):
+    rows, centroids = hard_pool("plain", rng, 200, 12, 19)
+    far = np.ldexp(rows.astype(np.float64), power)
+    centroids = reference.normalize_rows(centroids)
+    found, stats = run(far, centroids, isa, normalize=True)
+    np.testing.assert_array_equal(found, reference.assign(far, centroids, normalize=True))
+    assert stats.nonfinite == 0
+    if power > -1000:  # else digits are lost already
+        assert (found == run(rows, centroids, isa, normalize=True)[0]).all()

@@ -54,3 +54,39 @@ def test_every_bfloat16(isa):
     out = np.empty(rows.shape, dtype=np.float32)
     assert _cpu.load_rows(rows, out, isa, np.arange(len(rows)), bf16=True)
     np.testing.assert_array_equal(out, exact[finite].reshape(rows.shape))
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+@pytest.mark.parametrize("dtype", DTYPES, ids="dtype={}".format)
+def test_shift_and_scale(dtype, isa, rng):
+    rows = (rng.normal(size=(70, 21)) + 1000).astype(dtype)
+    shift = rng.normal(size=21) + 1000
+    out = np.empty(rows.shape, dtype=np.float32)
+    assert _cpu.load_rows(rows, out, isa, np.arange(70), shift=shift, scale=2.0**-3, threads=2)
+    np.testing.assert_array_equal(out, ((rows.astype(np.float64) - shift) / 8).astype(np.float32))
+
+
+def test_a_shift_of_another_length_is_refused(rng):
+    rows, out = rng.normal(size=(4, 3)), np.empty((4, 3), dtype=np.float32)
+    with pytest.raises(ValueError, match="shift: got 2 values, needs 3"):
+        _cpu.load_rows(rows, out, RUNNABLE_ISAS[0], np.arange(4), shift=np.zeros(2))
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+@pytest.mark.parametrize("power", [-1074, -1000, -600, 480, 1015], ids="2**{}".format)
+def test_unit_length_where_squares_overflow_or_vanish(power, isa, rng):
+    rows = np.ldexp(rng.normal(size=(40, 21)), power)
+    rows[3], rows[4, 1:] = 0, 0
+    out = np.empty(rows.shape, dtype=np.float32)
+    assert _cpu.load_rows(rows, out, isa, np.arange(40), normalize=True, threads=2)
+    np.testing.assert_array_equal(out, reference.normalize_rows(rows))
+    if power > -1000:
+        lengths = np.linalg.norm(np.delete(out, 3, axis=0).astype(np.float64), axis=1)
+        np.testing.assert_allclose(lengths, 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+def test_a_norm_that_float64_does_not_hold_is_told(isa):
+    rows = np.full((3, 9), 1.7e308)
+    out = np.empty(rows.shape, dtype=np.float32)
+    assert not _cpu.load_rows(rows, out, isa, np.arange(3), normalize=True)

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from cases import DTYPES, LAYOUTS, lay_out
 
+from ally_fast.cluster.frame import Frame
+from ally_fast.cluster.loaded_rows import load_in_frame
 from ally_fast.ops.load_rows import load_rows
+from ally_fast.pools import Rows
 
 pytestmark = pytest.mark.gpu
 
 
-def on_device(rows, stream, bf16=False, normalize=False, places=None, size=None):
+def on_device(rows, stream, bf16=False, normalize=False, places=None, size=None, frame=None):
     from ally_fast import _cuda
 
     def put(array):
@@ -24,6 +27,8 @@ def on_device(rows, stream, bf16=False, normalize=False, places=None, size=None)
         flag,
         bf16=bf16,
         normalize=normalize,
+        shift=None if frame is None else put(frame.shift),
+        scale=1.0 if frame is None else frame.scale,
     )
     return out.to_host(), flag.to_host()[0] == 0
 
@@ -84,3 +89,25 @@ def test_any_strides(layout, stream, rng):
     flag = _cuda.DeviceArray.from_host(np.zeros(1, np.int32), stream)
     _cuda.load_rows(view, out, None, flag)
     np.testing.assert_array_equal(out.to_host(), rows)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_shift_and_scale_are_the_cpus(dtype, stream, rng):
+    rows = (rng.normal(size=(70, 21)) + 1000).astype(dtype)
+    frame = Frame.of(rows.astype(np.float64))
+    expected = np.empty(rows.shape, np.float32)
+    assert load_in_frame(Rows(rows, False), expected, np.arange(70), False, frame)
+    np.testing.assert_array_equal(on_device(rows, stream, frame=frame)[0], expected)
+
+
+@pytest.mark.parametrize("power", [-1074, -600, 480, 1015], ids="2**{}".format)
+def test_unit_length_where_squares_overflow_or_vanish(power, stream, rng):
+    rows = np.ldexp(rng.normal(size=(40, 21)), power)
+    rows[3] = 0
+    found, finite = on_device(rows, stream, normalize=True)
+    assert finite
+    np.testing.assert_array_equal(found, on_host(rows, normalize=True)[0])
+
+
+def test_a_norm_that_float64_does_not_hold_is_told(stream):
+    assert not on_device(np.full((3, 9), 1.7e308), stream, normalize=True)[1]
