@@ -28,6 +28,9 @@ def nonfinite_error(pool: Pool, eligible: NDArray[np.bool_] | None) -> ValueErro
         count += int(bad.sum())
         too_large += int(large.sum())
     if count:
+        fault = getattr(pool, "fault", None)  # of a pool that comes from a file
+        if fault is not None:
+            return ValueError(f"{fault(first)}; {count} of {pool.n} rows hold no finite vector")
         return ValueError(
             f"embeddings: {count} of {pool.n} rows hold NaN or infinite values, the first is row "
             f"{first}; needs finite values"
