@@ -49,7 +49,8 @@ class ParquetPool:
     -----
     A row that is null, holds a null, or has another length than the others reads as NaN: it does
     no harm where it is excluded, and is refused by name (`fault`) where it is not. The length of a
-    row, unless the column's type tells, is that of most of the first 1,024 rows that have any.
+    row, unless the column's type tells, is that of most of the first 1,024 rows (at most 4 MiB)
+    that are neither null nor empty.
 
     ``read`` continues where the last call ended, so a pass in order decodes each value once;
     going back starts again at the row group. ``gather`` decodes only row groups it needs.
@@ -146,18 +147,22 @@ class ParquetPool:
         kind = self._file.kind(self._column)
         if hasattr(kind, "list_size"):
             return int(kind.list_size)
+        seen = np.empty(0, np.int64)
+        for lengths in self._first_lengths():
+            seen = np.concatenate([seen, lengths[lengths > 0]])
+            if len(seen) >= _WIDTH_ROWS or seen.sum() * self._dtype.itemsize >= _BATCH_BYTES:
+                break
+        widths, first, counts = np.unique(seen, return_index=True, return_counts=True)
+        order = np.lexsort((first, -counts))
+        return int(widths[order[0]]) if len(order) else 0
+
+    def _first_lengths(self) -> Iterator[NDArray[np.int64]]:
         for group in self._file.groups:
-            mean = self._file.values_declared(self._column, group) // max(
-                1, len(self._file.rows(group))
-            )
-            most = max(1, min(_WIDTH_ROWS, _BATCH_BYTES // max(1, mean * self._dtype.itemsize)))
-            for rows in self._file.batches(self._column, group, most, _cpu.LARGEST_D):
-                lengths = self._lengths(rows)
-                lengths = lengths[lengths > 0]
-                if len(lengths):
-                    found, first, counts = np.unique(lengths, return_index=True, return_counts=True)
-                    return int(found[np.lexsort((first, -counts))[0]])
-        return 0
+            declared = self._file.values_declared(self._column, group) * self._dtype.itemsize
+            share = _BATCH_BYTES * len(self._file.rows(group)) // max(1, declared)
+            batch_rows = max(1, min(_WIDTH_ROWS, share))
+            for rows in self._file.batches(self._column, group, batch_rows, _cpu.LARGEST_D):
+                yield self._lengths(rows)
 
     def _lengths(self, rows: Any) -> NDArray[np.int64]:
         """Return the number of values of each row, -1 for null."""
