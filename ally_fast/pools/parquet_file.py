@@ -193,16 +193,20 @@ class ParquetFile:
             yield part
 
     def _leaf(self, column: str) -> int:
-        """Return the place of a column's values among all that are stored."""
+        """Return the place of a list column's values among all that are stored.
 
-        def owned(path: str) -> list[str]:
-            return [name for name in self.names if f"{path}.".startswith(f"{name}.")]
-
+        Its path begins with the column's name and a dot; so may that of a column with a dot in its
+        name.
+        """
         if column not in self._leaves:
+            inside = f"{column}."
+            others = [field for field in self.schema if field.name.startswith(inside)]
+            names = {field.name for field in others if not field.type.num_fields}
+            prefixes = tuple(f"{field.name}." for field in others if field.type.num_fields)
             found = [
                 place
                 for place, path in enumerate(self._paths)
-                if f"{path}.".startswith(f"{column}.") and max(owned(path), key=len) == column
+                if path.startswith(inside) and path not in names and not path.startswith(prefixes)
             ]
             if len(found) != 1:
                 raise ValueError(f"{len(found)} columns of values are stored for it")

@@ -20,6 +20,7 @@ from ally_fast.pools.pool import Rows, computable
 _NUMPY_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
 _BATCH_BYTES = 4 << 20
 _WIDTH_ROWS = 1024
+_WIDTH_BYTES = 4 << 20
 
 
 class ParquetPool:
@@ -150,19 +151,23 @@ class ParquetPool:
         seen = np.empty(0, np.int64)
         for lengths in self._first_lengths():
             seen = np.concatenate([seen, lengths[lengths > 0]])
-            if len(seen) >= _WIDTH_ROWS or seen.sum() * self._dtype.itemsize >= _BATCH_BYTES:
+            if len(seen) >= _WIDTH_ROWS or seen.sum() * self._dtype.itemsize >= _WIDTH_BYTES:
                 break
         widths, first, counts = np.unique(seen, return_index=True, return_counts=True)
         order = np.lexsort((first, -counts))
         return int(widths[order[0]]) if len(order) else 0
 
     def _first_lengths(self) -> Iterator[NDArray[np.int64]]:
+        """Yield the lengths of some rows at the beginning of each row group."""
         for group in self._file.groups:
             declared = self._file.values_declared(self._column, group) * self._dtype.itemsize
-            share = _BATCH_BYTES * len(self._file.rows(group)) // max(1, declared)
+            share = _WIDTH_BYTES * len(self._file.rows(group)) // max(1, declared)
             batch_rows = max(1, min(_WIDTH_ROWS, share))
             for rows in self._file.batches(self._column, group, batch_rows, _cpu.LARGEST_D):
-                yield self._lengths(rows)
+                lengths = self._lengths(rows)
+                yield lengths
+                if (lengths > 0).any():  # the others may be giants, put there to fill the memory
+                    break
 
     def _lengths(self, rows: Any) -> NDArray[np.int64]:
         """Return the number of values of each row, -1 for null."""
