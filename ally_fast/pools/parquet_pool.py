@@ -56,11 +56,14 @@ class ParquetPool:
     ``read`` continues where the last call ended, so a pass in order decodes each value once;
     going back starts again at the row group. ``gather`` decodes only row groups it needs.
     A pool can be pickled: the copy opens the file again.
+
+    A null row of a ``fixed_size_list`` needs pyarrow 26; older releases cannot decode it.
     """
 
     def __init__(self, path: str | os.PathLike[str], column: str | None = None) -> None:
         self._file = ParquetFile(path)
-        self._compute = require("pyarrow.compute", "parquet")
+        require("pyarrow.compute", "parquet")
+        self._arrow = require("pyarrow", "parquet")
         self._column = self._choose_column(column)
         element_name = str(self._file.kind(self._column).value_type)
         element = np.dtype(_NUMPY_NAMES.get(element_name, element_name))
@@ -124,7 +127,7 @@ class ParquetPool:
         return f"{self._file.path}: column {quoted(self._column)}: row {row} {what}"
 
     def _choose_column(self, column: str | None) -> str:
-        types = require("pyarrow.types", "parquet")
+        types = self._arrow.types
         lists = [
             field.name
             for field in self._file.schema
@@ -171,7 +174,7 @@ class ParquetPool:
 
     def _lengths(self, rows: Any) -> NDArray[np.int64]:
         """Return the number of values of each row, -1 for null."""
-        lengths = self._compute.list_value_length(rows).fill_null(-1)
+        lengths = self._arrow.compute.list_value_length(rows).fill_null(-1)
         return np.asarray(lengths.to_numpy(zero_copy_only=False), np.int64)
 
     def _group_of(self, row: int) -> int:
@@ -200,7 +203,7 @@ class ParquetPool:
     def _to_matrix(self, rows: Any) -> NDArray[Any]:
         """Return rows as floats that can be computed on, NaN where there is no vector."""
         good = self._lengths(rows) == self.d
-        kept = rows if good.all() else rows.filter(require("pyarrow", "parquet").array(good))
+        kept = rows if good.all() else rows.filter(self._arrow.array(good))
         values = kept.flatten().to_numpy(zero_copy_only=False)  # a null within comes as NaN
         vectors = values.reshape(len(kept), self.d).astype(self._dtype, copy=False)
         if kept is rows:
