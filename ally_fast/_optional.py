@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any
 
 _PYPI_NAMES = {"faiss": "faiss-cpu", "sklearn": "scikit-learn"}
+# Older ones have holes that a file can use: 14.0.0 runs code that it finds in one.
+_SAFE_SINCE = {"pyarrow": "23.0.1"}
 
 
 def require(module: str, extra: str, needed_by: str | None = None) -> Any:
@@ -28,14 +31,30 @@ def require(module: str, extra: str, needed_by: str | None = None) -> Any:
     Raises
     ------
     ImportError
-        If the package is not installed. An error inside an installed package passes through.
+        If the package is not installed, or is of a version that is not safe. An error inside an
+        installed package passes through.
     """
+    root = module.partition(".")[0]
+    package = _PYPI_NAMES.get(root, root)
     try:
-        return importlib.import_module(module)
+        found = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        root = module.partition(".")[0]
         if (error.name or "").partition(".")[0] != root:
             raise
-        package = _PYPI_NAMES.get(root, root)
         subject = f"{needed_by} needs {package}" if needed_by else f"{package} is not installed"
         raise ImportError(f"{subject}: pip install 'ally-fast[{extra}]'", name=module) from None
+    if (least := _SAFE_SINCE.get(root)) and _is_older(importlib.import_module(root), least):
+        raise ImportError(
+            f"{needed_by or module} needs {package} {least} or later, got "
+            f"{importlib.import_module(root).__version__}: pip install -U 'ally-fast[{extra}]'",
+            name=module,
+        )
+    return found
+
+
+def _is_older(package: Any, least: str) -> bool:
+    given, needed = (
+        [int(part) for part in re.findall(r"\d+", version)[:3]]
+        for version in (str(package.__version__), least)
+    )
+    return given < needed

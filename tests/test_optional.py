@@ -1,5 +1,6 @@
 """The door for optional packages."""
 
+import re
 import sys
 
 import pytest
@@ -35,3 +36,20 @@ def test_an_error_inside_a_package_is_not_hidden(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_there"):
         require("broken_package", "x")
+
+
+@pytest.mark.parametrize("version", ["14.0.0", "9.0", "23.0.0", "23.0.1", "23.0.2.dev5", "100.0"])
+def test_a_version_that_a_file_can_attack_is_refused(version, monkeypatch):
+    pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow")
+    pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+    monkeypatch.setattr(pyarrow, "__version__", version)
+    for module in ("pyarrow", "pyarrow.parquet"):
+        if version in ("14.0.0", "9.0", "23.0.0"):
+            message = (
+                rf"^reading x needs pyarrow 23\.0\.1 or later, got {re.escape(version)}: "
+                r"pip install -U 'ally-fast\[parquet\]'$"
+            )
+            with pytest.raises(ImportError, match=message):
+                require(module, "parquet", "reading x")
+        else:
+            assert require(module, "parquet", "reading x") is sys.modules[module]

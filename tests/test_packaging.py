@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import ally_fast
-from ally_fast import _cpu, _version
+from ally_fast import _cpu, _optional, _version
 
 PACKAGE = Path(ally_fast.__file__).parent
 ROOT = Path(__file__).parents[1]
@@ -62,6 +62,35 @@ def test_import_loads_nothing_optional():
     modules |= {name.replace("-", "_") for name in optional - {"ally-fast", "numpy"}}
     assert {"torch", "matplotlib", "superkmeans"} <= modules
     assert loaded & modules == set()
+
+
+# Packages that parse files, with the first releases above every known hole. numpy: CVE-2021-41495
+# and older; scipy (.mat): CVE-2023-25399; torch (checkpoints): CVE-2026-24747 and CVE-2026-4538;
+# torchvision: the one made for that torch; pyarrow: CVE-2023-47248, CVE-2026-25087.
+SAFE_SINCE = {
+    "numpy": (1, 22, 2),
+    "pyarrow": (23, 0, 1),
+    "scipy": (1, 10),
+    "torch": (2, 11),
+    "torchvision": (0, 26),
+}
+
+
+def numbers(version):
+    return tuple(int(part) for part in version.split("."))
+
+
+@pytest.mark.parametrize("package", SAFE_SINCE)
+def test_what_parses_files_has_a_floor_above_every_known_hole(package):
+    text = (ROOT / "pyproject.toml").read_text()
+    floors = re.findall(rf'"{package}[>=]=([\d.]+)', text)
+    assert len(floors) == len(re.findall(rf'"{package} *[^\w\s".-]', text)) > 0
+    assert min(map(numbers, floors)) >= SAFE_SINCE[package]
+
+
+def test_a_package_refused_where_it_is_used_is_not_installed_either():
+    for package, least in _optional._SAFE_SINCE.items():
+        assert numbers(least) >= SAFE_SINCE[package]
 
 
 @pytest.mark.parametrize("name", ["_cpu", "_cuda"])

@@ -17,7 +17,7 @@ from ally_fast._optional import require
 from ally_fast.cli.select_options import add_select_parser
 from ally_fast.device_arrays import to_host
 from ally_fast.files import check_output, whole_file
-from ally_fast.pools import open_pool, read_column, split_source
+from ally_fast.pools import ParquetPool, open_pool, read_column, split_source
 from ally_fast.report import (
     BATCH_EXTENSIONS,
     FIGURE_EXTENSIONS,
@@ -47,13 +47,13 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     _check_outputs(arguments)
     pool = open_pool(arguments.embeddings)
-    scores = read_column(arguments.scores)
+    scores = read_column(arguments.scores, n=pool.n, allow_null=True)
     exclude = _excluded(arguments.exclude, pool.n)
     with _threads(arguments.threads):
         indices, info = ally_fast.select(
             pool,
             scores,
-            allocation=_allocation(arguments.allocation),
+            allocation=_allocation(arguments.allocation, pool.n),
             exclude=exclude,
             labeled_embeddings=_matrix(arguments.labeled),
             centroids=_matrix(arguments.centroids),
@@ -110,11 +110,11 @@ def _extension(path: str) -> str:
     return os.path.splitext(path)[1].lower()
 
 
-def _allocation(given: str) -> str | NDArray[Any]:
+def _allocation(given: str, n: int) -> str | NDArray[Any]:
     if given in _ALLOCATIONS:
         return given
     try:
-        return read_column(given)
+        return read_column(given, most=n)
     except FileNotFoundError:
         raise ValueError(
             f"allocation must be {', '.join(_ALLOCATIONS)} or a file of weights; got {given!r}"
@@ -126,7 +126,10 @@ def _matrix(source: str | None) -> NDArray[Any] | None:
     if source is None:
         return None
     pool = open_pool(source)
-    return to_host(pool.read(0, pool.n).array)
+    rows: NDArray[Any] = to_host(pool.read(0, pool.n).array)
+    if isinstance(pool, ParquetPool) and not (good := np.isfinite(rows).all(axis=1)).all():
+        raise ValueError(pool.fault(int(good.argmin())))
+    return rows
 
 
 def _excluded(sources: list[str], n: int) -> NDArray[Any] | None:
@@ -143,7 +146,7 @@ def _mask_or_indices(source: str, n: int) -> NDArray[Any]:
     path, key, extension = split_source(source)
     if key is None and extension in (".csv", ".parquet"):
         key = "index"
-    values = read_column(path, key)
+    values = read_column(path, key, most=n)
     if values.dtype == np.bool_ and len(values) != n:
         raise ValueError(f"{source}: a mask must have {n} values, one per row; got {len(values)}")
     if values.dtype.kind in "iu" and len(values) == n > 2 and values.max() <= 1:

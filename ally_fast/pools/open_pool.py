@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast._optional import require
 from ally_fast.device_arrays import device_of
 from ally_fast.pools.array_pool import ArrayPool
 from ally_fast.pools.device_pool import DevicePool
-from ally_fast.pools.parquet_pool import ParquetPool, missing, open_parquet
+from ally_fast.pools.names import missing
+from ally_fast.pools.parquet_column import read_parquet_column
+from ally_fast.pools.parquet_pool import ParquetPool
 from ally_fast.pools.pool import Pool
 
 _KEYED = re.compile(r"(?P<path>.+\.(?:npz|parquet|csv)):(?P<key>.+)", re.IGNORECASE)
@@ -83,7 +84,14 @@ def open_pool(source: str | os.PathLike[str]) -> Pool:
     raise ValueError(f"{path}: embeddings are read from .npy, .npz:key or .parquet:column")
 
 
-def read_column(source: str | os.PathLike[str], key: str | None = None) -> NDArray[Any]:
+def read_column(
+    source: str | os.PathLike[str],
+    key: str | None = None,
+    *,
+    n: int | None = None,
+    most: int | None = None,
+    allow_null: bool = False,
+) -> NDArray[Any]:
     """Read one number or truth value per row from a file.
 
     Parameters
@@ -93,6 +101,11 @@ def read_column(source: str | os.PathLike[str], key: str | None = None) -> NDArr
         ``scores.csv:column`` (a CSV file with a header line).
     key : str, optional
         The key of a file given without one.
+    n, most : int, optional
+        The number of values needed, or the largest allowed: a file that declares another is
+        refused before it is read.
+    allow_null : bool
+        Read a null (Parquet) as NaN; integers beside it become float64.
 
     Returns
     -------
@@ -114,7 +127,7 @@ def read_column(source: str | os.PathLike[str], key: str | None = None) -> NDArr
             raise ValueError(f"{source}: need one value per row, got shape {array.shape}")
         return array
     if extension == ".parquet":
-        return _parquet_column(path, key)
+        return read_parquet_column(path, key, n=n, most=most, allow_null=allow_null)
     if extension == ".csv":
         return _csv_column(path, key)
     raise ValueError(
@@ -159,22 +172,6 @@ def _column_name(path: str, key: str | None, names: Sequence[str]) -> str:
     if key in names:
         return str(key)
     raise ValueError(f"{path}: {missing(key, names, 'column')}")
-
-
-def _parquet_column(path: str, key: str | None) -> NDArray[Any]:
-    arrow = require("pyarrow", "parquet", f"reading {path}")
-    file = open_parquet(path)
-    key = _column_name(path, key, file.schema_arrow.names)
-    kind = file.schema_arrow.field(key).type
-    types = arrow.types
-    if not (types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)):
-        raise TypeError(f"{path}: column {key!r} must hold numbers; it holds {kind}")
-    values = file.read(columns=[key]).column(0)
-    if values.null_count:
-        bad = values.is_null().to_numpy().argmax()
-        raise ValueError(f"{path}: column {key!r}: row {bad} is null")
-    column: NDArray[Any] = values.to_numpy()
-    return column
 
 
 def _csv_column(path: str, key: str | None) -> NDArray[Any]:

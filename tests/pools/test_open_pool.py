@@ -92,6 +92,48 @@ def test_parquet_column(tmp_path):
         read_column(f"{path}:x")
 
 
+@pytest.mark.parametrize("groups", [1, 2, 5])
+def test_parquet_nulls_are_nan_where_they_are_allowed(groups, tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+    path = tmp_path / "s.parquet"
+    nan, big = float("nan"), 2**53
+    table = {
+        "half": (pa.float16(), [1.5, None, nan, 2.0, None]),
+        "single": (pa.float32(), [None, 1.5, 2.0, nan, 0.25]),
+        "double": (pa.float64(), [0.1, 1e300, None, None, -0.0]),
+        "byte": (pa.int8(), [-128, None, 127, 0, 1]),
+        "word": (pa.uint32(), [2**32 - 1, 0, 1, 2, None]),
+        "long": (pa.int64(), [-big, big, 0, None, 1]),
+        "all": (pa.int64(), [None] * 5),
+        "whole": (pa.int64(), [2**62, 1, 2, 3, 4]),
+        "rounded": (pa.int64(), [big + 1, 0, 0, 0, None]),
+        "mask": (pa.bool_(), [True, None, False, True, True]),
+    }
+    columns = {
+        name: pa.array([None if v is None else np.float16(v) for v in values], kind)
+        if name == "half"
+        else pa.array(values, kind)
+        for name, (kind, values) in table.items()
+    }
+    pq.write_table(pa.table(columns), path, row_group_size=groups)
+    for name in ("half", "single", "double", "byte", "word", "long", "all"):
+        kind, values = table[name]
+        read = read_column(f"{path}:{name}", allow_null=True)
+        same = pa.types.is_floating(kind)
+        assert read.dtype == (kind.to_pandas_dtype() if same else np.float64)
+        expected = [nan if value is None else value for value in values]
+        np.testing.assert_array_equal(read, np.array(expected, read.dtype))
+        first = values.index(None)
+        with pytest.raises(ValueError, match=rf"s\.parquet: column '{name}': row {first} is null"):
+            read_column(f"{path}:{name}")
+    assert read_column(f"{path}:whole", allow_null=True).tolist() == table["whole"][1]
+    with pytest.raises(ValueError, match=r"column 'rounded' holds nulls beside integers beyond"):
+        read_column(f"{path}:rounded", allow_null=True)
+    with pytest.raises(ValueError, match=r"column 'mask': row 1 is null"):
+        read_column(f"{path}:mask", allow_null=True)
+
+
 @pytest.mark.parametrize("name", ["x.npy", "x.npz:k", "x.parquet:c", "x.csv:c", "x.txt"])
 def test_no_such_file(name):
     for reader in (open_pool, read_column):

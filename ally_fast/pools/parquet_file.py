@@ -1,0 +1,233 @@
+"""A Parquet file that nobody vouches for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ally_fast import _cpu
+from ally_fast._optional import require
+from ally_fast.pools.names import missing, quoted
+
+_BUFFER_BYTES = 1 << 20  # without it the reader holds a row group's whole column chunk
+_REASON_CHARACTERS = 120
+_SPARE_VALUES = 4 << 20  # that a row group may declare beside twice those of its rows
+
+
+class ParquetFile:
+    """An open Parquet file, read a row group of a column at a time.
+
+    Page checksums are verified where the file holds them. What the file declares is compared with
+    what was asked for before anything is decoded, and with what came afterwards.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    starts : ndarray of int64, shape (groups + 1,)
+        The first row of each row group, and the number of rows.
+    schema : pyarrow.Schema
+        Its columns.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed, or older than the first release that is safe.
+    OSError
+        If the file cannot be read from the disk.
+    ValueError
+        If it is no Parquet file, or a damaged one: here and in every method, with the file's name.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        parquet = require("pyarrow.parquet", "parquet", f"reading {self.path}")
+        with self.named("not a readable Parquet file"):
+            self._file = parquet.ParquetFile(
+                self.path,
+                pre_buffer=False,
+                buffer_size=_BUFFER_BYTES,
+                page_checksum_verification=True,
+            )
+            metadata = self._file.metadata
+            self.schema = self._file.schema_arrow
+            self.names: list[str] = self.schema.names
+            self._paths = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+            rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+            declared = metadata.num_rows
+        if min(rows, default=0) < 0 or sum(rows) != declared:
+            raise ValueError(
+                f"{self.path}: damaged: declares {declared} rows, its row groups {sum(rows)}"
+            )
+        self.starts = np.cumsum([0, *rows], dtype=np.int64)
+        self._leaves: dict[str, int] = {}
+        self._values: dict[tuple[str, int], int] = {}
+
+    @property
+    def n(self) -> int:
+        """Number of rows, as declared."""
+        return int(self.starts[-1])
+
+    @property
+    def groups(self) -> range:
+        """The row groups."""
+        return range(len(self.starts) - 1)
+
+    def rows(self, group: int) -> range:
+        """Return the rows of a row group."""
+        return range(int(self.starts[group]), int(self.starts[group + 1]))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @contextmanager
+    def named(self, what: str) -> Iterator[None]:
+        """Add the file and the place to whatever pyarrow raises."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno:
+                raise OSError(error.errno, os.strerror(error.errno), self.path) from error
+            raise ValueError(f"{self.path}: {what}: {_reason(error)}") from error
+        except MemoryError as error:
+            raise MemoryError(f"{self.path}: {what}: {_reason(error)}") from error
+        except Exception as error:  # of some twenty classes, by what is damaged
+            raise ValueError(f"{self.path}: {what}: {_reason(error)}") from error
+
+    def choose(self, column: str | None, candidates: Sequence[str]) -> str:
+        """Return the name of a column: the one asked for, or the only candidate.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, or more than one.
+        """
+        if column is None and len(candidates) == 1:
+            column = candidates[0]
+        if column is None or column not in self.names:
+            raise ValueError(f"{self.path}: {missing(column, self.names, 'column')}")
+        if (count := self.names.count(column)) > 1:
+            raise ValueError(
+                f"{self.path}: {count} columns are called {quoted(column)}; rename all but one"
+            )
+        return column
+
+    def kind(self, column: str) -> Any:
+        """Return the Arrow type of a column."""
+        return self.schema.field(column).type
+
+    def values_declared(self, column: str, group: int) -> int:
+        """Return how many values a row group of a column of lists declares; a null counts as one.
+
+        Its first row is decoded before: pyarrow ends the process where it is asked about a column
+        that is damaged in the file's footer, but not where it reads one.
+        """
+        if not self.rows(group):
+            return 0
+        if (column, group) not in self._values:
+            for _ in self._batches(column, group, 1):
+                break
+            with self.named(_place(column, group)):
+                chunk = self._file.metadata.row_group(group).column(self._leaf(column))
+                self._values[column, group] = int(chunk.num_values)
+        return self._values[column, group]
+
+    def batches(
+        self, column: str, group: int, batch_rows: int, width: int | None = None
+    ) -> Iterator[Any]:
+        """Yield one row group of a column as Arrow arrays of at most `batch_rows` rows.
+
+        Parameters
+        ----------
+        column : str
+            From `choose`.
+        group : int
+            The row group.
+        batch_rows : int
+            Rows to decode at once.
+        width : int, optional
+            Values in a row, for a column of lists: a row group that declares far more is refused.
+
+        Raises
+        ------
+        MemoryError, OSError, ValueError
+            If the row group cannot be decoded, or holds another number of rows than declared.
+        """
+        declared = len(self.rows(group))
+        if width is not None:
+            values = self.values_declared(column, group)
+            if values > 2 * declared * width + _SPARE_VALUES:
+                raise ValueError(
+                    f"{self.path}: {_place(column, group)}: declares {values} values for "
+                    f"{declared} rows of {width}"
+                )
+        held = 0
+        for part in self._batches(column, group, batch_rows):
+            held += len(part)
+            if held <= declared:
+                yield part
+        if held != declared:
+            raise ValueError(
+                f"{self.path}: {_place(column, group)}: declares {declared} rows and holds {held}"
+            )
+
+    def _batches(self, column: str, group: int, batch_rows: int) -> Iterator[Any]:
+        with self.named(_place(column, group)):
+            batches = self._file.iter_batches(batch_rows, row_groups=[group], columns=[column])
+        while True:
+            with self.named(_place(column, group)):
+                batch = next(batches, None)
+                if batch is None:
+                    return
+                part = batch.column(column)
+            yield part
+
+    def _leaf(self, column: str) -> int:
+        """Return the place of a list column's values among all that are stored.
+
+        Its path begins with the column's name and a dot; so may that of a column with a dot in its
+        name.
+        """
+        if column not in self._leaves:
+            inside = f"{column}."
+            others = [field for field in self.schema if field.name.startswith(inside)]
+            names = {field.name for field in others if not field.type.num_fields}
+            prefixes = tuple(f"{field.name}." for field in others if field.type.num_fields)
+            found = [
+                place
+                for place, path in enumerate(self._paths)
+                if path.startswith(inside) and path not in names and not path.startswith(prefixes)
+            ]
+            if len(found) != 1:
+                raise ValueError(f"{len(found)} columns of values are stored for it")
+            self._leaves[column] = found[0]
+        return self._leaves[column]
+
+
+def check_width(path: str, column: str, width: int) -> int:
+    """Return the number of values in a row, if rows so wide can be computed on."""
+    if width > _cpu.LARGEST_D:
+        raise ValueError(
+            f"{path}: column {quoted(column)} holds {width} values in a row, needs at most "
+            f"{_cpu.LARGEST_D}"
+        )
+    return width
+
+
+def _place(column: str, group: int) -> str:
+    return f"column {quoted(column)}: row group {group}"
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]}..."
