@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import mmap
 import os
 import re
-import zipfile
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast._optional import require
 from ally_fast.device_arrays import device_of
 from ally_fast.pools.array_pool import ArrayPool
+from ally_fast.pools.csv_file import csv_column
 from ally_fast.pools.device_pool import DevicePool
+from ally_fast.pools.numpy_file import load_numpy
 from ally_fast.pools.parquet_pool import ParquetPool, missing, open_parquet
 from ally_fast.pools.pool import Pool
 
@@ -79,7 +76,7 @@ def open_pool(source: str | os.PathLike[str]) -> Pool:
     if extension == ".parquet":
         return ParquetPool(path, key)
     if extension in (".npy", ".npz"):
-        return ArrayPool(_load_numpy(path, key), os.fspath(source))
+        return ArrayPool(load_numpy(path, key), os.fspath(source))
     raise ValueError(f"{path}: embeddings are read from .npy, .npz:key or .parquet:column")
 
 
@@ -109,48 +106,17 @@ def read_column(source: str | os.PathLike[str], key: str | None = None) -> NDArr
     path, given, extension = split_source(source)
     key = given or key
     if extension in (".npy", ".npz"):
-        array = _load_numpy(path, key)
+        array = load_numpy(path, key)
         if array.ndim != 1:
             raise ValueError(f"{source}: need one value per row, got shape {array.shape}")
         return array
     if extension == ".parquet":
         return _parquet_column(path, key)
     if extension == ".csv":
-        return _csv_column(path, key)
+        return csv_column(path, key)
     raise ValueError(
         f"{path}: columns are read from .npy, .npz:key, .parquet:column or .csv:column"
     )
-
-
-def _load_numpy(path: str, key: str | None) -> NDArray[Any]:
-    """Load an array without ever unpickling; .npy files are memory-mapped."""
-    try:
-        if path.lower().endswith(".npy"):
-            array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-            _read_ahead(array)
-            return array
-        # Opened here: np.load leaves a damaged file open.
-        with open(path, "rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("it holds one array, as a .npy file does")
-            keys = archive.files
-            if key in keys or (key is None and len(keys) == 1):
-                array = archive[key or keys[0]]
-                return array
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = str(error)
-        if "pickle" in reason or "Python objects" in reason:
-            reason = "it is in another format, or holds Python objects"
-        raise ValueError(f"{path}: not a NumPy file of numbers: {reason}") from error
-    raise ValueError(f"{path}: {missing(key, keys, 'key')}")
-
-
-def _read_ahead(mapped: NDArray[Any]) -> None:
-    """Tell the system that a file is read in order: a cold one then comes in large pieces."""
-    base: object = mapped.base
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_SEQUENTIAL"):
-        base.madvise(mmap.MADV_SEQUENTIAL)
 
 
 def _column_name(path: str, key: str | None, names: Sequence[str]) -> str:
@@ -175,20 +141,3 @@ def _parquet_column(path: str, key: str | None) -> NDArray[Any]:
         raise ValueError(f"{path}: column {key!r}: row {bad} is null")
     column: NDArray[Any] = values.to_numpy()
     return column
-
-
-def _csv_column(path: str, key: str | None) -> NDArray[Any]:
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        lines = csv.reader(file)
-        header = next(lines, [])
-        place = header.index(_column_name(path, key, header))
-        try:
-            texts = [line[place] for line in lines if line]
-        except IndexError:
-            raise ValueError(f"{path}: line {lines.line_num} has too few columns") from None
-    for kind in (np.int64, np.float64):
-        try:
-            return np.array(texts, dtype=str).astype(kind)
-        except ValueError:
-            continue
-    raise ValueError(f"{path}: column {header[place]!r} must hold numbers")
