@@ -278,7 +278,7 @@ MISTAKES = {
     "allocation": (["--allocation", "fair"], r"--allocation.*equal.*fair"),
     "labeled alone": (["--labeled", "pool.npy"], r"radius"),
     "scores length": (["--scores", "short.npy"], r"--scores.*3.*60"),
-    "mask length": (["--exclude", "mask.npy"], r"mask\.npy.*60.*2"),
+    "mask length": (["--exclude", "mask.npy"], r"--exclude mask\.npy.*2.*60"),
     "mask of numbers": (["--exclude", "zeros.npy"], r"zeros\.npy.*store a mask as booleans"),
     "index": (["--exclude", "far.npy"], r"--exclude.*99"),
     "train size": (["--train-size", "most"], r"'most' is not auto, all or a number"),

@@ -11,7 +11,7 @@ from ally_fast import checks
 from ally_fast.ops.load_rows import load_rows
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools.finite import nonfinite_error
-from ally_fast.pools.pool import Pool
+from ally_fast.pools.pool import Pool, check_file
 from ally_fast.progress import Progress
 
 ROWS_PER_CENTROID = 256  # "auto"
@@ -59,4 +59,5 @@ def training_rows(
             if not load_rows(part.array, rows, places, bf16=part.bf16, normalize=normalize):
                 raise nonfinite_error(pool, eligible)
             bar.advance(len(places))
+    check_file(pool)
     return rows

@@ -15,7 +15,7 @@ def nonfinite_error(pool: Pool, eligible: NDArray[np.bool_] | None) -> ValueErro
     Called once a pass has met such a row; it reads the pool again to count them.
     """
     count, first, too_large = 0, -1, 0
-    for lo, hi in chunks(pool.n, chunk_size(pool, None)):
+    for lo, hi in chunks(pool.n, chunk_size(pool, None), pool=pool):
         rows = as_float(pool.read(lo, hi))
         bad = ~np.isfinite(rows).all(axis=1)
         with np.errstate(over="ignore"):

@@ -1,44 +1,194 @@
-"""Arrays in ``.npy`` and ``.npz`` files."""
+"""Arrays in ``.npy`` and ``.npz`` files: what a header declares is checked before it is read."""
 
 from __future__ import annotations
 
+import math
 import mmap
+import os
+import re
+import struct
+import sys
 import zipfile
 import zlib
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.pools.parquet_pool import missing
+from ally_fast.pools.names import missing, quoted
+from ally_fast.pools.row_count import check_rows
+
+_NOT_ONE = "not a NumPy file of numbers"
+_MAGIC = b"\x93NUMPY"
+_LENGTH_FORMATS = {1: "<H", 2: "<I", 3: "<I"}  # by version
+_LONGEST_HEADER = 10_000  # as NumPy's own limit
+_PIECE_BYTES = 1 << 20
+_ENTRY = re.compile(
+    r"""\s*(['"])(?P<name>\w+)\1\s*:\s*"""
+    r"""(?:(?P<mark>['"])(?P<text>[^'"\\]*)(?P=mark)|(?P<truth>True|False)|\((?P<shape>[^()]*)\))"""
+    r"""\s*(?:,|$)""",
+    re.ASCII,
+)
+_LENGTH = r"\s*(?:0|[1-9]\d{0,18})L?\s*"  # Python 2 wrote L
+_SHAPE = re.compile(rf"\s*|{_LENGTH},|{_LENGTH}(?:,{_LENGTH})+,?\s*", re.ASCII)
+_NUMBERS = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248])|bool|u?int(?:8|16|32|64)|float(?:16|32|64)")
+# What zipfile and zlib raise for a damaged file.
+_DAMAGE = (
+    *(EOFError, RuntimeError, IndexError, KeyError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 
 
-def load_numpy(path: str, key: str | None) -> NDArray[Any]:
-    """Load an array without ever unpickling; .npy files are memory-mapped."""
-    try:
+@dataclass(frozen=True)
+class _Header:
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    fortran_order: bool
+    length: int
+
+    @property
+    def total_bytes(self) -> int:
+        return self.length + math.prod(self.shape) * self.dtype.itemsize
+
+
+def numpy_array(
+    path: str,
+    key: str | None,
+    *,
+    ndim: int | None = None,
+    n: int | None = None,
+    most: int | None = None,
+) -> NDArray[Any]:
+    """Return an array of numbers or truth values; that of a ``.npy`` file is memory-mapped.
+
+    Parameters
+    ----------
+    path : str
+        A ``.npy`` file; any other is read as ``.npz``.
+    key : str or None
+        The name of an array in an ``.npz``; None: the only one.
+    ndim, n, most : int, optional
+        The number of dimensions and of rows that are needed, the rows that are allowed: compared
+        with what the file declares, before any of it is read.
+
+    Raises
+    ------
+    ValueError
+        Naming the file: if it is damaged, holds anything but real numbers of at most 8 bytes, is
+        longer or shorter than it declares, or lacks the key.
+    """
+    with _named(path), open(path, "rb") as file:
         if path.lower().endswith(".npy"):
-            array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-            _read_ahead(array)
-            return array
-        # Opened here: np.load leaves a damaged file open.
-        with open(path, "rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("it holds one array, as a .npy file does")
-            keys = archive.files
-            if key in keys or (key is None and len(keys) == 1):
-                array = archive[key or keys[0]]
-                return array
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = str(error)
-        if "pickle" in reason or "Python objects" in reason:
-            reason = "it is in another format, or holds Python objects"
-        raise ValueError(f"{path}: not a NumPy file of numbers: {reason}") from error
-    raise ValueError(f"{path}: {missing(key, keys, 'key')}")
+            return _mapped(file, ndim, n, most)
+        if file.read(2) != b"PK":
+            raise ValueError(f"{_NOT_ONE}: it does not begin as an .npz")
+        with zipfile.ZipFile(file) as archive:
+            member = _member(archive, key)
+            with archive.open(member) as stream:
+                header = _read_header(stream, member.file_size)
+                _check_shape(header.shape, ndim, n, most)
+                return _read_data(stream, header)
 
 
-def _read_ahead(mapped: NDArray[Any]) -> None:
-    """Tell the system that a file is read in order: a cold one then comes in large pieces."""
-    base: object = mapped.base
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Put the file's name before every error that its content can cause."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise ValueError(f"{path}: {_NOT_ONE}: {error}") from error
+    except _DAMAGE as error:
+        raise ValueError(f"{path}: {_NOT_ONE}: {error or type(error).__name__}") from error
+
+
+def _member(archive: zipfile.ZipFile, key: str | None) -> zipfile.ZipInfo:
+    members = archive.infolist()
+    keys = [member.filename.removesuffix(".npy") for member in members]
+    if key is None and len(members) == 1:
+        return members[0]
+    if key is None or key not in keys:
+        raise ValueError(missing(key, keys, "key"))
+    if keys.count(key) > 1:
+        raise ValueError(f"{keys.count(key)} of its arrays have the key {quoted(key)}")
+    return members[keys.index(key)]
+
+
+def _read_header(file: IO[bytes], file_bytes: int) -> _Header:
+    """Read the header of an array in a file, or member of an archive, of so many bytes."""
+    start = file.read(8)
+    size_format = _LENGTH_FORMATS.get(start[6]) if len(start) == 8 else None
+    if start[:6] != _MAGIC or size_format is None:
+        raise ValueError(f"{_NOT_ONE}: it does not begin as an .npy")
+    size_bytes = file.read(struct.calcsize(size_format))
+    (text_bytes,) = struct.unpack(size_format, size_bytes)
+    if text_bytes > _LONGEST_HEADER:
+        raise ValueError(f"{_NOT_ONE}: its header of {text_bytes} bytes is too long")
+    text = file.read(text_bytes).decode("latin-1")
+    dtype, shape, fortran_order = _parse_header(text)
+    header = _Header(dtype, shape, fortran_order, 8 + len(size_bytes) + text_bytes)
+    if math.prod(max(1, length) for length in shape) * dtype.itemsize > sys.maxsize:
+        raise ValueError(f"{_NOT_ONE}: it declares too many values")
+    if header.total_bytes != file_bytes:
+        raise ValueError(
+            f"{_NOT_ONE}: it declares {header.total_bytes} bytes and holds {file_bytes}"
+        )
+    return header
+
+
+def _parse_header(text: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
+    """Read the one form of Python dictionary that describes an array of plain numbers."""
+    entries: dict[str, re.Match[str]] = {}
+    text = text.strip()
+    inner, place = text[1:-1].rstrip(), 0
+    while place < len(inner) and (entry := _ENTRY.match(inner, place)):
+        entries[entry["name"]] = entry
+        place = entry.end()
+    complete = text[:1] == "{" and text[-1:] == "}" and place == len(inner)
+    if not complete or set(entries) != {"descr", "fortran_order", "shape"}:
+        raise ValueError(f"{_NOT_ONE}: its header describes none")
+    descr, shape = entries["descr"]["text"], entries["shape"]["shape"]
+    truth = entries["fortran_order"]["truth"]
+    if descr is None or shape is None or truth is None or not _SHAPE.fullmatch(shape):
+        raise ValueError(f"{_NOT_ONE}: its header describes none")
+    if not _NUMBERS.fullmatch(descr):
+        raise ValueError(f"{_NOT_ONE}: it holds {quoted(descr)}, needs real numbers up to 8 bytes")
+    lengths = [int(length.strip(" \tL")) for length in shape.split(",") if length.strip()]
+    return np.dtype(descr), tuple(lengths), truth == "True"
+
+
+def _check_shape(shape: tuple[int, ...], ndim: int | None, n: int | None, most: int | None) -> None:
+    if ndim is not None and len(shape) != ndim:
+        needed = "one value per row" if ndim == 1 else "one row of values per example"
+        raise ValueError(f"need {needed}, got shape {shape}")
+    if shape:
+        check_rows(shape[0], n, most)
+
+
+def _mapped(file: IO[bytes], ndim: int | None, n: int | None, most: int | None) -> NDArray[Any]:
+    header = _read_header(file, os.fstat(file.fileno()).st_size)
+    _check_shape(header.shape, ndim, n, most)
+    order: Any = "F" if header.fortran_order else "C"
+    array = np.memmap(file, header.dtype, "r", header.length, header.shape, order)
+    base: object = array.base
     if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_SEQUENTIAL"):
-        base.madvise(mmap.MADV_SEQUENTIAL)
+        base.madvise(mmap.MADV_SEQUENTIAL)  # a cold file then comes in large pieces
+    return array
+
+
+def _read_data(stream: IO[bytes], header: _Header) -> NDArray[Any]:
+    flat = np.empty(math.prod(header.shape), header.dtype)
+    left = flat.view(np.uint8)
+    while len(left):
+        piece = stream.read(min(len(left), _PIECE_BYTES))
+        if not piece:
+            raise ValueError(f"{_NOT_ONE}: {len(left)} bytes are missing at its end")
+        left[: len(piece)] = np.frombuffer(piece, np.uint8)
+        left = left[len(piece) :]
+    return flat.reshape(header.shape, order="F" if header.fortran_order else "C")

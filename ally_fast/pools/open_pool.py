@@ -14,9 +14,11 @@ from ally_fast.device_arrays import device_of
 from ally_fast.pools.array_pool import ArrayPool
 from ally_fast.pools.csv_file import csv_column
 from ally_fast.pools.device_pool import DevicePool
-from ally_fast.pools.numpy_file import load_numpy
+from ally_fast.pools.json_file import json_column
+from ally_fast.pools.numpy_file import numpy_array
 from ally_fast.pools.parquet_pool import ParquetPool, missing, open_parquet
 from ally_fast.pools.pool import Pool
+from ally_fast.pools.row_count import check_rows
 
 _KEYED = re.compile(r"(?P<path>.+\.(?:npz|parquet|csv)):(?P<key>.+)", re.IGNORECASE)
 
@@ -34,7 +36,7 @@ def split_source(source: str | os.PathLike[str]) -> tuple[str, str | None, str]:
     Parameters
     ----------
     source : str or path-like
-        A file, or one of .npz, .parquet and .csv followed by a colon and a key.
+        A file, or one of .npz, .parquet, .csv and .json followed by a colon and a key.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def split_source(source: str | os.PathLike[str]) -> tuple[str, str | None, str]:
     return path, key, os.path.splitext(path)[1].lower()
 
 
-def open_pool(source: str | os.PathLike[str]) -> Pool:
+def open_pool(source: str | os.PathLike[str], *, n: int | None = None) -> Pool:
     """Open a file as a pool of embeddings.
 
     Parameters
@@ -59,6 +61,8 @@ def open_pool(source: str | os.PathLike[str]) -> Pool:
     source : str or path-like
         ``pool.npy`` (memory-mapped), ``pool.npz:key``, ``pool.parquet:column`` (streamed). The
         key can be left out where there is one candidate only.
+    n : int, optional
+        The number of rows needed: compared with what the file declares, before rows are read.
 
     Returns
     -------
@@ -74,22 +78,39 @@ def open_pool(source: str | os.PathLike[str]) -> Pool:
     """
     path, key, extension = split_source(source)
     if extension == ".parquet":
-        return ParquetPool(path, key)
+        pool = ParquetPool(path, key)
+        try:
+            check_rows(pool.n, n)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        return pool
     if extension in (".npy", ".npz"):
-        return ArrayPool(load_numpy(path, key), os.fspath(source))
+        return ArrayPool(numpy_array(path, key, ndim=2, n=n), path)
     raise ValueError(f"{path}: embeddings are read from .npy, .npz:key or .parquet:column")
 
 
-def read_column(source: str | os.PathLike[str], key: str | None = None) -> NDArray[Any]:
+def read_column(
+    source: str | os.PathLike[str],
+    key: str | None = None,
+    *,
+    n: int | None = None,
+    most: int | None = None,
+    allow_null: bool = False,
+) -> NDArray[Any]:
     """Read one number or truth value per row from a file.
 
     Parameters
     ----------
     source : str or path-like
-        ``scores.npy`` (memory-mapped), ``scores.npz:key``, ``scores.parquet:column`` or
-        ``scores.csv:column`` (a CSV file with a header line).
+        ``scores.npy`` (memory-mapped), ``scores.npz:key``, ``scores.parquet:column``,
+        ``scores.csv:column`` (line 1 names the columns) or ``batch.json:name`` (a list).
     key : str, optional
         The key of a file given without one.
+    n, most : int, optional
+        The number of rows needed, or the largest number allowed: compared with what the file
+        declares, before rows are read; of CSV no more rows are read.
+    allow_null : bool
+        Read a null of Parquet, or an empty field of CSV, as NaN.
 
     Returns
     -------
@@ -101,21 +122,21 @@ def read_column(source: str | os.PathLike[str], key: str | None = None) -> NDArr
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file cannot be read so: the message says why, with the first bad row.
+        If the file cannot be read so: the message names the file and says why, with the first bad
+        row, or line of CSV.
     """
     path, given, extension = split_source(source)
     key = given or key
     if extension in (".npy", ".npz"):
-        array = load_numpy(path, key)
-        if array.ndim != 1:
-            raise ValueError(f"{source}: need one value per row, got shape {array.shape}")
-        return array
+        return numpy_array(path, key, ndim=1, n=n, most=most)
     if extension == ".parquet":
         return _parquet_column(path, key)
     if extension == ".csv":
-        return csv_column(path, key)
+        return csv_column(path, key, n=n, most=most, allow_null=allow_null)
+    if extension == ".json":
+        return json_column(path, key, n=n, most=most)
     raise ValueError(
-        f"{path}: columns are read from .npy, .npz:key, .parquet:column or .csv:column"
+        f"{path}: columns are read from .npy, .npz:key, .parquet:column, .csv:column or .json:name"
     )
 
 

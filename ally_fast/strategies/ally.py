@@ -149,7 +149,7 @@ class ALLY:
             head = DualHead(seed=context.seed, device=torch_device(context, pool))
         head.fit(points.astype(np.float32), multipliers.astype(np.float32))
         scores = np.zeros(request.n)
-        for lo, hi, keep in request.chunks():
+        for lo, hi, keep in request.chunks(pool):
             rows = as_float(pool.read(lo, hi)).astype(np.float32)
             rows[~keep] = 0.0
             scores[lo:hi] = vector(self.name, "dual_scores", head.score(rows), keep, lo)

@@ -1,0 +1,34 @@
+"""What a file calls its parts, in messages of bounded length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+_MOST_NAMES = 10
+_LIST_CHARACTERS = 160
+_NAME_CHARACTERS = 40
+
+
+def quoted(name: str) -> str:
+    """Return a name in quotes; the middle of a long one is left out."""
+    if len(name) > _NAME_CHARACTERS:
+        half = (_NAME_CHARACTERS - 3) // 2
+        name = f"{name[:half]}...{name[-half:]}"
+    return repr(name)
+
+
+def missing(key: str | None, names: Sequence[str], what: str) -> str:
+    """Say which name is missing from a file, or missing from the request, and what there is.
+
+    Of many names the ten that are nearest to `key`, or the first ten, are listed.
+    """
+    near = [] if key is None else get_close_matches(key, names, n=3)
+    listed: list[str] = []
+    for name in list(dict.fromkeys([*near, *names]))[:_MOST_NAMES]:
+        if sum(map(len, listed)) + len(quoted(name)) <= _LIST_CHARACTERS:
+            listed.append(quoted(name))
+    rest = len(names) - len(listed)
+    more = f", ... and {rest} more" if rest else ""
+    request = f"no {what} {quoted(key)}" if key is not None else f"name its {what} (file:{what})"
+    return f"{request}; it has {', '.join(listed) or 'none'}{more}"
