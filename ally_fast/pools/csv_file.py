@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ally_fast.pools.names import missing, quoted
 from ally_fast.pools.row_count import check_rows
 
-_BLOCK_LINES = 1 << 14
+_BLOCK_LINES = 1 << 12
 _LONGEST_LINE = 1 << 20
 _EXACT = 1 << 53  # float64 holds every integer up to it
 _NEWLINE = re.compile(r"\r\n|\r|\n")

@@ -34,7 +34,8 @@ def json_column(
     ------
     ValueError
         Naming the file: if it is no JSON object of UTF-8, names a thing twice, lacks the list, or
-        the list holds anything else, numbers of another kind, or integers beyond int64.
+        the list holds anything else, integers beyond int64, or beside floats one that float64
+        would round.
     """
     with open(path, encoding="utf-8") as file:
         try:
@@ -65,9 +66,16 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _array(key: str, values: list[Any]) -> NDArray[Any]:
     kinds = set(map(type, values))
-    if not kinds <= {int} and not kinds <= {bool} and not kinds <= {float}:
-        raise ValueError(f"list {quoted(key)} must hold integers, floats or truth values only")
+    if kinds == {bool}:
+        return np.array(values)
+    if not kinds <= {int, float}:
+        raise ValueError(f"list {quoted(key)} must hold numbers only, or truth values only")
     try:
-        return np.array(values, np.int64 if kinds <= {int} else None)
+        array = np.array(values, np.float64 if float in kinds else np.int64)
     except OverflowError:
-        raise ValueError(f"list {quoted(key)} holds an integer beyond int64") from None
+        raise ValueError(f"list {quoted(key)} holds an integer that is too large") from None
+    if float in kinds and any(
+        type(value) is int and int(float(value)) != value for value in values
+    ):
+        raise ValueError(f"list {quoted(key)} holds an integer that float64 would round")
+    return array

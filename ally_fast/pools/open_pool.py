@@ -20,7 +20,7 @@ from ally_fast.pools.parquet_pool import ParquetPool, missing, open_parquet
 from ally_fast.pools.pool import Pool
 from ally_fast.pools.row_count import check_rows
 
-_KEYED = re.compile(r"(?P<path>.+\.(?:npz|parquet|csv)):(?P<key>.+)", re.IGNORECASE)
+_KEYED = re.compile(r"(?P<path>.+\.(?:npz|parquet|csv|json)):(?P<key>.+)", re.IGNORECASE)
 
 
 def as_pool(embeddings: Any, name: str = "embeddings") -> Pool:
