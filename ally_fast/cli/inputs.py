@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -51,30 +52,33 @@ def using(sources: Mapping[str, str]) -> Iterator[None]:
     except USER_ERRORS as error:
         text = one_line(error)
         for argument, source in sources.items():
-            if _begins(text, argument) or _mentions(text, _path(source)):
+            if _begins(text, argument) or _mentions(text, source):
                 raise InputError(_named(text, argument, source)) from error
         raise
 
 
 def _named(text: str, argument: str, source: str) -> str:
-    option, path = OPTION_OF_INPUT[argument], _path(source)
+    option = OPTION_OF_INPUT[argument]
     if _begins(text, argument):
         return f"{option} {source}{text[len(argument) :]}"
-    if text.startswith(path):
+    if text.startswith(_paths(source)):
         return f"{option} {text}"
-    return f"{option}: {text}" if _mentions(text, path) else f"{option} {source}: {text}"
+    return f"{option}: {text}" if _mentions(text, source) else f"{option} {source}: {text}"
 
 
-def _path(source: str) -> str:
+def _paths(source: str) -> tuple[str, str]:
+    """Return the path of a file as given, and the absolute one, as memory maps know it."""
     try:
-        return split_source(source)[0]
+        path = split_source(source)[0]
     except OSError as error:
-        return str(error.filename)
+        path = str(error.filename)
+    return path, os.path.abspath(path)
 
 
 def _begins(text: str, word: str) -> bool:
     return re.match(rf"{re.escape(word)}\b", text) is not None
 
 
-def _mentions(text: str, path: str) -> bool:
-    return re.search(rf"(?<![\w./-]){re.escape(path)}(?![\w/-])", text) is not None
+def _mentions(text: str, source: str) -> bool:
+    path = "|".join(map(re.escape, _paths(source)))
+    return re.search(rf"(?<![\w./-])(?:{path})(?![\w/-])", text) is not None

@@ -16,7 +16,7 @@ from ally_fast.pools.row_count import check_rows
 
 _BLOCK_LINES = 1 << 12
 _LONGEST_LINE = 1 << 20
-_EXACT = 1 << 53  # float64 holds every integer up to it
+_EXACT = 1 << 53  # an integer below it is never rounded to float64
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _INTEGER = re.compile(r"[ \t]*[+-]?[0-9]+[ \t]*")
 # `int` and `float` judge texts of these characters only: digits of other scripts, "1_0" and
@@ -92,11 +92,11 @@ def _column(
         raise ValueError("is empty, needs names of columns on line 1")
     place = _place(key, header)
     numbers = _Numbers(header[place], allow_null)
-    limit = most if n is None else n
+    limit, needed = (n, str(n)) if n is not None else (most, f"at most {most}")
     for block, line_of in _blocks(lines, len(header)):
         numbers.add([fields[place] for fields in block], line_of)
         if limit is not None and numbers.count > limit:
-            raise ValueError(f"holds more than {limit} rows, needs {limit}")
+            raise ValueError(f"holds more than {limit} rows, needs {needed}")
     check_rows(numbers.count, n, most)
     return numbers.column()
 
@@ -174,7 +174,7 @@ class _Numbers:
         if self._allow_null:
             texts = [text or "nan" for text in texts]
         part = self._converted(texts, line_of)
-        for position in np.flatnonzero(~((part <= _EXACT) & (part >= -_EXACT))).tolist():
+        for position in np.flatnonzero(~((part < _EXACT) & (part > -_EXACT))).tolist():
             text, value = texts[position], part[position]
             if np.isinf(value) and "n" not in text.lower():
                 raise self._error(line_of(position), text, "is beyond float64")

@@ -74,8 +74,7 @@ def _array(key: str, values: list[Any]) -> NDArray[Any]:
         array = np.array(values, np.float64 if float in kinds else np.int64)
     except OverflowError:
         raise ValueError(f"list {quoted(key)} holds an integer that is too large") from None
-    if float in kinds and any(
-        type(value) is int and int(float(value)) != value for value in values
-    ):
+    integers = {value for value in values if type(value) is int} if float in kinds else ()
+    if any(int(float(value)) != value for value in integers):
         raise ValueError(f"list {quoted(key)} holds an integer that float64 would round")
     return array

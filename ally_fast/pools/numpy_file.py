@@ -25,15 +25,16 @@ _NOT_ONE = "not a NumPy file of numbers"
 _MAGIC = b"\x93NUMPY"
 _LENGTH_FORMATS = {1: "<H", 2: "<I", 3: "<I"}  # by version
 _LONGEST_HEADER = 10_000  # as NumPy's own limit
+_REASON_CHARACTERS = 200
 _PIECE_BYTES = 1 << 20
 _ENTRY = re.compile(
-    r"""\s*(['"])(?P<name>\w+)\1\s*:\s*"""
+    r"""[ \n]*(['"])(?P<name>\w+)\1[ ]*:[ ]*"""
     r"""(?:(?P<mark>['"])(?P<text>[^'"\\]*)(?P=mark)|(?P<truth>True|False)|\((?P<shape>[^()]*)\))"""
-    r"""\s*(?:,|$)""",
+    r"""[ ]*(?:,|$)""",
     re.ASCII,
 )
-_LENGTH = r"\s*(?:0|[1-9]\d{0,18})L?\s*"  # Python 2 wrote L
-_SHAPE = re.compile(rf"\s*|{_LENGTH},|{_LENGTH}(?:,{_LENGTH})+,?\s*", re.ASCII)
+_LENGTH = r" *(?:0|[1-9]\d{0,18})L? *"  # Python 2 wrote L
+_SHAPE = re.compile(rf" *|{_LENGTH},|{_LENGTH}(?:,{_LENGTH})+,? *", re.ASCII)
 _NUMBERS = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248])|bool|u?int(?:8|16|32|64)|float(?:16|32|64)")
 # What zipfile and zlib raise for a damaged file.
 _DAMAGE = (
@@ -99,13 +100,18 @@ def _named(path: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{path}: {_reason(error)}") from error
     except OSError as error:
         if error.filename is not None:
             raise
-        raise ValueError(f"{path}: {_NOT_ONE}: {error}") from error
+        raise ValueError(f"{path}: {_NOT_ONE}: {_reason(error)}") from error
     except _DAMAGE as error:
-        raise ValueError(f"{path}: {_NOT_ONE}: {error or type(error).__name__}") from error
+        raise ValueError(f"{path}: {_NOT_ONE}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]}..."
 
 
 def _member(archive: zipfile.ZipFile, key: str | None) -> zipfile.ZipInfo:
@@ -130,7 +136,7 @@ def _read_header(file: IO[bytes], file_bytes: int) -> _Header:
     (text_bytes,) = struct.unpack(size_format, size_bytes)
     if text_bytes > _LONGEST_HEADER:
         raise ValueError(f"{_NOT_ONE}: its header of {text_bytes} bytes is too long")
-    text = file.read(text_bytes).decode("latin-1")
+    text = file.read(text_bytes).decode("ascii")
     dtype, shape, fortran_order = _parse_header(text)
     header = _Header(dtype, shape, fortran_order, 8 + len(size_bytes) + text_bytes)
     if math.prod(max(1, length) for length in shape) * dtype.itemsize > sys.maxsize:
@@ -145,8 +151,8 @@ def _read_header(file: IO[bytes], file_bytes: int) -> _Header:
 def _parse_header(text: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
     """Read the one form of Python dictionary that describes an array of plain numbers."""
     entries: dict[str, re.Match[str]] = {}
-    text = text.strip()
-    inner, place = text[1:-1].rstrip(), 0
+    text = text.strip(" \n")
+    inner, place = text[1:-1].rstrip(" \n"), 0
     while place < len(inner) and (entry := _ENTRY.match(inner, place)):
         entries[entry["name"]] = entry
         place = entry.end()
@@ -159,7 +165,7 @@ def _parse_header(text: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
         raise ValueError(f"{_NOT_ONE}: its header describes none")
     if not _NUMBERS.fullmatch(descr):
         raise ValueError(f"{_NOT_ONE}: it holds {quoted(descr)}, needs real numbers up to 8 bytes")
-    lengths = [int(length.strip(" \tL")) for length in shape.split(",") if length.strip()]
+    lengths = [int(length.strip(" L")) for length in shape.split(",") if length.strip()]
     return np.dtype(descr), tuple(lengths), truth == "True"
 
 
