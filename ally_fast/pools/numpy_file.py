@@ -23,7 +23,7 @@ from ally_fast.pools.row_count import check_rows
 
 _NOT_ONE = "not a NumPy file of numbers"
 _MAGIC = b"\x93NUMPY"
-_LENGTH_FORMATS = {1: "<H", 2: "<I", 3: "<I"}  # by version
+_LENGTH_FORMATS = {b"\1\0": "<H", b"\2\0": "<I", b"\3\0": "<I"}  # by version
 _LONGEST_HEADER = 10_000  # as NumPy's own limit
 _REASON_CHARACTERS = 200
 _PIECE_BYTES = 1 << 20
@@ -129,7 +129,7 @@ def _member(archive: zipfile.ZipFile, key: str | None) -> zipfile.ZipInfo:
 def _read_header(file: IO[bytes], file_bytes: int) -> _Header:
     """Read the header of an array in a file, or member of an archive, of so many bytes."""
     start = file.read(8)
-    size_format = _LENGTH_FORMATS.get(start[6]) if len(start) == 8 else None
+    size_format = _LENGTH_FORMATS.get(start[6:])
     if start[:6] != _MAGIC or size_format is None:
         raise ValueError(f"{_NOT_ONE}: it does not begin as an .npy")
     size_bytes = file.read(struct.calcsize(size_format))

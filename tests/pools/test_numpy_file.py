@@ -139,6 +139,10 @@ START = {
     "no bytes": (b"", "it does not begin as an .npy"),
     "text": (b"1.5\n2.5\n0.5\n", "it does not begin as an .npy"),
     "another version": (npy(plain(), version=4), "it does not begin as an .npy"),
+    "another part of the version": (
+        b"\x93NUMPY\x01\x07" + npy(plain())[8:],
+        "it does not begin as an .npy",
+    ),
     "a huge header": (npy(plain(), version=2, length=2**32 - 1), "header of 4294967295 bytes"),
     "a cut header": (npy(plain(), b"", length=200), "declares 250 bytes"),
     "a cut length": (b"\x93NUMPY\x01\x00v", ""),
