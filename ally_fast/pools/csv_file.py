@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ally_fast.pools.names import missing, quoted
 from ally_fast.pools.row_count import check_rows
 
-_BLOCK_LINES = 1 << 12
+_BLOCK_FIELDS = 1 << 11
 _LONGEST_LINE = 1 << 20
 _EXACT = 1 << 53  # an integer below it is never rounded to float64
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -79,8 +79,12 @@ def _checked(file: IO[str]) -> Iterator[str]:
             raise ValueError(f"line {number} has {_LONGEST_LINE} characters or more")
         if "\0" in line:
             raise ValueError(f"line {number} holds a NUL: not a text file of UTF-8")
-        if not line.isascii() and any("\ud800" <= character <= "\udfff" for character in line):
-            raise ValueError(f"line {number} is not UTF-8: save the file in that encoding")
+        try:
+            line.encode()  # refuses what stands for the bytes that are not UTF-8
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"line {number} is not UTF-8: save the file in that encoding"
+            ) from None
         yield line
 
 
@@ -134,7 +138,7 @@ def _blocks(lines: Any, width: int) -> Iterator[tuple[list[list[str]], Callable[
     """Yield lines of `width` fields in blocks, with what tells the number of a block's line."""
     blank = 0  # the first of the blank lines read last
     before = lines.line_num
-    while block := list(islice(lines, _BLOCK_LINES)):
+    while block := list(islice(lines, max(1, _BLOCK_FIELDS // width))):
 
         def line_of(position: int, before: int = before, block: list[list[str]] = block) -> int:
             return before + 1 + sum(map(_height, block[:position]))

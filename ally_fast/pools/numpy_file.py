@@ -101,6 +101,8 @@ def _named(path: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(f"{path}: {_reason(error)}") from error
+    except MemoryError as error:
+        raise MemoryError(f"{path}: {_reason(error)}") from error
     except OSError as error:
         if error.filename is not None:
             raise
@@ -118,12 +120,15 @@ def _member(archive: zipfile.ZipFile, key: str | None) -> zipfile.ZipInfo:
     members = archive.infolist()
     keys = [member.filename.removesuffix(".npy") for member in members]
     if key is None and len(members) == 1:
-        return members[0]
+        key = keys[0]
     if key is None or key not in keys:
         raise ValueError(missing(key, keys, "key"))
     if keys.count(key) > 1:
         raise ValueError(f"{keys.count(key)} of its arrays have the key {quoted(key)}")
-    return members[keys.index(key)]
+    member = members[keys.index(key)]
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{_NOT_ONE}: it is compressed in a way that NumPy never writes")
+    return member
 
 
 def _read_header(file: IO[bytes], file_bytes: int) -> _Header:

@@ -235,7 +235,7 @@ def test_archives_that_cannot_be_read(tmp_path):
     content = bytearray((tmp_path / "x.npz").read_bytes())
     broken = {
         "encrypted": (6, 1, "encrypted"),
-        "compressed otherwise": (8, 99, ""),
+        "compressed otherwise": (8, 14, "in a way that NumPy never writes"),
         "a byte of the data": (200, 77, "CRC"),
     }
     directory = content.index(b"PK\x01\x02")
@@ -250,6 +250,17 @@ def test_archives_that_cannot_be_read(tmp_path):
         assert message in text
     (tmp_path / "x.npz").write_bytes(saved(SCORES))
     assert refusal(read_column, tmp_path / "x.npz") == NOT_ONE + "it does not begin as an .npz"
+
+
+def test_more_than_fits_into_memory(tmp_path, monkeypatch):
+    np.savez(tmp_path / "x.npz", a=SCORES)
+
+    def fail(*arguments):
+        raise MemoryError("Unable to allocate 4 TiB")
+
+    monkeypatch.setattr(np, "empty", fail)
+    with pytest.raises(MemoryError, match=r"x\.npz: Unable to allocate 4 TiB"):
+        read_column(tmp_path / "x.npz")
 
 
 def test_a_file_that_may_not_be_read_keeps_its_own_error(tmp_path, monkeypatch):
