@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import ally_fast
+from ally_fast import report
 from ally_fast.cli import info_command, main, program, select_command
 
 N, D, K, B = 60, 4, 5, 12
@@ -173,6 +174,17 @@ def test_the_next_rounds():
     np.testing.assert_array_equal(np.load("two.npy"), wanted)
 
 
+@pytest.mark.parametrize("extension", report.BATCH_EXTENSIONS)
+@pytest.mark.parametrize("b", [0, B])
+def test_a_batch_in_any_format_is_excluded_next(extension, b):
+    if extension == ".parquet":
+        pytest.importorskip("pyarrow", reason="needs pyarrow")
+    assert select("-b", b, out=f"one{extension}") == 0
+    assert select("--exclude", f"one{extension}") == 0
+    earlier = ally_fast.select(np.load("pool.npy"), np.load("scores.npy"), b, K)
+    np.testing.assert_array_equal(np.load("batch.npy"), expected(exclude=earlier))
+
+
 def test_threads_are_set_for_the_run_only(monkeypatch):
     seen = []
     real = ally_fast.select
@@ -278,9 +290,31 @@ MISTAKES = {
     "allocation": (["--allocation", "fair"], r"--allocation.*equal.*fair"),
     "labeled alone": (["--labeled", "pool.npy"], r"radius"),
     "scores length": (["--scores", "short.npy"], r"--scores.*3.*60"),
-    "mask length": (["--exclude", "mask.npy"], r"mask\.npy.*60.*2"),
+    "mask length": (["--exclude", "mask.npy"], r"--exclude mask\.npy.*2.*60"),
     "mask of numbers": (["--exclude", "zeros.npy"], r"zeros\.npy.*store a mask as booleans"),
-    "index": (["--exclude", "far.npy"], r"--exclude.*99"),
+    "index": (["--exclude", "far.npy"], r"--exclude far\.npy.*99.*place 1"),
+    "index of a batch": (["--exclude", "far.csv"], r"--exclude far\.csv.*60.*place 1"),
+    "more indices than rows": (["--exclude", "many.npy"], r"--exclude many\.npy: holds 61 rows"),
+    "column not there": (["--scores", "far.csv:s"], r"--scores far\.csv: no column 's'"),
+    "a line of a CSV": (["--scores", "bad.csv:s"], r"--scores bad\.csv: line 3: column 's': '1_0'"),
+    "a header eaten": (["--scores", "long.csv"], r"--scores long\.csv: line 1 must hold names"),
+    "a header eaten as named": (["--scores", "long.csv:0.5"], r"--scores long\.csv: line 1 must"),
+    "weights too many": (["--allocation", "scores.npy"], r"--allocation scores\.npy: .*60.*5"),
+    "centroids too many": (["--centroids", "pool.npy"], r"--centroids pool\.npy: .*60.*5"),
+    "centroids of a file": (["--centroids", "z.npz:a"], r"--centroids z\.npz: need one row of"),
+    "labeled of a file": (["--labeled", "text.npy"], r"--labeled text\.npy: not a NumPy file"),
+    "output is weights": (
+        ["--allocation", "w.npy", "-o", "w.npy", "--force"],
+        r"w\.npy: is an input or output already",
+    ),
+    "scores not finite": (["--scores", "nan.npy"], r"--scores nan\.npy: 60 of 60 are NaN"),
+    "rows not finite": (["--embeddings", "nan2.npy"], r"--embeddings nan2\.npy: 60 of 60 rows"),
+    "rows of truth values": (["--embeddings", "bool.npy"], r"--embeddings bool\.npy must hold"),
+    "weights of zero": (["--allocation", "w.npy"], r"--allocation w\.npy: got weight 0"),
+    "centroids of another width": (
+        ["--centroids", "narrow.npy"],
+        r"--centroids narrow\.npy: got shape \(5, 3\), needs \(5, 4\)",
+    ),
     "train size": (["--train-size", "most"], r"'most' is not auto, all or a number"),
     "threads": (["--threads", "0"], r"'0' is not a positive number"),
     "not a number": (["-b", "ten"], r"-b.*ten"),
@@ -294,7 +328,16 @@ def test_mistakes(case, folder, capsys):
     np.save("short.npy", np.zeros(3))
     np.save("mask.npy", np.array([True, False]))
     np.save("zeros.npy", np.zeros(N, int))
-    np.save("far.npy", np.array([99]))
+    np.save("far.npy", np.array([1, 99]))
+    np.save("many.npy", np.zeros(N + 1, int))
+    np.save("nan.npy", np.full(N, np.nan))
+    np.save("nan2.npy", np.full((N, D), np.nan))
+    np.save("bool.npy", np.zeros((N, D), bool))
+    np.save("w.npy", np.zeros(K))
+    np.save("narrow.npy", np.zeros((K, 3)))
+    Path("far.csv").write_text("order,index\n0,3\n1,60\n")
+    Path("bad.csv").write_text("s\n1\n1_0\n")
+    Path("long.csv").write_text("0.5\n" * (N + 1))
     for name in ("text.npy", "x.txt", "old.csv"):
         Path(name).write_text("text")
     before = names(folder)
@@ -302,9 +345,41 @@ def test_mistakes(case, folder, capsys):
         status = select(*options)
     except SystemExit as end:
         status = end.code
-    assert re.search(message, error_of(capsys, status))
+    error = error_of(capsys, status)
+    assert re.search(message, error)
+    assert len(error) <= 300
     assert names(folder) == before
     assert Path("old.csv").read_text() == "text"
+
+
+@pytest.mark.parametrize(
+    ("option", "file"), [("--embeddings", "pool.npy"), ("--scores", "scores.npy")]
+)
+def test_a_file_that_changes_while_it_is_mapped(option, file, capsys, monkeypatch):
+    real = ally_fast.select
+
+    def spy(pool, scores, *positional, **options):
+        os.truncate(file, 128 + 8)
+        return real(pool, scores, *positional, **options)
+
+    monkeypatch.setattr(ally_fast, "select", spy)
+    error = error_of(capsys, select())
+    assert error.startswith(f"ally-fast: error: {option} {Path(file).absolute()}: the file changed")
+    assert error.count(file) == 1
+
+
+def test_an_input_that_does_not_fit_into_memory(capsys, monkeypatch):
+    def fail(*positional, **options):
+        raise MemoryError("Unable to allocate 4 TiB")
+
+    monkeypatch.setattr(select_command, "read_column", fail)
+    error = error_of(capsys, select())
+    assert error == (
+        "ally-fast: error: --scores scores.npy: out of memory: Unable to allocate 4 TiB\n"
+    )
+    with pytest.raises(ValueError, match=r"^--scores scores\.npy") as caught:
+        select("--debug")
+    assert isinstance(caught.value.__cause__, MemoryError)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("a\nb"), OSError("disk full")])

@@ -14,25 +14,13 @@ from typing import NoReturn
 
 from ally_fast._version import __version__
 from ally_fast.cli import experiment_command, info_command, select_command
+from ally_fast.cli.inputs import OPTION_OF_INPUT
+from ally_fast.cli.messages import USER_ERRORS, one_line
 
-_USER_ERRORS = (
-    ValueError,
-    TypeError,
-    ImportError,
-    OSError,
-    MemoryError,
-    RuntimeError,
-    OverflowError,
-)
 _OPTION_OF_ARGUMENT = {
-    "embeddings": "--embeddings",
-    "dual_scores": "--scores",
-    "labeled_embeddings": "--labeled",
-    "allocation": "--allocation",
-    "exclude": "--exclude",
+    **OPTION_OF_INPUT,
     "radius": "--radius",
     "max_score": "--max-score",
-    "centroids": "--centroids",
     "train_size": "--train-size",
     "max_iter": "--max-iter",
     "tol": "--tol",
@@ -85,10 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except _USER_ERRORS as error:
+    except USER_ERRORS as error:
         if arguments.debug:
             raise
-        return _complain(f"error: {_one_line(error)}", 2)
+        return _complain(f"error: {_with_option(error)}", 2)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,16 +99,12 @@ def _complain(message: str, status: int) -> int:
     return status
 
 
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    text = " ".join(str(error).split())
-    if isinstance(error, MemoryError):
-        return f"out of memory: {text}" if text else "out of memory"
+def _with_option(error: BaseException) -> str:
+    text = one_line(error)
     argument = re.match(r"\w+", text)
     if argument and (option := _OPTION_OF_ARGUMENT.get(argument[0])):
         text = option + text[argument.end() :]
-    return text or type(error).__name__
+    return text
 
 
 @contextmanager

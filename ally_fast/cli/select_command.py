@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 import ally_fast
 from ally_fast._optional import require
+from ally_fast.cli.inputs import reading, using
 from ally_fast.cli.select_options import add_select_parser
 from ally_fast.device_arrays import to_host
 from ally_fast.files import check_output, whole_file
 from ally_fast.pools import ParquetPool, open_pool, read_column, split_source
+from ally_fast.pools.mapped_file import in_memory
+from ally_fast.pools.pool import check_file
 from ally_fast.report import (
     BATCH_EXTENSIONS,
     FIGURE_EXTENSIONS,
@@ -28,8 +31,10 @@ from ally_fast.report import (
     summary_text,
     write_batch,
 )
+from ally_fast.selection.eligibility import excluded_mask
 
 _ALLOCATIONS = ("equal", "proportional", "sqrt")
+_INDEX_KEYS = {".csv": "index", ".parquet": "index", ".json": "indices"}  # of a batch written
 _PASSED_ON = (
     *("b", "k", "radius", "max_score", "train_size", "max_iter", "tol", "metric"),
     *("engine", "device", "seed", "chunk_rows"),
@@ -45,18 +50,21 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    _check_outputs(arguments)
-    pool = open_pool(arguments.embeddings)
-    scores = read_column(arguments.scores, n=pool.n, allow_null=True)
+    inputs = _inputs(arguments)
+    _check_outputs(arguments, inputs)
+    with reading("embeddings", arguments.embeddings):
+        pool = open_pool(arguments.embeddings)
+    with reading("dual_scores", arguments.scores):
+        scores = read_column(arguments.scores, n=pool.n, allow_null=True)
     exclude = _excluded(arguments.exclude, pool.n)
-    with _threads(arguments.threads):
+    with using(dict(inputs)), _threads(arguments.threads):
         indices, info = ally_fast.select(
             pool,
             scores,
-            allocation=_allocation(arguments.allocation, pool.n),
+            allocation=_allocation(arguments.allocation, arguments.k),
             exclude=exclude,
-            labeled_embeddings=_matrix(arguments.labeled),
-            centroids=_matrix(arguments.centroids),
+            labeled_embeddings=_matrix("labeled_embeddings", arguments.labeled),
+            centroids=_matrix("centroids", arguments.centroids, arguments.k),
             progress=not arguments.quiet,
             return_info=True,
             **{name: getattr(arguments, name) for name in _PASSED_ON},
@@ -69,7 +77,10 @@ def run(arguments: argparse.Namespace) -> None:
         with whole_file(arguments.save_centroids, force=arguments.force) as file:
             np.save(file, info.centroids)
     if arguments.plot:
-        figure = draw_batch(pool, scores, indices, info, exclude=exclude, metric=arguments.metric)
+        with using(dict(inputs)):
+            figure = draw_batch(
+                pool, scores, indices, info, exclude=exclude, metric=arguments.metric
+            )
         with whole_file(arguments.plot, force=arguments.force) as file:
             save_figure(figure, file, _extension(arguments.plot))
     if arguments.json:
@@ -77,6 +88,30 @@ def run(arguments: argparse.Namespace) -> None:
     elif not arguments.quiet:
         written = ", ".join(path for path, _ in _outputs(arguments))
         print(f"{summary_text(summary)}\n{'written':<12}{written}")
+
+
+def _inputs(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    """Return the arguments of `select` that are files, each with its file."""
+    allocation = arguments.allocation
+    if allocation in _ALLOCATIONS:
+        allocation = None
+    else:
+        try:
+            split_source(allocation)
+        except FileNotFoundError:
+            raise ValueError(
+                f"allocation must be {', '.join(_ALLOCATIONS)} or a file of weights; "
+                f"got {allocation!r}"
+            ) from None
+    given = [
+        ("embeddings", arguments.embeddings),
+        ("dual_scores", arguments.scores),
+        ("labeled_embeddings", arguments.labeled),
+        ("centroids", arguments.centroids),
+        ("allocation", allocation),
+        *(("exclude", source) for source in arguments.exclude),
+    ]
+    return [(argument, source) for argument, source in given if source]
 
 
 def _outputs(arguments: argparse.Namespace) -> list[tuple[str, tuple[str, ...]]]:
@@ -89,12 +124,12 @@ def _outputs(arguments: argparse.Namespace) -> list[tuple[str, tuple[str, ...]]]
     return [(path, extensions) for path, extensions in allowed if path]
 
 
-def _check_outputs(arguments: argparse.Namespace) -> None:
+def _check_outputs(arguments: argparse.Namespace, inputs: list[tuple[str, str]]) -> None:
     """Find out before any work whether every output can be written."""
-    inputs = (arguments.embeddings, arguments.scores, arguments.labeled, arguments.centroids)
-    taken = {
-        os.path.realpath(split_source(path)[0]) for path in (*inputs, *arguments.exclude) if path
-    }
+    taken = set()
+    for argument, source in inputs:
+        with reading(argument, source):
+            taken.add(os.path.realpath(split_source(source)[0]))
     for path, extensions in _outputs(arguments):
         if os.path.realpath(path) in taken:
             raise ValueError(f"{path}: is an input or output already, and cannot be an output")
@@ -110,47 +145,43 @@ def _extension(path: str) -> str:
     return os.path.splitext(path)[1].lower()
 
 
-def _allocation(given: str, n: int) -> str | NDArray[Any]:
+def _allocation(given: str, k: int) -> str | NDArray[Any]:
     if given in _ALLOCATIONS:
         return given
-    try:
-        return read_column(given, most=n)
-    except FileNotFoundError:
-        raise ValueError(
-            f"allocation must be {', '.join(_ALLOCATIONS)} or a file of weights; got {given!r}"
-        ) from None
+    with reading("allocation", given):
+        return in_memory(read_column(given, n=k))
 
 
-def _matrix(source: str | None) -> NDArray[Any] | None:
+def _matrix(argument: str, source: str | None, n: int | None = None) -> NDArray[Any] | None:
     """Read a small file of vectors whole."""
     if source is None:
         return None
-    pool = open_pool(source)
-    rows: NDArray[Any] = to_host(pool.read(0, pool.n).array)
-    if isinstance(pool, ParquetPool) and not (good := np.isfinite(rows).all(axis=1)).all():
-        raise ValueError(pool.fault(int(good.argmin())))
+    with reading(argument, source):
+        pool = open_pool(source, n=n)
+        rows = np.array(to_host(pool.read(0, pool.n).array))
+        check_file(pool)
+        if isinstance(pool, ParquetPool) and not (good := np.isfinite(rows).all(axis=1)).all():
+            raise ValueError(pool.fault(int(good.argmin())))
     return rows
 
 
-def _excluded(sources: list[str], n: int) -> NDArray[Any] | None:
-    """Read masks, indices and earlier batches; more than one are joined into indices."""
-    given = [_mask_or_indices(source, n) for source in sources]
-    if len(given) <= 1:
-        return given[0] if given else None
-    return np.unique(
-        np.concatenate([np.flatnonzero(e) if e.dtype == np.bool_ else e for e in given])
-    )
+def _excluded(sources: list[str], n: int) -> NDArray[np.bool_] | None:
+    """Read masks, indices and earlier batches into one mask."""
+    if not sources:
+        return None
+    mask = np.zeros(n, np.bool_)
+    for source in sources:
+        with reading("exclude", source):
+            mask |= excluded_mask(_mask_or_indices(source, n), n)
+    return mask
 
 
 def _mask_or_indices(source: str, n: int) -> NDArray[Any]:
+    """Read a mask, or at most `n` indices: more would repeat some."""
     path, key, extension = split_source(source)
-    if key is None and extension in (".csv", ".parquet"):
-        key = "index"
-    values = read_column(path, key, most=n)
-    if values.dtype == np.bool_ and len(values) != n:
-        raise ValueError(f"{source}: a mask must have {n} values, one per row; got {len(values)}")
+    values = in_memory(read_column(path, key or _INDEX_KEYS.get(extension), most=n))
     if values.dtype.kind in "iu" and len(values) == n > 2 and values.max() <= 1:
-        raise ValueError(f"{source}: {n} numbers, all 0 or 1: store a mask as booleans")
+        raise ValueError(f"exclude: {n} numbers, all 0 or 1: store a mask as booleans")
     return values
 
 

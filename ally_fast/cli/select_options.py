@@ -9,7 +9,7 @@ from ally_fast.report import BATCH_EXTENSIONS, FIGURE_EXTENSIONS
 
 _EPILOG = """\
 files in:   pool.npy (memory-mapped), pool.npz:key, pool.parquet:column (streamed)
-            columns (scores, weights, exclusions) also from file.csv:column
+            columns (scores, weights, exclusions) also from file.csv:column, file.json:name
 files out:  .csv and .parquet (order, index, score, cluster, rank, distance),
             .npy (indices), .json (indices, columns and summary)
 

@@ -46,7 +46,7 @@ def assign_chunks(
     def run(part: int) -> None:
         assigner = assigners[part]
         try:
-            for lo, hi in chunks(bounds[part + 1], chunk_rows, bounds[part]):
+            for lo, hi in chunks(bounds[part + 1], chunk_rows, bounds[part], pool):
                 mask = None if eligible is None else eligible[lo:hi]
                 if mask is None or mask.any():
                     take(part, assigner(pool.read(lo, hi), mask), lo, hi)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import as_array
+from ally_fast.pools.mapped_file import MappedFile
 from ally_fast.pools.pool import Rows, computable
 
 
@@ -32,7 +33,8 @@ class ArrayPool:
     Notes
     -----
     ``read`` gives views. Rows the core cannot compute on as they lie (integers, another byte
-    order, unaligned) are converted a chunk at a time.
+    order, unaligned) are converted a chunk at a time. Of a memory map, or a view of one, the file
+    is checked at each ``read`` and ``gather``, which raise ValueError if it has changed.
 
     Examples
     --------
@@ -48,6 +50,7 @@ class ArrayPool:
     def __init__(self, embeddings: Any, name: str = "embeddings") -> None:
         view = as_array(embeddings, name, ndim=2)
         self._array = view.array
+        self._file = MappedFile.under(view.array)
         self._bf16 = view.bf16
         self.family = view.family
         self.n, self.d = view.array.shape
@@ -56,8 +59,21 @@ class ArrayPool:
 
     def read(self, lo: int, hi: int) -> Rows:
         """Return rows ``lo`` to ``hi`` (exclusive), a view where that is possible."""
+        self.check()
         return computable(self._array[lo:hi], self._bf16)
 
     def gather(self, indices: NDArray[np.int64]) -> Rows:
         """Return a copy of the rows at sorted pool `indices`."""
-        return computable(self._array[indices], self._bf16)
+        self.check()
+        rows = computable(self._array[indices], self._bf16)
+        self.check()
+        return rows
+
+    def check(self) -> None:
+        """Raise ValueError if the rows lie in a memory-mapped file that has changed."""
+        if self._file is not None:
+            self._file.check()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: rows and all, so no file."""
+        return {**self.__dict__, "_file": None}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ally_fast import checks
-from ally_fast.pools.pool import Pool, device_of_pool
+from ally_fast.pools.pool import Pool, check_file, device_of_pool
 
 _CHUNK_BYTES = 64 << 20
 _FEWEST_ROWS = 16384
@@ -22,7 +22,14 @@ def chunk_size(pool: Pool, chunk_rows: Any) -> int:
     return max(_FEWEST_ROWS, _CHUNK_BYTES // max(1, pool.d * pool.itemsize))
 
 
-def chunks(n: int, rows: int, first: int = 0) -> Iterator[tuple[int, int]]:
-    """Yield (lo, hi) that cover [first, n) in order."""
+def chunks(
+    n: int, rows: int, first: int = 0, pool: Pool | None = None
+) -> Iterator[tuple[int, int]]:
+    """Yield (lo, hi) that cover [first, n) in order.
+
+    With the `pool` that is read so, its file is checked after each chunk was used.
+    """
     for lo in range(first, n, rows):
         yield lo, min(n, lo + rows)
+        if pool is not None:
+            check_file(pool)

@@ -15,7 +15,7 @@ def nonfinite_error(pool: Pool, eligible: NDArray[np.bool_] | None) -> ValueErro
     Called once a pass has met such a row; it reads the pool again to count them.
     """
     count, first, largest, far_row = 0, -1, 0.0, -1
-    for lo, hi in chunks(pool.n, chunk_size(pool, None)):
+    for lo, hi in chunks(pool.n, chunk_size(pool, None), pool=pool):
         rows = as_float(pool.read(lo, hi))
         if eligible is not None:
             rows[~eligible[lo:hi]] = 0

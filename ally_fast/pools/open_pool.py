@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import mmap
 import os
 import re
-import zipfile
-import zlib
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.device_arrays import device_of
 from ally_fast.pools.array_pool import ArrayPool
+from ally_fast.pools.csv_file import csv_column
 from ally_fast.pools.device_pool import DevicePool
-from ally_fast.pools.names import missing
+from ally_fast.pools.json_file import json_column
+from ally_fast.pools.numpy_file import numpy_array
 from ally_fast.pools.parquet_column import read_parquet_column
 from ally_fast.pools.parquet_pool import ParquetPool
 from ally_fast.pools.pool import Pool
+from ally_fast.pools.row_count import check_rows
 
-_KEYED = re.compile(r"(?P<path>.+\.(?:npz|parquet|csv)):(?P<key>.+)", re.IGNORECASE)
+_KEYED = re.compile(r"(?P<path>.+\.(?:npz|parquet|csv|json)):(?P<key>.+)", re.IGNORECASE)
 
 
 def as_pool(embeddings: Any, name: str = "embeddings") -> Pool:
@@ -38,7 +35,7 @@ def split_source(source: str | os.PathLike[str]) -> tuple[str, str | None, str]:
     Parameters
     ----------
     source : str or path-like
-        A file, or one of .npz, .parquet and .csv followed by a colon and a key.
+        A file, or one of .npz, .parquet, .csv and .json followed by a colon and a key.
 
     Raises
     ------
@@ -55,7 +52,7 @@ def split_source(source: str | os.PathLike[str]) -> tuple[str, str | None, str]:
     return path, key, os.path.splitext(path)[1].lower()
 
 
-def open_pool(source: str | os.PathLike[str]) -> Pool:
+def open_pool(source: str | os.PathLike[str], *, n: int | None = None) -> Pool:
     """Open a file as a pool of embeddings.
 
     Parameters
@@ -63,6 +60,8 @@ def open_pool(source: str | os.PathLike[str]) -> Pool:
     source : str or path-like
         ``pool.npy`` (memory-mapped), ``pool.npz:key``, ``pool.parquet:column`` (streamed). The
         key can be left out where there is one candidate only.
+    n : int, optional
+        The number of rows needed: compared with what the file declares, before rows are read.
 
     Returns
     -------
@@ -78,9 +77,14 @@ def open_pool(source: str | os.PathLike[str]) -> Pool:
     """
     path, key, extension = split_source(source)
     if extension == ".parquet":
-        return ParquetPool(path, key)
+        pool = ParquetPool(path, key)
+        try:
+            check_rows(pool.n, n)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        return pool
     if extension in (".npy", ".npz"):
-        return ArrayPool(_load_numpy(path, key), os.fspath(source))
+        return ArrayPool(numpy_array(path, key, ndim=2, n=n), path)
     raise ValueError(f"{path}: embeddings are read from .npy, .npz:key or .parquet:column")
 
 
@@ -97,15 +101,15 @@ def read_column(
     Parameters
     ----------
     source : str or path-like
-        ``scores.npy`` (memory-mapped), ``scores.npz:key``, ``scores.parquet:column`` or
-        ``scores.csv:column`` (a CSV file with a header line).
+        ``scores.npy`` (memory-mapped), ``scores.npz:key``, ``scores.parquet:column``,
+        ``scores.csv:column`` (line 1 names the columns) or ``batch.json:name`` (a list).
     key : str, optional
         The key of a file given without one.
     n, most : int, optional
-        The number of values needed, or the largest allowed: a file that declares another is
-        refused before it is read.
+        The number of rows needed, or the largest number allowed: compared with what the file
+        declares, before rows are read; of CSV no more rows are read.
     allow_null : bool
-        Read a null (Parquet) as NaN; integers beside it become float64.
+        Read a null of Parquet, or an empty field of CSV, as NaN.
 
     Returns
     -------
@@ -117,75 +121,19 @@ def read_column(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file cannot be read so: the message says why, with the first bad row.
+        If the file cannot be read so: the message names the file and says why, with the first bad
+        row, or line of CSV.
     """
     path, given, extension = split_source(source)
     key = given or key
     if extension in (".npy", ".npz"):
-        array = _load_numpy(path, key)
-        if array.ndim != 1:
-            raise ValueError(f"{source}: need one value per row, got shape {array.shape}")
-        return array
+        return numpy_array(path, key, ndim=1, n=n, most=most)
     if extension == ".parquet":
         return read_parquet_column(path, key, n=n, most=most, allow_null=allow_null)
     if extension == ".csv":
-        return _csv_column(path, key)
+        return csv_column(path, key, n=n, most=most, allow_null=allow_null)
+    if extension == ".json":
+        return json_column(path, key, n=n, most=most)
     raise ValueError(
-        f"{path}: columns are read from .npy, .npz:key, .parquet:column or .csv:column"
+        f"{path}: columns are read from .npy, .npz:key, .parquet:column, .csv:column or .json:name"
     )
-
-
-def _load_numpy(path: str, key: str | None) -> NDArray[Any]:
-    """Load an array without ever unpickling; .npy files are memory-mapped."""
-    try:
-        if path.lower().endswith(".npy"):
-            array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-            _read_ahead(array)
-            return array
-        # Opened here: np.load leaves a damaged file open.
-        with open(path, "rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("it holds one array, as a .npy file does")
-            keys = archive.files
-            if key in keys or (key is None and len(keys) == 1):
-                array = archive[key or keys[0]]
-                return array
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = str(error)
-        if "pickle" in reason or "Python objects" in reason:
-            reason = "it is in another format, or holds Python objects"
-        raise ValueError(f"{path}: not a NumPy file of numbers: {reason}") from error
-    raise ValueError(f"{path}: {missing(key, keys, 'key')}")
-
-
-def _read_ahead(mapped: NDArray[Any]) -> None:
-    """Tell the system that a file is read in order: a cold one then comes in large pieces."""
-    base: object = mapped.base
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_SEQUENTIAL"):
-        base.madvise(mmap.MADV_SEQUENTIAL)
-
-
-def _column_name(path: str, key: str | None, names: Sequence[str]) -> str:
-    if key is None and len(names) == 1:
-        return names[0]
-    if key in names:
-        return str(key)
-    raise ValueError(f"{path}: {missing(key, names, 'column')}")
-
-
-def _csv_column(path: str, key: str | None) -> NDArray[Any]:
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        lines = csv.reader(file)
-        header = next(lines, [])
-        place = header.index(_column_name(path, key, header))
-        try:
-            texts = [line[place] for line in lines if line]
-        except IndexError:
-            raise ValueError(f"{path}: line {lines.line_num} has too few columns") from None
-    for kind in (np.int64, np.float64):
-        try:
-            return np.array(texts, dtype=str).astype(kind)
-        except ValueError:
-            continue
-    raise ValueError(f"{path}: column {header[place]!r} must hold numbers")

@@ -63,6 +63,13 @@ def device_of_pool(pool: Pool) -> str:
     return str(getattr(pool, "device", "cpu"))
 
 
+def check_file(pool: Pool) -> None:
+    """Raise ValueError if rows handed out lie in a file that has changed since, as far as told."""
+    check = getattr(pool, "check", None)
+    if check is not None:
+        check()
+
+
 def stream_of_pool(pool: Pool) -> Stream | None:
     """Return the stream that rows in device memory are used on; None for rows in host memory."""
     stream: Stream | None = getattr(pool, "stream", None)

@@ -69,7 +69,7 @@ def drop_rows_near(
     eligible = np.ones(pool.n, np.bool_) if eligible is None else eligible
     late: list[tuple[int, int, Any]] = []  # in device memory: fetched once all is queued
     with Progress(progress, pool.n, "radius") as bar:
-        for lo, hi in chunks(pool.n, chunk_rows):
+        for lo, hi in chunks(pool.n, chunk_rows, pool=pool):
             if eligible[lo:hi].any():
                 late.append((lo, hi, near(pool.read(lo, hi))))
             bar.advance(hi - lo)

@@ -11,6 +11,7 @@ from ally_fast.arrays import ArrayView, as_array
 from ally_fast.device_arrays import DeviceView, as_device_array, device_of, to_host
 from ally_fast.ops.shortlist import count_nonfinite
 from ally_fast.pools.chunks import chunks
+from ally_fast.pools.mapped_file import MappedFile
 
 _CHECK_ROWS = 1 << 20
 
@@ -44,6 +45,7 @@ class Scores:
             raise ValueError(f"dual_scores: got {len(view.array)}, needs one for each of {n} rows")
         self._array: Any = view.array
         self._bf16 = view.bf16
+        self._file = MappedFile.under(view.array) if isinstance(view, ArrayView) else None
         count, first = self._nonfinite(n)
         if count:
             raise ValueError(
@@ -66,11 +68,16 @@ class Scores:
     def read(self, lo: int, hi: int, device: str = "cpu") -> Any:
         """Return scores ``lo`` to ``hi`` (exclusive), contiguous: float64 in host memory.
 
-        Those on a `device` stay there, as they are, if that is where they are wanted.
+        Those on a `device` stay there, as they are, if that is where they are wanted. Those in a
+        memory-mapped file are copied, between two checks that it has not changed.
         """
         if device != "cpu" and device == self.device and not self._bf16:
             return self._array[lo:hi]
-        part = to_host(self._array[lo:hi])
+        if self._file is not None:
+            with self._file.unchanged():
+                part = self._array[lo:hi].copy()
+        else:
+            part = to_host(self._array[lo:hi])
         if self._bf16:
             part = (part.astype(np.uint32) << 16).view(np.float32)
         return np.ascontiguousarray(part, np.float64)

@@ -150,7 +150,7 @@ class ALLY:
         dtype = np.float64 if is_wide(pool) else np.float32
         head.fit(points.astype(dtype), multipliers.astype(np.float32))
         scores = np.zeros(request.n)
-        for lo, hi, keep in request.chunks():
+        for lo, hi, keep in request.chunks(pool):
             rows = as_float(pool.read(lo, hi))
             rows[~keep] = 0.0
             scores[lo:hi] = vector(self.name, "dual_scores", head.score(rows), keep, lo)

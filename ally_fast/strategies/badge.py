@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ally_fast.cluster.arguments import checked_pool
 from ally_fast.ops.d2_sample_outer import d2_sample_outer
 from ally_fast.pools import as_pool
-from ally_fast.pools.pool import Rows, device_of_pool
+from ally_fast.pools.pool import Rows, check_file, device_of_pool
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.pieces import class_probabilities, host_pool, part_of
 from ally_fast.strategies.request import NO_ROWS, Request, demand_classification, open_request
@@ -44,7 +44,7 @@ class BADGE:
             return NO_ROWS.copy()
         left, targets = self._left(context, request)
         right = pool.read(0, pool.n)
-        return d2_sample_outer(
+        picks = d2_sample_outer(
             left.array,
             right.array,
             request.b,
@@ -54,6 +54,8 @@ class BADGE:
             right_bf16=right.bf16,
             positions=request.positions(),
         )
+        check_file(pool)
+        return picks
 
     def _left(self, context: Context, request: Request) -> tuple[Rows, NDArray[np.int64]]:
         """Return the probabilities, as they are if they are an array, and the predictions."""

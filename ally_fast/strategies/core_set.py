@@ -10,6 +10,7 @@ from ally_fast.cluster.arguments import METRICS, checked_points, checked_pool
 from ally_fast.ops.assign import centroid_table
 from ally_fast.ops.k_center_greedy import k_center_greedy
 from ally_fast.ops.sample_rows import sample_rows
+from ally_fast.pools.pool import check_file
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.pieces import host_pool
 from ally_fast.strategies.request import NO_ROWS, open_request
@@ -62,4 +63,5 @@ class CoreSet:
             normalize=normalize,
             positions=request.positions(),
         )
+        check_file(pool)
         return picks

@@ -106,7 +106,7 @@ class DAL:
             device=torch_device(context, pool),
         ).fit(labeled, self._finite(as_float(pool.gather(sample)), sample))
         best = BestRows(size)
-        for lo, hi, _ in request.chunks():
+        for lo, hi, _ in request.chunks(pool):
             keep = free[lo:hi]
             if not keep.any():
                 continue

@@ -45,9 +45,12 @@ class Request:
         """Return the eligible rows, ascending; None: all of them."""
         return None if self.eligible is None else np.flatnonzero(self.eligible)
 
-    def chunks(self) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
-        """Yield (lo, hi, which of these rows are eligible) where there are any, in order."""
-        for lo, hi in chunks(self.n, self.chunk_rows):
+    def chunks(self, pool: Pool | None = None) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
+        """Yield (lo, hi, which of these rows are eligible) where there are any, in order.
+
+        With the `pool` that is read so, its file is checked after each chunk was used.
+        """
+        for lo, hi in chunks(self.n, self.chunk_rows, pool=pool):
             part = np.ones(hi - lo, np.bool_) if self.eligible is None else self.eligible[lo:hi]
             if part.any():
                 yield lo, hi, part

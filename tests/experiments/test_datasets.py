@@ -116,7 +116,7 @@ def test_cifar10(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"train_y": DIGITS[0]}, r"cifar10_train_a.npz: lacks train_delta; needs train_delta, tr"),
+        ({"train_y": DIGITS[0]}, r"cifar10_train_a.npz: no key 'train_delta'; it has 'train_y'"),
         (
             {"train_delta": IMAGES[0], "train_y": DIGITS[0]},
             r"train_a.npz: train_delta: got uint8 of shape \(5, 32, 32, 3\), needs uint8, \(3, n",
@@ -350,7 +350,10 @@ def test_npz_images_are_kept(tmp_path):
         ({"targets": np.array([0.5, np.inf])}, r"mine.npz: targets\[1\] holds NaN or infinite"),
         ({"targets": np.array(3)}, r"mine.npz: targets: got shape \(\), needs \(n,\)"),
         ({"test_targets": np.ones((1, 1))}, r"mine.npz: test_targets: got shape \(1, 1\), needs"),
-        ({"inputs": np.array([["a", "b"]] * 2)}, r"inputs: got <U1 of shape"),
+        (
+            {"inputs": np.array([["a", "b"]] * 2)},
+            r"mine.npz: not a NumPy file of numbers: it holds '<U1', needs real",
+        ),
         ({"test_inputs": np.ones((1, 3))}, r"test_inputs: got rows of shape \(3,\)"),
         ({"inputs": np.array([[{}, 1]] * 2)}, r"mine.npz: "),
     ],
@@ -363,7 +366,9 @@ def test_broken_npz(more, message, tmp_path):
 
 def test_an_npz_that_lacks_an_array(tmp_path):
     np.savez(tmp_path / "mine.npz", inputs=np.ones((2, 2)), targets=np.ones(2))
-    with pytest.raises(ValueError, match=r"lacks test_inputs, test_targets; needs inputs"):
+    with pytest.raises(
+        ValueError, match=r"mine.npz: no key 'test_inputs'; it has 'inputs', 'targets'"
+    ):
         load_dataset(str(tmp_path / "mine.npz"))
 
 
@@ -379,7 +384,7 @@ def test_an_npz_that_is_not_whole(tmp_path):
             load_dataset(str(path))
     with path.open("wb") as file:
         np.save(file, np.ones(3))
-    with pytest.raises(ValueError, match=r"mine.npz: a single array, not an .npz"):
+    with pytest.raises(ValueError, match=r"mine.npz: .*it does not begin as an .npz"):
         load_dataset(str(path))
 
 

@@ -64,9 +64,9 @@ def test_csv_column(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,c\n1,2\n1,b\n", "column 'c' must hold numbers"),
-        ("a,c\n1,2\n3\n", "line 3 has too few columns"),
-        ("", "no column 'c'; it has none"),
+        ("a,c\n1,2\n1,b\n", "line 3: column 'c': 'b' is not a number"),
+        ("a,c\n1,2\n3\n", "line 3 has 1 fields, line 1 has 2"),
+        ("", "is empty, needs names of columns on line 1"),
     ],
     ids=["words", "short line", "empty"],
 )

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast._optional import require
-from ally_fast.experiments.datasets.archive import read_arrays
 from ally_fast.experiments.datasets.dataset import Dataset
 from ally_fast.experiments.datasets.places import cache, needed
+from ally_fast.pools.numpy_file import numpy_array
 
 
 def load(folder: Path | None) -> Dataset:
@@ -36,7 +36,7 @@ def load(folder: Path | None) -> Dataset:
 
 def _read(path: Path, part: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return images and classes of a file."""
-    coded, targets = read_arrays(path, (f"{part}_delta", f"{part}_y"))
+    coded, targets = (numpy_array(str(path), f"{part}_{name}") for name in ("delta", "y"))
     rows = (*coded.shape[:1], *coded.shape[2:])
     if coded.dtype != np.uint8 or rows != (3, 32, 32):
         raise ValueError(

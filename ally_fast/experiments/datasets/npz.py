@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ally_fast.experiments.datasets.archive import read_arrays
 from ally_fast.experiments.datasets.dataset import Dataset, check_finite
 from ally_fast.experiments.datasets.scaling import standardized
+from ally_fast.pools.numpy_file import numpy_array
 
 _ARRAYS = ("inputs", "targets", "test_inputs", "test_targets")
 
@@ -26,7 +26,7 @@ def load(path: Path) -> Dataset:
     """
     if not path.is_file():
         raise FileNotFoundError(2, "no such file", str(path))
-    inputs, targets, test_inputs, test_targets = read_arrays(path, _ARRAYS)
+    inputs, targets, test_inputs, test_targets = (numpy_array(str(path), name) for name in _ARRAYS)
     for name, array in (("inputs", inputs), ("test_inputs", test_inputs)):
         if array.ndim < 2 or array.dtype.kind not in "uif" or array.dtype != inputs.dtype:
             raise ValueError(

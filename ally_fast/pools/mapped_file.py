@@ -1,0 +1,82 @@
+"""The file under a memory map, which others may change."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class MappedFile:
+    """A file as it was when its memory map was first met.
+
+    Parameters
+    ----------
+    array : np.memmap
+        The map itself, not a view of it.
+
+    Notes
+    -----
+    `check` looks at the size of the open file, so that no page is touched that is gone: that ends
+    a process with SIGBUS. Of a map that is only read it also compares the file at the path, its
+    size and its time of modification. A writable map changes these itself. A file that is no
+    longer at its path is left alone: what is mapped stays.
+
+    What happens between two checks is found by the second one; a process that touches a page
+    before it, after the file was truncated, still ends.
+    """
+
+    def __init__(self, array: np.memmap[Any, Any]) -> None:
+        self._map: mmap.mmap = array.base  # type: ignore[assignment]
+        self._path = os.fspath(array.filename) if array.filename else None
+        self._compared = array.mode == "r" and self._path is not None
+        self._before = self._stamp() if self._compared else None
+
+    @classmethod
+    def under(cls, array: NDArray[Any]) -> MappedFile | None:
+        """Return the file under an array that is a memory map, or a view of one; else None."""
+        while True:
+            owner: object = array.base
+            if isinstance(array, np.memmap) and isinstance(owner, mmap.mmap):
+                return cls(array)
+            if not isinstance(owner, np.ndarray):
+                return None
+            array = owner
+
+    def check(self) -> None:
+        """Raise ValueError if the file has been truncated, changed or replaced."""
+        changed = self._map.size() < len(self._map)
+        if self._compared and not changed:
+            now = self._stamp()
+            changed = now is not None and now != self._before
+        if changed:
+            raise ValueError(f"{self._path or 'a memory map'}: the file changed while it was read")
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Check before the block, which reads, and after it."""
+        self.check()
+        yield
+        self.check()
+
+    def _stamp(self) -> tuple[int, ...] | None:
+        assert self._path is not None
+        try:
+            status = os.stat(self._path)
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def in_memory(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the values of a memory map, read between two checks; any other array as it is."""
+    file = MappedFile.under(array)
+    if file is None:
+        return array
+    with file.unchanged():
+        return np.array(array)
