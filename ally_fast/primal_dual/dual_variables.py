@@ -55,7 +55,7 @@ class DualVariables:
         takes outputs and targets and returns a tensor of shape (m,).
     device : str or torch.device
         Where the multipliers live, and the outputs of the model.
-    initial : array of shape (m,), optional
+    warm_start : array of shape (m,), optional
         Multipliers to begin with, ``m <= n``: those of the first m samples, as for a labeled set
         that grew at its end. All others begin at 0.
 
@@ -64,7 +64,7 @@ class DualVariables:
     ImportError
         Without torch.
     ValueError
-        If `epsilon` has neither one value nor n, there are more than n `initial` multipliers, or an
+        If `epsilon` has neither one value nor n, there are more than n multipliers to begin with, or an
         argument is not finite or out of range.
 
     Notes
@@ -83,7 +83,7 @@ class DualVariables:
         loss: Loss = "cross_entropy",
         dual_loss: Loss | None = None,
         device: Any = "cpu",
-        initial: Any = None,
+        warm_start: Any = None,
     ) -> None:
         self.lr = lr
         self._loss = loss_functions.check_loss(loss, "loss")
@@ -92,10 +92,10 @@ class DualVariables:
         )
         n, device = checks.integer(n, "n", 1), checked_device(device)
         self._multipliers = torch.zeros(n, dtype=torch.float32, device=device)
-        if initial is not None:
-            first = _checked_multipliers(initial, "initial")
+        if warm_start is not None:
+            first = _checked_multipliers(warm_start, "warm_start")
             if len(first) > n:
-                raise ValueError(f"initial: got {len(first)} multipliers, needs at most {n}")
+                raise ValueError(f"warm_start: got {len(first)} multipliers, needs at most {n}")
             self._multipliers[: len(first)] = first
         self._report = torch.zeros(5, dtype=torch.int64, device=device)
         self._epsilon = self._checked_epsilon(epsilon)
@@ -252,7 +252,7 @@ class DualVariables:
         ------
         ValueError
             If they are of another number of samples, negative, or not finite, or it is no such
-            state. (Multipliers of fewer samples: ``DualVariables(n, ..., initial=multipliers)``.)
+            state. (Multipliers of fewer samples: ``DualVariables(n, ..., warm_start=multipliers)``.)
         """
         for name in ("multipliers", "epsilon", "lr"):
             if name not in state:
@@ -261,7 +261,7 @@ class DualVariables:
         if new.shape != self._multipliers.shape:
             raise ValueError(
                 f"multipliers: got shape {tuple(new.shape)}, needs {tuple(self._multipliers.shape)}"
-                "; those of fewer samples go into DualVariables(..., initial=multipliers)"
+                "; those of fewer samples go into DualVariables(..., warm_start=multipliers)"
             )
         epsilon = self._checked_epsilon(state["epsilon"])
         self.lr = state["lr"]

@@ -36,7 +36,7 @@ class RunIdentity:
         self._fixed = {
             "samples": len(samples),
             **dict(_of_settings(trainer)),
-            "epsilon": digest(bounds.cpu()) if bounds.dim() else plain(trainer.epsilon),
+            "epsilon": digest(bounds.cpu()) if bounds.dim() else _plain(trainer.epsilon),
             "validation split": digest(run.split.validation),
             **dict(_of_optimizer(run.optimizer)),
             **dict(_of_model(run.module)),
@@ -94,10 +94,10 @@ class RunIdentity:
 
 def _of_settings(trainer: Any) -> Iterator[tuple[str, Any]]:
     """Yield the settings of a trainer that change what a run gives, by name."""
-    yield "loss", plain(trainer.loss)
-    yield "dual_loss", plain(trainer.loss if trainer.dual_loss is None else trainer.dual_loss)
+    yield "loss", _plain(trainer.loss)
+    yield "dual_loss", _plain(trainer.loss if trainer.dual_loss is None else trainer.dual_loss)
     for name in ("primal_steps", "dual_update", "batch_size", "seed", "embedding_layer"):
-        yield name, plain(getattr(trainer, name))
+        yield name, _plain(getattr(trainer, name))
 
 
 def _of_model(model: torch.nn.Module) -> Iterator[tuple[str, str]]:
@@ -117,7 +117,7 @@ def _of_optimizer(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Any]]
     yield "optimizer", _qualified(type(optimizer))
     for number, group in enumerate(optimizer.param_groups):
         for name, value in group.items():
-            shown = len(value) if name == "params" else plain(value)
+            shown = len(value) if name == "params" else _plain(value)
             yield f"optimizer, group {number}: {name}", shown
 
 
@@ -133,7 +133,7 @@ def _stopped_after(losses: Sequence[float | None], patience: int | None) -> int:
     return len(losses)
 
 
-def plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     """Return a setting as numbers, strings, lists and mappings; a callable by its full name."""
     if value is None or isinstance(value, bool | str):
         return value
@@ -142,11 +142,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return value.tolist() if value.numel() <= 16 else digest(value)
     if isinstance(value, tuple | list):
-        return [plain(part) for part in value]
+        return [_plain(part) for part in value]
     if isinstance(value, Mapping):
-        return {str(name): plain(part) for name, part in value.items()}
+        return {str(name): _plain(part) for name, part in value.items()}
     if isinstance(value, functools.partial):
-        return [plain(value.func), plain(value.args), plain(value.keywords)]
+        return [_plain(value.func), _plain(value.args), _plain(value.keywords)]
     if callable(value):
         return _qualified(value if hasattr(value, "__qualname__") else type(value))
     return _without_addresses(repr(value))

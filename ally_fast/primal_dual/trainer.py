@@ -182,7 +182,7 @@ class PrimalDualTrainer:
             loss=self.loss,
             dual_loss=self.dual_loss,
             device=device,
-            initial=_multipliers(warm_start),
+            warm_start=_multipliers(warm_start),
         )
         model.to(device)
         with own_torch_state(device):
