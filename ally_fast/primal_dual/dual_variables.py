@@ -64,8 +64,8 @@ class DualVariables:
     ImportError
         Without torch.
     ValueError
-        If `epsilon` has neither one value nor n, there are more than n multipliers to begin with, or an
-        argument is not finite or out of range.
+        If `epsilon` has neither one value nor n, `warm_start` has more than n, or an argument is
+        not finite or out of range.
 
     Notes
     -----
@@ -251,8 +251,8 @@ class DualVariables:
         Raises
         ------
         ValueError
-            If they are of another number of samples, negative, or not finite, or it is no such
-            state. (Multipliers of fewer samples: ``DualVariables(n, ..., warm_start=multipliers)``.)
+            If they are of another number of samples (those of fewer are a `warm_start`), negative,
+            or not finite, or it is no such state.
         """
         for name in ("multipliers", "epsilon", "lr"):
             if name not in state:
