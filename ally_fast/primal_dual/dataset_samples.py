@@ -46,10 +46,8 @@ class DatasetSamples:
 
     def __init__(self, data: Any, *, labeled: bool) -> None:
         theirs = data if isinstance(data, torch.utils.data.DataLoader) else None
-        dataset = data if theirs is None else theirs.dataset
-        if isinstance(dataset, torch.utils.data.IterableDataset) or not (
-            hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
-        ):
+        dataset: Any = data if theirs is None else theirs.dataset
+        if not _has_places(dataset):
             arrays = "(inputs, targets)" if labeled else "inputs"
             raise TypeError(
                 f"data: got {type(data).__name__}, needs {arrays}, a dataset with __len__ and "
@@ -112,6 +110,15 @@ class DatasetSamples:
         if len(batch) == 3:
             _check_index(batch[2])
         return batch[0], batch[1]
+
+
+def _has_places(dataset: Any) -> bool:
+    """Return whether samples are found by 0, 1, ...; those of a mapping or a table are not."""
+    if isinstance(dataset, torch.utils.data.IterableDataset):
+        return False
+    by_place = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
+    of_torch = isinstance(dataset, torch.utils.data.Dataset)
+    return by_place and (of_torch or not hasattr(dataset, "keys"))
 
 
 class _Order:

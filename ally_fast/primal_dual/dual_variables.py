@@ -230,6 +230,7 @@ class DualVariables:
 
     def to(self, device: Any) -> DualVariables:
         """Move to a device; returns itself."""
+        device = checked_device(device)
         self._multipliers = self._multipliers.to(device)
         self._report = self._report.to(device)
         if self._epsilon.dim():

@@ -342,6 +342,28 @@ def test_loaders_that_choose_are_refused(options, message):
         embed(Net(), loader)
 
 
+class Table:
+    """Is asked for columns, as a data frame is."""
+
+    def __len__(self):
+        return 30
+
+    def __getitem__(self, name):
+        raise KeyError(name)
+
+    def keys(self):
+        return ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "data", [{"train": Rows()}, {}, Table(), iter([1]), None, 5, DataLoader({"train": Rows()})]
+)
+def test_what_has_no_places_is_refused(data):
+    message = rf"^data: got {type(data).__name__}, needs \(inputs, targets\), a dataset with"
+    with pytest.raises(TypeError, match=message):
+        fit(Net(), data)
+
+
 def test_a_subset_is_what_it_says():
     rows = Rows()
     subset = torch.utils.data.Subset(rows, [5, 3, 8, 1, 9, 2, 7, 0])
