@@ -79,6 +79,8 @@ wheel-check: build
 	cd build/wheel-venv && bin/python -c "import numpy as np, ally_fast; \
 	  x = np.random.default_rng(0).normal(size=(1000, 8)); \
 	  assert len(set(ally_fast.select(x, x[:, 0], 50, 7).tolist())) == 50"
+	cd build/wheel-venv && bin/python -c "import ally_fast.primal_dual as learning; \
+	  assert 'PrimalDualTrainer' in dir(learning)"
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

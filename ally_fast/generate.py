@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ally_fast import checks
 from ally_fast.arrays import as_array
 from ally_fast.primal_dual._torch import torch
+from ally_fast.primal_dual.devices import device_of_model
 from ally_fast.primal_dual.dual_head import DualHead
 from ally_fast.primal_dual.embedding_model import EmbeddingModel
-from ally_fast.primal_dual.embeddings import device_of_model
 from ally_fast.primal_dual.random_streams import own_torch_state
 from ally_fast.progress import Progress
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ally_fast.experiments.arm import Arm
 from ally_fast.experiments.datasets import Dataset, load_dataset
@@ -45,6 +46,41 @@ def check(dataset: Dataset, protocol: Protocol, arms: tuple[Arm, ...], rounds: i
         raise ValueError(f"initial: got {protocol.initial}, needs at least 10 to hold a split out")
 
 
+def done(
+    dataset: Dataset, protocol: Protocol, seed: int, file: RoundFile
+) -> tuple[list[RoundRow], NDArray[np.int64]]:
+    """Return the rows of a run that are there, and the pool rows that are labeled after them.
+
+    Raises
+    ------
+    ValueError
+        Names file and line, if they are no rounds of this run: a batch is of another size, or not
+        of unlabeled rows of the pool, each once.
+    """
+    rows, n = file.read(), len(dataset.inputs)
+    start = np.random.Generator(np.random.Philox(key=_seed(seed, 0, _START)))
+    labeled = np.sort(start.choice(n, protocol.initial, replace=False))
+    known = set(labeled.tolist())
+    for number, row in enumerate(rows):
+        if row.labeled != len(labeled):
+            raise file.error(number, f"labeled: got {row.labeled}, needs {len(labeled)}")
+        if row.batch is None:
+            if number < len(rows) - 1:
+                raise file.error(number, "has no 'batch', which the next round needs")
+            continue
+        if len(row.batch) != protocol.b:
+            raise file.error(number, f"batch: got {len(row.batch)} rows, needs {protocol.b}")
+        for place, index in enumerate(row.batch):
+            if not 0 <= index < n:
+                message = f"batch[{place}]: got {index}, needs a row of the pool, [0, {n})"
+                raise file.error(number, message)
+            if index in known:
+                raise file.error(number, f"batch[{place}]: row {index} is labeled already")
+            known.add(index)
+        labeled = np.concatenate([labeled, np.array(row.batch, np.int64)])
+    return rows, labeled
+
+
 def run(
     dataset: Dataset, protocol: Protocol, arm: Arm, seed: int, rounds: int, file: RoundFile
 ) -> Iterator[RoundRow]:
@@ -53,15 +89,10 @@ def run(
     Everything random is drawn by (seed, round, purpose), the same for all arms, so that a run that
     was killed goes on as if it had not been, and arms differ by what they label.
     """
-    rows = file.read()
+    rows, labeled = done(dataset, protocol, seed, file)
     if rows and rows[-1].batch is None and rows[-1].round < rounds:
         file.drop_last()  # the end of a shorter run: its model is needed to choose with
         rows.pop()
-    start = np.random.Generator(np.random.Philox(key=_seed(seed, 0, _START)))
-    initial = np.sort(start.choice(len(dataset.inputs), protocol.initial, replace=False))
-    labeled = np.concatenate(
-        [initial, *(np.array(row.batch, np.int64) for row in rows if row.batch)]
-    )
     for number in range(len(rows), rounds + 1):
         learner = learn(dataset, protocol, arm, labeled, _seed(seed, number, _MODEL))
         row = measured(arm, learner, seed, number)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
+
+from ally_fast.experiments.json_object import parse_object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +95,60 @@ class RoundRow:
         return json.dumps(given, allow_nan=False, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, line: str) -> RoundRow:
-        """Read a row back."""
-        known = {item.name for item in fields(cls)}
-        return cls(**{name: value for name, value in json.loads(line).items() if name in known})
+    def from_json(cls, line: bytes | str) -> RoundRow:
+        """Read a row back; names that it does not know are passed over.
+
+        Raises
+        ------
+        ValueError
+            If the line is no object, something is missing, or a value is of another kind.
+        """
+        given, hints = parse_object(line), get_type_hints(cls)
+        missing = [item.name for item in fields(cls) if item.default is MISSING]
+        if missing := [name for name in missing if name not in given]:
+            raise ValueError(f"has no {missing[0]!r}")
+        row = cls(
+            **{name: _checked(name, given[name], hints[name]) for name in hints if name in given}
+        )
+        if row.accuracy is None and row.squared_error is None:
+            raise ValueError("has neither 'accuracy' nor 'squared_error'")
+        return row
+
+
+_KINDS: dict[Any, tuple[Any, str]] = {
+    str: (str, "a string"),
+    int: (int, "an integer"),
+    float: ((int, float), "a finite number"),
+}
+
+
+def _checked(name: str, value: Any, hint: Any) -> Any:
+    """Return a value if it is of the kind that a field's annotation asks for."""
+    if type(None) in get_args(hint):  # kind | None
+        kind = get_args(hint)[0]
+        return None if value is None else _checked(name, value, kind)
+    if get_origin(hint) is list:
+        if not isinstance(value, list):
+            raise ValueError(f"{name}: got {_told(value)}, needs a list")
+        (kind,) = get_args(hint)
+        return [_checked(f"{name}[{i}]", part, kind) for i, part in enumerate(value)]
+    types, needed = _KINDS[hint]
+    if not isinstance(value, types) or isinstance(value, bool):
+        raise ValueError(f"{name}: got {_told(value)}, needs {needed}")
+    if hint is not float:
+        return value
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name}: got {_told(value)}, needs {needed}")
+    return number
+
+
+def _told(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _short(value: Any) -> Any:
@@ -118,23 +171,32 @@ class RoundFile:
     """
 
     def __init__(self, folder: Path, arm: str, seed: int) -> None:
+        self._arm, self._seed = arm, seed
         self.path = folder / f"{arm.replace(':', ',')},seed={seed}.jsonl"
 
     def read(self) -> list[RoundRow]:
-        """Return the rows; a line that a kill cut short is taken off the file."""
+        """Return the rows; a line that a kill cut short is taken off the file.
+
+        Raises
+        ------
+        ValueError
+            Names file and line, if a line is no row, or none of this run or of this round.
+        """
         if not self.path.is_file():
             return []
-        content = self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
+        rows, whole = _read(self.path)
+        if whole < self.path.stat().st_size:
             os.truncate(self.path, whole)
-        try:
-            rows = [RoundRow.from_json(line) for line in content[:whole].decode().splitlines()]
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{self.path}: has a line that is no row of an experiment") from error
-        if [row.round for row in rows] != list(range(len(rows))):
-            raise ValueError(f"{self.path}: its rounds are not 0, 1, 2, ...")
+        for number, row in enumerate(rows):
+            expected = {"arm": self._arm, "seed": self._seed, "round": number}
+            for name, value in expected.items():
+                if getattr(row, name) != value:
+                    raise self.error(number, f"{name}: got {getattr(row, name)!r}, needs {value!r}")
         return rows
+
+    def error(self, number: int, message: str) -> ValueError:
+        """Return an error that names the line of a round."""
+        return ValueError(f"{self.path}, line {number + 1}: {message}")
 
     def append(self, row: RoundRow) -> None:
         """Write a row; it is on the disk when this returns."""
@@ -152,18 +214,45 @@ class RoundFile:
 def load_rounds(folder: str | Path, arms: Sequence[str] | None = None) -> list[RoundRow]:
     """Return the rows of all runs in a folder, by arm (in the order asked for), seed and round.
 
+    A last line without its end, as a kill leaves it, is no row.
+
     Parameters
     ----------
     folder : path
         The ``rows`` folder of an experiment.
     arms : sequence of str, optional
         Names of arms; all, in the order of their names, if None.
+
+    Raises
+    ------
+    ValueError
+        Names file and line, if a line is no row, or of a run and round that another line is of.
     """
-    rows = [
-        RoundRow.from_json(line)
-        for path in sorted(Path(folder).glob("*.jsonl"))
-        for line in path.read_text().splitlines()
-    ]
+    found: dict[tuple[str, int, int], tuple[RoundRow, str]] = {}
+    for path in sorted(Path(folder).glob("*.jsonl")):
+        for number, row in enumerate(_read(path)[0], 1):
+            place = f"{path}, line {number}"
+            key = (row.arm, row.seed, row.round)
+            if key in found:
+                raise ValueError(
+                    f"{place}: {row.arm}, seed {row.seed}, round {row.round} is also in "
+                    f"{found[key][1]}"
+                )
+            found[key] = row, place
+    rows = [row for row, _ in found.values()]
     order = sorted({row.arm for row in rows}) if arms is None else list(arms)
     kept = [row for row in rows if row.arm in order]
     return sorted(kept, key=lambda row: (order.index(row.arm), row.seed, row.round))
+
+
+def _read(path: Path) -> tuple[list[RoundRow], int]:
+    """Return the rows of the lines that have an end, and how many bytes these are."""
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    rows = []
+    for number, line in enumerate(content[:whole].split(b"\n")[:-1], 1):
+        try:
+            rows.append(RoundRow.from_json(line))
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: {error}") from error
+    return rows, whole

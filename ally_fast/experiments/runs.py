@@ -14,6 +14,7 @@ from typing import Any
 
 from ally_fast import _settings
 from ally_fast.experiments.arm import Arm
+from ally_fast.experiments.json_object import parse_object
 from ally_fast.experiments.protocol import Protocol
 from ally_fast.experiments.round_rows import RoundFile, RoundRow
 from ally_fast.files import whole_file
@@ -71,18 +72,26 @@ def run_all(plan: Plan, command: str, *, progress: bool = False) -> None:
     Raises
     ------
     ValueError
-        Before any work: if the folder holds another experiment, or this one cannot be carried out.
+        Before any work: if the folder holds another experiment, or what is no experiment (the
+        message names file and line), or this one cannot be carried out.
     """
-    from ally_fast.experiments.loop import check
+    from ally_fast.experiments.loop import check, done
 
+    _dataset.cache_clear()  # the file may have changed since
     dataset = _dataset(plan.protocol, plan.data_folder)
     check(dataset, plan.protocol, plan.arms, plan.rounds)
-    plan.rows_folder.mkdir(parents=True, exist_ok=True)
-    _write_header(plan, command, dataset.source)
+    header = _header(plan, command, dataset)
     runs = [(arm, seed) for seed in range(plan.seeds) for arm in plan.arms]
+    there = 0
+    for arm, seed in runs:
+        file = RoundFile(plan.rows_folder, arm.name, seed)
+        rows, _ = done(dataset, plan.protocol, seed, file)
+        there += min(len(rows), plan.rounds + 1)
+    plan.rows_folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(str(plan.output / _HEADER), force=True) as stream:
+        stream.write((json.dumps(header, indent=1) + "\n").encode())
     with Progress(progress, len(runs) * (plan.rounds + 1), "rounds", unit="rounds") as line:
-        done = [len(RoundFile(plan.rows_folder, arm.name, seed).read()) for arm, seed in runs]
-        line.advance(sum(min(rows, plan.rounds + 1) for rows in done))
+        line.advance(there)
 
         def tell(row: RoundRow) -> None:
             line.advance(1, f"{row.arm}, seed {row.seed}, {row.labeled} labels: {row.metric:.4g}")
@@ -147,29 +156,54 @@ def _dataset(protocol: Protocol, folder: str | None) -> Any:
     return prepare(protocol, folder)
 
 
-def _write_header(plan: Plan, command: str, source: str) -> None:
-    """Write what the rows are of, or check that the rows there are of the same."""
+def _header(plan: Plan, command: str, dataset: Any) -> dict[str, Any]:
+    """Return what the rows are of, after a check that the rows there are of the same."""
     from ally_fast.experiments.stamp import stamp
+    from ally_fast.primal_dual.digests import digest
 
     path = plan.output / _HEADER
     mine, commands = plan.protocol.to_dict(), [command]
+    arrays = (dataset.inputs, dataset.targets, dataset.test_inputs, dataset.test_targets)
+    digest_of_data = digest(arrays)
     if path.is_file():
-        header = json.loads(path.read_text())
-        there = header["protocol"]
-        commands = list(dict.fromkeys([*header["commands"], command]))
+        there = _read_header(path)
+        commands = list(dict.fromkeys([*there["commands"], command]))
         for name, value in mine.items():
-            if there.get(name) != value:
+            if there["protocol"].get(name) != value:
                 raise ValueError(
-                    f"output: {plan.output} holds an experiment with {name}={there.get(name)!r}, "
-                    f"this one has {value!r}; needs another folder"
+                    f"output: {plan.output} holds an experiment with "
+                    f"{name}={there['protocol'].get(name)!r}, this one has {value!r}; needs "
+                    "another folder"
                 )
-    header = {
+        if there.get("data_digest", digest_of_data) != digest_of_data:
+            raise ValueError(
+                f"output: {plan.output} holds an experiment on other data than {dataset.source}; "
+                "needs another folder"
+            )
+    elif any(plan.rows_folder.glob("*.jsonl")):
+        raise ValueError(
+            f"output: {plan.rows_folder} holds rows, but no {path} says of which experiment; needs "
+            "another folder"
+        )
+    return {
         "commands": commands,
         "protocol": mine,
-        "data": source,
+        "data": dataset.source,
+        "data_digest": digest_of_data,
         **stamp(),
         "threads": plan.threads_each,
         "jobs": plan.jobs,
     }
-    with whole_file(str(path), force=True) as file:
-        file.write((json.dumps(header, indent=1) + "\n").encode())
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    try:
+        header = parse_object(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    commands = header.get("commands")
+    if not isinstance(header.get("protocol"), dict):
+        raise ValueError(f"{path}: needs 'protocol', an object with the settings of an experiment")
+    if not isinstance(commands, list) or not all(isinstance(text, str) for text in commands):
+        raise ValueError(f"{path}: needs 'commands', a list of strings")
+    return header

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ally_fast import checks
 from ally_fast.arrays import as_array, to_family
 from ally_fast.primal_dual._torch import torch
+from ally_fast.primal_dual.devices import checked_device
 from ally_fast.primal_dual.random_streams import (
     SHUFFLE,
     SPLIT,
@@ -115,7 +116,7 @@ class DualHead:
         if not 0 < self._held_out < 1:
             raise ValueError(f"held_out: got {held_out}, needs a share in (0, 1)")
         self._patience = checks.integer(patience, "patience", 1)
-        self._device = torch.device(device)
+        self._device = checked_device(device)
         self._seed = checks.seed(seed)
         self._network: torch.nn.Module | None = None
         self._inputs = self._targets = Scaling.unfitted()

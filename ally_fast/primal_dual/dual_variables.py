@@ -9,8 +9,10 @@ from ally_fast.primal_dual import losses as loss_functions
 from ally_fast.primal_dual import torch_ops
 from ally_fast.primal_dual._torch import torch
 from ally_fast.primal_dual.cuda_step import raise_report
+from ally_fast.primal_dual.devices import checked_device
 from ally_fast.primal_dual.losses import Loss
 from ally_fast.primal_dual.nonfinite import NonFiniteLossError
+from ally_fast.primal_dual.rates import checked_rate
 
 
 class DualStep(NamedTuple):
@@ -53,13 +55,17 @@ class DualVariables:
         takes outputs and targets and returns a tensor of shape (m,).
     device : str or torch.device
         Where the multipliers live, and the outputs of the model.
+    warm_start : array of shape (m,), optional
+        Multipliers to begin with, ``m <= n``: those of the first m samples, as for a labeled set
+        that grew at its end. All others begin at 0.
 
     Raises
     ------
     ImportError
         Without torch.
     ValueError
-        If `epsilon` has neither one value nor n, or an argument is not finite or out of range.
+        If `epsilon` has neither one value nor n, `warm_start` has more than n, or an argument is
+        not finite or out of range.
 
     Notes
     -----
@@ -77,14 +83,20 @@ class DualVariables:
         loss: Loss = "cross_entropy",
         dual_loss: Loss | None = None,
         device: Any = "cpu",
+        warm_start: Any = None,
     ) -> None:
-        self._lr = _step_size(lr)
+        self.lr = lr
         self._loss = loss_functions.check_loss(loss, "loss")
         self._dual_loss = (
             self._loss if dual_loss is None else loss_functions.check_loss(dual_loss, "dual_loss")
         )
-        n = checks.integer(n, "n", 1)
+        n, device = checks.integer(n, "n", 1), checked_device(device)
         self._multipliers = torch.zeros(n, dtype=torch.float32, device=device)
+        if warm_start is not None:
+            first = _checked_multipliers(warm_start, "warm_start")
+            if len(first) > n:
+                raise ValueError(f"warm_start: got {len(first)} multipliers, needs at most {n}")
+            self._multipliers[: len(first)] = first
         self._report = torch.zeros(5, dtype=torch.int64, device=device)
         self._epsilon = self._checked_epsilon(epsilon)
 
@@ -100,8 +112,12 @@ class DualVariables:
 
     @property
     def lr(self) -> float:
-        """The dual learning rate."""
+        """The dual learning rate, at least 0; may be set, as a schedule does."""
         return self._lr
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._lr = checked_rate(value, "lr")
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -214,6 +230,7 @@ class DualVariables:
 
     def to(self, device: Any) -> DualVariables:
         """Move to a device; returns itself."""
+        device = checked_device(device)
         self._multipliers = self._multipliers.to(device)
         self._report = self._report.to(device)
         if self._epsilon.dim():
@@ -235,17 +252,20 @@ class DualVariables:
         Raises
         ------
         ValueError
-            If they are of another number of samples, negative, or not finite.
+            If they are of another number of samples (those of fewer are a `warm_start`), negative,
+            or not finite, or it is no such state.
         """
-        new = torch.as_tensor(state["multipliers"], dtype=torch.float32)
+        for name in ("multipliers", "epsilon", "lr"):
+            if name not in state:
+                raise ValueError(f"state: has no {name!r}, needs what state_dict() returned")
+        new = _checked_multipliers(state["multipliers"], "multipliers")
         if new.shape != self._multipliers.shape:
             raise ValueError(
                 f"multipliers: got shape {tuple(new.shape)}, needs {tuple(self._multipliers.shape)}"
+                "; those of fewer samples go into DualVariables(..., warm_start=multipliers)"
             )
-        if not bool((torch.isfinite(new) & (new >= 0)).all()):
-            raise ValueError("multipliers: all must be finite and at least 0")
         epsilon = self._checked_epsilon(state["epsilon"])
-        self._lr = _step_size(state["lr"])
+        self.lr = state["lr"]
         self._epsilon = epsilon
         self._multipliers.copy_(new)
 
@@ -328,8 +348,13 @@ class DualVariables:
         return given.to(where, copy=True).contiguous()
 
 
-def _step_size(lr: Any) -> float:
-    lr = checks.number(lr, "lr")
-    if lr < 0:
-        raise ValueError(f"lr: got {lr}, needs at least 0")
-    return float(lr)
+def _checked_multipliers(values: Any, name: str) -> torch.Tensor:
+    try:
+        given: torch.Tensor = torch.as_tensor(values).detach().to(torch.float32)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{name}: got {type(values).__name__}, needs multipliers") from error
+    if given.dim() != 1:
+        raise ValueError(f"{name}: got shape {tuple(given.shape)}, needs one a sample, (m,)")
+    if not bool((torch.isfinite(given) & (given >= 0)).all()):
+        raise ValueError(f"{name}: all must be finite and at least 0")
+    return given

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from ally_fast.primal_dual._torch import torch
+
+_NAMED = 10
+_OF_COMPILED = "_orig_mod"  # how torch.compile calls the module it wraps
+_NOT_RUN = object()
 
 
 class EmbeddingModel:
@@ -19,7 +24,9 @@ class EmbeddingModel:
         a tensor, a tuple that begins with it, or an object with ``logits``. Inputs that are a
         mapping are passed by keyword.
     embedding_layer : str, optional
-        Name of a submodule, as in ``model.named_modules()``: what it gives is the embedding.
+        Name of a submodule, as in ``model.named_modules()``: what it gives is the embedding. It is
+        caught by a hook. Hooks do not see into what ``torch.compile`` has compiled, so such a model
+        runs uncompiled here, and a warning says so; the name is that of the model before.
 
     Raises
     ------
@@ -33,14 +40,21 @@ class EmbeddingModel:
         if not isinstance(model, torch.nn.Module):
             raise TypeError(f"model: got {type(model).__name__}, needs a torch.nn.Module")
         self.module = model
-        self._captured: Any = None
+        self._name = embedding_layer
+        self._captured: Any = _NOT_RUN
         self._layer: torch.nn.Module | None = None
+        self._uncompiled = False
         if embedding_layer is not None:
-            self._layer = dict(model.named_modules()).get(embedding_layer)
-            if self._layer is None:
-                names = ", ".join(repr(name) for name, _ in model.named_modules() if name)
-                raise ValueError(
-                    f"embedding_layer: got {embedding_layer!r}, needs one of {names or 'none'}"
+            path = _path_to(model, embedding_layer)
+            self._layer = path[-1]
+            self._uncompiled = _is_compiled(path)
+            if self._uncompiled:
+                warnings.warn(
+                    f"embedding_layer: torch.compile has compiled the model round "
+                    f"{embedding_layer!r}, where no hook sees it, so the model runs uncompiled; "
+                    "one that gives (outputs, embeddings) stays compiled",
+                    UserWarning,
+                    stacklevel=3,
                 )
 
     def __call__(self, inputs: Any) -> tuple[Any, torch.Tensor]:
@@ -51,11 +65,14 @@ class EmbeddingModel:
         ValueError
             If the model gives no embeddings.
         """
-        hook = self._layer.register_forward_hook(self._capture) if self._layer else None
+        hook = None if self._layer is None else self._layer.register_forward_hook(self._capture)
         try:
-            given = self.module(**inputs) if isinstance(inputs, Mapping) else self.module(inputs)
+            with torch.compiler.set_stance("force_eager") if self._uncompiled else nullcontext():
+                given = (
+                    self.module(**inputs) if isinstance(inputs, Mapping) else self.module(inputs)
+                )
         finally:
-            captured, self._captured = self._captured, None
+            captured, self._captured = self._captured, _NOT_RUN
             if hook is not None:
                 hook.remove()
         if self._layer is None:
@@ -65,6 +82,11 @@ class EmbeddingModel:
                     "submodule that computes the embeddings: embedding_layer='...'"
                 )
             outputs, embeddings = given
+        elif captured is _NOT_RUN:
+            raise ValueError(
+                f"embedding_layer: {self._name!r} was not seen to run: the model's forward pass "
+                "does not call it, or calls it in code that torch.compile has compiled"
+            )
         else:
             outputs, embeddings = _outputs_of(given), _first_tensor(captured)
         if not isinstance(embeddings, torch.Tensor) or embeddings.dim() < 2:
@@ -87,6 +109,32 @@ class EmbeddingModel:
         finally:
             for module in training:
                 module.training = True
+
+
+def _path_to(model: torch.nn.Module, name: str) -> list[torch.nn.Module]:
+    """Return the modules from the model to a submodule, which may be named as if uncompiled."""
+    modules = dict(model.named_modules())
+    known = {_uncompiled(full): full for full in modules} | {full: full for full in modules}
+    if name not in known:
+        names = list(dict.fromkeys(filter(None, map(_uncompiled, modules))))
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        named = ", ".join(map(repr, names[:_NAMED])) or "none"
+        raise ValueError(f"embedding_layer: got {name!r}, needs one of {named}{more}")
+    steps = known[name].split(".") if name else []
+    return [modules[".".join(steps[:n])] for n in range(len(steps) + 1)]
+
+
+def _uncompiled(name: str) -> str:
+    return ".".join(step for step in name.split(".") if step != _OF_COMPILED)
+
+
+def _is_compiled(path: list[torch.nn.Module]) -> bool:
+    """Return whether the last module of a path runs in compiled code."""
+    # By torch.compile(module) round a module above it, or by module.compile().
+    wrapped = any(hasattr(module, _OF_COMPILED) for module in path[:-1])
+    return wrapped or any(
+        getattr(module, "_compiled_call_impl", None) is not None for module in path
+    )
 
 
 def _outputs_of(given: Any) -> Any:

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from ally_fast import checks
 from ally_fast.primal_dual._torch import torch
+from ally_fast.primal_dual.devices import device_of_model
 from ally_fast.primal_dual.embedding_model import EmbeddingModel
+from ally_fast.primal_dual.nests import to_device
 from ally_fast.primal_dual.random_streams import batches, own_torch_state
-from ally_fast.primal_dual.samples import to_device, unlabeled_samples
+from ally_fast.primal_dual.samples import unlabeled_samples
 
 
 def embed(
@@ -29,7 +31,8 @@ def embed(
     model : nn.Module
         Gives (outputs, embeddings), or has the `embedding_layer`.
     data : array, tensor, Dataset or DataLoader
-        Inputs; targets beside them play no part.
+        Inputs; targets beside them play no part. Samples and loaders as
+        `ally_fast.primal_dual.PrimalDualTrainer.fit` takes them.
     embedding_layer : str, optional
         The submodule whose output is the embedding.
     batch_size : int
@@ -69,10 +72,3 @@ def embed(
             out[rows[0] : rows[-1] + 1] = given
     assert out is not None
     return out
-
-
-def device_of_model(model: torch.nn.Module) -> torch.device:
-    """Return where the parameters are; the CPU for a model without any."""
-    for parameter in model.parameters():
-        return parameter.device
-    return torch.device("cpu")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import as_array, is_torch
 from ally_fast.primal_dual._torch import torch
+from ally_fast.primal_dual.dataset_samples import DatasetSamples
 
 
 class Samples(Protocol):
@@ -19,10 +20,10 @@ class Samples(Protocol):
         """Return how many there are."""
 
     def batches(self, positions: Sequence[NDArray[np.int64]]) -> Iterator[tuple[Any, Any]]:
-        """Yield (inputs, targets) for each array of places."""
+        """Yield (inputs, targets) for each array of places; one iteration at a time."""
 
-    def all_targets(self) -> torch.Tensor | None:
-        """Return the targets of all samples, if they are at hand."""
+    def at_hand(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Return inputs and targets of all samples, if they lie in tensors."""
 
 
 def labeled_samples(data: Any) -> Samples:
@@ -31,16 +32,14 @@ def labeled_samples(data: Any) -> Samples:
     Parameters
     ----------
     data : (inputs, targets), Dataset or DataLoader
-        Two arrays or tensors of as many rows; or a map-style dataset whose samples are (input,
-        target) or mappings with a key "labels"; or a DataLoader, of which dataset, collation and
-        workers are used, not its order or batch size.
+        As `PrimalDualTrainer.fit` takes it.
     """
     if isinstance(data, tuple | list) and len(data) == 2 and not _is_dataset(data):
         inputs, targets = (_as_tensor(x, name) for x, name in zip(data, _NAMES, strict=True))
         if len(inputs) != len(targets):
             raise ValueError(f"data: got {len(inputs)} inputs and {len(targets)} targets")
         return _Tensors(inputs, targets)
-    return _dataset(data, labeled=True)
+    return DatasetSamples(data, labeled=True)
 
 
 def unlabeled_samples(data: Any) -> Samples:
@@ -49,7 +48,7 @@ def unlabeled_samples(data: Any) -> Samples:
         return _Tensors(_as_tensor(data, "inputs"), None)
     if isinstance(data, tuple | list) and len(data) == 2 and not _is_dataset(data):
         return _Tensors(_as_tensor(data[0], "inputs"), None)
-    return _dataset(data, labeled=False)
+    return DatasetSamples(data, labeled=False)
 
 
 _NAMES = ("inputs", "targets")
@@ -68,19 +67,6 @@ def _is_dataset(data: Any) -> bool:
     return isinstance(data, torch.utils.data.Dataset | torch.utils.data.DataLoader)
 
 
-def _dataset(data: Any, *, labeled: bool) -> Samples:
-    loader = data if isinstance(data, torch.utils.data.DataLoader) else None
-    dataset = data if loader is None else loader.dataset
-    if isinstance(dataset, torch.utils.data.IterableDataset) or not (
-        hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
-    ):
-        raise TypeError(
-            f"data: got {type(data).__name__}, needs {'(inputs, targets)' if labeled else 'inputs'}"
-            ", a dataset with __len__ and __getitem__, or a DataLoader of one"
-        )
-    return _Dataset(dataset, loader, labeled)
-
-
 class _Tensors:
     def __init__(self, inputs: torch.Tensor, targets: torch.Tensor | None) -> None:
         self._inputs, self._targets = inputs, targets
@@ -94,60 +80,5 @@ class _Tensors:
             targets = None if self._targets is None else self._targets[index]
             yield self._inputs[index], targets
 
-    def all_targets(self) -> torch.Tensor | None:
-        return self._targets
-
-
-class _Dataset:
-    def __init__(self, dataset: Any, loader: Any, labeled: bool) -> None:
-        self._dataset, self._labeled = dataset, labeled
-        self._options = {
-            name: getattr(loader, name)
-            for name in ("collate_fn", "num_workers", "pin_memory", "worker_init_fn")
-            if loader is not None
-        }
-
-    def __len__(self) -> int:
-        return len(self._dataset)
-
-    def batches(self, positions: Sequence[NDArray[np.int64]]) -> Iterator[tuple[Any, Any]]:
-        rows: Any = [batch.tolist() for batch in positions]
-        loader: Any = torch.utils.data.DataLoader(
-            self._dataset, batch_sampler=rows, generator=_worker_seeds(), **self._options
-        )
-        for batch in loader:
-            yield self._split(batch)
-
-    def all_targets(self) -> torch.Tensor | None:
-        return None
-
-    def _split(self, batch: Any) -> tuple[Any, Any]:
-        if isinstance(batch, Mapping):
-            inputs = {name: batch[name] for name in batch if name != "labels"}
-            targets = batch.get("labels")
-        elif isinstance(batch, tuple | list) and len(batch) == 2:
-            inputs, targets = batch
-        else:
-            inputs, targets = batch, None
-        if self._labeled and targets is None:
-            raise ValueError(
-                f"data: a batch is {type(batch).__name__}, needs (inputs, targets), or a mapping "
-                "with the targets under 'labels'"
-            )
-        return inputs, targets
-
-
-def _worker_seeds() -> torch.Generator:
-    """Return a generator with the seed of torch's global one, from which it draws nothing."""
-    return torch.Generator().manual_seed(torch.initial_seed())
-
-
-def to_device(x: Any, device: torch.device) -> Any:
-    """Move tensors, and mappings and sequences of them."""
-    if isinstance(x, torch.Tensor):
-        return x.to(device, non_blocking=True)
-    if isinstance(x, Mapping):
-        return {name: to_device(value, device) for name, value in x.items()}
-    if isinstance(x, tuple | list):
-        return type(x)(cast(Any, [to_device(value, device) for value in x]))
-    return x
+    def at_hand(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        return None if self._targets is None else (self._inputs, self._targets)

@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 
 from ally_fast import checks
-from ally_fast.files import whole_file
 from ally_fast.primal_dual._torch import torch
+from ally_fast.primal_dual.checkpoint import Checkpoint
+from ally_fast.primal_dual.devices import checked_device, device_of_model
 from ally_fast.primal_dual.dual_variables import DualVariables
 from ally_fast.primal_dual.embedding_model import EmbeddingModel
-from ally_fast.primal_dual.embeddings import device_of_model
 from ally_fast.primal_dual.losses import CROSS_ENTROPY, Loss, check_classes, check_loss
+from ally_fast.primal_dual.nests import to_device
 from ally_fast.primal_dual.nonfinite import NonFiniteLossError
 from ally_fast.primal_dual.random_streams import SPLIT, own_torch_state, permutation
-from ally_fast.primal_dual.samples import Samples, labeled_samples, to_device
+from ally_fast.primal_dual.rates import Rate, rate_at
+from ally_fast.primal_dual.run_identity import RunIdentity
+from ally_fast.primal_dual.samples import Samples, labeled_samples
 from ally_fast.primal_dual.trained import EpochRecord, TrainedModel
 from ally_fast.primal_dual.training_run import Split, TrainingRun
 from ally_fast.progress import Progress
@@ -35,8 +38,9 @@ class PrimalDualTrainer:
     loss, dual_loss : {"cross_entropy", "squared_error"} or callable
         The objective ``l``, and ``l'`` (the same, if None). A callable takes outputs and targets
         and returns a tensor of shape (m,).
-    primal_lr, dual_lr : float
-        ``eta_p`` and ``eta_d``.
+    primal_lr, dual_lr : float or callable
+        ``eta_p`` and ``eta_d``. A callable is a schedule: it takes the epoch, from 1, and returns
+        the rate of that epoch.
     primal_steps : int
         ``T_p``: primal steps before each dual update. A step goes once through the labeled set in
         minibatches; with ``batch_size=None`` it is the one gradient step of Algorithm 1.
@@ -53,10 +57,11 @@ class PrimalDualTrainer:
     patience : int or None
         Stop when the validation loss has not fallen for so many epochs; None: never.
     optimizer : callable, optional
-        From parameters to an optimizer; ``Adam(parameters, primal_lr)`` by default.
+        From parameters to an optimizer; ``Adam(parameters, primal_lr)`` by default. Another one
+        has a rate of its own, which `primal_lr` replaces, in all groups, only if it is a schedule.
     embedding_layer : str, optional
         For a model that does not give (outputs, embeddings): the submodule whose output is the
-        embedding.
+        embedding. A model that ``torch.compile`` has compiled then runs uncompiled, with a warning.
     device : str or torch.device
         Where to train; "auto": where the model is.
     seed : int
@@ -82,8 +87,8 @@ class PrimalDualTrainer:
     epsilon: Any
     loss: Loss = "cross_entropy"
     dual_loss: Loss | None = None
-    primal_lr: float = 0.005
-    dual_lr: float = 0.05
+    primal_lr: Rate = 0.005
+    dual_lr: Rate = 0.05
     primal_steps: int = 1
     dual_update: str = "epoch"
     max_epochs: int = 100
@@ -101,9 +106,10 @@ class PrimalDualTrainer:
         check_loss(self.loss, "loss")
         if self.dual_loss is not None:
             check_loss(self.dual_loss, "dual_loss")
-        for name in ("primal_lr", "dual_lr", "validation"):
-            if checks.number(getattr(self, name), name) < 0:
-                raise ValueError(f"{name}: got {getattr(self, name)}, needs at least 0")
+        for name in ("primal_lr", "dual_lr"):
+            rate_at(getattr(self, name), 1, name)
+        if checks.number(self.validation, "validation") < 0:
+            raise ValueError(f"validation: got {self.validation}, needs at least 0")
         for name in ("primal_steps", "max_epochs", "batch_size", "patience"):
             if getattr(self, name) is not None or name in ("primal_steps", "max_epochs"):
                 checks.integer(getattr(self, name), name, 1)
@@ -111,7 +117,12 @@ class PrimalDualTrainer:
         checks.seed(self.seed)
 
     def fit(
-        self, model: torch.nn.Module, data: Any, *, checkpoint: str | None = None
+        self,
+        model: torch.nn.Module,
+        data: Any,
+        *,
+        warm_start: Any = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> TrainedModel:
         """Train; returns the model of the best epoch with the multipliers of that epoch.
 
@@ -121,11 +132,16 @@ class PrimalDualTrainer:
             Changed in place. Gives (outputs, embeddings), or has the `embedding_layer`.
         data : (inputs, targets), Dataset or DataLoader
             The labeled set: two arrays or tensors; a map-style dataset whose samples are (input,
-            target) or mappings with a key "labels"; or a DataLoader, whose dataset, collation and
-            workers are used.
-        checkpoint : str, optional
+            target), (input, target, index), or a mapping or dataclass with the target as "label" or
+            "labels", whose other parts go to the model by name; or a DataLoader, whose dataset,
+            collation and workers are used. An input may be a tensor or a nest of them: mappings,
+            sequences, namedtuples, dataclasses.
+        warm_start : TrainedModel or array of shape (m,), optional
+            Multipliers to begin with: those of the first m samples; all others begin at 0. A
+            `TrainedModel`: its multipliers, where the first samples are its labeled set.
+        checkpoint : path, optional
             A file, written whole after each epoch. If it exists, the run it holds is continued:
-            after a kill the same call gives the same result, on the CPU bit for bit.
+            after a kill the same call gives the same result, on the CPU bit for bit. See below.
 
         Returns
         -------
@@ -139,39 +155,60 @@ class PrimalDualTrainer:
         ValueError
             Before any training: if the labeled set is too small for the validation split, `epsilon`
             does not fit it, a target is no class, the model gives no embeddings, or the checkpoint
-            is of another run.
+            is damaged or of another run.
 
         Notes
         -----
         Source: ALLY, Algorithm 1. torch's global random state is left as found. What a dataset
-        draws from elsewhere (NumPy, `random`) is not seeded here.
+        draws from elsewhere (NumPy, `random`), or in workers that persist, is not seeded here.
+
+        A checkpoint has a checksum, and is of this run only if these agree: data, `warm_start`,
+        settings, the optimizer's class and groups, and what the model is made of: classes, settings
+        that modules print, names, shapes and dtypes of parameters and buffers. More epochs or
+        patience may be asked for. Callables are compared by their full names, schedules by the
+        rates of the epochs done. Two arrays are compared whole, at about a second a gigabyte. Of a
+        dataset, 256 samples spread over it are read, twice; what it draws anew each time is not
+        compared.
         """
         samples = labeled_samples(data)
         split = self._split(len(samples))
         embedding_model = EmbeddingModel(model, self.embedding_layer)
-        device = device_of_model(model) if self.device == "auto" else torch.device(self.device)
-        model.to(device)
+        device = device_of_model(model) if self.device == "auto" else checked_device(self.device)
+        saved = None if checkpoint is None else Checkpoint(checkpoint)
         duals = DualVariables(
             len(samples),
             self.epsilon,
-            self.dual_lr,
+            rate_at(self.dual_lr, 1, "dual_lr"),
             loss=self.loss,
             dual_loss=self.dual_loss,
             device=device,
+            warm_start=_multipliers(warm_start),
         )
+        model.to(device)
         with own_torch_state(device):
             self._rehearse(embedding_model, samples, duals, device)
-            parameters = [p for p in model.parameters() if p.requires_grad]
-            make = self.optimizer or (lambda params: torch.optim.Adam(params, self.primal_lr))
             run = TrainingRun(
-                self, embedding_model, samples, split, duals, make(parameters), device
+                self, embedding_model, samples, split, duals, self._optimizer(model), device
             )
-            if checkpoint is not None and os.path.lexists(checkpoint):
-                self._load(run, checkpoint, device)
-            return self._train(run, model, device, checkpoint)
+            if saved is None:
+                return self._train(run, model, device, None)
+            identity = RunIdentity(self, run, samples)
+            if saved.exists():
+                state = saved.read()
+                identity.check(state["identity"], state["run"]["history"], saved.path)
+                run.load_state_dict(state["run"])
+
+            def save() -> None:
+                saved.write({"identity": identity.after(run.epoch), "run": run.state_dict()})
+
+            return self._train(run, model, device, save)
 
     def _train(
-        self, run: TrainingRun, model: torch.nn.Module, device: torch.device, checkpoint: str | None
+        self,
+        run: TrainingRun,
+        model: torch.nn.Module,
+        device: torch.device,
+        save: Callable[[], None] | None,
     ) -> TrainedModel:
         at_first = {name: value.detach().clone() for name, value in _tensors(model)}
         bounded = self.patience is not None and len(run.split.validation) > 0
@@ -188,8 +225,8 @@ class PrimalDualTrainer:
                     else:
                         model.load_state_dict(at_first, strict=False)
                     raise
-                if checkpoint is not None:
-                    self._save(run, checkpoint)
+                if save is not None:
+                    save()
                 line.advance(1, _note(record))
         stopped = "patience" if run.out_of_patience else "max_epochs"
         return self._result(run, model, device, stopped)
@@ -246,49 +283,36 @@ class PrimalDualTrainer:
                     duals.step(outputs, to_device(targets, device), ids, update=False)
                 except NonFiniteLossError:
                     pass  # belongs to the first epoch, which says so
-        targets = samples.all_targets()
-        if targets is not None and CROSS_ENTROPY in (self.loss, self.dual_loss or self.loss):
-            check_classes(targets, outputs.shape[1])
+        held = samples.at_hand()
+        if held is not None and CROSS_ENTROPY in (self.loss, self.dual_loss or self.loss):
+            check_classes(held[1], outputs.shape[1])
 
-    def _identity(self, run: TrainingRun) -> dict[str, Any]:
-        """Return what a checkpoint must agree in; more epochs or patience may be asked for."""
-        names = ("primal_lr", "dual_lr", "primal_steps", "dual_update", "batch_size", "seed")
-        return {
-            "samples": len(run.duals),
-            "validation": run.split.validation.tolist(),
-            "loss": _name(self.loss),
-            "dual_loss": _name(self.dual_loss or self.loss),
-            "epsilon": run.duals.epsilon.tolist(),
-            **{name: getattr(self, name) for name in names},
-        }
-
-    def _save(self, run: TrainingRun, path: str) -> None:
-        with whole_file(path, force=True) as file:
-            torch.save({"identity": self._identity(run), "run": run.state_dict()}, file)
-
-    def _load(self, run: TrainingRun, path: str, device: torch.device) -> None:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        for name, value in self._identity(run).items():
-            found = state["identity"].get(name)
-            if found != value:
-                raise ValueError(
-                    f"checkpoint: {path} is of another run: {name} is {_short(found)} there, "
-                    f"{_short(value)} here"
-                )
-        run.load_state_dict(state["run"])
+    def _optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        if not parameters:
+            raise ValueError("model: has no parameter that requires a gradient, so none to train")
+        if self.optimizer is None:
+            return torch.optim.Adam(parameters, rate_at(self.primal_lr, 1, "primal_lr"))
+        made = self.optimizer(parameters)
+        if not isinstance(made, torch.optim.Optimizer):
+            raise TypeError(
+                f"optimizer: gave {type(made).__name__}, needs a torch.optim.Optimizer of the "
+                "parameters it gets"
+            )
+        return made
 
 
 def _tensors(model: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
     return [(k, v) for k, v in model.state_dict().items() if isinstance(v, torch.Tensor)]
 
 
-def _name(loss: Loss) -> str:
-    return loss if isinstance(loss, str) else getattr(loss, "__qualname__", type(loss).__name__)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _multipliers(warm_start: Any) -> Any:
+    """Return multipliers to begin with, in the order of the labeled set."""
+    if not isinstance(warm_start, TrainedModel):
+        return warm_start
+    first = np.zeros(len(warm_start.positions) + len(warm_start.validation_positions), np.float32)
+    first[warm_start.positions] = warm_start.multipliers
+    return first
 
 
 def _note(record: EpochRecord) -> str:

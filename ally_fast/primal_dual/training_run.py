@@ -12,9 +12,11 @@ from ally_fast.primal_dual._torch import torch
 from ally_fast.primal_dual.dual_variables import DualVariables
 from ally_fast.primal_dual.embedding_model import EmbeddingModel
 from ally_fast.primal_dual.losses import per_sample
+from ally_fast.primal_dual.nests import to_device
 from ally_fast.primal_dual.nonfinite import NonFiniteLossError
 from ally_fast.primal_dual.random_streams import SHUFFLE, batches, permutation, seed_torch
-from ally_fast.primal_dual.samples import Samples, to_device
+from ally_fast.primal_dual.rates import rate_at
+from ally_fast.primal_dual.samples import Samples
 from ally_fast.primal_dual.trained import EpochRecord
 
 
@@ -46,10 +48,15 @@ class TrainingRun:
         device: torch.device,
     ) -> None:
         self._settings, self._model, self._samples = trainer, model, samples
-        self.split, self.duals, self._optimizer, self._device = split, duals, optimizer, device
+        self.split, self.duals, self.optimizer, self._device = split, duals, optimizer, device
         self._trained = torch.from_numpy(split.trained).to(device)
         self.history: list[EpochRecord] = []
         self.kept: dict[str, Any] = {}
+
+    @property
+    def module(self) -> torch.nn.Module:
+        """The model that is trained."""
+        return self._model.module
 
     @property
     def epoch(self) -> int:
@@ -76,6 +83,10 @@ class TrainingRun:
             Names the samples. `kept` is untouched.
         """
         settings, epoch = self._settings, self.epoch + 1
+        self.duals.lr = rate_at(settings.dual_lr, epoch, "dual_lr")
+        if callable(settings.primal_lr):
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate_at(settings.primal_lr, epoch, "primal_lr")
         for step in range(settings.primal_steps):
             loss = self._primal_step((epoch - 1) * settings.primal_steps + step)
         with self._model.evaluating():
@@ -120,9 +131,9 @@ class TrainingRun:
                 torch.from_numpy(ids).to(self._device),
                 update=settings.dual_update == "batch",
             )
-            self._optimizer.zero_grad()
+            self.optimizer.zero_grad()
             torch.autograd.backward(step.lagrangian)
-            self._optimizer.step()
+            self.optimizer.step()
             total += step.losses.double().sum()
         parameters = self._model.module.parameters()
         if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters):
@@ -161,7 +172,7 @@ class TrainingRun:
         """Return all that the next epoch depends on, as tensors, numbers, strings and lists."""
         return {
             "model": self._model.module.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "duals": self.duals.state_dict(),
             "kept": self.kept,
             "history": [asdict(record) for record in self.history],
@@ -170,7 +181,7 @@ class TrainingRun:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take the state of a run with the same settings."""
         self._model.module.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(state["optimizer"])
         self.duals.load_state_dict(state["duals"])
         self.kept = state["kept"]
         self.history = [EpochRecord(**record) for record in state["history"]]

@@ -44,6 +44,20 @@ def classes_npz(tmp_path):
     return str(path)
 
 
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """Return the command of a finished experiment, one arm, seed and two rounds; and its folder."""
+    pytest.importorskip("torch")
+    from ally_fast.cli import main
+
+    folder = tmp_path_factory.mktemp("finished")
+    np.savez(folder / "clouds.npz", **problem("classification"))
+    command = ["experiment", str(folder / "clouds.npz"), "--strategies", "random", "--seeds", "1"]
+    command += ["--rounds", "2", "--initial", "20", "-b", "5", "--max-epochs", "1", "--quiet"]
+    assert main([*command, "-o", str(folder / "out")]) == 0
+    return command, folder / "out"
+
+
 @pytest.fixture
 def values_npz(tmp_path):
     """Return the path of a regression problem."""

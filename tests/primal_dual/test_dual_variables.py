@@ -166,10 +166,52 @@ def test_state_of_a_set():
     assert again.multipliers.tolist() == [0.5, 1.0, 0, 0.25]
     assert again.lr == 0.5
     assert torch.equal(again.epsilon, duals.epsilon)
-    with pytest.raises(ValueError, match=r"got shape \(4,\), needs \(5,\)"):
+    with pytest.raises(
+        ValueError, match=r"got shape \(4,\), needs \(5,\); .*warm_start=multipliers"
+    ):
         DualVariables(5, 0.9, 0.1).load_state_dict(state)
     with pytest.raises(ValueError, match="at least 0"):
         again.load_state_dict({**state, "multipliers": torch.tensor([-1.0, 0, 0, 0])})
+
+
+@pytest.mark.parametrize("name", ["multipliers", "epsilon", "lr"])
+def test_a_state_without_a_part(name):
+    state = DualVariables(2, 0.1, 0.5).state_dict()
+    del state[name]
+    with pytest.raises(ValueError, match=rf"^state: has no '{name}', needs what state_dict"):
+        DualVariables(2, 0.1, 0.5).load_state_dict(state)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, torch.tensor])
+def test_a_set_that_grew_begins_with_its_multipliers(kind):
+    duals = DualVariables(5, 0.0, 1.0, warm_start=kind([0.5, 0.0, 2.0]))
+    assert duals.multipliers.tolist() == [0.5, 0.0, 2.0, 0.0, 0.0]
+    step = duals.step_of_losses(torch.tensor([1.0]), [2])
+    assert float(step.lagrangian) == 1 + 2.0 * 1
+    assert duals.multipliers.tolist() == [0.5, 0.0, 3.0, 0.0, 0.0]
+
+
+def test_what_a_set_began_with_is_a_copy():
+    before = DualVariables(2, 0.0, 1.0)
+    after = DualVariables(3, 0.0, 1.0, warm_start=before.multipliers)
+    after.ascend([1.0, 1.0, 1.0])
+    assert not before.multipliers.any()
+
+
+def test_the_rate_may_be_set():
+    duals = DualVariables(2, 0.0, 1.0)
+    duals.ascend([1.0, 0.0])
+    duals.lr = 0.25
+    assert duals.lr == 0.25
+    duals.ascend([0.0, 1.0])
+    duals.lagrangian(torch.zeros(1, 2), [0], [1])
+    expected = 0.25 + 0.25 * np.log(2)
+    assert duals.multipliers.tolist() == [1.0, pytest.approx(expected)]
+    assert duals.state_dict()["lr"] == 0.25
+    for value, error in ((-1.0, ValueError), (float("nan"), ValueError), ("fast", TypeError)):
+        with pytest.raises(error, match=r"^lr: got "):
+            duals.lr = value
+    assert duals.lr == 0.25
 
 
 def test_the_view_follows():
@@ -209,6 +251,14 @@ def test_epsilon_is_a_copy():
             "loss: got 'hinge', needs 'cross_entropy', 'squared_error'",
         ),
         ({"dual_loss": 3}, ValueError, "dual_loss: got 3"),
+        ({"warm_start": [0.0] * 4}, ValueError, "warm_start: got 4 multipliers, needs at most 3"),
+        (
+            {"warm_start": [[0.0]]},
+            ValueError,
+            r"warm_start: got shape \(1, 1\), needs one a sample",
+        ),
+        ({"warm_start": [float("inf")]}, ValueError, "warm_start: all must be finite"),
+        ({"device": "gpu"}, ValueError, "device: got 'gpu', needs one of torch's"),
     ],
 )
 def test_arguments_of_a_set(arguments, error, message):

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="needs torch")
 
 from ally_fast import progress as progress_module
 from ally_fast.primal_dual import NonFiniteLossError, PrimalDualTrainer, embed
+from ally_fast.primal_dual.checkpoint import Checkpoint
 
 functional = torch.nn.functional
 
@@ -167,18 +168,17 @@ class Killed(Exception):
 
 def fit_and_die(settings, data, path, after):
     """Train until the checkpoint of epoch `after` is written; die in the middle of the next."""
+    model = Net()
+    goes_on = model.forward
 
-    class Dies(Net):
-        def forward(self, inputs):
-            if (
-                path.exists()
-                and len(torch.load(path, weights_only=True)["run"]["history"]) == after
-            ):
-                raise Killed
-            return super().forward(inputs)
+    def dies(inputs):
+        if path.exists() and len(Checkpoint(path).read()["run"]["history"]) == after:
+            raise Killed
+        return goes_on(inputs)
 
+    model.forward = dies
     with pytest.raises(Killed):
-        trainer(**settings).fit(Dies(), data, checkpoint=str(path))
+        trainer(**settings).fit(model, data, checkpoint=path)
 
 
 @pytest.mark.parametrize("dual_update", ["epoch", "batch"])
@@ -199,24 +199,6 @@ def test_a_checkpoint_can_be_trained_further(data, tmp_path):
     trainer(max_epochs=2).fit(Net(), data, checkpoint=path)
     longer = trainer(max_epochs=5).fit(Net(), data, checkpoint=path)
     equal_results(longer, trainer(max_epochs=5).fit(Net(), data))
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"seed": 1}, "validation is|seed is 0 there, 1 here"),
-        ({"epsilon": 0.5}, "epsilon is"),
-        ({"dual_lr": 0.1}, "dual_lr is 0.05 there, 0.1 here"),
-        ({"dual_loss": "squared_error", "loss": "squared_error"}, "loss is 'cross_entropy' there"),
-    ],
-)
-def test_a_checkpoint_of_another_run(data, settings, message, tmp_path):
-    path = str(tmp_path / "run.pt")
-    trainer(max_epochs=1).fit(Net(), data, checkpoint=path)
-    if "loss" in settings:
-        data = (data[0], torch.randn(50, 3))
-    with pytest.raises(ValueError, match=f"checkpoint: .* is of another run: ({message})"):
-        trainer(max_epochs=1, **settings).fit(Net(), data, checkpoint=path)
 
 
 class Samples(torch.utils.data.Dataset):
@@ -300,6 +282,130 @@ def test_embeddings_into_an_array(data, tmp_path):
     np.testing.assert_allclose(out, embed(model, data[0]), atol=2e-3)
     assert model.training
     assert model.body[3].training
+
+
+@pytest.mark.parametrize("how", ["torch.compile", "Module.compile", "a module within"])
+@pytest.mark.parametrize("called_before", [False, True])
+def test_a_layer_of_a_compiled_model(data, how, called_before):
+    """A hook would not be seen there; the model runs as if it were not compiled."""
+
+    class Plain(Net):
+        def forward(self, inputs):
+            return super().forward(inputs)[0]
+
+    expected = trainer(embedding_layer="body.2").fit(Plain(), data)
+    model = compiled = Plain()
+    if how == "torch.compile":
+        compiled = torch.compile(model, backend="eager")
+    elif how == "Module.compile":
+        model.compile(backend="eager")
+    else:
+        model.body = torch.compile(model.body, backend="eager")
+    if called_before:
+        with torch.no_grad():
+            compiled.eval()(data[0])
+    with pytest.warns(UserWarning, match=r"embedding_layer: torch.compile has .* runs uncompiled"):
+        trained = trainer(embedding_layer="body.2").fit(compiled, data)
+    assert trained.history == expected.history
+    np.testing.assert_array_equal(trained.multipliers, expected.multipliers)
+    with pytest.warns(UserWarning, match="runs uncompiled"):
+        embedded = trained.embed(data[0])
+    np.testing.assert_array_equal(embedded, expected.embed(data[0]))
+
+
+def test_a_compiled_model_that_gives_embeddings_stays_compiled(data):
+    graphs = []
+
+    def counting(graph, example_inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    expected = trainer().fit(Net(), data)
+    trained = trainer().fit(torch.compile(Net(), backend=counting), data)
+    assert graphs
+    assert trained.history == expected.history
+
+
+def test_a_compiled_module_may_itself_be_the_layer(data):
+    class Plain(Net):
+        def forward(self, inputs):
+            return super().forward(inputs)[0]
+
+    model = Plain()
+    model.body = torch.compile(model.body, backend="eager")
+    expected = trainer(embedding_layer="body").fit(Plain(), data)
+    trained = trainer(embedding_layer="body").fit(model, data)
+    assert trained.history == expected.history
+
+
+def test_a_layer_that_does_not_run(data):
+    model = Net()
+    model.spare = torch.nn.Linear(2, 2)
+    with pytest.raises(ValueError, match=r"^embedding_layer: 'spare' was not seen to run"):
+        trainer(embedding_layer="spare").fit(model, data)
+
+
+def test_layers_are_listed_up_to_ten(data):
+    model = torch.nn.Sequential(*(torch.nn.Linear(4, 4) for _ in range(99)))
+    with pytest.raises(ValueError, match=r"needs one of '0', '1', .*'9' and 89 more$"):
+        trainer(embedding_layer="neck").fit(torch.compile(model, backend="eager"), data)
+
+
+def test_a_schedule_of_dual_rates_to_the_letter(data):
+    """Weights are held, so slacks are the same in every epoch, and the rates add up."""
+    rates = {1: 0.5, 2: 0.0, 3: 0.25}
+    settings = {"primal_lr": 0.0, "validation": 0, "embedding_layer": "0"}
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3))
+    trained = trainer(dual_lr=rates.__getitem__, max_epochs=3, **settings).fit(model, data)
+    losses = functional.cross_entropy(model(data[0]), data[1], reduction="none").detach()
+    np.testing.assert_allclose(trained.multipliers, 0.75 * (losses - 0.4).clamp(min=0), atol=1e-6)
+    highest = [record.max_multiplier for record in trained.history]
+    assert highest[0] == highest[1] < highest[2]
+
+
+def test_a_constant_schedule_is_the_constant(data):
+    expected = trainer().fit(Net(), data)
+    constant = {"dual_lr": lambda epoch: 0.05, "primal_lr": lambda epoch: 0.005}
+    equal_results(trainer(**constant).fit(Net(), data), expected)
+
+
+def test_a_schedule_of_primal_rates_reaches_every_group(data):
+    seen = []
+
+    class Notes(torch.optim.SGD):
+        def step(self, closure=None):
+            seen.append([group["lr"] for group in self.param_groups])
+            super().step(closure)
+
+    def two_groups(parameters):
+        return Notes([{"params": parameters[:2]}, {"params": parameters[2:], "lr": 7.0}], 9.0)
+
+    settings = {"optimizer": two_groups, "batch_size": None, "max_epochs": 3}
+    trainer(primal_lr=lambda epoch: 0.1 / epoch, **settings).fit(Net(), data)
+    assert seen == [[0.1 / epoch] * 2 for epoch in (1, 2, 3)]
+    seen.clear()
+    trainer(primal_lr=0.1, **settings).fit(Net(), data)
+    assert seen == [[9.0, 7.0]] * 3
+
+
+def test_a_warm_start_is_where_multipliers_begin(data):
+    """Without a dual step they stay, by place, and weigh in the primal steps."""
+    first = np.linspace(0, 2, 50)
+    cold = trainer(dual_lr=0.0).fit(Net(), data)
+    warm = trainer(dual_lr=0.0).fit(Net(), data, warm_start=first)
+    np.testing.assert_array_equal(warm.multipliers, first[warm.positions].astype(np.float32))
+    assert not cold.multipliers.any()
+    assert any(not torch.equal(v, cold.model_state[k]) for k, v in warm.model_state.items())
+
+
+def test_a_labeled_set_that_grew(data):
+    """The multipliers of 40 samples go on among 50; those held out, and the new, begin at 0."""
+    before = trainer(epsilon=0.1).fit(Net(), (data[0][:40], data[1][:40]))
+    after = trainer(dual_lr=0.0, validation=0).fit(before.model, data, warm_start=before)
+    expected = np.zeros(50, np.float32)
+    expected[before.positions] = before.multipliers
+    assert before.multipliers.any()
+    np.testing.assert_array_equal(after.multipliers, expected)
 
 
 class Terminal(io.StringIO):
@@ -389,6 +495,9 @@ def test_weights_that_are_not_finite(data):
         ({"primal_lr": float("nan")}, ValueError, "primal_lr: got nan"),
         ({"loss": "hinge"}, ValueError, "loss: got 'hinge'"),
         ({"seed": -1}, ValueError, "seed: got -1"),
+        ({"dual_lr": lambda epoch: -epoch}, ValueError, r"dual_lr\(1\): got -1, needs at least 0"),
+        ({"primal_lr": lambda epoch: None}, TypeError, r"primal_lr\(1\): got None, needs a number"),
+        ({"dual_lr": "slow"}, TypeError, "dual_lr: got 'slow', needs a number"),
     ],
 )
 def test_settings_that_make_no_sense(settings, error, message):
@@ -420,6 +529,14 @@ def one_target_wrong(data):
             "got 'neck', needs one of 'body', 'body.0'",
         ),
         ({"loss": "squared_error"}, None, ValueError, "targets: got shape"),
+        ({"device": "gpu"}, None, ValueError, "device: got 'gpu', needs one of torch's"),
+        ({"device": "cuda:99"}, None, ValueError, "device: got 'cuda:99', torch finds"),
+        (
+            {"optimizer": lambda parameters: torch.optim.SGD},
+            None,
+            TypeError,
+            "optimizer: gave type, needs a torch.optim.Optimizer",
+        ),
     ],
 )
 def test_bad_input_fails_before_training(data, settings, change, error, message):
@@ -429,6 +546,24 @@ def test_bad_input_fails_before_training(data, settings, change, error, message)
         trainer(**settings).fit(model, change(data) if change else data)
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize(
+    ("first", "error", "message"),
+    [
+        (np.ones(51), ValueError, "warm_start: got 51 multipliers, needs at most 50"),
+        (-np.ones(3), ValueError, "warm_start: all must be finite and at least 0"),
+        ("much", TypeError, "warm_start: got str, needs multipliers"),
+    ],
+)
+def test_a_warm_start_that_cannot_be(data, first, error, message):
+    with pytest.raises(error, match=message):
+        trainer().fit(Net(), data, warm_start=first)
+
+
+def test_a_model_without_anything_to_train(data):
+    with pytest.raises(ValueError, match="model: has no parameter that requires a gradient"):
+        trainer().fit(Net().requires_grad_(False), data)
 
 
 def test_a_model_without_embeddings(data):

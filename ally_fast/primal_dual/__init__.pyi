@@ -1,0 +1,11 @@
+from .dual_head import DualHead as DualHead
+from .dual_head import DualHeadFit as DualHeadFit
+from .dual_head import DualHeadWarning as DualHeadWarning
+from .dual_variables import DualStep as DualStep
+from .dual_variables import DualVariables as DualVariables
+from .embeddings import embed as embed
+from .nonfinite import NonFiniteLossError as NonFiniteLossError
+from .ranks import rank_correlation as rank_correlation
+from .trained import EpochRecord as EpochRecord
+from .trained import TrainedModel as TrainedModel
+from .trainer import PrimalDualTrainer as PrimalDualTrainer

@@ -1,0 +1,26 @@
+"""Learning rates: a number, or one for each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from ally_fast import checks
+
+# A number, or the epoch, from 1 -> a number.
+Rate: TypeAlias = float | Callable[[int], float]
+
+
+def checked_rate(value: Any, name: str) -> float:
+    """Return a learning rate: finite, at least 0."""
+    rate = checks.number(value, name)
+    if rate < 0:
+        raise ValueError(f"{name}: got {value}, needs at least 0")
+    return rate
+
+
+def rate_at(rate: Rate, epoch: int, name: str) -> float:
+    """Return the learning rate of an epoch, from 1."""
+    if callable(rate):
+        return checked_rate(rate(epoch), f"{name}({epoch})")
+    return checked_rate(rate, name)
