@@ -18,7 +18,7 @@ from ally_fast.primal_dual.samples import Samples, to_device
 from ally_fast.primal_dual.trained import EpochRecord
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Places in the labeled set, in rising order."""
 

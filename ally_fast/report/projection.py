@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ally_fast.pools.pool import Rows, as_float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Projection:
     """A plane fitted to rows.
 
