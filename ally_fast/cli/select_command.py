@@ -28,6 +28,7 @@ from ally_fast.report import (
     summary_text,
     write_batch,
 )
+from ally_fast.selection.eligibility import excluded_mask
 
 _ALLOCATIONS = ("equal", "proportional", "sqrt")
 _PASSED_ON = (
@@ -129,26 +130,17 @@ def _matrix(source: str | None) -> NDArray[Any] | None:
     return to_host(pool.read(0, pool.n).array)
 
 
-def _excluded(sources: list[str], n: int) -> NDArray[Any] | None:
-    """Read masks, indices and earlier batches; more than one are joined into indices."""
-    given = [_mask_or_indices(source, n) for source in sources]
-    if len(given) <= 1:
-        return given[0] if given else None
-    return np.unique(
-        np.concatenate([np.flatnonzero(e) if e.dtype == np.bool_ else e for e in given])
-    )
+def _excluded(sources: list[str], n: int) -> NDArray[np.bool_] | None:
+    """Read masks, indices and earlier batches into one mask."""
+    masks = [excluded_mask(_mask_or_indices(source), n, source) for source in sources]
+    return np.logical_or.reduce(masks) if masks else None
 
 
-def _mask_or_indices(source: str, n: int) -> NDArray[Any]:
+def _mask_or_indices(source: str) -> NDArray[Any]:
     path, key, extension = split_source(source)
     if key is None and extension in (".csv", ".parquet"):
         key = "index"
-    values = read_column(path, key)
-    if values.dtype == np.bool_ and len(values) != n:
-        raise ValueError(f"{source}: a mask must have {n} values, one per row; got {len(values)}")
-    if values.dtype.kind in "iu" and len(values) == n > 2 and values.max() <= 1:
-        raise ValueError(f"{source}: {n} numbers, all 0 or 1: store a mask as booleans")
-    return values
+    return read_column(path, key)
 
 
 @contextmanager
