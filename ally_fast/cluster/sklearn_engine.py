@@ -13,6 +13,7 @@ from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.host_engine import HostAssigner, HostEngine
 from ally_fast.cluster.loaded_rows import loaded, unit_rows
+from ally_fast.cluster.magnitude import check_magnitude
 from ally_fast.pools.pool import Rows
 
 
@@ -27,6 +28,7 @@ class SklearnEngine(HostEngine):
 
     def fit(self, rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
         """Train centroids; ``options.tol`` bounds their movement, as scikit-learn has it."""
+        check_magnitude(self.name, "embeddings", rows, sums=len(rows))
         cluster = require("sklearn.cluster", "sklearn", "engine='sklearn'")
         exceptions = require("sklearn.exceptions", "sklearn", "engine='sklearn'")
         kmeans = cluster.KMeans(
@@ -48,7 +50,9 @@ class SklearnEngine(HostEngine):
 
     def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
         """Keep the centroids."""
-        return [HostAssigner(SklearnAssigner(centroids, normalize))]
+        check_magnitude(self.name, "centroids", centroids, vanish=False)
+        matrix = np.ascontiguousarray(centroids, np.float32)
+        return [HostAssigner(SklearnAssigner(matrix, normalize))]
 
 
 class SklearnAssigner:
@@ -65,5 +69,7 @@ class SklearnAssigner:
         matrix, finite = loaded(rows, positions, self._normalize)
         if not finite or not len(matrix):
             return np.full(len(matrix), -1, np.int32), finite
+        several = len(self._centroids) > 1
+        check_magnitude("sklearn", "embeddings", matrix, self._centroids, vanish=several)
         metrics = require("sklearn.metrics", "sklearn", "engine='sklearn'")
         return metrics.pairwise_distances_argmin(matrix, self._centroids).astype(np.int32), True
