@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import numbers
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.arrow_arrays import arrow_as_numpy, is_arrow
+
 _HOST_DLPACK_DEVICES = {1, 3, 11, 13}  # CPU, and CUDA pinned, ROCm pinned, CUDA managed memory
 _DLPACK_DEVICE_NAMES = {2: "cuda", 8: "mps", 10: "rocm", 14: "xpu"}
 _FLOATS = "float16, bfloat16, float32, float64"
+_LARGEST_EXACT = 2**53  # float64 holds all integers up to it
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Family:
     from_numpy: Callable[[NDArray[Any]], Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArrayView:
     """A NumPy view of some array; bfloat16 travels as uint16 with ``bf16`` set."""
 
@@ -35,6 +39,28 @@ class ArrayView:
     def dtype_name(self) -> str:
         """Name of the element type the caller stored."""
         return "bfloat16" if self.bf16 else self.array.dtype.name
+
+    def numbers(self) -> NDArray[Any]:
+        """Return the array with bfloat16 decoded, which copies."""
+        return decoded(self.array, self.bf16)
+
+
+def decoded(array: NDArray[Any], bf16: bool) -> NDArray[Any]:
+    """Return bfloat16, which travels as uint16, as float32; any other array as it is."""
+    return (array.astype(np.uint32) << 16).view(np.float32) if bf16 else array
+
+
+def beyond_float64(array: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which numbers float64 cannot hold: of integers beyond 2**53 all but some."""
+    lost = np.zeros(array.shape, np.bool_)
+    if array.dtype.kind not in "iu" or array.dtype.itemsize < 8 or not array.size:
+        return lost
+    if -_LARGEST_EXACT <= int(array.min()) and int(array.max()) <= _LARGEST_EXACT:
+        return lost
+    rounded = array.astype(np.float64)
+    inside = rounded < float(2 ** (64 if array.dtype.kind == "u" else 63))
+    lost[inside] = rounded[inside].astype(array.dtype) != array[inside]
+    return lost | ~inside
 
 
 def _unchanged(array: NDArray[Any]) -> NDArray[Any]:
@@ -71,8 +97,9 @@ def as_array(x: Any, name: str, *, ndim: int | None = None, allow_bool: bool = F
     Parameters
     ----------
     x : array
-        NumPy, ``np.memmap``, anything with ``__dlpack__`` or ``__array__``, nested sequences.
-        Strides and byte order are kept as they are.
+        NumPy, ``np.memmap``, anything with ``__dlpack__`` or ``__array__``, Arrow arrays, columns
+        of pandas and Polars, nested sequences. Strides and byte order are kept as they are. A null
+        among numbers is NaN.
     name : str
         The argument's name, for messages.
     ndim : int, optional
@@ -97,18 +124,25 @@ def as_array(x: Any, name: str, *, ndim: int | None = None, allow_bool: bool = F
     if not (
         kind in "iu" or (kind == "f" and array.dtype.itemsize <= 8) or (kind == "b" and allow_bool)
     ):
-        raise TypeError(
-            f"{name} must hold real numbers ({_FLOATS} or integers); got {_describe(x, array)}"
-        )
+        got = _objects(x, array) if kind == "O" else f"dtype {array.dtype}"
+        raise TypeError(f"{name} must hold real numbers ({_FLOATS} or integers); got {got}")
     if ndim is not None and array.ndim != ndim:
         raise ValueError(f"{name} must be {ndim}-dimensional; got shape {array.shape}")
     return ArrayView(array, bf16, family_of(x))
 
 
-def _describe(x: Any, array: NDArray[Any]) -> str:
-    if array.dtype.kind == "O" and not isinstance(x, np.ndarray | list | tuple):
-        return f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
-    return f"dtype {array.dtype}"
+def _objects(x: Any, array: NDArray[Any]) -> str:
+    """Say what an array of objects is, and what to do with it."""
+    if not isinstance(x, np.ndarray) and array.ndim == 0:
+        kind = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
+        return f"{kind}, needs an array" + (" or a list" if isinstance(x, Iterable) else "")
+    for place, item in enumerate(array.flat):
+        if isinstance(item, np.ndarray | list | tuple):
+            return "objects that are arrays: np.stack(column) makes one array of them"
+        if not isinstance(item, numbers.Real):
+            what = "a null" if item is None or type(item).__name__ == "NAType" else type(item)
+            return f"dtype object, with {what} at place {place}"
+    return "dtype object, needs a dtype of numbers"
 
 
 def _torch_as_numpy(x: Any, name: str) -> tuple[NDArray[Any], bool]:
@@ -130,11 +164,13 @@ def _torch_as_numpy(x: Any, name: str) -> tuple[NDArray[Any], bool]:
 def _other_as_numpy(x: Any, name: str) -> tuple[NDArray[Any], bool]:
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: fill it first with .filled(value)")
+    if is_arrow(x):
+        return _exact(arrow_as_numpy(x, name), str(x.type), name), False
     if not isinstance(x, np.ndarray) and hasattr(x, "__dlpack_device__"):
         kind, number = x.__dlpack_device__()
         device = f"{_DLPACK_DEVICE_NAMES.get(int(kind), f'DLPack device {int(kind)}')}:{number}"
         _check_on_host(device, int(kind) in _HOST_DLPACK_DEVICES, name)
-        if str(x.dtype) != "bfloat16":
+        if str(getattr(x, "dtype", "")) != "bfloat16":
             try:
                 return np.from_dlpack(x), False
             except (BufferError, RuntimeError, TypeError, AttributeError):
@@ -145,7 +181,19 @@ def _other_as_numpy(x: Any, name: str) -> tuple[NDArray[Any], bool]:
         raise ValueError(f"{name} must be a rectangular array of numbers: {error}") from error
     if array.dtype.name == "bfloat16" and array.dtype.itemsize == 2:  # NumPy sees ml_dtypes so
         return array.view(np.uint16), True
-    return array, False
+    return _exact(array, str(getattr(x, "dtype", "")), name), False
+
+
+def _exact(array: NDArray[Any], stored: str, name: str) -> NDArray[Any]:
+    """Return the array, if integers that became floats, since some are null, lost nothing."""
+    if array.dtype == np.float64 and stored.lower().lstrip("u").startswith("int"):
+        large = np.abs(array) >= _LARGEST_EXACT
+        if large.any():
+            raise ValueError(
+                f"{name}: integers with nulls are read as float64, which holds all below 2**53; "
+                f"the first that is not below is at place {int(large.argmax())}"
+            )
+    return array
 
 
 def _check_on_host(device: str, on_host: bool, name: str) -> None:

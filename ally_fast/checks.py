@@ -4,37 +4,62 @@ from __future__ import annotations
 
 import math
 import numbers
+import reprlib
 from typing import Any
+
+_SEED = "an integer in [0, 2**64), from which the answer follows"
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: one line of at most 80 characters."""
+    try:
+        line = " ".join(reprlib.repr(value).split())
+    except Exception:  # what a caller brings may not even have a repr
+        line = object.__repr__(value)
+    return line if len(line) <= 80 else f"{line[:77]}..."
 
 
 def integer(value: Any, name: str, least: int) -> int:
     """Return `value` as an int of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name}: got {value!r}, needs an integer")
+        raise TypeError(f"{name}: got {shown(value)}, needs an integer")
     if value < least:
         raise ValueError(f"{name}: got {value}, needs at least {least}")
     return int(value)
 
 
 def number(value: Any, name: str) -> float:
-    """Return `value` as a finite float."""
+    """Return `value` as a finite float of the same value."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name}: got {value!r}, needs a number")
-    if not math.isfinite(value):
-        raise ValueError(f"{name}: got {value}, needs a finite number")
-    return float(value)
+        raise TypeError(f"{name}: got {shown(value)}, needs a number")
+    try:
+        given = float(value)
+    except OverflowError:
+        given = math.inf
+    if not math.isfinite(given):
+        raise ValueError(f"{name}: got {shown(value)}, needs a finite number")
+    if given != value:
+        raise ValueError(f"{name}: got {shown(value)}, which float64 cannot hold")
+    return given
 
 
 def seed(value: Any) -> int:
-    """Return a seed, an integer in [0, 2**64)."""
-    given = integer(value, "seed", 0)
-    if given >= 1 << 64:
-        raise ValueError(f"seed: got {given}, needs less than 2**64")
+    """Return a seed, an integer in [0, 2**64).
+
+    A generator is refused, though it could give one: its state would change, and the answer would
+    not follow from the arguments. So is None: an answer that cannot be had again.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"seed: got {shown(value)}, needs {_SEED}: int(rng.integers(2**63)) say")
+    given = int(value)
+    if not 0 <= given < 1 << 64:
+        raise ValueError(f"seed: got {shown(given)}, needs {_SEED}")
     return given
 
 
 def choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
     """Return `value` if it is one of `choices`."""
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name}: got {value!r}, needs one of {', '.join(map(repr, choices))}")
+        needed = ", ".join(map(repr, choices))
+        raise ValueError(f"{name}: got {shown(value)}, needs one of {needed}")
     return value

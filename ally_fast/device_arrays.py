@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.arrays import Family, is_torch
+from ally_fast.arrays import Family, decoded, is_torch
 from ally_fast.device import cuda_module, device_number
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _DLPACK_CUDA = (2, 13)  # CUDA and CUDA managed memory
 _CAI_STREAM_NONE, _CAI_STREAM_DEFAULT = None, (0, 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DeviceView:
     """A view of some array in device memory; bfloat16 travels as uint16 with ``bf16`` set.
 
@@ -171,8 +171,7 @@ def host_copy(x: Any) -> Any:
     if is_torch(x):
         return x.detach().cpu()
     view = _other_view(x, "array", cuda_module())
-    array = to_host(view.array)
-    return (array.astype(np.uint32) << 16).view(np.float32) if view.bf16 else array
+    return decoded(to_host(view.array), view.bf16)
 
 
 def to_host(array: Any) -> NDArray[Any]:

@@ -16,12 +16,13 @@ from ally_fast.primal_dual.dual_head import DualHead
 from ally_fast.primal_dual.embedding_model import EmbeddingModel
 from ally_fast.primal_dual.random_streams import own_torch_state
 from ally_fast.progress import Progress
+from ally_fast.record import Record
 
 _HALVINGS = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Generation:
+class Generation(Record):
     """Inputs on their way up, frame by frame.
 
     Attributes

@@ -22,7 +22,9 @@ FLOORS = {
     "checks": 0,
     "device": 0,
     "progress": 0,
+    "record": 0,
     "files": 0,
+    "arrow_arrays": 0,
     "ops": 1,
     "arrays": 1,
     "device_arrays": 1.5,
@@ -232,3 +234,16 @@ def test_one_stem_everywhere(folder):
     assert (folder / f"{op}.h").is_file()
     assert list(folder.glob(f"{op}_cpu*.cpp"))
     assert (ROOT / "tests" / "ops" / f"test_{op}.py").is_file()
+
+
+@pytest.mark.parametrize("path", PYTHON_FILES, ids=relative)
+def test_no_dataclass_compares_arrays_with_one_operator(path):
+    """Their ``==`` has no truth: results compare by content (`Record`), others by identity."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        made = [ast.unparse(decorator) for decorator in node.decorator_list]
+        fields = [ast.unparse(item.annotation) for item in node.body if hasattr(item, "annotation")]
+        arrays = [kind for kind in fields if re.search("Array|Tensor", kind) and "Call" not in kind]
+        if arrays and any("dataclass" in decorator for decorator in made):
+            assert any("eq=False" in decorator for decorator in made), node.name

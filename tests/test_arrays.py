@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cases import DTYPES, LAYOUTS, lay_out
 
-from ally_fast.arrays import as_array, family_of, to_family
+from ally_fast.arrays import as_array, beyond_float64, family_of, to_family
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -66,6 +66,69 @@ def test_masked_arrays_are_refused():
         as_array(np.ma.masked_array([1.0, 2.0], [True, False]), "rows")
 
 
+def column(*items):
+    """Return an array of objects, as a column of pandas is."""
+    array = np.empty(len(items), object)
+    array[:] = items
+    return array
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (column(np.ones(2), np.ones(2)), r"np\.stack\(column\)"),
+        (column([1.0], [2.0]), r"np\.stack\(column\)"),
+        (column(1.0, None, 2.0), "a null at place 1"),
+        (column(1.0, "2"), "str.* at place 1"),
+        (column(1.0, 2**70), "needs a dtype of numbers"),
+        ({1, 2}, "got set, needs an array or a list"),
+        (iter([1]), "got list_iterator, needs an array or a list"),
+        ((x for x in [1]), "got generator, needs an array or a list"),
+        ([0.5, None], "a null at place 1"),
+    ],
+    ids=["vectors", "lists", "null", "text", "bits", "set", "iterator", "generator", "list"],
+)
+def test_objects_are_refused_with_what_to_do(bad, message):
+    with pytest.raises(TypeError, match=f"rows.*{message}"):
+        as_array(bad, "rows")
+
+
+def test_lists_of_arrays_become_arrays():
+    torch = pytest.importorskip("torch")
+    expected = np.arange(6.0).reshape(3, 2)
+    for rows in (list(expected), [torch.tensor(row) for row in expected]):
+        np.testing.assert_array_equal(as_array(rows, "rows", ndim=2).array, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_integers_that_float64_cannot_hold(dtype):
+    ends = np.iinfo(dtype)
+    near = [2**53 - 1, 2**53, 2**53 + 1, 2**53 + 2, 2**60, 2**60 + 1, ends.max, ends.max // 2 + 1]
+    values = np.array([ends.min, 0, *near], dtype)
+    lost = [int(float(value)) != value for value in values.tolist()]
+    assert beyond_float64(values).tolist() == lost
+    assert not beyond_float64(values[:4]).any()
+    assert not beyond_float64(values.astype(np.float64)).any()
+
+
+class ByDlpackAlone:
+    """An array of which nothing is known but what the protocol asks for."""
+
+    def __init__(self, array):
+        self._array = array
+
+    def __dlpack_device__(self):
+        return 1, 0
+
+    def __dlpack__(self, **options):
+        return self._array.__dlpack__(**options)
+
+
+def test_dlpack_without_a_dtype():
+    array = np.arange(6.0).reshape(2, 3)
+    assert np.shares_memory(as_array(ByDlpackAlone(array), "x", ndim=2).array, array)
+
+
 class OnAnotherDevice:
     """An array in the memory of a GPU, as far as DLPack tells."""
 
@@ -100,6 +163,7 @@ def test_bfloat16_of_ml_dtypes():
     assert view.array.dtype == np.uint16
     assert np.shares_memory(view.array, array)
     assert view.array.tolist() == [[0x3F80, 0xC020]]
+    assert view.numbers().tolist() == [[1.0, -2.5]]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "int64"])

@@ -291,7 +291,10 @@ MISTAKES = {
     "labeled alone": (["--labeled", "pool.npy"], r"radius"),
     "scores length": (["--scores", "short.npy"], r"--scores.*3.*60"),
     "mask length": (["--exclude", "mask.npy"], r"--exclude mask\.npy.*2.*60"),
-    "mask of numbers": (["--exclude", "zeros.npy"], r"zeros\.npy.*store a mask as booleans"),
+    "mask of numbers": (
+        ["--exclude", "zeros.npy"],
+        r"--exclude zeros\.npy: .*a mask must be booleans",
+    ),
     "index": (["--exclude", "far.npy"], r"--exclude far\.npy.*99.*place 1"),
     "index of a batch": (["--exclude", "far.csv"], r"--exclude far\.csv.*60.*place 1"),
     "more indices than rows": (["--exclude", "many.npy"], r"--exclude many\.npy: holds 61 rows"),

@@ -179,10 +179,7 @@ def _excluded(sources: list[str], n: int) -> NDArray[np.bool_] | None:
 def _mask_or_indices(source: str, n: int) -> NDArray[Any]:
     """Read a mask, or at most `n` indices: more would repeat some."""
     path, key, extension = split_source(source)
-    values = in_memory(read_column(path, key or _INDEX_KEYS.get(extension), most=n))
-    if values.dtype.kind in "iu" and len(values) == n > 2 and values.max() <= 1:
-        raise ValueError(f"exclude: {n} numbers, all 0 or 1: store a mask as booleans")
-    return values
+    return in_memory(read_column(path, key or _INDEX_KEYS.get(extension), most=n))
 
 
 @contextmanager

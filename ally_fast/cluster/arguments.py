@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _cpu, checks
-from ally_fast.cluster.frame import check_magnitude
+from ally_fast.cluster.frame import check_squares
 from ally_fast.cluster.loaded_rows import loaded
 from ally_fast.device_arrays import host_copy
 from ally_fast.ops.assign import squared_norms
@@ -50,7 +50,7 @@ def checked_points(x: Any, name: str, d: int, normalize: bool) -> NDArray[Any]:
     points = _finite(rows, name).astype(np.float64)
     if normalize:
         return loaded(rows, None, True)[0]
-    check_magnitude(points, name)
+    check_squares(points, name)
     return points
 
 
@@ -65,7 +65,7 @@ def checked_centroids(centroids: Any, k: int | None, d: int, normalize: bool) ->
     if not len(matrix):
         raise ValueError(f"centroids: got shape {matrix.shape}, needs at least one row")
     if not normalize:
-        check_magnitude(matrix, "centroids")
+        check_squares(matrix, "centroids")
         return matrix
     with np.errstate(over="ignore"):
         narrow = matrix.astype(np.float32)

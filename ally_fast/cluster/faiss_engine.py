@@ -14,6 +14,7 @@ from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.frame import Frame
 from ally_fast.cluster.host_engine import HostAssigner, HostEngine
 from ally_fast.cluster.loaded_rows import in_float32, loaded, unit_rows
+from ally_fast.cluster.magnitude import check_float32_squares
 from ally_fast.device import device_number
 from ally_fast.pools.pool import Rows
 
@@ -21,7 +22,8 @@ from ally_fast.pools.pool import Rows
 class FaissEngine(HostEngine):
     """``faiss.Kmeans`` and a flat index, on the GPUs that the installed FAISS sees or the CPU.
 
-    FAISS runs `max_iter` iterations: it has no tolerance.
+    FAISS runs `max_iter` iterations: it has no tolerance. Rows whose squared distances float32
+    cannot hold are refused: FAISS would end the process, or lose rows.
 
     Parameters
     ----------
@@ -48,6 +50,9 @@ class FaissEngine(HostEngine):
 
     def fit(self, rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
         """Train centroids on all rows given; ``options.tol`` is not used."""
+        if options.max_iter >= 1 << 31:
+            raise ValueError(f"max_iter: got {options.max_iter}, FAISS needs less than 2**31")
+        check_float32_squares(self.name, "embeddings", rows, sums=len(rows))
         self._faiss.omp_set_num_threads(_settings.threads())
         kmeans = self._faiss.Kmeans(
             rows.shape[1],
@@ -68,12 +73,13 @@ class FaissEngine(HostEngine):
 
     def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
         """Build a flat index over the centroids."""
+        narrow, frame = in_float32(centroids)
+        check_float32_squares(self.name, "centroids", narrow, vanish=False)
         index = self._faiss.IndexFlatL2(centroids.shape[1])
         if self._gpus() > 0:
             index = self._faiss.index_cpu_to_all_gpus(index)
-        narrow, frame = in_float32(centroids)
         index.add(narrow)
-        return [HostAssigner(FaissAssigner(index, normalize, frame))]
+        return [HostAssigner(FaissAssigner(index, narrow, normalize, frame))]
 
     def _gpus(self) -> int:
         return int(getattr(self._faiss, "get_num_gpus", int)())
@@ -82,8 +88,15 @@ class FaissEngine(HostEngine):
 class FaissAssigner:
     """Nearest centroids as FAISS computes them, in float32."""
 
-    def __init__(self, index: object, normalize: bool, frame: Frame | None) -> None:
+    def __init__(
+        self,
+        index: Any,
+        centroids: NDArray[np.float32],
+        normalize: bool,
+        frame: Frame | None,
+    ) -> None:
         self._index = index
+        self._centroids = centroids
         self._normalize = normalize
         self._frame = frame
 
@@ -94,5 +107,7 @@ class FaissAssigner:
         matrix, finite = loaded(rows, positions, self._normalize, self._frame)
         if not finite or not len(matrix):
             return np.full(len(matrix), -1, np.int32), finite
-        _, nearest = self._index.search(matrix, 1)  # type: ignore[attr-defined]
+        several = len(self._centroids) > 1
+        check_float32_squares("faiss", "embeddings", matrix, self._centroids, vanish=several)
+        _, nearest = self._index.search(matrix, 1)
         return nearest[:, 0].astype(np.int32), True

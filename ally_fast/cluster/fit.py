@@ -31,7 +31,7 @@ class FitOptions:
     advance: Callable[[int], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fit:
     """Centroids, shape (k, d); inertia of the training rows; iterations over all of them."""
 

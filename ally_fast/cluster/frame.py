@@ -114,7 +114,7 @@ def training_frame(
     points = as_float(pool.gather(drawn)).astype(np.float64, copy=False)
     if not np.isfinite(points).all():
         raise nonfinite_error(pool, eligible)
-    check_magnitude(points, "embeddings", drawn)
+    check_squares(points, "embeddings", drawn)
     frame = Frame.of(points)
     rounding = frame.rounding(points)
     merged = _distinct(frame.narrow(points)) < _distinct(points)
@@ -129,7 +129,7 @@ def _distinct(rows: NDArray[Any]) -> int:
     return len({row.tobytes() for row in rows + 0.0})  # a negative zero is a zero
 
 
-def check_magnitude(
+def check_squares(
     points: NDArray[Any], name: str, indices: NDArray[np.int64] | None = None
 ) -> None:
     """Raise ValueError if squared distances between finite points overflow or vanish.

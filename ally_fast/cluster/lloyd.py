@@ -41,7 +41,7 @@ MOVED_SHARE, LAST_MOVED_SHARE = 16, 64  # a round moves one centroid in so many
 Array: TypeAlias = Any  # an ndarray or a DeviceArray; all of a training are in the same memory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _State:
     """After an iteration: the clusters' rows, and the means they led to."""
 

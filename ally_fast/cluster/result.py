@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.record import Record
 
-@dataclass(frozen=True)
-class KMeansResult:
+
+@dataclass(frozen=True, eq=False)
+class KMeansResult(Record):
     """Centroids and a record of their training.
 
     Attributes

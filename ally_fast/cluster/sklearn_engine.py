@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from ally_fast._optional import require
 from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
+from ally_fast.cluster.frame import Frame
 from ally_fast.cluster.host_engine import HostAssigner, HostEngine
 from ally_fast.cluster.loaded_rows import in_float32, loaded, unit_rows
+from ally_fast.cluster.magnitude import check_float32_squares
 from ally_fast.pools.pool import Rows
 
 
@@ -27,6 +29,7 @@ class SklearnEngine(HostEngine):
 
     def fit(self, rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
         """Train centroids; ``options.tol`` bounds their movement, as scikit-learn has it."""
+        check_float32_squares(self.name, "embeddings", rows, sums=len(rows))
         cluster = require("sklearn.cluster", "sklearn", "engine='sklearn'")
         exceptions = require("sklearn.exceptions", "sklearn", "engine='sklearn'")
         kmeans = cluster.KMeans(
@@ -48,15 +51,20 @@ class SklearnEngine(HostEngine):
 
     def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
         """Keep the centroids."""
-        return [HostAssigner(SklearnAssigner(centroids, normalize))]
+        narrow, frame = in_float32(centroids)
+        check_float32_squares(self.name, "centroids", narrow, vanish=False)
+        return [HostAssigner(SklearnAssigner(narrow, normalize, frame))]
 
 
 class SklearnAssigner:
     """Nearest centroids as scikit-learn computes them, in float32."""
 
-    def __init__(self, centroids: NDArray[Any], normalize: bool) -> None:
-        self._centroids, self._frame = in_float32(centroids)
+    def __init__(
+        self, centroids: NDArray[np.float32], normalize: bool, frame: Frame | None
+    ) -> None:
+        self._centroids = centroids
         self._normalize = normalize
+        self._frame = frame
 
     def __call__(
         self, rows: Rows, positions: NDArray[np.int64] | None
@@ -65,5 +73,7 @@ class SklearnAssigner:
         matrix, finite = loaded(rows, positions, self._normalize, self._frame)
         if not finite or not len(matrix):
             return np.full(len(matrix), -1, np.int32), finite
+        several = len(self._centroids) > 1
+        check_float32_squares("sklearn", "embeddings", matrix, self._centroids, vanish=several)
         metrics = require("sklearn.metrics", "sklearn", "engine='sklearn'")
         return metrics.pairwise_distances_argmin(matrix, self._centroids).astype(np.int32), True

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from ally_fast._optional import require
 from ally_fast.experiments.round_rows import RoundRow
+from ally_fast.record import Record
 
 _CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True)
-class Curve:
+@dataclass(frozen=True, eq=False)
+class Curve(Record):
     """The metric of an arm, by seed and round.
 
     Attributes

@@ -22,7 +22,7 @@ from ally_fast.primal_dual.trainer import PrimalDualTrainer
 _ROWS_AT_A_TIME = 2048
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Learner:
     """A trained model, with the rows it was trained on.
 

@@ -16,7 +16,7 @@ from ally_fast.primal_dual import DualHead, DualHeadWarning, rank_correlation
 from ally_fast.strategies import Context
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Query:
     """A batch, what it took, and what the dual head was worth.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _cpu, _settings
+from ally_fast.record import Record
 
 # StepError of csrc/ops/dual_ascent/dual_ascent.h.
 _ERRORS = {
@@ -20,8 +21,8 @@ _ERRORS = {
 }
 
 
-@dataclass(frozen=True)
-class DualAscent:
+@dataclass(frozen=True, eq=False)
+class DualAscent(Record):
     """What a step computed; the multipliers themselves were updated in place.
 
     Attributes

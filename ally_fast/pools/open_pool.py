@@ -26,7 +26,8 @@ def as_pool(embeddings: Any, name: str = "embeddings") -> Pool:
     """Return `embeddings` itself if it is a pool, else one over it, where it is."""
     if isinstance(embeddings, Pool):
         return embeddings
-    return ArrayPool(embeddings, name) if device_of(embeddings) == "cpu" else DevicePool(embeddings)
+    over = ArrayPool if device_of(embeddings) == "cpu" else DevicePool
+    return over(embeddings, name)
 
 
 def split_source(source: str | os.PathLike[str]) -> tuple[str, str | None, str]:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.arrays import decoded
 from ally_fast.device_arrays import to_host
 
 if TYPE_CHECKING:
     from ally_fast._cuda import Stream
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Some rows of a pool: float16, float32 or float64, or bfloat16 as uint16 with ``bf16`` set.
 
@@ -100,5 +101,5 @@ def as_float(rows: Rows) -> NDArray[Any]:
     """Return rows as float32 (float64 if they are that), bfloat16 decoded; a new array."""
     array = to_host(rows.array)
     if rows.bf16:
-        return (array.astype(np.uint32) << 16).view(np.float32)
+        return decoded(array, True)
     return array.astype(np.float64 if array.dtype == np.float64 else np.float32)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ally_fast.primal_dual._torch import torch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scaling:
     """``(f(x) - mean) / deviation``, by column; f is the identity or ``log(1 + x / unit)``.
 

@@ -38,7 +38,7 @@ class EpochRecord:
     max_multiplier: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainedModel:
     """A model and the multipliers that belong to its weights.
 

@@ -20,7 +20,7 @@ from ally_fast.primal_dual.samples import Samples
 from ally_fast.primal_dual.trained import EpochRecord
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Places in the labeled set, in rising order."""
 

@@ -15,7 +15,7 @@ from .squared_distance import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
     """A batch, pick by pick, in priority order.
 

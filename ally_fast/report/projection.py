@@ -11,7 +11,7 @@ from ally_fast.cluster.loaded_rows import loaded
 from ally_fast.pools.pool import Rows, as_float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Projection:
     """A plane fitted to rows.
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import checks
-from ally_fast.arrays import as_array
+from ally_fast.arrays import as_array, beyond_float64
 from ally_fast.device_arrays import host_copy
 
 NAMES = ("equal", "proportional", "sqrt")
@@ -31,9 +31,15 @@ class Allocation:
             self.name = checks.choice(allocation, "allocation", NAMES)
             self._given = np.ones(k)
             return
-        given = as_array(host_copy(allocation), "allocation", ndim=1).array
+        given = as_array(host_copy(allocation), "allocation", ndim=1).numbers()
         if len(given) != k:
             raise ValueError(f"allocation: got {len(given)} weights, needs k = {k}")
+        lost = beyond_float64(given)
+        if lost.any():
+            raise ValueError(
+                f"allocation: got weight {given[lost.argmax()]} for cluster {int(lost.argmax())}, "
+                "which float64 cannot hold; needs integers up to 2**53, or floats"
+            )
         self._given = np.array(given, np.float64)
         bad = ~(np.isfinite(self._given) & (self._given > 0))
         if bad.any():

@@ -11,7 +11,7 @@ from ally_fast.ops.shortlist import Shortlist
 from ally_fast.selection.allocation import quotients
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
     """Picks in priority order: pool indices, scores, clusters, ranks, each of shape (b,)."""
 
@@ -24,7 +24,7 @@ class Batch:
 EMPTY = Batch(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int32), np.empty(0, np.int64))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Offers:
     """Entries of a shortlist, by cluster and best first: the order in which clusters offer rows."""
 

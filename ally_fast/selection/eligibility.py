@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 import numpy as np
@@ -16,27 +17,39 @@ from ally_fast.progress import Progress
 from ally_fast.selection.scores import Scores
 
 
-def excluded_mask(exclude: Any, n: int) -> NDArray[np.bool_]:
+def excluded_mask(exclude: Any, n: int, name: str = "exclude") -> NDArray[np.bool_]:
     """Return a new mask, shape (n,), True for the excluded rows.
+
+    Parameters
+    ----------
+    exclude : array or set
+        A mask of `n` booleans, or integer indices, which may repeat.
+    n : int
+    name : str
+        What it is called in messages.
 
     Raises
     ------
     ValueError, TypeError
-        If `exclude` is neither a mask of `n` booleans nor integer indices in ``[0, n)``.
+        If `exclude` is neither a mask of `n` booleans nor integer indices in ``[0, n)``; or if it
+        is a mask of integers, which would be read as indices: at most two values, which repeat.
     """
-    given = as_array(host_copy(exclude), "exclude", ndim=1, allow_bool=True).array
+    given = list(exclude) if isinstance(exclude, Set) else host_copy(exclude)
+    view = as_array(given, name, ndim=1, allow_bool=True)
+    given = view.numbers()
     if given.dtype == np.bool_:
         if len(given) != n:
-            raise ValueError(f"exclude: got a mask of {len(given)}, needs one of {n} (the rows)")
+            raise ValueError(f"{name}: got a mask of {len(given)}, needs one of {n} (the rows)")
         return given.copy()
     if given.dtype.kind not in "iu":
         if len(given):
-            raise TypeError(f"exclude: got {given.dtype}, needs a bool mask or integer indices")
+            raise TypeError(f"{name}: got {view.dtype_name}, needs a bool mask or integer indices")
         given = given.astype(np.int64)
+    _check_no_mask(given, name)
     outside = (given < 0) | (given >= n)
     if outside.any():
         raise ValueError(
-            f"exclude: got index {given[outside.argmax()]} at place {int(outside.argmax())}, "
+            f"{name}: got index {given[outside.argmax()]} at place {int(outside.argmax())}, "
             f"needs indices in [0, {n})"
         )
     mask = np.zeros(n, np.bool_)
@@ -44,15 +57,34 @@ def excluded_mask(exclude: Any, n: int) -> NDArray[np.bool_]:
     return mask
 
 
-def eligible_mask(
-    scores: Scores, n: int, exclude: Any, max_score: float | None
+def _check_no_mask(given: NDArray[Any], name: str) -> None:
+    """Raise ValueError for a mask of integers (0 and 1, 0 and 255): it has no third value."""
+    if not len(given):
+        return
+    low, high = given.min(), given.max()
+    repeats = len(given) > 1 + int(low != high)
+    if repeats and ((given == low) | (given == high)).all():
+        values = f"all {low}" if low == high else f"all {low} or {high}"
+        raise ValueError(
+            f"{name}: got {len(given)} integers, {values}: a mask must be booleans, "
+            ".astype(bool) say, and indices of so few rows must not repeat"
+        )
+
+
+def rows_not_excluded(exclude: Any, n: int) -> NDArray[np.bool_] | None:
+    """Return a new mask of the rows that are not excluded; None: all of them."""
+    return None if exclude is None else ~excluded_mask(exclude, n)
+
+
+def drop_rows_above(
+    scores: Scores, n: int, eligible: NDArray[np.bool_] | None, max_score: float | None
 ) -> NDArray[np.bool_] | None:
-    """Return the rows not excluded and not scoring above `max_score`; None: all of them."""
-    if exclude is None and max_score is None:
-        return None
-    eligible = np.ones(n, np.bool_) if exclude is None else ~excluded_mask(exclude, n)
-    if max_score is not None:
-        for lo, hi in chunks(n, 1 << 20):
+    """Return the eligible rows (None: all) that do not score above `max_score`."""
+    if max_score is None:
+        return eligible
+    eligible = np.ones(n, np.bool_) if eligible is None else eligible
+    for lo, hi in chunks(n, 1 << 20):
+        with np.errstate(invalid="ignore"):  # excluded rows may score NaN
             eligible[lo:hi] &= scores.read(lo, hi) <= max_score
     return eligible
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.record import Record
 
-@dataclass(frozen=True)
-class SelectionInfo:
+
+@dataclass(frozen=True, eq=False)
+class SelectionInfo(Record):
     """Why each row is in the batch, and what ran.
 
     With ``b = 0`` nothing is read or trained: centroids and sizes are zeros unless given.

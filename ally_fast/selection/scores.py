@@ -1,4 +1,4 @@
-"""Dual scores: any array of numbers, one per row, finite."""
+"""Dual scores: any array of numbers, one per row, finite where it counts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ally_fast.arrays import ArrayView, as_array
+from ally_fast.arrays import ArrayView, as_array, beyond_float64, decoded
 from ally_fast.device_arrays import DeviceView, as_device_array, device_of, to_host
 from ally_fast.ops.shortlist import count_nonfinite
 from ally_fast.pools.chunks import chunks
@@ -25,14 +26,17 @@ class Scores:
         Any dtype of numbers, in any memory; never copied as a whole and never changed.
     n : int
         Rows of the pool.
+    eligible : ndarray of bool, shape (n,), optional
+        Rows whose scores count (None: all); the others' may be anything.
 
     Raises
     ------
     ValueError
-        If their number is not `n`, or some are NaN or infinite.
+        If their number is not `n`, or one that counts is NaN, infinite, or an integer that float64
+        cannot hold.
     """
 
-    def __init__(self, dual_scores: Any, n: int) -> None:
+    def __init__(self, dual_scores: Any, n: int, eligible: NDArray[np.bool_] | None = None) -> None:
         self.device = device_of(dual_scores)
         view: ArrayView | DeviceView
         if self.device == "cpu":
@@ -46,24 +50,32 @@ class Scores:
         self._array: Any = view.array
         self._bf16 = view.bf16
         self._file = MappedFile.under(view.array) if isinstance(view, ArrayView) else None
-        count, first = self._nonfinite(n)
-        if count:
-            raise ValueError(
-                f"dual_scores: {count} of {n} are NaN or infinite, the first is row {first}; "
-                "needs finite values"
-            )
+        if isinstance(view, ArrayView) or count_nonfinite(view.array, bf16=view.bf16)[0]:
+            self._check(n, eligible)
 
-    def _nonfinite(self, n: int) -> tuple[int, int]:
-        """Return how many scores are not finite, and the first of them (-1: none)."""
-        if self.device != "cpu":
-            return count_nonfinite(self._array, bf16=self._bf16)
+    def _check(self, n: int, eligible: NDArray[np.bool_] | None) -> None:
+        integers = self._array.dtype.kind in "iu" and not self._bf16
         count, first = 0, -1
         for lo, hi in chunks(n, _CHECK_ROWS):
-            bad = ~np.isfinite(self.read(lo, hi))
+            if integers:
+                bad = beyond_float64(self._array[lo:hi])
+            else:
+                bad = ~np.isfinite(self.read(lo, hi))
+            if eligible is not None:
+                bad &= eligible[lo:hi]
             if bad.any():
                 first = lo + int(bad.argmax()) if first < 0 else first
                 count += int(bad.sum())
-        return count, first
+        if not count:
+            return
+        wrong, needed = "NaN or infinite", "finite values"
+        if integers:
+            wrong = "integers that float64 cannot hold"
+            needed = "integers up to 2**53, of which no two become one"
+        among = n if eligible is None else int(np.count_nonzero(eligible))
+        raise ValueError(
+            f"dual_scores: {count} of {among} are {wrong}, the first is row {first}; needs {needed}"
+        )
 
     def read(self, lo: int, hi: int, device: str = "cpu") -> Any:
         """Return scores ``lo`` to ``hi`` (exclusive), contiguous: float64 in host memory.
@@ -78,6 +90,5 @@ class Scores:
                 part = self._array[lo:hi].copy()
         else:
             part = to_host(self._array[lo:hi])
-        if self._bf16:
-            part = (part.astype(np.uint32) << 16).view(np.float32)
+        part = decoded(part, self._bf16)
         return np.ascontiguousarray(part, np.float64)

@@ -32,7 +32,7 @@ from ally_fast.selection.allocation import Allocation
 from ally_fast.selection.assigned import batch_of_assigned
 from ally_fast.selection.batch import EMPTY, Batch, cut, offers
 from ally_fast.selection.clock import Clock
-from ally_fast.selection.eligibility import drop_rows_near, eligible_mask
+from ally_fast.selection.eligibility import drop_rows_above, drop_rows_near, rows_not_excluded
 from ally_fast.selection.info import SelectionInfo
 from ally_fast.selection.scan import scan
 from ally_fast.selection.scores import Scores
@@ -73,10 +73,11 @@ def select(
     ----------
     embeddings : array, shape (n, d), or pool
         float16, bfloat16, float32, float64 or integers; any strides; NumPy, ``np.memmap``,
-        anything with ``__dlpack__``, on the CPU or a GPU; or a pool of `ally_fast.pools`. Rows
-        that are not eligible may hold anything.
+        anything with ``__dlpack__``, on the CPU or a GPU; Arrow, pandas or Polars; or a pool of
+        `ally_fast.pools`. Rows that are not eligible may hold anything.
     dual_scores : array, shape (n,)
-        Predicted dual variables, finite; higher is more informative.
+        Predicted dual variables, finite, integers up to 2**53; higher is more informative. Those
+        of excluded rows may be anything.
     b : int
         Budget, from 0 to the number of eligible rows.
     k : int
@@ -84,7 +85,8 @@ def select(
     allocation : "equal", "proportional", "sqrt" or array, shape (k,)
         Clusters' weights: all 1, eligible size, its square root, or those given (above 0).
     exclude : array, optional
-        Rows never taken: a bool mask, shape (n,), or integer indices.
+        Rows never taken: a bool mask, shape (n,), or integer indices, also as a set. A mask of
+        integers is refused.
     labeled_embeddings : array, shape (l, d), optional
         With `radius`, rows within it of one of these are never taken.
     radius : float, optional
@@ -181,8 +183,9 @@ def select(
     labeled = None
     if labeled_embeddings is not None:
         labeled = checked_points(labeled_embeddings, "labeled_embeddings", pool.d, normalize)
-    scores = Scores(dual_scores, pool.n)
-    eligible = eligible_mask(scores, pool.n, exclude, max_score)
+    eligible = rows_not_excluded(exclude, pool.n)
+    scores = Scores(dual_scores, pool.n, eligible)
+    eligible = drop_rows_above(scores, pool.n, eligible, max_score)
     _check_eligible(eligible, pool.n, b, "")
     clock.lap("check")
 

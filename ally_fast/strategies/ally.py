@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +16,8 @@ from ally_fast.pools import as_pool
 from ally_fast.pools.pool import Pool, as_float, is_wide
 from ally_fast.selection.select import select
 from ally_fast.strategies.contract import Context
-from ally_fast.strategies.pieces import torch_device, vector
+from ally_fast.strategies.parameters import Parameters
+from ally_fast.strategies.pieces import network_rows, torch_device, vector
 from ally_fast.strategies.request import NO_ROWS, Request, open_request
 
 
@@ -29,7 +31,7 @@ class Head(Protocol):
         """Return predicted multipliers, shape (m,), of embeddings, shape (m, d)."""
 
 
-class ALLY:
+class ALLY(Parameters):
     """Take the rows of highest predicted multiplier from each of `k` clusters of the pool.
 
     Parameters
@@ -85,13 +87,17 @@ class ALLY:
         head: Head | None = None,
         **options: Any,
     ) -> None:
-        self.k = None if k is None else checks.integer(k, "k", 1)
-        self.allocation = allocation
-        self.radius = radius
+        if k is not None:
+            checks.integer(k, "k", 1)
         if max_score_quantile is not None:
             given = checks.number(max_score_quantile, "max_score_quantile")
             if not 0 < given <= 1:
                 raise ValueError(f"max_score_quantile: got {given}, needs a number in (0, 1]")
+        if not (head is None or (hasattr(head, "fit") and hasattr(head, "score"))):
+            raise TypeError(f"head: got {checks.shown(head)}, needs an object with fit and score")
+        self.k = k
+        self.allocation = allocation
+        self.radius = radius
         self.max_score_quantile = max_score_quantile
         self.head = head
         self.options = options
@@ -147,12 +153,18 @@ class ALLY:
             from ally_fast.primal_dual import DualHead
 
             head = DualHead(seed=context.seed, device=torch_device(context, pool))
-        dtype = np.float64 if is_wide(pool) else np.float32
-        head.fit(points.astype(dtype), multipliers.astype(np.float32))
+        wide = is_wide(pool)
+        rows = network_rows(self.name, "labeled_embeddings", points, 0, wide)
+        try:
+            head.fit(rows, multipliers.astype(np.float32))
+        except ValueError as error:  # what the head calls embeddings are the labeled ones
+            renamed = re.sub(r"^embeddings\b", "labeled_embeddings", str(error))
+            raise ValueError(f"{self.name}: {renamed}") from error
         scores = np.zeros(request.n)
         for lo, hi, keep in request.chunks(pool):
-            rows = as_float(pool.read(lo, hi))
-            rows[~keep] = 0.0
+            read = as_float(pool.read(lo, hi))
+            read[~keep] = 0.0
+            rows = network_rows(self.name, "embeddings", read, lo, wide)
             scores[lo:hi] = vector(self.name, "dual_scores", head.score(rows), keep, lo)
         return scores
 
@@ -160,10 +172,9 @@ class ALLY:
         """Return the score at the quantile: that of a row, the lower one between two."""
         if self.max_score_quantile is None:
             return None
-        everyone = np.ones(request.n, np.bool_)
-        values = vector(self.name, "dual_scores", scores, everyone, 0)
-        if request.eligible is not None:
-            values = values[request.eligible]
+        eligible = request.eligible
+        counts = np.ones(request.n, np.bool_) if eligible is None else eligible
+        values = vector(self.name, "dual_scores", scores, counts, 0)[counts]
         return float(np.quantile(values, self.max_score_quantile, method="lower"))
 
 

@@ -10,11 +10,19 @@ from ally_fast.ops.d2_sample_outer import d2_sample_outer
 from ally_fast.pools import as_pool
 from ally_fast.pools.pool import Rows, check_file, device_of_pool
 from ally_fast.strategies.contract import Context
-from ally_fast.strategies.pieces import class_probabilities, host_pool, part_of
+from ally_fast.strategies.parameters import Parameters
+from ally_fast.strategies.pieces import (
+    check_pool_magnitude,
+    class_probabilities,
+    host_pool,
+    part_of,
+)
 from ally_fast.strategies.request import NO_ROWS, Request, demand_classification, open_request
 
+_LARGEST = 0.99e50  # length of a row of which the core takes products
 
-class BADGE:
+
+class BADGE(Parameters):
     """Draw rows whose gradients are large and unlike one another, by k-means++.
 
     The gradient embedding of a row is that of the cross-entropy with the model's own prediction as
@@ -44,6 +52,7 @@ class BADGE:
             return NO_ROWS.copy()
         left, targets = self._left(context, request)
         right = pool.read(0, pool.n)
+        check_pool_magnitude(self.name, request, right, _LARGEST / pool.d**0.5)
         picks = d2_sample_outer(
             left.array,
             right.array,

@@ -12,11 +12,14 @@ from ally_fast.ops.k_center_greedy import k_center_greedy
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools.pool import check_file
 from ally_fast.strategies.contract import Context
-from ally_fast.strategies.pieces import host_pool
+from ally_fast.strategies.parameters import Parameters
+from ally_fast.strategies.pieces import check_magnitude, check_pool_magnitude, host_pool
 from ally_fast.strategies.request import NO_ROWS, open_request
 
+_LARGEST = 1e150  # squared distances of such values are finite
 
-class CoreSet:
+
+class CoreSet(Parameters):
     """Cover the pool: each pick is the row farthest from the labeled set and the picks so far.
 
     Parameters
@@ -37,7 +40,8 @@ class CoreSet:
     name = "CoreSet"
 
     def __init__(self, *, metric: str = "euclidean") -> None:
-        self.metric = checks.choice(metric, "metric", METRICS)
+        checks.choice(metric, "metric", METRICS)
+        self.metric = metric
 
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
         """Return `b` rows, farthest first; see `Strategy`."""
@@ -50,6 +54,8 @@ class CoreSet:
         if request.b == 0:
             return NO_ROWS.copy()
         rows = pool.read(0, pool.n)
+        check_pool_magnitude(self.name, request, rows, _LARGEST)
+        check_magnitude(self.name, "labeled_embeddings", labeled, 0, _LARGEST)
         first = None
         if not len(labeled):
             first = int(sample_rows(request.n, 1, context.seed, request.eligible)[0])

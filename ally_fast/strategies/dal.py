@@ -11,12 +11,13 @@ from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools import as_pool
 from ally_fast.pools.pool import Pool, as_float, is_wide
 from ally_fast.strategies.contract import Context
-from ally_fast.strategies.pieces import torch_device
+from ally_fast.strategies.parameters import Parameters
+from ally_fast.strategies.pieces import network_rows, torch_device
 from ally_fast.strategies.request import NO_ROWS, Request, open_request
 from ally_fast.strategies.scored import BestRows
 
 
-class DAL:
+class DAL(Parameters):
     """Take the rows that a classifier of labeled against unlabeled rows is surest are unlabeled.
 
     The batch is taken in mini-queries; the rows of each count as labeled in those after it.
@@ -54,12 +55,18 @@ class DAL:
         lr: float = 1e-3,
         accuracy: float = 0.98,
     ) -> None:
-        self.mini_queries = checks.integer(mini_queries, "mini_queries", 1)
-        self.ratio = checks.integer(ratio, "ratio", 1)
-        self.width = checks.integer(width, "width", 1)
-        self.epochs = checks.integer(epochs, "epochs", 1)
-        self.lr = checks.number(lr, "lr")
-        self.accuracy = checks.number(accuracy, "accuracy")
+        checks.integer(mini_queries, "mini_queries", 1)
+        checks.integer(ratio, "ratio", 1)
+        checks.integer(width, "width", 1)
+        checks.integer(epochs, "epochs", 1)
+        checks.number(lr, "lr")
+        checks.number(accuracy, "accuracy")
+        self.mini_queries = mini_queries
+        self.ratio = ratio
+        self.width = width
+        self.epochs = epochs
+        self.lr = lr
+        self.accuracy = accuracy
 
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
         """Return `b` rows, by mini-query, surest first; see `Strategy`."""
@@ -69,10 +76,9 @@ class DAL:
         if not len(labeled):
             raise ValueError("DAL: labeled_embeddings: got no rows, needs at least one")
         free = np.ones(request.n, np.bool_) if request.eligible is None else request.eligible.copy()
-        if not is_wide(pool):
-            labeled = labeled.astype(np.float32)
+        labeled = network_rows(self.name, "labeled_embeddings", labeled, 0, is_wide(pool))
         picks = NO_ROWS.copy()
-        count = min(self.mini_queries, request.b)
+        count = min(int(self.mini_queries), request.b)
         for part in range(count):
             size = request.b // count + (part < request.b % count)
             taken = self._mini_query(context, request, pool, labeled, free, part, size)
@@ -95,16 +101,16 @@ class DAL:
         from ally_fast.strategies.discriminator import Discriminator
 
         draw, weights = np.random.SeedSequence([context.seed, part]).generate_state(2, np.uint64)
-        rows = min(self.ratio * len(labeled), int(np.count_nonzero(free)))
+        rows = min(int(self.ratio) * len(labeled), int(np.count_nonzero(free)))
         sample = np.sort(sample_rows(request.n, rows, int(draw), free))
         discriminator = Discriminator(
             int(weights),
-            width=self.width,
-            epochs=self.epochs,
-            lr=self.lr,
-            accuracy=self.accuracy,
+            width=int(self.width),
+            epochs=int(self.epochs),
+            lr=float(self.lr),
+            accuracy=float(self.accuracy),
             device=torch_device(context, pool),
-        ).fit(labeled, self._finite(as_float(pool.gather(sample)), sample))
+        ).fit(labeled, self._rows(pool, as_float(pool.gather(sample)), sample))
         best = BestRows(size)
         for lo, hi, _ in request.chunks(pool):
             keep = free[lo:hi]
@@ -112,16 +118,10 @@ class DAL:
                 continue
             rows_read = as_float(pool.read(lo, hi))
             rows_read[~keep] = 0.0
-            best.push(discriminator.score(self._finite(rows_read, np.arange(lo, hi))), keep, lo)
+            best.push(discriminator.score(self._rows(pool, rows_read, lo)), keep, lo)
         return best.indices()
 
-    def _finite(
-        self, rows: NDArray[np.floating], indices: NDArray[np.int64]
+    def _rows(
+        self, pool: Pool, rows: NDArray[np.floating], where: int | NDArray[np.int64]
     ) -> NDArray[np.floating]:
-        right = np.isfinite(rows).all(axis=1)
-        if not right.all():
-            raise ValueError(
-                f"{self.name}: embeddings: row {indices[right.argmin()]} holds NaN or infinite "
-                "values; needs finite ones"
-            )
-        return rows
+        return network_rows(self.name, "embeddings", rows, where, is_wide(pool))

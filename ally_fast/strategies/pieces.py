@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.arrays import as_array
+from ally_fast.arrays import as_array, beyond_float64, decoded
+from ally_fast.cluster.frame import LARGEST
 from ally_fast.device import choose_devices
 from ally_fast.device_arrays import as_device_array, device_of, to_host
 from ally_fast.pools import as_pool
-from ally_fast.pools.pool import Pool, as_float, device_of_pool
+from ally_fast.pools.pool import Pool, Rows, as_float, device_of_pool
 from ally_fast.strategies.contract import Context
+from ally_fast.strategies.request import Request
 
 _SUM_TOLERANCE = 1e-2  # bfloat16 probabilities of a thousand classes stay within it
 
@@ -37,7 +39,9 @@ def torch_device(context: Context, pool: Pool) -> str:
 
 def part_of(piece: Any, lo: int, hi: int) -> Any:
     """Return rows ``lo`` to ``hi`` (exclusive) of a piece."""
-    return piece(lo, hi) if callable(piece) else piece[lo:hi]
+    if callable(piece):
+        return piece(lo, hi)
+    return getattr(piece, "iloc", piece)[lo:hi]  # pandas reads [lo:hi] of a float index as labels
 
 
 def vector(
@@ -52,13 +56,13 @@ def vector(
     """
     on_host = device_of(part) == "cpu"
     view = as_array(part, name, ndim=1) if on_host else as_device_array(part, name, ndim=1)
-    values = to_host(view.array)
-    if view.bf16:
-        values = (values.astype(np.uint32) << 16).view(np.float32)
+    values = decoded(to_host(view.array), view.bf16)
     if len(values) != len(keep):
         raise ValueError(f"{strategy}: {name}: got {len(values)} for {len(keep)} rows")
+    lost = beyond_float64(values) & keep
+    check_rows(strategy, name, first, ~lost, "are integers that float64 cannot hold")
     values = np.where(keep, values, 0.0).astype(np.float64)
-    _check_rows(strategy, name, first, np.isfinite(values), "hold NaN or infinite values")
+    check_rows(strategy, name, first, np.isfinite(values), "hold NaN or infinite values")
     return values
 
 
@@ -82,7 +86,7 @@ def class_probabilities(
     values[~keep] = 1.0 / pool.d
     with np.errstate(invalid="ignore"):
         right = (values >= 0).all(axis=1) & (np.abs(values.sum(axis=1) - 1) <= _SUM_TOLERANCE)
-    _check_rows(strategy, name, first, right, "are not probabilities (at least 0, of sum 1)")
+    check_rows(strategy, name, first, right, "are not probabilities (at least 0, of sum 1)")
     return values
 
 
@@ -91,12 +95,50 @@ def passes(piece: Any, lo: int, hi: int) -> Iterable[Any]:
     if callable(piece):
         found: Iterable[Any] = piece(lo, hi)
         return found
-    return (piece[t][lo:hi] for t in range(len(piece)))
+    return (part_of(piece[t], lo, hi) for t in range(len(piece)))
 
 
-def _check_rows(strategy: str, name: str, first: int, right: NDArray[np.bool_], what: str) -> None:
+def network_rows(
+    strategy: str, name: str, rows: NDArray[Any], where: int | NDArray[np.int64], wide: bool
+) -> NDArray[np.floating]:
+    """Return rows for a network, which standardises them: float32, or float64 if they are `wide`.
+
+    `where`: their indices, or the first of them.
+
+    Raises
+    ------
+    ValueError
+        If one holds a value that is not finite in that type, or too large to be standardised in it.
+    """
+    largest = LARGEST if wide else float(np.finfo(np.float32).max)
+    check_magnitude(strategy, name, rows, where, largest)
+    return rows.astype(np.float64 if wide else np.float32)
+
+
+def check_pool_magnitude(strategy: str, request: Request, rows: Rows, largest: float) -> None:
+    """Raise ValueError if an eligible row of the pool is not finite, or beyond `largest`."""
+    for lo, hi, keep in request.chunks():
+        part = as_float(Rows(rows.array[lo:hi], rows.bf16))
+        part[~keep] = 0.0
+        check_magnitude(strategy, "embeddings", part, lo, largest)
+
+
+def check_magnitude(
+    strategy: str, name: str, rows: NDArray[Any], where: int | NDArray[np.int64], largest: float
+) -> None:
+    """Raise ValueError if a row holds a value that is not finite, or beyond `largest`."""
+    right = (np.abs(rows) <= np.float64(largest)).all(axis=1)
+    what = f"hold NaN, infinite values or some beyond {largest:.1e}"
+    check_rows(strategy, name, where, right, what)
+
+
+def check_rows(
+    strategy: str, name: str, where: int | NDArray[np.int64], right: NDArray[np.bool_], what: str
+) -> None:
+    """Raise ValueError if a row is not `right`; `where`: their indices, or the first of them."""
     if not right.all():
+        indices = np.arange(where, where + len(right)) if isinstance(where, int) else where
         raise ValueError(
-            f"{strategy}: {name}: {int((~right).sum())} of rows {first} to "
-            f"{first + len(right) - 1} {what}, the first is row {first + int(right.argmin())}"
+            f"{strategy}: {name}: {int((~right).sum())} of rows {indices[0]} to {indices[-1]} "
+            f"{what}, the first is row {indices[right.argmin()]}"
         )

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.strategies.contract import Context
+from ally_fast.strategies.parameters import Parameters
 from ally_fast.strategies.request import open_request
 
 
-class RandomSampling:
+class RandomSampling(Parameters):
     """Take rows at random, without replacement.
 
     Notes

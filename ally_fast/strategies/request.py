@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ally_fast import checks
 from ally_fast.pools.chunks import chunks
 from ally_fast.pools.pool import Pool
-from ally_fast.selection.eligibility import excluded_mask
+from ally_fast.selection.eligibility import rows_not_excluded
 from ally_fast.strategies.contract import Context
 
 _CHUNK_ROWS = 8192
@@ -67,7 +67,7 @@ def open_request(strategy: str, context: Context, b: Any, *pieces: str) -> Reque
     context.demand(strategy, *pieces)
     n = _rows(strategy, context)
     b = checks.integer(b, "b", 0)
-    eligible = None if context.exclude is None else ~excluded_mask(context.exclude, n)
+    eligible = rows_not_excluded(context.exclude, n)
     count = n if eligible is None else int(np.count_nonzero(eligible))
     if b > count:
         raise ValueError(f"{strategy}: b: got {b}, needs at most the {count} eligible rows of {n}")
@@ -80,7 +80,7 @@ def demand_classification(strategy: str, context: Context) -> None:
     if targets is None:
         return
     dtype = str(targets.dtype if hasattr(targets, "dtype") else np.asarray(targets).dtype)
-    if "float" in dtype:
+    if any(kind in dtype.lower() for kind in ("float", "double")):  # pandas and Polars: "Float64"
         raise ValueError(
             f"{strategy}: got labeled_targets of {dtype}, a regression task; needs a "
             "classification task, with class numbers as targets"
@@ -95,9 +95,9 @@ def _rows(strategy: str, context: Context) -> int:
         if isinstance(given, Pool):
             told[piece] = given.n
         elif given is not None and not callable(given):
-            shape = np.shape(given) if isinstance(given, list | tuple) else given.shape
+            shape = _shape(strategy, piece, given)
             if len(shape) <= axis:
-                raise ValueError(f"{strategy}: {piece}: got shape {tuple(shape)}, needs more axes")
+                raise ValueError(f"{strategy}: {piece}: got shape {shape}, needs more axes")
             told[piece] = int(shape[axis])
     if not told:
         raise ValueError(f"{strategy}: the context does not say how many rows there are; needs n")
@@ -105,3 +105,14 @@ def _rows(strategy: str, context: Context) -> int:
         listed = ", ".join(f"{name}: {rows}" for name, rows in told.items())
         raise ValueError(f"{strategy}: pieces of the context differ in rows ({listed})")
     return next(iter(told.values()))
+
+
+def _shape(strategy: str, piece: str, given: Any) -> tuple[int, ...]:
+    """Return the shape, of an array that does not tell it (Arrow's) its length alone."""
+    if hasattr(given, "shape"):
+        return tuple(given.shape)
+    if isinstance(given, list | tuple):
+        return np.shape(given)
+    if not (hasattr(given, "__len__") and hasattr(given, "__getitem__")):
+        raise TypeError(f"{strategy}: {piece}: got {checks.shown(given)}, needs an array")
+    return (len(given),)

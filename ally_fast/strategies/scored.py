@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ally_fast.ops.shortlist import Shortlist
 from ally_fast.strategies.contract import Context
+from ally_fast.strategies.parameters import Parameters
 from ally_fast.strategies.request import NO_ROWS, Request, demand_classification, open_request
 
 
@@ -36,7 +37,7 @@ class BestRows:
         return indices[: self._b]
 
 
-class ScoredStrategy(ABC):
+class ScoredStrategy(Parameters, ABC):
     """Take the rows of highest score: score descending, then index ascending.
 
     A strategy of this kind names the piece of the context it needs and computes the scores of a

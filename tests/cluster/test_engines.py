@@ -114,3 +114,70 @@ def test_auto_is_native():
 
 def test_a_named_engine_is_that_engine(engine):
     assert choose_engine(engine).name == engine
+
+
+LIBRARIES = ["faiss", "sklearn"]  # they square in float32
+
+
+def library(engine):
+    pytest.importorskip(engine)
+    return engine
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("scale", [1e-30, 1e-14, 1e15, 1e18, 1e20, 3e37], ids="scale={}".format)
+@pytest.mark.parametrize("given", [False, True], ids=["trained", "given"])
+def test_rows_of_any_size_are_clustered_or_refused(engine, scale, metric, given, rng):
+    """Never a process that ends, an infinite inertia, or all rows in one cluster."""
+    rows, scores = pool(rng)
+    rows *= np.float32(scale)
+    wanted = {"engine": engine, "metric": metric, "centroids": rows[:5] if given else None}
+    if engine != "native" and metric == "euclidean" and scale not in (1e-14, 1e15):
+        with pytest.raises(ValueError, match=rf"got values up to .* engine='{engine}' .* scale"):
+            ally_fast.select(rows, scores, 20, 5, **wanted)
+        return
+    _, info = ally_fast.select(rows, scores, 20, 5, return_info=True, **wanted)
+    assert info.cluster_sizes.sum() == 800
+    assert info.cluster_sizes.min() > 10
+    assert given or 0 < info.inertia < np.inf
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_a_large_row_outside_the_training_sample_is_refused(name, rng):
+    rows, scores = pool(rng)
+    rows[7] *= np.float32(1e20)
+    allowed = {"engine": library(name), "train_size": 5}
+    with pytest.raises(ValueError, match="embeddings: got values up to"):
+        ally_fast.select(rows, scores, 20, 5, **allowed)
+    with pytest.raises(ValueError, match="embeddings: got values up to"):
+        ally_fast.select(rows, scores, 20, 5, centroids=rows[:5], **allowed)
+    assert 7 not in ally_fast.select(rows, scores, 20, 5, exclude=[7], **allowed)
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_large_centroids_are_refused(name, rng):
+    rows, scores = pool(rng)
+    with pytest.raises(ValueError, match="centroids: got values up to"):
+        ally_fast.select(
+            rows, scores, 20, 5, centroids=rows[:5] * np.float32(1e19), engine=library(name)
+        )
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_a_centroid_near_zero_is_a_centroid(name, rng):
+    """The mean of centred rows is tiny, and so may some chunk of rows be."""
+    rows, scores = pool(rng)
+    rows -= rows.mean(axis=0)
+    rows[:10] = 1e-20
+    centroids = np.full((1, 8), 1e-20, np.float32)
+    arguments = {"engine": library(name), "chunk_rows": 10}
+    for k, given in ((1, None), (1, centroids), (2, np.concatenate([centroids, rows[20:21]]))):
+        found = ally_fast.select(rows, scores, 20, k, centroids=given, **arguments)
+        assert len(set(found.tolist())) == 20
+    assert len(ally_fast.select(np.zeros_like(rows), scores, 20, 3, engine=name)) == 20
+
+
+def test_more_iterations_than_faiss_can_count(rng):
+    rows, scores = pool(rng)
+    with pytest.raises(ValueError, match=r"max_iter: got 2147483648, .*FAISS"):
+        ally_fast.select(rows, scores, 20, 5, engine=library("faiss"), max_iter=2**31)

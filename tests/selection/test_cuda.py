@@ -180,3 +180,20 @@ def test_kmeans_and_assign(rng):
         assignments = ally_fast.assign(rows, expected.centroids, device=device)
         assignments = assignments if device == "cuda" else assignments.to_host()
         np.testing.assert_array_equal(assignments, ally_fast.assign(embeddings, expected.centroids))
+
+
+@pytest.mark.parametrize("where", ["host", "device"])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_scores_of_excluded_rows_may_be_anything(dtype, where, rng):
+    embeddings, _ = hard_pool("plain", rng, N, 9, 20)
+    scores = rng.random(N).astype(dtype)
+    exclude = np.arange(N) < 300
+    expected = ally_fast.select(embeddings, scores, 60, 9, exclude=exclude)
+    scores[:300] = np.nan
+    rows = put(embeddings) if where == "device" else embeddings
+    found = ally_fast.select(rows, put(scores), 60, 9, exclude=exclude, device="cuda")
+    found = found.to_host() if where == "device" else found
+    np.testing.assert_array_equal(found, expected)
+    exclude[42] = False
+    with pytest.raises(ValueError, match=r"dual_scores: 1 of 401 are NaN .* row 42"):
+        ally_fast.select(rows, put(scores), 60, 9, exclude=exclude, device="cuda")

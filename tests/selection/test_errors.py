@@ -64,10 +64,29 @@ VALUE_ERRORS = {
         ["dual_scores", "2", "7", "finite"],
     ),
     "scores inf": ({"dual_scores": with_value(N, 29, np.inf)}, ["dual_scores", "1", "29"]),
-    "scores NaN where excluded": (
-        {"dual_scores": with_value(N, 3, np.nan), "exclude": [3]},
-        ["dual_scores", "3"],
+    "scores NaN beside excluded ones": (
+        {"dual_scores": with_value(N, [3, 7, 9], np.nan), "exclude": [3]},
+        ["dual_scores", "2", "29", "7"],
     ),
+    "scores beyond float64": (
+        {"dual_scores": np.arange(N) + 2**53},
+        ["dual_scores", "15", "30", "1", "2**53"],
+    ),
+    "scores beyond float64, unsigned": (
+        {"dual_scores": np.full(N, 2**64 - 1, np.uint64)},
+        ["dual_scores", "30", "0", "2**53"],
+    ),
+    "weights beyond float64": ({"allocation": [1, 1, 2**53 + 1, 1, 1]}, ["9007199254740993", "2"]),
+    "max_score beyond float64": ({"max_score": 2**53 + 1}, ["max_score", "9007199254740993"]),
+    "max_score beyond any float": ({"max_score": 10**400}, ["max_score", "finite"]),
+    "exclude is a mask of integers": (
+        {"exclude": (np.arange(N) < 15).astype(np.uint8)},
+        ["exclude", "30", "all 0 or 1", "booleans", ".astype(bool)"],
+    ),
+    "exclude is a mask of integers, too long": ({"exclude": [0, 1] * N}, ["exclude", "60"]),
+    "exclude is a mask of 0 and 255": ({"exclude": [0, 255] * 15}, ["exclude", "all 0 or 255"]),
+    "exclude is a mask of zeros": ({"exclude": np.zeros(N, int)}, ["exclude", "all 0"]),
+    "exclude is a list of truths": ({"exclude": [True, False]}, ["exclude", "2", "30"]),
     "scores NaN, b = 0": ({"dual_scores": with_value(N, 3, np.nan), "b": 0}, ["dual_scores"]),
     "embeddings NaN": (
         {"embeddings": with_value((N, D), [11, 12, 29], np.nan)},
@@ -131,6 +150,7 @@ VALUE_ERRORS = {
     "chunk_rows = 0": ({"chunk_rows": 0}, ["chunk_rows", "0", "1"]),
     "chunk_rows < 0": ({"chunk_rows": -5}, ["chunk_rows", "-5"]),
     "seed < 0": ({"seed": -1}, ["seed", "-1"]),
+    "seed = 2**64": ({"seed": 2**64}, ["seed", "18446744073709551616", "2**64"]),
 }
 
 TYPE_ERRORS = {
@@ -140,6 +160,15 @@ TYPE_ERRORS = {
     "embeddings bool": ({"embeddings": np.zeros((N, D), dtype=bool)}, ["embeddings", "bool"]),
     "embeddings None": ({"embeddings": None}, ["embeddings"]),
     "scores text": ({"dual_scores": np.full(N, "a")}, ["dual_scores"]),
+    "scores in a set": ({"dual_scores": set(range(N))}, ["dual_scores", "set", "list"]),
+    "scores one by one": ({"dual_scores": iter([1.0])}, ["dual_scores", "list_iterator", "list"]),
+    "scores of more bits": (
+        {"dual_scores": np.zeros(N, np.longdouble)},
+        ["dual_scores", np.dtype(np.longdouble).name],
+    ),
+    "rows one by one": ({"embeddings": (row for row in np.zeros((N, D)))}, ["generator", "list"]),
+    "scores with None": ({"dual_scores": [0.5] * (N - 1) + [None]}, ["dual_scores", "29"]),
+    "exclude whole floats": ({"exclude": np.array([1.0, 2.0])}, ["exclude", "float64"]),
     "scores complex": ({"dual_scores": np.zeros(N, dtype=complex)}, ["dual_scores", "complex128"]),
     "exclude floats": ({"exclude": np.zeros(3)}, ["exclude", "float64"]),
     "exclude text": ({"exclude": "all"}, ["exclude"]),
@@ -154,6 +183,15 @@ TYPE_ERRORS = {
     "k None": ({"k": None}, ["k", "None"]),
     "radius text": ({"radius": "near"}, ["radius", "near"]),
     "seed float": ({"seed": 0.5}, ["seed", "0.5"]),
+    "seed None": ({"seed": None}, ["seed", "None", "int(rng.integers(2**63))"]),
+    "seed bool": ({"seed": True}, ["seed", "True"]),
+    "seed Generator": ({"seed": np.random.default_rng(0)}, ["seed", "int(rng.integers(2**63))"]),
+    "seed RandomState": (
+        {"seed": np.random.RandomState(0)},
+        ["seed", "int(rng.integers(2**63))"],
+    ),
+    "seed SeedSequence": ({"seed": np.random.SeedSequence(0)}, ["seed", "SeedSequence"]),
+    "k array": ({"k": np.zeros((50, 50))}, ["k", "integer"]),
 }
 
 
@@ -168,6 +206,8 @@ def test_value_errors(case):
     with pytest.raises(ValueError, match=re.escape(words[0])) as error:
         ally_fast.select(**arguments(**changes))
     assert says(str(error.value), words), str(error.value)
+    assert len(str(error.value)) <= 300
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("case", TYPE_ERRORS)
@@ -176,6 +216,8 @@ def test_type_errors(case):
     with pytest.raises(TypeError, match=re.escape(words[0])) as error:
         ally_fast.select(**arguments(**changes))
     assert says(str(error.value), words), str(error.value)
+    assert len(str(error.value)) <= 300
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("case", [*VALUE_ERRORS, *TYPE_ERRORS])

@@ -48,5 +48,5 @@ class TestDAL(StrategyContract):
     def test_rows_that_are_not_finite(self):
         given = self.given()
         given["embeddings"][33, 2] = np.nan
-        with pytest.raises(ValueError, match="DAL: embeddings: row 33 holds NaN"):
+        with pytest.raises(ValueError, match=r": embeddings: 1 of rows .* the first is row 33"):
             self.ask(given, 5)

@@ -1,0 +1,37 @@
+"""How large and how small rows may be for libraries that square them in float32."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LEAST = 2.0**-51  # its square is 2**24 times the smallest normal float32
+
+
+def check_float32_squares(
+    engine: str, name: str, *matrices: NDArray[Any], sums: int = 1, vanish: bool = True
+) -> None:
+    """Raise ValueError if squared distances within float32 overflow, or vanish.
+
+    Parameters
+    ----------
+    engine, name : str
+        Whose arithmetic it is; the argument's name, for messages.
+    *matrices : ndarray of float, shape (any, d)
+        Finite rows that are compared with one another, about their mean or about 0.
+    sums : int
+        Squared distances that are added up.
+    vanish : bool
+        Check that they do not all vanish, which is right for rows of zeros only.
+    """
+    largest = max(float(np.abs(end)) for x in matrices if x.size for end in (x.min(), x.max()))
+    # About a mean values are up to twice as large, differences of these twice as large again.
+    most = math.sqrt(float(np.finfo(np.float32).max) / (16.0 * matrices[0].shape[1] * sums))
+    if largest > most or (vanish and 0 < largest < _LEAST):
+        raise ValueError(
+            f"{name}: got values up to {largest:.3g}, but engine={engine!r} squares them in "
+            f"float32 and needs {_LEAST:.1e} to {most:.1e}; scale them, or use engine='native'"
+        )
