@@ -143,7 +143,7 @@ class StrategyContract:
     def test_excluded_rows_may_hold_anything(self):
         given = self.given()
         clean = self.ask(given, 20, exclude=[2, 40])
-        for piece in set(given) & {"embeddings", *BY_CHUNK}:
+        for piece in set(given) & set(OF_POOL):
             np.moveaxis(given[piece], on_axis(piece), 0)[[2, 40]] = np.nan
         np.testing.assert_array_equal(self.ask(given, 20, exclude=[2, 40]), clean)
 
