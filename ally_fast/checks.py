@@ -6,31 +6,44 @@ import math
 import numbers
 from typing import Any
 
+_WORD = 2**64 - 1  # the largest number of 64 bits
 
-def integer(value: Any, name: str, least: int) -> int:
-    """Return `value` as an int of at least `least`."""
+
+def integer(value: Any, name: str, least: int, most: int = _WORD // 2) -> int:
+    """Return `value` as an int in [`least`, `most`]; the native core holds 64 bits with a sign."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name}: got {value!r}, needs an integer")
-    if value < least:
-        raise ValueError(f"{name}: got {value}, needs at least {least}")
-    return int(value)
+    given = int(value)
+    if given < least:
+        raise ValueError(f"{name}: got {_shown(given)}, needs at least {least}")
+    if given > most:
+        bits = most.bit_length()
+        needed = f"less than 2**{bits}" if most == 2**bits - 1 else f"at most {most}"
+        raise ValueError(f"{name}: got {_shown(given)}, needs {needed}")
+    return given
+
+
+def _shown(value: int) -> str:
+    """Return a number as a message shows it: Python itself refuses to print some."""
+    return str(value) if abs(value) <= _WORD else f"a number of {value.bit_length()} bits"
 
 
 def number(value: Any, name: str) -> float:
     """Return `value` as a finite float."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}: got {value!r}, needs a number")
-    if not math.isfinite(value):
-        raise ValueError(f"{name}: got {value}, needs a finite number")
-    return float(value)
+    try:
+        given = float(value)
+    except OverflowError:
+        given = math.inf
+    if not math.isfinite(given):
+        raise ValueError(f"{name}: got {given}, needs a finite number")
+    return given
 
 
 def seed(value: Any) -> int:
     """Return a seed, an integer in [0, 2**64)."""
-    given = integer(value, "seed", 0)
-    if given >= 1 << 64:
-        raise ValueError(f"seed: got {given}, needs less than 2**64")
-    return given
+    return integer(value, "seed", 0, _WORD)
 
 
 def choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
