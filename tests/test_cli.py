@@ -508,6 +508,19 @@ def test_all_outputs_appear_or_none(full, folder, capsys, monkeypatch):
     assert names(folder) == before
 
 
+def test_a_disk_on_which_there_is_room_for_the_batch_but_not_for_the_picture(folder):
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+    before = names(folder)
+    words = arguments("--plot", "batch.png", "--quiet", out="batch.csv")
+    line = f"ulimit -f 8; exec {shlex.join([sys.executable, '-m', 'ally_fast', *words])}"
+    done = subprocess.run(
+        ["sh", "-c", line], env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith("ally-fast: error: batch.png: File too large\n")
+    assert names(folder) == before
+
+
 def test_force_keeps_the_mode(folder):
     path = folder / "batch.npy"
     path.touch(mode=0o600)

@@ -14,7 +14,13 @@ from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.host_engine import HostAssigner, HostEngine
 from ally_fast.cluster.loaded_rows import loaded, unit_rows
 from ally_fast.device import device_number
+from ally_fast.pools.chunks import chunks
 from ally_fast.pools.pool import Rows
+
+# FAISS does not hear Ctrl-C within a search, which is therefore made of pieces: of a multiple of
+# the rows it takes at a time itself, and of about so many multiplications.
+_FAISS_ROWS = 4096
+_WORK = 1 << 32
 
 
 class FaissEngine(HostEngine):
@@ -80,9 +86,11 @@ class FaissEngine(HostEngine):
 class FaissAssigner:
     """Nearest centroids as FAISS computes them, in float32."""
 
-    def __init__(self, index: object, normalize: bool) -> None:
+    def __init__(self, index: Any, normalize: bool) -> None:
         self._index = index
         self._normalize = normalize
+        work = index.ntotal * index.d * _FAISS_ROWS
+        self._piece = _FAISS_ROWS * max(1, _WORK // work)
 
     def __call__(
         self, rows: Rows, positions: NDArray[np.int64] | None
@@ -91,5 +99,7 @@ class FaissAssigner:
         matrix, finite = loaded(rows, positions, self._normalize)
         if not finite or not len(matrix):
             return np.full(len(matrix), -1, np.int32), finite
-        _, nearest = self._index.search(matrix, 1)  # type: ignore[attr-defined]
-        return nearest[:, 0].astype(np.int32), True
+        nearest = np.empty(len(matrix), np.int32)
+        for lo, hi in chunks(len(matrix), self._piece):
+            nearest[lo:hi] = self._index.search(matrix[lo:hi], 1)[1][:, 0]
+        return nearest, True
