@@ -14,7 +14,7 @@ struct Stopped {};
 
 class Poll {
  public:
-  // Call ask() now; again no sooner than kInterval. It throws to stop the computation.
+  // The caller's question, asked no sooner than kInterval after the last time. It throws to stop.
   using Ask = void (*)();
   static constexpr std::chrono::milliseconds kInterval{50};
 
@@ -26,6 +26,7 @@ class Poll {
   Poll& operator=(const Poll&) = delete;
 
   static constexpr int64_t kWork = 1 << 18;  // a fraction of a millisecond: a clock is dear
+
   static void after(int64_t work) {
     Poll* const poll = current();
     if (!poll || (poll->work_ += work) < kWork) return;
