@@ -1,18 +1,9 @@
-"""Fast, exact batch selection for active learning (ALLY)."""
+"""Fast, exact batch selection for active learning (ALLY).
 
-from ally_fast._version import __version__
-from ally_fast.cluster.frame import PrecisionWarning
-from ally_fast.cluster.kmeans import assign, kmeans
-from ally_fast.cluster.result import KMeansResult
-from ally_fast.selection.info import SelectionInfo
-from ally_fast.selection.select import select
+The public names stand in ``__init__.pyi`` and are imported when they are first used, so that
+``ally-fast`` answers Ctrl-C from its first moment on.
+"""
 
-__all__ = [
-    "KMeansResult",
-    "PrecisionWarning",
-    "SelectionInfo",
-    "__version__",
-    "assign",
-    "kmeans",
-    "select",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 
 from ally_fast import _cpu
+
+MOST_THREADS = 4096  # a mistake, beyond: they are started for each operation
 
 
 def isa() -> str:
@@ -44,12 +47,13 @@ def threads() -> int:
     Raises
     ------
     ValueError
-        If ``ALLY_FAST_THREADS`` is not a positive integer.
+        If ``ALLY_FAST_THREADS`` is not an integer from 1 to `MOST_THREADS`.
     """
     asked = os.environ.get("ALLY_FAST_THREADS", "")
     if asked:
-        if not asked.isdecimal() or int(asked) < 1:
-            raise ValueError(f"ALLY_FAST_THREADS={asked!r}: needs a positive integer")
+        if not re.fullmatch("[0-9]{1,9}", asked) or not 1 <= int(asked) <= MOST_THREADS:
+            needed = f"an integer from 1 to {MOST_THREADS}"
+            raise ValueError(f"ALLY_FAST_THREADS={asked[:40]!r}: needs {needed}")
         return int(asked)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

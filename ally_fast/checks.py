@@ -7,11 +7,14 @@ import numbers
 import reprlib
 from typing import Any
 
+_WORD = 2**64 - 1  # the largest number of 64 bits
 _SEED = "an integer in [0, 2**64), from which the answer follows"
 
 
 def shown(value: Any) -> str:
     """Return a value as a message shows it: one line of at most 80 characters."""
+    if isinstance(value, int) and abs(value) > _WORD:  # Python itself refuses to print some
+        return f"a number of {value.bit_length()} bits"
     try:
         line = " ".join(reprlib.repr(value).split())
     except Exception:  # what a caller brings may not even have a repr
@@ -19,13 +22,18 @@ def shown(value: Any) -> str:
     return line if len(line) <= 80 else f"{line[:77]}..."
 
 
-def integer(value: Any, name: str, least: int) -> int:
-    """Return `value` as an int of at least `least`."""
+def integer(value: Any, name: str, least: int, most: int = _WORD // 2) -> int:
+    """Return `value` as an int in [`least`, `most`]; the native core holds 64 bits with a sign."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name}: got {shown(value)}, needs an integer")
-    if value < least:
-        raise ValueError(f"{name}: got {value}, needs at least {least}")
-    return int(value)
+    given = int(value)
+    if given < least:
+        raise ValueError(f"{name}: got {shown(given)}, needs at least {least}")
+    if given > most:
+        bits = most.bit_length()
+        needed = f"less than 2**{bits}" if most == 2**bits - 1 else f"at most {most}"
+        raise ValueError(f"{name}: got {shown(given)}, needs {needed}")
+    return given
 
 
 def number(value: Any, name: str) -> float:
@@ -51,10 +59,7 @@ def seed(value: Any) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"seed: got {shown(value)}, needs {_SEED}: int(rng.integers(2**63)) say")
-    given = int(value)
-    if not 0 <= given < 1 << 64:
-        raise ValueError(f"seed: got {shown(given)}, needs {_SEED}")
-    return given
+    return integer(value, "seed", 0, _WORD)
 
 
 def choice(value: Any, name: str, choices: tuple[str, ...]) -> str:

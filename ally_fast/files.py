@@ -1,12 +1,19 @@
-"""Output files that appear whole or not at all."""
+"""Output files that appear whole or not at all, and together."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import glob
 import os
+import re
 import secrets
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+import stat
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import IO
+
+_EXISTS = "exists; add --force to replace it"
 
 
 def check_output(path: str, extensions: Collection[str], *, force: bool = False) -> None:
@@ -15,7 +22,7 @@ def check_output(path: str, extensions: Collection[str], *, force: bool = False)
     Parameters
     ----------
     path : str
-        The file to be.
+        The file to be. A symbolic link is followed.
     extensions : collection of str
         Those allowed, in lower case, such as ``{".csv"}``.
     force : bool
@@ -23,73 +30,205 @@ def check_output(path: str, extensions: Collection[str], *, force: bool = False)
 
     Raises
     ------
-    ValueError
-        If the extension is another.
     FileExistsError
         If the file exists, without `force`.
     OSError
-        If its folder does not exist or may not be written, or the path is a folder.
+        If the extension is another, its folder does not exist or may not be written, or the path is
+        a folder, or a pipe, a device or a socket.
     """
     if os.path.splitext(path)[1].lower() not in extensions:
-        raise ValueError(f"{path}: the extension must be one of {', '.join(extensions)}")
-    folder = os.path.dirname(path) or "."
+        needed = f"the extension must be one of {', '.join(extensions)}"
+        raise OSError(errno.EINVAL, needed, path)
+    folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
-        raise FileNotFoundError(2, "no such folder", folder)
-    if os.path.isdir(path):
-        raise IsADirectoryError(21, "is a folder", path)
+        raise FileNotFoundError(errno.ENOENT, "no such folder", os.path.dirname(path) or ".")
+    _check_kind(path)
     if os.path.lexists(path) and not force:
-        raise FileExistsError(17, "exists; add --force to replace it", path)
+        raise FileExistsError(errno.EEXIST, _EXISTS, path)
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(13, "this folder may not be written", folder)
+        raise PermissionError(errno.EACCES, "this folder may not be written", folder)
 
 
 @contextmanager
 def whole_file(path: str, *, force: bool = False) -> Iterator[IO[bytes]]:
-    """Write a file under another name in its folder; give it its own name when complete.
+    """Write one file; see `whole_files`."""
+    with whole_files(force=force) as create, create(path) as file:
+        yield file
 
-    If the block raises, or the process is interrupted in it, nothing is left. Without `force`, a
-    file that has appeared at `path` meanwhile is kept and FileExistsError raised.
+
+@contextmanager
+def whole_files(
+    *, force: bool = False
+) -> Iterator[Callable[[str], AbstractContextManager[IO[bytes]]]]:
+    """Write files under other names in their folders; name them all once all are complete.
+
+    If the block raises, or the process is interrupted in it, nothing is left. What a killed process
+    left is removed by the next one that writes the same file. If one of the files cannot be named
+    in the end, those that were not there before are removed again; one that `force` replaced is
+    not brought back.
 
     Parameters
     ----------
-    path : str
-        The file to be. A symbolic link is followed.
     force : bool
-        Replace a file that exists.
+        Replace files that exist, keeping their mode and, where the system allows, their owner.
+        Without it a file that has appeared meanwhile is kept and FileExistsError raised.
 
     Yields
     ------
-    binary file
-        To be written by the block.
+    function
+        Of a path, to a context manager of a binary file to be written. A symbolic link is
+        followed.
+
+    Raises
+    ------
+    OSError
+        Naming the path; also for one that is a folder, a pipe, a device or a socket.
     """
-    target = os.path.realpath(path)
-    folder, name = os.path.split(target)
-    partial = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.part")
+    begun: list[_Partial] = []
+
+    @contextmanager
+    def create(path: str) -> Iterator[IO[bytes]]:
+        partial = _Partial(path)
+        begun.append(partial)
+        with partial.told_by_its_path():
+            yield partial.file
+            partial.file.flush()
+            os.fsync(partial.file.fileno())
+
     try:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if force:
-            os.replace(partial, target)
-        else:
-            _publish(partial, target, path)
-    except OSError as error:  # a full disk names no file, and the user knows none but `path`
-        if error.filename in (None, partial):
-            error.filename = path
+        yield create
+        for partial in begun:
+            partial.publish(force)
+    except BaseException:
+        for partial in begun:
+            partial.withdraw()
         raise
     finally:
-        if os.path.lexists(partial):
-            os.unlink(partial)
+        for partial in begun:
+            partial.close()
 
 
-def _publish(partial: str, target: str, path: str) -> None:
+class _Partial:
+    """A file to be, under a name of its own in the same folder, locked while its process lives."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._target = os.path.realpath(path)
+        self._new = False
+        with self.told_by_its_path():
+            _check_kind(path)
+            _remove_left(self._target)
+            self._name, self.file = _create(self._target)
+
+    @contextmanager
+    def told_by_its_path(self) -> Iterator[None]:
+        """Name the file as the user did: a full disk names none, and nobody knows the partial."""
+        try:
+            yield
+        except OSError as error:
+            ours = error.filename is None or _is_partial(str(error.filename), self._target)
+            if not (ours and error.errno):
+                raise
+            raise OSError(error.errno, error.strerror, self._path) from None
+
+    def publish(self, force: bool) -> None:
+        """Give the file its name."""
+        self._new = not os.path.lexists(self._target)
+        with self.told_by_its_path():
+            if force:
+                os.replace(self._name, self._target)
+                return
+            try:
+                os.link(self._name, self._target)  # unlike a rename, never replaces a file
+            except FileExistsError:
+                raise FileExistsError(errno.EEXIST, _EXISTS, self._path) from None
+            except OSError:  # a file system without hard links
+                if os.path.lexists(self._target):
+                    raise FileExistsError(errno.EEXIST, _EXISTS, self._path) from None
+                os.rename(self._name, self._target)
+
+    def withdraw(self) -> None:
+        """Take the name away again, if it has it, and none had it before."""
+        with suppress(OSError):
+            now, ours = os.lstat(self._target), os.fstat(self.file.fileno())
+            if self._new and os.path.samestat(now, ours):
+                os.unlink(self._target)
+
+    def close(self) -> None:
+        """Remove what has no name, and unlock."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._name)
+        with suppress(OSError):  # once more of a disk that is full
+            self.file.close()
+
+
+def _create(target: str) -> tuple[str, IO[bytes]]:
+    """Create a partial file, locked, with mode and owner of the file it may replace."""
+    prefix = _prefix(target)
+    old = os.stat(target) if os.path.exists(target) else None
+    mode = 0o666 if old is None else 0o600
+    while True:
+        partial = f"{prefix}{secrets.token_hex(4)}.part"
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        file = os.fdopen(descriptor, "wb")
+        try:
+            _lock(descriptor, wait=True)
+            if os.fstat(descriptor).st_nlink == 0:  # taken for one that was left, before the lock
+                file.close()
+                continue
+            if old is not None:
+                _like(descriptor, old)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(partial)
+            file.close()
+            raise
+        return partial, file
+
+
+def _like(descriptor: int, old: os.stat_result) -> None:
+    with suppress(OSError):  # only root gives files away, and some file systems know no owners
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    with suppress(OSError):
+        os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & 0o777)
+
+
+def _remove_left(target: str) -> None:
+    """Remove partial files whose process is no more: nobody holds their lock."""
+    for partial in glob.glob(f"{glob.escape(_prefix(target))}*.part"):
+        if not _is_partial(partial, target):
+            continue
+        with suppress(OSError):  # finished meanwhile, or another user's
+            with open(partial, "r+b", opener=_no_link) as file:
+                if _lock(file.fileno(), wait=False):
+                    os.unlink(partial)
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _prefix(target: str) -> str:
+    """Return how partial files of a target begin; of a long name a part, for it may be too long."""
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f".{name[:50]}.")
+
+
+def _is_partial(path: str, target: str) -> bool:
+    return bool(re.fullmatch(re.escape(_prefix(target)) + r"[0-9a-f]{8}\.part", path))
+
+
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    """Lock a file for as long as it is open. False: another has it, or locks are unknown here."""
     try:
-        os.link(partial, target)  # unlike a rename, never replaces a file
-    except FileExistsError:
-        raise FileExistsError(17, "exists; add --force to replace it", path) from None
-    except OSError:  # a file system without hard links
-        if os.path.lexists(target):
-            raise FileExistsError(17, "exists; add --force to replace it", path) from None
-        os.rename(partial, target)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+def _check_kind(path: str) -> None:
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, "is a folder", path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "is no regular file (a pipe, a device or a socket)", path)

@@ -127,6 +127,7 @@ SOURCES: dict[str, Callable[[], np.ndarray]] = {
     "kdd": _kdd,
     "mixture128": lambda: _cached_mixture(1_000_000, 128, 1),
     "mixture768": lambda: _cached_mixture(200_000, 768, 2),
+    "mixture384": lambda: _cached_mixture(200_000, 384, 4),
     "small": lambda: mixture(20_000, 32, 3),
 }
 

@@ -21,7 +21,8 @@ class Row:
     Parameters
     ----------
     bench : str
-        "select" (end to end), "assign" or "ops" (one native operation); on GPUs "gpu_select",
+        "select" (end to end), "assign" or "ops" (one native operation), "interrupt" (from Ctrl-C to
+        the end); on GPUs "gpu_select",
         "gpu_assign", "gpu_ops" and "gpu_ceiling" (what the device can do).
     engine, setting : str
         Who ran and with which settings, for example "faiss_cpu" and "recipe".

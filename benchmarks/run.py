@@ -16,7 +16,15 @@ from datetime import datetime, timezone
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks import bench_assign, bench_dual_ascent, bench_ops, bench_select, machine, report
+from benchmarks import (
+    bench_assign,
+    bench_dual_ascent,
+    bench_interrupt,
+    bench_ops,
+    bench_select,
+    machine,
+    report,
+)
 from benchmarks import rows as rows_module
 from benchmarks.job import Job
 from benchmarks.others import wait_for_quiet
@@ -27,6 +35,7 @@ BENCHES = {
     "assign": bench_assign,
     "ops": bench_ops,
     "dual_ascent": bench_dual_ascent,
+    "interrupt": bench_interrupt,
 }
 
 

@@ -266,6 +266,20 @@ def dual_ascent_table(rows: list[Row]) -> str:
     return table(head, body, left=2) if body else ""
 
 
+def interrupt_table(rows: list[Row]) -> str:
+    """Draw the longest wait from Ctrl-C to the end of a selection."""
+    body = [
+        [
+            f"{labels.count(row.n)} {labels.TIMES} {row.d}",
+            labels.count(row.k),
+            seconds(max(row.seconds)),
+        ]
+        for row in select(rows, bench="interrupt")
+        if row.ok
+    ]
+    return table(["pool", "clusters", "seconds"], body) if body else ""
+
+
 def milliseconds(value: float) -> str:
     """Write seconds as milliseconds with three digits."""
     return f"{1e3 * value:.0f}" if value >= 0.1 else f"{1e3 * value:.3g}"
@@ -280,4 +294,5 @@ TABLES = {
     "assign": assign_table,
     "ops": ops_table,
     "dual_ascent": dual_ascent_table,
+    "interrupt": interrupt_table,
 }

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import ally_fast
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ally_fast"
 CSRC = ROOT / "csrc"
@@ -163,26 +165,39 @@ def test_files_stay_readable(path):
 
 def test_the_face_only_re_exports():
     tree = ast.parse((PACKAGE / "__init__.py").read_text())
-    for node in tree.body:
-        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        is_constant = isinstance(node, ast.Assign) and all(
-            isinstance(target, ast.Name) and re.fullmatch(r"__\w+__", target.id)
-            for target in node.targets
-        )
-        assert is_docstring or is_constant or isinstance(node, ast.ImportFrom)
+    assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body)
+    assert len(ally_fast.__all__) == 7
+    assert set(ally_fast.__all__) <= set(dir(ally_fast))
+    for name in ally_fast.__all__:
+        assert getattr(ally_fast, name).__name__ == name if name != "__version__" else True
+    with pytest.raises(AttributeError, match="selct"):
+        _ = ally_fast.selct
 
 
-def test_import_loads_nothing_optional():
-    loaded = subprocess.run(
-        [sys.executable, "-c", "import sys, ally_fast; print(*sys.modules)"],
+def modules_after(statement):
+    """Return the modules that a fresh process has loaded."""
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys; {statement}; print(*sys.modules)"],
         capture_output=True,
         text=True,
         check=True,
         cwd=ROOT,
     ).stdout.split()
+
+
+def test_import_loads_nothing_optional():
+    loaded = modules_after("from ally_fast import *; import ally_fast.cli.program")
     assert "ally_fast._cpu" in loaded
     assert not {name.split(".")[0] for name in loaded} & OPTIONAL_PACKAGES
     assert not [name for name in loaded if name.startswith("ally_fast.reference")]
+
+
+def test_the_command_answers_ctrl_c_before_it_imports_anything_large():
+    loaded = modules_after("import ally_fast.cli")
+    assert {name for name in loaded if name.startswith("ally_fast.")} <= {
+        *("ally_fast._version", "ally_fast.cli", "ally_fast.cli.process"),
+    }
+    assert "numpy" not in loaded
 
 
 # csrc

@@ -1,10 +1,13 @@
 """The command line, as a user at a shell meets it."""
 
 import csv
+import errno
 import json
 import os
 import re
+import shlex
 import signal
+import stat
 import subprocess
 import sys
 from importlib import metadata
@@ -30,9 +33,17 @@ def folder(tmp_path, monkeypatch, rng):
     return tmp_path
 
 
+def arguments(*options, out="batch.npy"):
+    """Return the arguments of a run: the usual ones, but for those that `options` gives anew."""
+    usual = (*BASE, "-o", out)
+    pairs = zip(usual[::2], usual[1::2], strict=True)
+    kept = [word for pair in pairs if pair[0] not in options for word in pair]
+    return ["select", *kept, *map(str, options)]
+
+
 def select(*options, out="batch.npy"):
     """Run the command with the usual files; return its exit status."""
-    return main(["select", *BASE, "-o", out, *map(str, options)])
+    return main(arguments(*options, out=out))
 
 
 def expected(**options):
@@ -44,6 +55,7 @@ def error_of(capsys, status):
     captured = capsys.readouterr()
     assert status == 2
     assert captured.out == ""
+    assert len(captured.err) <= 301
     assert re.fullmatch(r"ally-fast: error: [^\n]+\n", captured.err)
     return captured.err
 
@@ -98,8 +110,7 @@ def test_inputs_by_key():
     columns = {"rows": list(np.load("pool.npy")), "duals": np.load("scores.npy")}
     pq.write_table(pa.table(columns), "pool.parquet", row_group_size=7)
     for file in ("pool.npz", "pool.parquet"):
-        arguments = ["--embeddings", f"{file}:rows", "--scores", f"{file}:duals", "-b", B, "-k", K]
-        assert main(["select", *map(str, arguments), "-o", "batch.npy", "--force"]) == 0
+        assert select("--embeddings", f"{file}:rows", "--scores", f"{file}:duals", "--force") == 0
         np.testing.assert_array_equal(np.load("batch.npy"), expected())
 
 
@@ -319,7 +330,26 @@ MISTAKES = {
         r"--centroids narrow\.npy: got shape \(5, 3\), needs \(5, 4\)",
     ),
     "train size": (["--train-size", "most"], r"'most' is not auto, all or a number"),
-    "threads": (["--threads", "0"], r"'0' is not a positive number"),
+    "threads": (["--threads", "0"], r"'0' is not a number from 1 to 4096"),
+    "too many threads": (["--threads", "9" * 20], r"--threads: '9+' is not a number from 1 to"),
+    "huge b": (["-b", "9" * 20], r"-b: got a number of 67 bits, needs less than 2\*\*63"),
+    "huge k": (["-k", "9" * 20], r"-k: .* less than"),
+    "huge seed": (["--seed", "9" * 20], r"--seed: .* less than 2\*\*64"),
+    "huge chunks": (["--chunk-rows", "9" * 20], r"--chunk-rows: .* less than"),
+    "huge iterations": (["--max-iter", "9" * 20], r"--max-iter: .* less than"),
+    "huge sample": (["--train-size", "9" * 20], r"--train-size: .* less than"),
+    "beyond digits": (["-b", "9" * 5000], r"-b.*invalid int value: '9+ \.\.\. 9+' \(see"),
+    "huge radius": (["--radius", "9" * 400], r"--radius: got inf, needs a finite number"),
+    "twice": (["--seed", "1", "--seed", "2"], r"--seed: given twice"),
+    "twice, two names": (["-b", "1", "--budget", "2"], r"-b/--budget: given twice"),
+    "twice, with =": (["--seed=1", "--seed=2"], r"--seed: given twice"),
+    "flag twice": (["--quiet", "--quiet"], r"--quiet: given twice"),
+    "shortened": (["--see", "1"], r"unrecognized arguments: --see"),
+    "pipe out": (["-o", "pipe.csv", "--force"], r"pipe\.csv: is no regular file"),
+    "device out": (["-o", "/dev/stdout"], r"error: /dev/stdout: the extension must be one of"),
+    "file named as an argument": (["-o", "centroids.npy"], r"error: centroids\.npy: exists"),
+    "output named as an argument": (["-o", "k"], r"error: k: the extension must be one of"),
+    "folder named as an argument": (["-o", "k/batch.npy"], r"error: k: no such folder"),
     "not a number": (["-b", "ten"], r"-b.*ten"),
 }
 
@@ -341,6 +371,8 @@ def test_mistakes(case, folder, capsys):
     Path("far.csv").write_text("order,index\n0,3\n1,60\n")
     Path("bad.csv").write_text("s\n1\n1_0\n")
     Path("long.csv").write_text("0.5\n" * (N + 1))
+    np.save("centroids.npy", np.zeros((K, D)))
+    os.mkfifo("pipe.csv")
     for name in ("text.npy", "x.txt", "old.csv"):
         Path(name).write_text("text")
     before = names(folder)
@@ -430,16 +462,18 @@ def test_an_interrupted_write_leaves_nothing(folder, capsys, monkeypatch):
 # As a process of its own
 
 
-def start(*arguments, **options):
-    command = [sys.executable, "-m", "ally_fast", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(Path(ally_fast.__file__).parents[1])}
+def environment():
+    return {**os.environ, "PYTHONPATH": str(Path(ally_fast.__file__).parents[1])}
+
+
+def start(*words, **variables):
+    """Start the command with some variables of the environment set."""
     return subprocess.Popen(
-        command,
-        env=environment,
+        [sys.executable, "-m", "ally_fast", *words],
+        env={**environment(), **variables},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        **options,
     )
 
 
@@ -474,3 +508,135 @@ def test_signals(number, status, word, folder):
         output, errors = process.communicate()
     assert (process.returncode, output, errors) == (status, "", f"ally-fast: {word}\n")
     assert names(folder) == before
+
+
+def finish(*words, **variables):
+    """Run the command as a process of its own; return status, output and errors."""
+    process = start(*words, **variables)
+    output, errors = process.communicate()
+    return process.returncode, output, errors
+
+
+def shell(redirection, *words):
+    """Run the command with a redirection that only a shell can express."""
+    line = f"exec {shlex.join([sys.executable, '-m', 'ally_fast', *words])} {redirection}"
+    command = ["sh", "-c", line]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_standard_output_may_be_closed_if_nothing_is_printed():
+    assert shell(">&-", *arguments("--quiet")) == (0, "", "")
+    np.testing.assert_array_equal(np.load("batch.npy"), expected())
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--json", "--quiet")])
+def test_what_cannot_be_printed_is_told_before_any_work(options, folder):
+    before = names(folder)
+    closed = "ally-fast: error: standard output is closed, and there is something to print\n"
+    assert shell(">&-", *arguments(*options)) == (2, "", closed)
+    assert shell(">&-", "info") == (2, "", closed)
+    assert names(folder) == before
+
+
+def test_standard_output_may_be_full():
+    full = "ally-fast: error: standard output: No space left on device\n"
+    assert shell(">/dev/full", *arguments()) == (2, "", full)
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "<&- 2>&-"])
+def test_without_standard_error_the_status_tells(redirection):
+    assert shell(redirection, *arguments("-k", "0")) == (2, "", "")
+    assert shell(redirection, *arguments("--kk", "0")) == (2, "", "")
+    assert shell(redirection, *arguments("--quiet")) == (0, "", "")
+    np.testing.assert_array_equal(np.load("batch.npy"), expected())  # not what else was printed
+
+
+def test_a_name_that_the_encoding_lacks_is_printed_as_an_escape():
+    status, output, errors = finish(*arguments(out="β.npy"), PYTHONIOENCODING="ascii")
+    assert (status, errors) == (0, "")
+    assert output.endswith(r"written     \u03b2.npy" + "\n")
+    np.testing.assert_array_equal(np.load("β.npy"), expected())
+
+
+def test_a_name_of_any_bytes_is_printed():
+    name = os.fsdecode(b"\xff.npy")
+    status, output, errors = finish(*arguments(out=name))
+    assert (status, errors) == (0, "")
+    assert output.endswith(r"written     \udcff.npy" + "\n")
+
+
+@pytest.mark.parametrize("full", ["--plot", "--save-centroids"])
+def test_all_outputs_appear_or_none(full, folder, capsys, monkeypatch):
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+
+    def fill(*rest):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    owner, name = (select_command, "save_figure") if full == "--plot" else (np, "save")
+    monkeypatch.setattr(owner, name, fill)
+    last = {"--plot": "batch.png", "--save-centroids": "centroids.npy"}[full]
+    before = names(folder)
+    assert select(full, last, out="batch.csv") == 2
+    assert capsys.readouterr().err == f"ally-fast: error: {last}: No space left on device\n"
+    assert names(folder) == before
+
+
+def test_a_disk_on_which_there_is_room_for_the_batch_but_not_for_the_picture(folder):
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+    before = names(folder)
+    words = arguments("--plot", "batch.png", "--quiet", out="batch.csv")
+    line = f"ulimit -f 8; exec {shlex.join([sys.executable, '-m', 'ally_fast', *words])}"
+    done = subprocess.run(
+        ["sh", "-c", line], env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith("ally-fast: error: batch.png: File too large\n")
+    assert names(folder) == before
+
+
+def test_force_keeps_the_mode(folder):
+    path = folder / "batch.npy"
+    path.touch(mode=0o600)
+    assert select("--force") == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_long_error_keeps_its_beginning_and_its_end(capsys, monkeypatch):
+    def fail(*rest, **options):
+        raise ValueError("scores.npy: " + "many columns, " * 99 + "needs 'score'")
+
+    monkeypatch.setattr(ally_fast, "select", fail)
+    status = select()
+    message = error_of(capsys, status)
+    assert message.startswith("ally-fast: error: --scores scores.npy: many columns, ")
+    assert message.endswith("many columns, needs 'score'\n")
+    assert " ... " in message
+    assert len(message) == 300
+
+
+# The process imports NumPy, where it is interrupted: by a package of that name found before it.
+IMPORTING = """
+import os, signal
+os.kill(os.getpid(), signal.SIGINT)
+for _ in range(10): pass
+raise ImportError("the import went on")
+"""
+
+
+def test_ctrl_c_while_it_imports(folder):
+    (folder / "numpy.py").write_text(IMPORTING)
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+    status = finish("info", PYTHONPATH=os.pathsep.join([str(folder), environment()["PYTHONPATH"]]))
+    signal.signal(signal.SIGINT, ours)
+    assert status == (130, "", "ally-fast: interrupted\n")
+
+
+def test_ctrl_c_is_ignored_where_it_was(folder):
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    (folder / "numpy.py").write_text(IMPORTING)
+    path = os.pathsep.join([str(folder), environment()["PYTHONPATH"]])
+    status, _, errors = finish("info", PYTHONPATH=path)
+    signal.signal(signal.SIGINT, ours)
+    assert status == 1
+    assert errors.endswith("ImportError: the import went on\n")

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ally_fast._optional import require
+from ally_fast._settings import MOST_THREADS
+from ally_fast.cli.standard_output import show
 from ally_fast.experiments.arm import STRATEGIES, parse_arms
 from ally_fast.experiments.protocol import Protocol
-from ally_fast.files import whole_file
+from ally_fast.files import whole_files
 
 _EPILOG = f"""\
 strategies: {", ".join(STRATEGIES)}
@@ -79,9 +81,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     protocol = Protocol(**{name: getattr(arguments, name) for name in _OF_PROTOCOL})
     arms = parse_arms(arguments.strategies)
-    for name in ("seeds", "rounds", "jobs", "threads"):
+    for name in ("seeds", "rounds"):
+        integer(getattr(arguments, name), name, 1)
+    for name in ("jobs", "threads"):
         if getattr(arguments, name) is not None:
-            integer(getattr(arguments, name), name, 1)
+            integer(getattr(arguments, name), name, 1, MOST_THREADS)
     output = Path(arguments.output)
     if output.exists() and not output.is_dir():
         raise NotADirectoryError(20, "is not a folder", str(output))
@@ -108,13 +112,14 @@ def run(arguments: argparse.Namespace) -> None:
     run_all(plan, command, progress=not arguments.quiet)
     rows = load_rounds(plan.rows_folder, [arm.name for arm in arms])
     lines = table(rows)
-    with whole_file(str(output / "table.txt"), force=True) as file:
-        file.write((text(lines) + "\n").encode())
     metric = "test accuracy" if rows[0].accuracy is not None else "test mean squared error"
     title = os.path.splitext(os.path.basename(protocol.dataset))[0]
     figure = draw_curves(curves(rows), title=title, metric=metric)
-    with whole_file(str(output / "curves.png"), force=True) as file:
-        figure.savefig(file, format="png", dpi=160)
+    with whole_files(force=True) as create:
+        with create(str(output / "table.txt")) as file:
+            file.write((text(lines) + "\n").encode())
+        with create(str(output / "curves.png")) as file:
+            figure.savefig(file, format="png", dpi=160)
     if not arguments.quiet:
-        print(text(lines))
-        print(f"written: {plan.rows_folder}, {output / 'table.txt'}, {output / 'curves.png'}")
+        show(text(lines))
+        show(f"written: {plan.rows_folder}, {output / 'table.txt'}, {output / 'curves.png'}")

@@ -15,6 +15,7 @@ import numpy as np
 
 from ally_fast import _cpu, _settings
 from ally_fast._version import __version__
+from ally_fast.cli.standard_output import show
 
 # What is asked for, and the distributions that bring it.
 _ENGINES = {
@@ -39,7 +40,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     facts = installation()
-    print(json.dumps(facts) if arguments.json else _text(facts))
+    show(json.dumps(facts) if arguments.json else _text(facts))
 
 
 def installation() -> dict[str, Any]:

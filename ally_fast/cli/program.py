@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ally_fast._version import __version__
-from ally_fast.cli import experiment_command, info_command, select_command
+from ally_fast.cli import experiment_command, info_command, select_command, standard_output
 from ally_fast.cli.inputs import OPTION_OF_INPUT
 from ally_fast.cli.messages import USER_ERRORS, one_line
 
@@ -34,9 +33,44 @@ _OPTION_OF_ARGUMENT = {
 }
 
 
+_LONGEST_LINE = 299  # characters; with the line's end 300
+
+
+class _Once(argparse.Action):
+    """Store a value. An option given twice is refused: one of the two would be ignored."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        given = vars(namespace).setdefault("_given", set())
+        if self.dest in given:
+            raise argparse.ArgumentError(self, "given twice")
+        given.add(self.dest)
+        setattr(namespace, self.dest, self.const if self.nargs == 0 else values)
+
+
+class _OnceTrue(_Once):
+    """Store True."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, const=True, default=False, **options)
+
+
 class _Parser(argparse.ArgumentParser):
+    """Takes an option once, by its full name; one with an action of its own as that has it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+        self.register("action", None, _Once)
+        self.register("action", "store", _Once)
+        self.register("action", "store_true", _OnceTrue)
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"ally-fast: error: {message} (see {self.prog} --help)\n")
+        self.exit(_complain(f"error: {message} (see {self.prog} --help)", 2))
 
 
 class _Terminated(BaseException):
@@ -46,32 +80,21 @@ class _Terminated(BaseException):
         self.number = number
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The arguments; those of the process if None.
-
-    Returns
-    -------
-    int
-        Exit status: 0; 2 after a user's mistake, told in one line on standard error; 130 after
-        Ctrl-C; 141 if the reader of standard output went away.
-    """
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command line, and return its exit status; see `ally_fast.cli.main`."""
     arguments = _parser().parse_args(argv)
     try:
         with _termination_raises():
+            if not getattr(arguments, "quiet", False) or getattr(arguments, "json", False):
+                standard_output.check_open()
             arguments.run(arguments)
-            sys.stdout.flush()
         return 0
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
     except _Terminated as request:
         return _complain("terminated", 128 + request.number)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        standard_output.discard(sys.stdout)
         return 141
     except USER_ERRORS as error:
         if arguments.debug:
@@ -95,13 +118,28 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _complain(message: str, status: int) -> int:
-    print(f"ally-fast: {message}", file=sys.stderr)
+    standard_output.discard(sys.stdout)
+    with suppress(OSError):  # a full disk: the status tells
+        print(_cut(f"ally-fast: {message}"), file=sys.stderr)
+    standard_output.discard(sys.stderr)
     return status
 
 
+def _cut(text: str) -> str:
+    """Return a line without its middle where it is too long."""
+    text = " ".join(text.split())
+    if len(text) <= _LONGEST_LINE:
+        return text
+    end = _LONGEST_LINE // 3
+    return f"{text[: _LONGEST_LINE - end - 5]} ... {text[-end:]}"
+
+
 def _with_option(error: BaseException) -> str:
+    """Return what an error says, an argument of `ally_fast.select` named by its option."""
     text = one_line(error)
-    argument = re.match(r"\w+", text)
+    if isinstance(error, OSError):  # begins with the name of a file
+        return text
+    argument = re.match(r"\w+(?=: | must )", text)  # a name with a dot is a file's
     if argument and (option := _OPTION_OF_ARGUMENT.get(argument[0])):
         text = option + text[argument.end() :]
     return text

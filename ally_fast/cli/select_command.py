@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ import ally_fast
 from ally_fast._optional import require
 from ally_fast.cli.inputs import reading, using
 from ally_fast.cli.select_options import add_select_parser
+from ally_fast.cli.standard_output import show
 from ally_fast.device_arrays import to_host
-from ally_fast.files import check_output, whole_file
+from ally_fast.files import check_output, whole_files
 from ally_fast.pools import ParquetPool, open_pool, read_column, split_source
 from ally_fast.pools.mapped_file import in_memory
 from ally_fast.pools.pool import check_file
@@ -70,24 +72,25 @@ def run(arguments: argparse.Namespace) -> None:
             **{name: getattr(arguments, name) for name in _PASSED_ON},
         )
     summary = summarize(pool, info)
-    with whole_file(arguments.output, force=arguments.force) as file:
-        extension = _extension(arguments.output)
-        write_batch(file, extension, batch_columns(indices, info), summary)
-    if arguments.save_centroids:
-        with whole_file(arguments.save_centroids, force=arguments.force) as file:
-            np.save(file, info.centroids)
-    if arguments.plot:
-        with using(dict(inputs)):
-            figure = draw_batch(
-                pool, scores, indices, info, exclude=exclude, metric=arguments.metric
-            )
-        with whole_file(arguments.plot, force=arguments.force) as file:
-            save_figure(figure, file, _extension(arguments.plot))
+    with whole_files(force=arguments.force) as create:
+        with create(arguments.output) as file:
+            extension = _extension(arguments.output)
+            write_batch(file, extension, batch_columns(indices, info), summary)
+        if arguments.save_centroids:
+            with create(arguments.save_centroids) as file:
+                np.save(file, info.centroids)
+        if arguments.plot:
+            with using(dict(inputs)):
+                figure = draw_batch(
+                    pool, scores, indices, info, exclude=exclude, metric=arguments.metric
+                )
+            with create(arguments.plot) as file:
+                save_figure(figure, file, _extension(arguments.plot))
     if arguments.json:
-        print(json.dumps({**summary, "output": arguments.output}, allow_nan=False))
+        show(json.dumps({**summary, "output": arguments.output}, allow_nan=False))
     elif not arguments.quiet:
         written = ", ".join(path for path, _ in _outputs(arguments))
-        print(f"{summary_text(summary)}\n{'written':<12}{written}")
+        show(f"{summary_text(summary)}\n{'written':<12}{written}")
 
 
 def _inputs(arguments: argparse.Namespace) -> list[tuple[str, str]]:
@@ -132,7 +135,7 @@ def _check_outputs(arguments: argparse.Namespace, inputs: list[tuple[str, str]])
             taken.add(os.path.realpath(split_source(source)[0]))
     for path, extensions in _outputs(arguments):
         if os.path.realpath(path) in taken:
-            raise ValueError(f"{path}: is an input or output already, and cannot be an output")
+            raise OSError(errno.EINVAL, "is an input or output already", path)
         check_output(path, extensions, force=arguments.force)
         taken.add(os.path.realpath(path))
         if _extension(path) == ".parquet":

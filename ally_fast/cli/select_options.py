@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ally_fast._settings import MOST_THREADS
 from ally_fast.report import BATCH_EXTENSIONS, FIGURE_EXTENSIONS
 
 _EPILOG = """\
@@ -82,9 +83,7 @@ def add_select_parser(commands: Any) -> argparse.ArgumentParser:
         default="auto",
         help="auto (default), cpu, cuda, cuda:N or several: cuda:0,cuda:1",
     )
-    add(
-        "--threads", type=_positive, metavar="N", help="threads (default: ALLY_FAST_THREADS or all)"
-    )
+    add("--threads", type=_threads, metavar="N", help="threads (default: ALLY_FAST_THREADS or all)")
     add("--chunk-rows", type=int, metavar="N", help="rows read at a time (default: chosen)")
     add("--quiet", action="store_true", help="no progress, no summary")
     add("--json", action="store_true", help="print the summary as one JSON object")
@@ -100,11 +99,11 @@ def _train_size(text: str) -> int | str | None:
         raise argparse.ArgumentTypeError(f"{text!r} is not auto, all or a number") from None
 
 
-def _positive(text: str) -> int:
+def _threads(text: str) -> int:
     try:
         number = int(text)
     except ValueError:
         number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    if not 1 <= number <= MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_THREADS}")
     return number

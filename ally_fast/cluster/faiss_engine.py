@@ -16,7 +16,13 @@ from ally_fast.cluster.host_engine import HostAssigner, HostEngine
 from ally_fast.cluster.loaded_rows import in_float32, loaded, unit_rows
 from ally_fast.cluster.magnitude import check_float32_squares
 from ally_fast.device import device_number
+from ally_fast.pools.chunks import chunks
 from ally_fast.pools.pool import Rows
+
+# FAISS does not hear Ctrl-C within a search, which is therefore made of pieces: of a multiple of
+# the rows it takes at a time itself, and of about so many multiplications.
+_FAISS_ROWS = 4096
+_WORK = 1 << 32
 
 
 class FaissEngine(HostEngine):
@@ -99,6 +105,8 @@ class FaissAssigner:
         self._centroids = centroids
         self._normalize = normalize
         self._frame = frame
+        work = index.ntotal * index.d * _FAISS_ROWS
+        self._piece = _FAISS_ROWS * max(1, _WORK // work)
 
     def __call__(
         self, rows: Rows, positions: NDArray[np.int64] | None
@@ -109,5 +117,7 @@ class FaissAssigner:
             return np.full(len(matrix), -1, np.int32), finite
         several = len(self._centroids) > 1
         check_float32_squares("faiss", "embeddings", matrix, self._centroids, vanish=several)
-        _, nearest = self._index.search(matrix, 1)
-        return nearest[:, 0].astype(np.int32), True
+        nearest = np.empty(len(matrix), np.int32)
+        for lo, hi in chunks(len(matrix), self._piece):
+            nearest[lo:hi] = self._index.search(matrix[lo:hi], 1)[1][:, 0]
+        return nearest, True

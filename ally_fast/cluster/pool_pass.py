@@ -66,7 +66,7 @@ def assign_chunks(
             with ThreadPoolExecutor(len(assigners)) as threads:
                 try:
                     list(threads.map(run, range(len(assigners))))
-                except BaseException:  # Ctrl-C comes here, not to the threads
+                except BaseException:  # Ctrl-C comes here; the threads stop after their chunk
                     stopped.set()
                     raise
 

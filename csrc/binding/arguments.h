@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "common/poll.h"
 #include "common/rows.h"
 #include "common/scan/kernel.h"
 
@@ -42,25 +43,54 @@ class DefaultFloats {
   std::fenv_t callers_;
 };
 
-// While the core computes.
+// Runs the handlers of signals that have come, Ctrl-C's among them; does nothing on other threads than
+// Python's main one.
+inline void handle_signals() {
+  const py::gil_scoped_acquire acquire;
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
+// While the core computes. Signals are handled, so Ctrl-C ends it.
 struct Computing {
   Computing() {}
   py::gil_scoped_release release;
   DefaultFloats floats;
+  Poll signals{handle_signals};
 };
+
+// Whether `right` holds for all values.
+template <class T, class Right>
+bool all_right(const T* values, int64_t count, const Right& right) {
+  constexpr int64_t kPiece = 1 << 20;
+  const Computing computing;
+  for (int64_t at = 0; at < count; at += kPiece) {
+    if (!std::all_of(values + at, values + std::min(count, at + kPiece), right)) return false;
+    poll();
+  }
+  return true;
+}
 
 inline std::string shape_of(const py::array& array) {
   return py::str(array.attr("shape")).cast<std::string>();
+}
+
+inline std::string dtype_of(const py::array& array) {
+  return py::str(array.dtype()).cast<std::string>();
+}
+
+// Whether an array holds numbers of this kind, in the machine's byte order.
+inline bool holds(const py::array& array, char kind, int bytes) {
+  const py::dtype dtype = array.dtype();
+  return dtype.kind() == kind && dtype.itemsize() == bytes && dtype.byteorder() == '=';
 }
 
 template <class T>
 Array<T> typed(const py::array& array, const char* name, py::ssize_t rank) {
   const bool right = py::isinstance<Array<T>>(array) && array.ndim() == rank;
   if (!right) {
-    throw py::type_error(std::string(name) + ": got " + py::str(array.dtype()).cast<std::string>() +
-                         " of shape " + shape_of(array) + ", needs a C-contiguous " +
-                         std::to_string(rank) + "-D array of " +
-                         py::str(py::dtype::of<T>()).cast<std::string>());
+    throw py::type_error(std::string(name) + ": got " + dtype_of(array) + " of shape " +
+                         shape_of(array) + ", needs a C-contiguous " + std::to_string(rank) +
+                         "-D array of " + py::str(py::dtype::of<T>()).cast<std::string>());
   }
   return Array<T>(array);
 }
@@ -90,17 +120,17 @@ inline Rows rows_of(const py::array& array, bool bf16, bool normalize,
           "rows: got shape " + shape_of(array) + ", needs d = " + std::to_string(d));
   Rows rows{array, std::nullopt, {}};
   RowsView& view = rows.view;
-  const std::string dtype = py::str(array.dtype()).cast<std::string>();
-  if (bf16 && dtype == "uint16") {
+  if (bf16 && holds(array, 'u', 2)) {
     view.dtype = DType::kBFloat16;
-  } else if (!bf16 && dtype == "float16") {
+  } else if (!bf16 && holds(array, 'f', 2)) {
     view.dtype = DType::kFloat16;
-  } else if (!bf16 && dtype == "float32") {
+  } else if (!bf16 && holds(array, 'f', 4)) {
     view.dtype = DType::kFloat32;
-  } else if (!bf16 && dtype == "float64") {
+  } else if (!bf16 && holds(array, 'f', 8)) {
     view.dtype = DType::kFloat64;
   } else {
-    throw py::type_error("rows: got " + dtype + ", needs float16, float32, float64 or uint16 bits");
+    throw py::type_error("rows: got " + dtype_of(array) +
+                         ", needs float16, float32, float64 or uint16 bits");
   }
   view.data = static_cast<const char*>(array.data());
   view.n = view.visited = array.shape(0);
@@ -113,7 +143,7 @@ inline Rows rows_of(const py::array& array, bool bf16, bool normalize,
     view.positions = rows.positions->data();
     view.visited = rows.positions->size();
     const auto inside = [&](int64_t p) { return p >= 0 && p < view.n; };
-    REQUIRE(std::all_of(view.positions, view.positions + view.visited, inside),
+    REQUIRE(all_right(view.positions, view.visited, inside),
             "positions: needs values in [0, " + std::to_string(view.n) + ")");
   }
   return rows;
@@ -126,7 +156,7 @@ inline Array<int32_t> checked_assignments(const py::array& array, int64_t count,
                                            " of them, needs " + std::to_string(count));
   const auto inside = [&](int32_t c) { return c >= least && c < k; };
   REQUIRE(
-      std::all_of(assignments.data(), assignments.data() + count, inside),
+      all_right(assignments.data(), count, inside),
       "assignments: needs values in [" + std::to_string(least) + ", " + std::to_string(k) + ")");
   return assignments;
 }

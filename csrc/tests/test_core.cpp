@@ -2,6 +2,7 @@
 // against plain loops, over shapes that leave tails everywhere. Exits with 1 on the first failure.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -11,10 +12,12 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "../common/parallel.h"
 #include "../common/philox.h"
+#include "../common/poll.h"
 #include "../common/scan/certified.h"
 #include "../ops/assign/assign.h"
 #include "../ops/assign_among/assign_among.h"
@@ -525,6 +528,101 @@ void test_parallel_for() {
   }
 }
 
+// A thousand tasks, one of which throws; what is asked of the calling thread throws too if `asked`.
+// Returns whose exception came back.
+struct NotWanted {};
+std::string outcome(int threads, Tasks order, int64_t failing, bool asked, int64_t* taken) {
+  std::atomic<int64_t> count{0};
+  std::string what = "nothing";
+  const Poll caller(asked ? [] { throw NotWanted(); } : Poll::Ask{nullptr});
+  std::this_thread::sleep_for(Poll::kInterval);
+  try {
+    parallel_for(
+        1000, threads,
+        [&](int64_t task, int) {
+          ++count;
+          if (task == failing) throw std::runtime_error("here");
+          for (int i = 0; asked && i < 20; ++i) {  // a helper's task ends in the middle
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            poll();
+          }
+        },
+        order);
+  } catch (const NotWanted&) {
+    what = "the caller's";
+  } catch (const std::runtime_error&) {
+    what = "the task's";
+  } catch (const Stopped&) {
+    what = "a helper's";
+  }
+  *taken = count;
+  return what;
+}
+
+void test_poll() {
+  int64_t taken = 0;
+  for (const Tasks order : {Tasks::kQueue, Tasks::kShares}) {
+    for (const int threads : {1, 2, 7}) {
+      check(outcome(threads, order, -1, true, &taken) == "the caller's" && taken < 1000,
+            "a question that throws stops all workers");
+      const std::string both = outcome(threads, order, threads > 1 ? 999 : 1, true, &taken);
+      check(both == "the caller's" || (both == "the task's" && order == Tasks::kShares),
+            "of two exceptions one comes back, and never that of a stopped helper");
+      check(outcome(threads, order, 500, false, &taken) == "the task's", "a task's comes back");
+      check(outcome(threads, order, -1, false, &taken) == "nothing" && taken == 1000,
+            "nothing stops what nobody asks to stop");
+    }
+  }
+  // Worker 0 has nothing to do and waits for the other, which stops at a poll().
+  std::atomic<bool> finished{false};
+  std::atomic<bool> begun{false};
+  const auto endless = [&](int64_t, int worker) {
+    if (worker == 1) begun = true;
+    while (worker == 1 || !begun) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      if (worker == 1) poll();
+    }
+  };
+  bool caught = false;
+  try {
+    const Poll caller([] { throw NotWanted(); });
+    parallel_for(2, 2, endless, Tasks::kShares);
+    finished = true;
+  } catch (const NotWanted&) {
+    caught = true;
+  }
+  check(caught && !finished, "a waiting thread asks too");
+  {
+    const Poll caller([] { throw NotWanted(); });
+    const Uninterrupted whole;
+    std::this_thread::sleep_for(2 * Poll::kInterval);
+    for (int i = 0; i < 3; ++i) poll();
+    check(outcome(3, Tasks::kQueue, -1, false, &taken) == "nothing", "what is begun is finished");
+  }
+  poll();  // nobody is there to be asked
+}
+
+// An exception at any poll() leaves no leak behind, and a second call is as good as the first.
+void test_interrupted_ops() {
+  Random random(5);
+  const Pool pool(random, 700, 24, DType::kFloat32, 1, 0, false, 0);
+  for (const Kernel* kernel : kernels()) {
+    const CentroidTable table(pool.values.data(), 100, 24, *kernel);
+    std::vector<int32_t> whole(700), again(700);
+    assign_cpu(pool.view, table, 3, true, whole.data());
+    bool caught = false;
+    try {
+      const Poll caller([] { throw NotWanted(); });
+      std::this_thread::sleep_for(Poll::kInterval);
+      for (;;) assign_cpu(pool.view, table, 3, true, again.data());
+    } catch (const NotWanted&) {
+      caught = true;
+    }
+    assign_cpu(pool.view, table, 3, true, again.data());
+    check(caught && whole == again, "an op can be called again after it was stopped");
+  }
+}
+
 void test_fetch_multipliers() {
   // Rows for two tasks; a few rows of a set so large that their ids are sorted.
   for (const auto& [m, n] : {std::pair<int64_t, int64_t>{300000, 300007}, {40, 300007}}) {
@@ -625,6 +723,8 @@ int main() {
   test_elementary();
   test_halves();
   test_parallel_for();
+  test_poll();
+  test_interrupted_ops();
   test_fetch_multipliers();
   test_dual_ascent();
   std::printf("%d checks passed\n", checks);

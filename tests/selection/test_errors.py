@@ -306,6 +306,8 @@ def test_a_missing_extra_is_an_import_error_with_the_pip_line(engine, monkeypatc
         ("ALLY_FAST_THREADS", "0", ValueError),
         ("ALLY_FAST_THREADS", "-2", ValueError),
         ("ALLY_FAST_THREADS", "two", ValueError),
+        ("ALLY_FAST_THREADS", "4097", ValueError),
+        ("ALLY_FAST_THREADS", "9" * 20, ValueError),
     ],
     ids="{}".format,
 )
@@ -313,3 +315,22 @@ def test_environment_variables_are_checked(variable, value, error, monkeypatch):
     monkeypatch.setenv(variable, value)
     with pytest.raises(error, match=rf"{variable}.*{value}"):
         ally_fast.select(**arguments())
+
+
+def test_a_long_value_of_a_variable_is_cut(monkeypatch):
+    monkeypatch.setenv("ALLY_FAST_THREADS", "9" * 5000)
+    with pytest.raises(ValueError, match=r"ALLY_FAST_THREADS='9{40}': needs an integer from 1 to"):
+        ally_fast.select(**arguments())
+
+
+@pytest.mark.parametrize("name", ["b", "k", "max_iter", "train_size", "chunk_rows", "seed"])
+@pytest.mark.parametrize("value", [2**64, 10**5000], ids=["2**64", "10**5000"])
+def test_numbers_beyond_64_bits_are_told_by_their_argument(name, value):
+    with pytest.raises(ValueError, match=rf"^{name}: got .* bits, needs less than 2\*\*6[34]$"):
+        ally_fast.select(**arguments(**{name: value}))
+
+
+@pytest.mark.parametrize("name", ["tol", "radius", "max_score"])
+def test_numbers_beyond_float64_are_told_by_their_argument(name):
+    with pytest.raises(ValueError, match=rf"^{name}: got inf, needs a finite number$"):
+        ally_fast.select(**arguments(**{name: 10**5000}))

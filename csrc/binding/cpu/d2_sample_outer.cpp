@@ -44,7 +44,7 @@ py::array d2_sample_outer(const py::array& left_array, const py::array& right_ar
     REQUIRE(targets->size() == left.view.n, "targets: got " + std::to_string(targets->size()) +
                                                 " of them, needs " + std::to_string(left.view.n));
     const auto inside = [&](int64_t y) { return y >= 0 && y < left.view.d; };
-    REQUIRE(std::all_of(targets->data(), targets->data() + targets->size(), inside),
+    REQUIRE(all_right(targets->data(), targets->size(), inside),
             "targets: needs values in [0, " + std::to_string(left.view.d) + ")");
   }
   const Kernel& kernel = kernel_named(isa);

@@ -15,12 +15,6 @@
 namespace ally_fast {
 namespace {
 
-// Whether an array holds numbers of this kind, in the machine's byte order.
-bool holds(const py::array& array, char kind, int bytes) {
-  const py::dtype dtype = array.dtype();
-  return dtype.kind() == kind && dtype.itemsize() == bytes && dtype.byteorder() == '=';
-}
-
 // A (rows, d) matrix whose rows may lie apart; float32, float16, or uint16 bits of bfloat16.
 RowsView matrix_of(const py::array& array, const char* name, bool bf16) {
   REQUIRE(array.ndim() == 2, std::string(name) + ": got shape " + shape_of(array) + ", needs 2-D");
@@ -32,8 +26,7 @@ RowsView matrix_of(const py::array& array, const char* name, bool bf16) {
   } else if (!bf16 && holds(array, 'f', 4)) {
     view.dtype = DType::kFloat32;
   } else {
-    const std::string dtype = py::str(array.dtype()).cast<std::string>();
-    throw py::type_error(std::string(name) + ": got " + dtype + ", needs " +
+    throw py::type_error(std::string(name) + ": got " + dtype_of(array) + ", needs " +
                          (bf16 ? "uint16 bits of bfloat16" : "float32 or float16"));
   }
   view.data = static_cast<const char*>(array.data());
@@ -86,6 +79,7 @@ Checked checked_predictions(const py::array& outputs, const py::array& targets,
 
 // Names what fetch_multipliers found wrong, in the first row where anything is.
 [[noreturn]] void throw_wrong_dual(const DualVariablesView& duals, int64_t m) {
+  constexpr int64_t kSearch = 64;  // about the work of one
   std::unordered_set<int64_t> seen;
   for (int64_t i = 0; i < m; ++i) {
     const int64_t id = duals.ids[i], n = duals.n;
@@ -98,6 +92,7 @@ Checked checked_predictions(const py::array& outputs, const py::array& targets,
     REQUIRE(std::isfinite(lambda) && lambda >= 0, "multipliers: got " + std::to_string(lambda) +
                                                       " for sample " + std::to_string(id) +
                                                       ", needs finite values of at least 0");
+    poll(kSearch);
     REQUIRE(std::isfinite(epsilon), "epsilon: got " + std::to_string(epsilon) + " for sample " +
                                         std::to_string(id) + ", needs finite values");
   }

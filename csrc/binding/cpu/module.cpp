@@ -35,8 +35,7 @@ CentroidTable make_table(const py::array& array, const std::string& isa) {
   REQUIRE(k >= 1 && k <= INT32_MAX, "centroids: got shape " + shape_of(array) + ", needs k >= 1");
   REQUIRE(d >= 1 && d <= kLargestD, "centroids: got shape " + shape_of(array) +
                                         ", needs d in [1, " + std::to_string(kLargestD) + "]");
-  REQUIRE(std::all_of(centroids.data(), centroids.data() + k * d,
-                      [](double x) { return std::isfinite(x); }),
+  REQUIRE(all_right(centroids.data(), k * d, [](double x) { return std::isfinite(x); }),
           "centroids: needs finite values");
   const Kernel& kernel = kernel_named(isa);
   const double* data = centroids.data();
@@ -68,7 +67,7 @@ Array<int32_t> nearest_lists(const py::array& array, const CentroidTable& table,
   const int64_t count = queries.shape(0);
   Array<int32_t> lists({count, length});
   const float* data = queries.data();
-  REQUIRE(std::all_of(data, data + queries.size(), [](float x) { return std::isfinite(x); }),
+  REQUIRE(all_right(data, queries.size(), [](float x) { return std::isfinite(x); }),
           "queries: needs finite values");
   int32_t* out = lists.mutable_data();
   checked_threads(threads);
@@ -167,11 +166,9 @@ Array<float> relocate(const py::array& centroids_array, const py::array& counts_
   REQUIRE(lists.shape(0) == k && length >= 1, "lists: got shape " + shape_of(lists_array) +
                                                   ", needs (k, length), k = " + std::to_string(k) +
                                                   ", length at least 1");
-  REQUIRE(std::all_of(lists.data(), lists.data() + lists.size(),
-                      [&](int32_t c) { return c >= 0 && c < k; }),
+  REQUIRE(all_right(lists.data(), lists.size(), [&](int32_t c) { return c >= 0 && c < k; }),
           "lists: needs values in [0, " + std::to_string(k) + ")");
-  REQUIRE(std::all_of(centroids.data(), centroids.data() + k * d,
-                      [](float x) { return std::isfinite(x); }),
+  REQUIRE(all_right(centroids.data(), k * d, [](float x) { return std::isfinite(x); }),
           "centroids: needs finite values");
   REQUIRE(moves >= 0, "moves: got " + std::to_string(moves) + ", needs at least 0");
   Array<float> moved({k, d});
@@ -218,7 +215,7 @@ bool load_rows(const py::array& array, const py::array& out_array, const std::st
                                                   " of them, needs " +
                                                   std::to_string(rows.view.visited));
   const auto inside = [&](int64_t p) { return p >= 0 && p < out.shape(0); };
-  REQUIRE(std::all_of(places.data(), places.data() + places.size(), inside),
+  REQUIRE(all_right(places.data(), places.size(), inside),
           "places: needs values in [0, " + std::to_string(out.shape(0)) + ")");
   const Kernel& kernel = kernel_named(isa);
   std::optional<Array<double>> shift;
@@ -274,7 +271,27 @@ py::array sample_rows(int64_t n, int64_t size, uint64_t seed,
   return out;
 }
 
-Shortlist make_shortlist(int64_t k, int64_t b, const py::array& weights_array) {
+// A shortlist, and whether its last change came to its end.
+struct CheckedShortlist : Shortlist {
+  using Shortlist::Shortlist;
+  bool whole = true;
+};
+
+void check_whole(const CheckedShortlist& list) {
+  if (!list.whole) throw std::runtime_error("Shortlist: a change was interrupted; make a new one");
+}
+
+// With the GIL: it is quick, and two threads may share a shortlist.
+template <class Change>
+void change(CheckedShortlist& list, const Change& run) {
+  check_whole(list);
+  const Poll signals(handle_signals);
+  list.whole = false;
+  run();
+  list.whole = true;
+}
+
+CheckedShortlist make_shortlist(int64_t k, int64_t b, const py::array& weights_array) {
   const auto weights = typed<double>(weights_array, "weights", 1);
   REQUIRE(k >= 1 && weights.size() == k, "weights: got " + std::to_string(weights.size()) +
                                              " of them, needs k = " + std::to_string(k));
@@ -282,10 +299,10 @@ Shortlist make_shortlist(int64_t k, int64_t b, const py::array& weights_array) {
   REQUIRE(std::all_of(weights.data(), weights.data() + k,
                       [](double w) { return std::isfinite(w) && w > 0; }),
           "weights: needs finite values above 0");
-  return Shortlist(k, b, weights.data());
+  return CheckedShortlist(k, b, weights.data());
 }
 
-void push(Shortlist& list, const py::array& assignments_array, const py::array& scores_array,
+void push(CheckedShortlist& list, const py::array& assignments_array, const py::array& scores_array,
           int64_t first, const std::optional<py::array>& indices_array) {
   const auto scores = typed<double>(scores_array, "scores", 1);
   const int64_t count = scores.size(), k = static_cast<int64_t>(list.sizes().size());
@@ -299,19 +316,20 @@ void push(Shortlist& list, const py::array& assignments_array, const py::array& 
   const int32_t* ids = assignments.data();
   const double* values = scores.data();
   const int64_t* places = indices ? indices->data() : nullptr;
-  // With the GIL: it is quick, and two threads may share a shortlist.
-  list.push(ids, values, count, first, places);
+  change(list, [&] { list.push(ids, values, count, first, places); });
 }
 
-void merge(Shortlist& list, const Shortlist& other) {
+void merge(CheckedShortlist& list, const CheckedShortlist& other) {
   REQUIRE(&list != &other, "other: a shortlist cannot be merged with itself");
   REQUIRE(list.b() == other.b() && list.weights() == other.weights(),
           "other: needs the same k, b and weights");
-  list.merge(other);
+  check_whole(other);
+  change(list, [&] { list.merge(other); });
 }
 
-void merge_entries(Shortlist& list, const py::array& clusters_array, const py::array& scores_array,
-                   const py::array& indices_array, const py::array& sizes_array) {
+void merge_entries(CheckedShortlist& list, const py::array& clusters_array,
+                   const py::array& scores_array, const py::array& indices_array,
+                   const py::array& sizes_array) {
   const auto scores = typed<double>(scores_array, "scores", 1);
   const int64_t count = scores.size(), k = static_cast<int64_t>(list.sizes().size());
   const auto clusters = typed<int32_t>(clusters_array, "clusters", 1);
@@ -330,11 +348,13 @@ void merge_entries(Shortlist& list, const py::array& clusters_array, const py::a
   }
   REQUIRE(std::all_of(left.begin(), left.end(), [](int64_t rows) { return rows >= 0; }),
           "sizes: needs values of at least 0");
-  list.merge_entries(clusters.data(), scores.data(), indices.data(), count, sizes.data());
+  change(list, [&] {
+    list.merge_entries(clusters.data(), scores.data(), indices.data(), count, sizes.data());
+  });
 }
 
-py::tuple entries(Shortlist& list) {
-  list.prune();
+py::tuple entries(CheckedShortlist& list) {
+  change(list, [&] { list.prune(); });
   Array<int32_t> clusters(list.kept());
   Array<double> scores(list.kept());
   Array<int64_t> indices(list.kept());
@@ -395,7 +415,7 @@ PYBIND11_MODULE(_cpu, module) {
       .def_readonly("nonfinite", &AssignStats::nonfinite)
       .def_readonly("first_nonfinite", &AssignStats::first_nonfinite);
 
-  py::class_<Shortlist>(module, "Shortlist")
+  py::class_<CheckedShortlist>(module, "Shortlist")
       .def(py::init(&make_shortlist), py::arg("k"), py::arg("b"), py::arg("weights"))
       .def("push", &push, py::arg("assignments"), py::arg("scores"), py::arg("first") = 0,
            py::arg("indices") = py::none())
@@ -403,7 +423,8 @@ PYBIND11_MODULE(_cpu, module) {
       .def("merge_entries", &merge_entries, py::arg("clusters"), py::arg("scores"),
            py::arg("indices"), py::arg("sizes"))
       .def_property_readonly("sizes",
-                             [](const Shortlist& list) {
+                             [](const CheckedShortlist& list) {
+                               check_whole(list);
                                return Array<int64_t>(static_cast<py::ssize_t>(list.sizes().size()),
                                                      list.sizes().data());
                              })

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace ally_fast {
 namespace {
@@ -20,13 +21,15 @@ uint32_t* align(uint32_t* words) {
   return reinterpret_cast<uint32_t*>((reinterpret_cast<uintptr_t>(words) + 63) & ~uintptr_t{63});
 }
 
-double largest_deviation(const double* centroids, int64_t k, int64_t d,
-                         const std::vector<double>& shift) {
+// max |c - shift|.
+template <class T>
+double largest_deviation(const double* centroids, int64_t k, int64_t d, const T* shift) {
   double largest = 0;
   for (int64_t c = 0; c < k; ++c) {
     for (int64_t j = 0; j < d; ++j) {
-      largest = std::max(largest, std::abs(centroids[c * d + j] - shift[j]));
+      largest = std::max(largest, std::abs(centroids[c * d + j] - static_cast<double>(shift[j])));
     }
+    poll(d);
   }
   return largest;
 }
@@ -41,60 +44,72 @@ float round_up_to_float(double value) {
 
 CentroidTable::CentroidTable(const double* centroids, int64_t k, int64_t d, const Kernel& kernel)
     : kernel_(&kernel), k_(k), d_(d), d_padded_(round_up(d, 8)) {
-  exact_.assign(static_cast<size_t>(k * d_padded_), 0.0);
+  exact_.reset(new double[static_cast<size_t>(k * d_padded_)]);
   for (int64_t c = 0; c < k; ++c) {
-    std::copy_n(centroids + c * d, d, exact_.data() + c * d_padded_);
+    double* const row = exact_.get() + c * d_padded_;
+    std::fill(std::copy_n(centroids + c * d, d, row), row + d_padded_, 0.0);
+    poll(d);
   }
 
   // Centring shrinks norms and with them every error bound; any shift gives the same answer.
   std::vector<double> mean(static_cast<size_t>(d), 0.0);
   for (int64_t c = 0; c < k; ++c) {
     for (int64_t j = 0; j < d; ++j) mean[j] += centroids[c * d + j] / static_cast<double>(k);
+    poll(d);
   }
   shift_.assign(mean.begin(), mean.end());
 
-  std::vector<double> shift(shift_.begin(), shift_.end());
-  double largest = largest_deviation(centroids, k, d, shift);
-  const double finest = largest_deviation(centroids, k, d, mean);
+  double largest = largest_deviation(centroids, k, d, shift_.data());
+  const double finest = largest_deviation(centroids, k, d, mean.data());
   if (!(largest <= (1 + kCoarse) * finest)) {  // of a large common offset
-    wide_shift_ = shift = mean;
+    wide_shift_ = std::move(mean);
     largest = finest;
   }
   int exponent = 0;
   if (largest > 0) std::frexp(largest, &exponent);
   const double scale = std::ldexp(1.0, -std::clamp(exponent, -1000, 1000));
 
-  std::vector<float> values(static_cast<size_t>(k * d)), rounded(values.size());
-  for (int64_t c = 0; c < k; ++c) {
-    for (int64_t j = 0; j < d; ++j) {
-      values[c * d + j] = static_cast<float>((centroids[c * d + j] - shift[j]) * scale);
-    }
-  }
   allocate(k);
   packed_.scale = scale;
   packed_.shift = shift_.data();
   packed_.wide_shift = wide_shift_.empty() ? nullptr : wide_shift_.data();
-  kernel.pack_centroids(values.data(), k, packed_.k_padded, d, aligned_words_, rounded.data());
-
   gamma_ = (static_cast<double>(d) + 16) * kUnit * kSlop;
   exact_rounding_ = (static_cast<double>(d) / 8 + 10) * 0x1p-53;
-  for (int64_t c = 0; c < k; ++c) {
-    double square = 0, rounded_square = 0, residual_square = 0;
-    for (int64_t j = 0; j < d; ++j) {
-      const double exact = (centroids[c * d + j] - shift[j]) * scale;
-      const double seen = rounded[c * d + j];
-      square += exact * exact;
-      rounded_square += seen * seen;
-      residual_square += (exact - seen) * (exact - seen);
+  const int64_t tile = kernel.centroid_multiple;  // packed at once
+  std::vector<float> values(static_cast<size_t>(tile * d)), rounded(values.size());
+  for (int64_t begin = 0; begin < k; begin += tile) {
+    const int64_t end = std::min(k, begin + tile);
+    for (int64_t c = begin; c < end; ++c) {
+      float* const to = values.data() + (c - begin) * d;
+      for (int64_t j = 0; j < d; ++j) {
+        to[j] = static_cast<float>((centroids[c * d + j] - shift(j)) * scale);
+      }
     }
-    // The floor keeps the ratio below finite for a centroid at the shift itself.
-    const double norm = std::max(std::sqrt(rounded_square), 0x1p-20) * (1 + 1e-6);
-    norm_[c] = round_up_to_float(norm);
-    centroid_residual_ = std::max(centroid_residual_, std::sqrt(residual_square) / norm);
-    largest_norm_ = std::max(largest_norm_, std::sqrt(square) * (1 + 1e-6));
-    const double half = square / 2;
-    half_norm_[c] = static_cast<float>(half - (gamma_ * half + kTiny));
+    kernel.pack_centroids(values.data(), end - begin, tile, d,
+                          aligned_words_ + kernel.centroid_words(begin, d), rounded.data());
+    for (int64_t c = begin; c < end; ++c) {
+      measure_packed(c, centroids + c * d, rounded.data() + (c - begin) * d);
+    }
+    poll(tile * d);
   }
+}
+
+void CentroidTable::measure_packed(int64_t c, const double* centroid, const float* rounded) {
+  double square = 0, rounded_square = 0, residual_square = 0;
+  for (int64_t j = 0; j < d_; ++j) {
+    const double exact = (centroid[j] - shift(j)) * packed_.scale;
+    const double seen = rounded[j];
+    square += exact * exact;
+    rounded_square += seen * seen;
+    residual_square += (exact - seen) * (exact - seen);
+  }
+  // The floor keeps the ratio below finite for a centroid at the shift itself.
+  const double norm = std::max(std::sqrt(rounded_square), 0x1p-20) * (1 + 1e-6);
+  norm_[c] = round_up_to_float(norm);
+  centroid_residual_ = std::max(centroid_residual_, std::sqrt(residual_square) / norm);
+  largest_norm_ = std::max(largest_norm_, std::sqrt(square) * (1 + 1e-6));
+  const double half = square / 2;
+  half_norm_[c] = static_cast<float>(half - (gamma_ * half + kTiny));
 }
 
 CentroidTable::CentroidTable(const CentroidTable& parent, int64_t capacity)
@@ -134,6 +149,7 @@ void CentroidTable::select(const int32_t* ids, int64_t count) {
     kernel_->copy_centroid(parent_->aligned_words_, ids[c], aligned_words_, c, d_);
     half_norm_[c] = parent_->half_norm_[ids[c]];
     norm_[c] = parent_->norm_[ids[c]];
+    poll(d_);
   }
   // What an earlier, longer selection left in the last tile must not win.
   std::fill(half_norm_.begin() + count, half_norm_.begin() + packed_.k_padded, kNever);
@@ -174,6 +190,7 @@ void BlockScanner::load(const int64_t* ids, int64_t first, int count) {
   for (int r = 0; r < count; ++r) ids_[r] = ids ? ids[r] : first + r;
   table_.kernel().pack_rows(rows_, ids_, count, table_.packed(), buffer_.data(), packed_rows_,
                             norm_, residual_);
+  poll(kBlock * rows_.d);
   for (int r = 0; r < kBlock; ++r) error_[r] = table_.row_error(norm_[r], residual_[r]);
 }
 
@@ -181,7 +198,19 @@ void BlockScanner::track() {
   std::fill_n(best_, kBlock, kNever);
   std::fill_n(second_, kBlock, kNever);
   std::fill_n(index_, kBlock, 0);
-  table_.kernel().track(table_.packed(), packed_rows_, error_, best_, second_, index_);
+  const PackedCentroids& packed = table_.packed();
+  for (int64_t begin = 0, end; begin < packed.k_padded; begin = end) {
+    end = range_end(begin, packed.k_padded);
+    table_.kernel().track(packed, packed_rows_, error_, begin, end, best_, second_, index_);
+    poll((end - begin) * rows_.d);
+  }
+}
+
+int64_t BlockScanner::range_end(int64_t begin, int64_t most) const {
+  constexpr int64_t kRange = 1 << 22;  // features: a tenth of a second on a slow core
+  const int64_t tile = table_.kernel().centroid_multiple;
+  const int64_t count = std::max<int64_t>(1, std::min(most, kRange / rows_.d) / tile) * tile;
+  return std::min(table_.packed().k_padded, begin + count);
 }
 
 double BlockScanner::limit_of_nearest(int r) const {
@@ -192,7 +221,12 @@ double BlockScanner::limit_of_nearest(int r) const {
 void BlockScanner::limits_of_nearest(int64_t length, int rows, double* limit) {
   const PackedCentroids& packed = table_.packed();
   scores_.resize(static_cast<size_t>(packed.k_padded) * kBlock);
-  table_.kernel().store(packed, packed_rows_, error_, 0, packed.k_padded, scores_.data());
+  for (int64_t begin = 0, end; begin < packed.k_padded; begin = end) {
+    end = range_end(begin, packed.k_padded);
+    table_.kernel().store(packed, packed_rows_, error_, begin, end,
+                          scores_.data() + begin * kBlock);
+    poll((end - begin) * rows_.d);
+  }
   // upper_end in float32 and all at once: what rounding can take away, kRoom gives back.
   constexpr float kRoom = 1.02f;
   const int64_t k = table_.k();
@@ -209,6 +243,7 @@ void BlockScanner::limits_of_nearest(int64_t length, int rows, double* limit) {
       const float magnitude = score[r] < 0 ? -score[r] : score[r];
       upper[r * k + c] = score[r] + (error_[r] * norm + slack + fixed[r] + 1e-6f * magnitude);
     }
+    poll(kBlock);
   }
   for (int r = 0; r < rows; ++r) {
     limit[r] = std::numeric_limits<double>::infinity();
@@ -216,6 +251,7 @@ void BlockScanner::limits_of_nearest(int64_t length, int rows, double* limit) {
     float* row = upper.data() + r * k;
     std::nth_element(row, row + (length - 1), row + k);
     limit[r] = row[length - 1];
+    poll(k);
   }
 }
 
@@ -238,6 +274,7 @@ void BlockScanner::prepare_settle(uint64_t active, const double* limit) {
     const bool wanted = r < count_ && (active >> r & 1);
     limit_[r] = wanted ? round_up_to_float(limit[r]) : -std::numeric_limits<float>::infinity();
     if (wanted) table_.kernel().load_row(rows_, ids_[r], wide_.data() + r * padded);
+    poll(padded);
   }
 }
 

@@ -14,6 +14,7 @@
 #include <memory>
 #include <vector>
 
+#include "../poll.h"
 #include "kernel.h"
 
 namespace ally_fast {
@@ -37,7 +38,7 @@ class CentroidTable {
   const Kernel& kernel() const { return *kernel_; }
   const PackedCentroids& packed() const { return packed_; }
   const double* exact(int64_t c) const {
-    return parent_ ? parent_->exact(ids_[c]) : exact_.data() + c * d_padded_;
+    return parent_ ? parent_->exact(ids_[c]) : exact_.get() + c * d_padded_;
   }
 
   // error_i: from the norm and the rounding residual that pack_rows measured.
@@ -48,14 +49,20 @@ class CentroidTable {
   double score_limit(double squared_radius, double norm) const;
 
  private:
+  double shift(int64_t j) const {
+    return wide_shift_.empty() ? double{shift_[static_cast<size_t>(j)]}
+                               : wide_shift_[static_cast<size_t>(j)];
+  }
   void allocate(int64_t k);
+  // Norms and rounding of a centroid, given what the kernel made of it.
+  void measure_packed(int64_t c, const double* centroid, const float* rounded);
 
   const Kernel* kernel_;
   const CentroidTable* parent_ = nullptr;  // of a selection
   const int32_t* ids_ = nullptr;           // of a selection: the parent's centroids
   int64_t k_, d_, d_padded_;
-  std::vector<double> exact_;       // (k, d_padded) as given, padded with zeros
-  std::vector<double> wide_shift_;  // empty unless float32 is too coarse
+  std::unique_ptr<double[]> exact_;  // (k, d_padded) as given, padded with zeros
+  std::vector<double> wide_shift_;   // empty unless float32 is too coarse
   std::vector<float> shift_, half_norm_, norm_;
   std::unique_ptr<uint32_t[]> words_;
   uint32_t* aligned_words_ = nullptr;
@@ -99,6 +106,9 @@ class BlockScanner {
   int64_t settle(uint64_t active, const double* limit, const Visit& visit);
 
  private:
+  // The end of the centroids from `begin` on that are scanned at once, at most `most` of them: few
+  // enough for a poll() every now and then.
+  int64_t range_end(int64_t begin, int64_t most) const;
   void prepare_settle(uint64_t active, const double* limit);
   const CentroidTable& table_;
   const RowsView& rows_;
@@ -122,19 +132,22 @@ int64_t BlockScanner::settle(uint64_t active, const double* limit, const Visit& 
   const Kernel& kernel = table_.kernel();
   const PackedCentroids& packed = table_.packed();
   const int64_t padded = table_.d_padded();
-  const int64_t range = kScoresAtOnce / kernel.centroid_multiple * kernel.centroid_multiple;
   prepare_settle(active, limit);
   int64_t measured = 0;
-  for (int64_t begin = 0; begin < packed.k_padded; begin += range) {
-    const int64_t end = begin + range < packed.k_padded ? begin + range : packed.k_padded;
-    scores_.resize(static_cast<size_t>(range < packed.k_padded ? range : packed.k_padded) * kBlock);
+  for (int64_t begin = 0, end; begin < packed.k_padded; begin = end) {
+    end = range_end(begin, kScoresAtOnce);
+    if (scores_.size() < static_cast<size_t>((end - begin) * kBlock)) {
+      scores_.resize(static_cast<size_t>((end - begin) * kBlock));
+    }
     kernel.store(packed, packed_rows_, error_, begin, end, scores_.data());
+    poll((end - begin) * rows_.d);
     for (int64_t c = begin; c < end && c < table_.k(); ++c) {
       uint64_t bits = active & kernel.candidates(scores_.data() + (c - begin) * kBlock, limit_);
       for (; bits; bits &= bits - 1) {
         const int r = __builtin_ctzll(bits);
         visit(r, c, kernel.squared_distance(wide_.data() + r * padded, table_.exact(c), padded));
         ++measured;
+        poll(padded);
       }
     }
   }

@@ -51,12 +51,12 @@ struct Kernel {
                     const PackedCentroids& table, float* buffer, uint32_t* packed, float* norm,
                     float* residual);
 
-  // Running minimum, runner-up and place of the lower bounds  half_norm[c] - error[r] norm[c] + dot.
-  void (*track)(const PackedCentroids& table, const uint32_t* rows, const float* error, float* best,
-                float* second, int32_t* index);
+  // Running minimum, runner-up and place of the lower bounds  half_norm[c] - error[r] norm[c] + dot
+  // for centroids [begin, end), multiples of centroid_multiple; `best` and so on hold the earlier ones'.
+  void (*track)(const PackedCentroids& table, const uint32_t* rows, const float* error,
+                int64_t begin, int64_t end, float* best, float* second, int32_t* index);
 
-  // The same lower bounds for centroids [begin, end), written out as scores[c - begin][kBlock];
-  // begin and end are multiples of centroid_multiple.
+  // The same lower bounds, written out as scores[c - begin][kBlock].
   void (*store)(const PackedCentroids& table, const uint32_t* rows, const float* error,
                 int64_t begin, int64_t end, float* scores);
 

@@ -280,11 +280,11 @@ inline __attribute__((always_inline)) void score_tile(const PackedCentroids& tab
 }
 
 template <class Simd>
-void track(const PackedCentroids& table, const uint32_t* rows, const float* error, float* best,
-           float* second, int32_t* index) {
+void track(const PackedCentroids& table, const uint32_t* rows, const float* error, int64_t begin,
+           int64_t end, float* best, float* second, int32_t* index) {
   constexpr int V = Simd::kVectors, C = Simd::kCentroids, W = Simd::kWidth;
   const int64_t steps = steps_of<Simd>(table.d);
-  for (int64_t c = 0; c < table.k_padded; c += C) {
+  for (int64_t c = begin; c < end; c += C) {
     for (int r = 0; r < kBlock; r += V * W) {
       score_tile<Simd>(table, steps, rows + r, error + r, c, [&](const auto& acc) {
 #pragma GCC unroll 8

@@ -99,8 +99,8 @@ __m512 lower_bound(const PackedCentroids& table, int64_t c, __m512 error, const 
 }
 
 void track_tiles(const PackedCentroids& table, const uint32_t* rows, const float* error,
-                 float* best, float* second, int32_t* index) {
-  for_each_tile(table, rows, 0, table.k_padded, [&](int64_t c, int r, const float (*dots)[32]) {
+                 int64_t begin, int64_t end, float* best, float* second, int32_t* index) {
+  for_each_tile(table, rows, begin, end, [&](int64_t c, int r, const float (*dots)[32]) {
     for (int v = 0; v < 32; v += 16) {
       const int at = r + v;
       const __m512 errors = Amx::load(error + at);

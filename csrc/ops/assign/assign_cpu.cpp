@@ -37,6 +37,7 @@ void squared_distances_cpu(const RowsView& rows, const CentroidTable& table,
       table.kernel().load_row(rows, i, wide.data());
       out[i] = table.kernel().squared_distance(wide.data(), table.exact(assignments[i]),
                                                table.d_padded());
+      poll(table.d_padded());
     }
   });
 }

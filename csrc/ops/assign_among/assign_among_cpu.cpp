@@ -15,11 +15,11 @@ constexpr int64_t kTaskRows = 2048;
 void sort_by_cluster(const int32_t* assignments, int64_t count, int64_t k,
                      std::vector<int64_t>& order, std::vector<int64_t>& begin) {
   begin.assign(static_cast<size_t>(k + 1), 0);
-  for (int64_t i = 0; i < count; ++i) ++begin[assignments[i] + 1];
+  polled_for(count, [&](int64_t i) { ++begin[assignments[i] + 1]; });
   for (int64_t c = 0; c < k; ++c) begin[c + 1] += begin[c];
   order.resize(static_cast<size_t>(count));
   std::vector<int64_t> next(begin.begin(), begin.end() - 1);
-  for (int64_t i = 0; i < count; ++i) order[next[assignments[i]]++] = i;
+  polled_for(count, [&](int64_t i) { order[next[assignments[i]]++] = i; });
 }
 
 // A thread's selection of centroids and what it assigns with.
@@ -86,6 +86,7 @@ void nearest_lists_cpu(const float* queries, int64_t count, const CentroidTable&
       int32_t* list = lists + (first + r) * length;
       for (int64_t at = 0; at < length; ++at) list[at] = near[r][at].second;
       std::sort(list, list + length);
+      poll(static_cast<int64_t>(near[r].size()));
     }
   });
 }

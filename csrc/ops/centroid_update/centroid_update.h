@@ -6,7 +6,7 @@
 //
 // About the old centroids, so that an offset common to all rows costs no digits. A spread of at most
 // 1e-12 squares_c is 0. Each empty cluster, in ascending order, halves the one of largest spread,
-// lowest index on a tie (plan_halvings in means.h; the offset: common/split.h); counts, spread and
+// lowest index on a tie (plan_halvings; the offset: common/split.h); counts, spread and
 // inertia are those before. With `normalize` a mean is then divided by sqrt(D(mean, 0)), and stays
 // zeros if that is 0. New centroids are the means rounded to float32.
 // rows         IN   (t, d) float32, contiguous

@@ -38,6 +38,7 @@ void sum_slice(const float* rows, int64_t t, int64_t d, const int32_t* assignmen
       }
     }
     for (size_t e = 0; e < total.size(); ++e) total[e] += segment[e];
+    poll((end - begin + k) * kSlice);
   }
   for (int64_t c = 0; c < k; ++c) {
     std::copy_n(total.data() + c * kSlice, width, sums + c * d + first);
@@ -53,6 +54,7 @@ void sum_squares(const float* rows, int64_t t, int64_t d, const int32_t* assignm
     const int64_t end = std::min(t, (segment + 1) * kSegmentRows);
     for (int64_t i = segment * kSegmentRows; i < end; ++i) {
       distances[i] = squared_distance(rows + i * d, centroids + assignments[i] * d, d);
+      poll(d);
     }
   });
   std::fill_n(counts, k, int64_t{0});
@@ -65,7 +67,27 @@ void sum_squares(const float* rows, int64_t t, int64_t d, const int32_t* assignm
       ++counts[assignments[i]];
     }
     for (int64_t c = 0; c < k; ++c) squares[c] += partial[c];
+    poll(kSegmentRows + k);
   }
+}
+
+// Which cluster each empty one halves: in ascending order of the empty ones, the one of largest
+// spread (lowest index on a tie), of which each half then has half; none once all spreads are 0.
+// `halved` (k,) holds the spreads and is overwritten. Returns the number of halvings written.
+size_t plan_halvings(const int64_t* counts, int64_t k, int64_t d, double* halved,
+                     Halving* halvings) {
+  size_t planned = 0;
+  for (int64_t c = 0; c < k; ++c) {
+    if (counts[c] != 0) continue;
+    int64_t largest = 0;
+    for (int64_t other = 1; other < k; ++other) {
+      if (halved[other] > halved[largest]) largest = other;
+    }
+    if (!(halved[largest] > 0)) break;  // fewer distinct rows than clusters: nothing to halve
+    halvings[planned++] = halve_cluster(c, largest, counts, d, halved);
+    poll(k);
+  }
+  return planned;
 }
 
 // Call run(c) once for each cluster.
@@ -100,8 +122,11 @@ void centroid_update_cpu(const float* rows, int64_t t, int64_t d, const int32_t*
 
   std::vector<double> halved(spread, spread + k);
   std::vector<Halving> halvings(static_cast<size_t>(std::count(counts, counts + k, int64_t{0})));
-  const int64_t planned = plan_halvings(counts, k, d, halved.data(), halvings.data());
-  for (int64_t j = 0; j < d; ++j) halve_feature(halvings.data(), planned, j, d, means.data() + j);
+  halvings.resize(plan_halvings(counts, k, d, halved.data(), halvings.data()));
+  for (const Halving& halving : halvings) {
+    for (int64_t j = 0; j < d; ++j) halve_feature(&halving, 1, j, d, means.data() + j);
+    poll(d);
+  }
 
   for_clusters(k, threads, [&](int64_t c) {
     const double* mean = means.data() + c * d;

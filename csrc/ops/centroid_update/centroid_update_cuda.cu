@@ -85,7 +85,7 @@ __device__ __forceinline__ Largest block_largest(const double* values, int64_t c
   return all;
 }
 
-// plan_halvings of means.h, with a whole block looking for the largest spread. `empty` (k,) scratch.
+// plan_halvings of centroid_update_cpu.cpp, with a whole block looking for the largest spread. `empty` (k,) scratch.
 // Mapping: one block.
 // Shared memory: of the functions called.
 // Accumulator: none. Order of sums: none.

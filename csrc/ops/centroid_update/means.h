@@ -45,24 +45,6 @@ ALLY_FAST_HOST_DEVICE inline Halving halve_cluster(int64_t empty, int64_t larges
   return {static_cast<int32_t>(empty), static_cast<int32_t>(largest), radius};
 }
 
-// Which cluster each empty one halves: in ascending order of the empty ones, the one of largest
-// spread (lowest index on a tie), of which each half then has half; none once all spreads are 0.
-// `halved` (k,) holds the spreads and is overwritten. Returns the number of halvings written.
-ALLY_FAST_HOST_DEVICE inline int64_t plan_halvings(const int64_t* counts, int64_t k, int64_t d,
-                                                   double* halved, Halving* halvings) {
-  int64_t planned = 0;
-  for (int64_t c = 0; c < k; ++c) {
-    if (counts[c] != 0) continue;
-    int64_t largest = 0;
-    for (int64_t other = 1; other < k; ++other) {
-      if (halved[other] > halved[largest]) largest = other;
-    }
-    if (!(halved[largest] > 0)) break;  // fewer distinct rows than clusters: nothing to halve
-    halvings[planned++] = halve_cluster(c, largest, counts, d, halved);
-  }
-  return planned;
-}
-
 // Halve one feature of the means: `means` points at feature j of cluster 0.
 ALLY_FAST_HOST_DEVICE inline void halve_feature(const Halving* halvings, int64_t count, int64_t j,
                                                 int64_t d, double* means) {

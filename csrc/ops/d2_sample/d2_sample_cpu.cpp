@@ -41,6 +41,7 @@ class RowMetric {
       const double* centre = centres_.data() + c * static_cast<size_t>(padded_);
       nearest = std::min(nearest, kernel_.squared_distance(wide_.data(), centre, padded_));
     }
+    poll(static_cast<int64_t>(held_.size() + 1) * padded_);
     return nearest;
   }
 

@@ -43,16 +43,17 @@ class OuterMetric {
         load_right(i, row.right.data());
         left_squares_[i] = kernel_.squared_distance(row.left.data(), zeros.data(), left_padded_);
         right_squares_[i] = kernel_.squared_distance(row.right.data(), zeros.data(), right_padded_);
+        poll(left_padded_ + right_padded_);
       }
     });
   }
 
   UnusableRows unusable_rows() const {
     UnusableRows bad;
-    for (int64_t i = 0; i < t_; ++i) {
-      if (left_squares_[i] < kLargestFactor && right_squares_[i] < kLargestFactor) continue;
+    polled_for(t_, [&](int64_t i) {
+      if (left_squares_[i] < kLargestFactor && right_squares_[i] < kLargestFactor) return;
       if (bad.count++ == 0) bad.first = index_of(i);
-    }
+    });
     return bad;
   }
 
@@ -106,6 +107,7 @@ class OuterMetric {
   double nearest(int64_t i, double known, Factors& row) const {
     const double a = left_squares_[i], h = right_squares_[i], length = std::sqrt(a) * std::sqrt(h);
     bool left_loaded = false, right_loaded = false;
+    int64_t work = static_cast<int64_t>(held_.size());
     for (size_t c = 0; c < held_.size(); ++c) {
       const double other_a = left_squares_[held_[c]], other_h = right_squares_[held_[c]];
       const double a_sum = a + other_a, h_sum = h + other_h;
@@ -115,18 +117,21 @@ class OuterMetric {
       if (gap * gap > limit) continue;
       if (!left_loaded) load_left(i, row.left.data());
       left_loaded = true;
+      work += left_padded_;
       const double* other_left = centres_.left.data() + c * static_cast<size_t>(left_padded_);
       const double p = kernel_.squared_distance(row.left.data(), other_left, left_padded_);
       const double dot = std::abs(a_sum - p) * (std::sqrt(h) * std::sqrt(other_h));  // twice it
       if (a * h + other_a * other_h - dot > limit) continue;
       if (!right_loaded) load_right(i, row.right.data());
       right_loaded = true;
+      work += right_padded_;
       const double* other_right = centres_.right.data() + c * static_cast<size_t>(right_padded_);
       const double q = kernel_.squared_distance(row.right.data(), other_right, right_padded_);
       const double distance =
           (((a - other_a) * (h - other_h) + p * h_sum) + (q * a_sum - p * q)) * 0.5;
       known = std::min(known, std::max(distance, 0.0));
     }
+    poll(work);
     return known;
   }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "../../common/philox.h"
+#include "../../common/poll.h"
 #include "round.h"
 
 namespace ally_fast {
@@ -49,6 +50,7 @@ class D2Sampler {
     metric_.forget();
     while (round_goes_on(wanted, count, rejected)) {
       const Philox4 bits = next_draw();
+      poll(static_cast<int64_t>(block_sums_.size()) + kWeightBlock);
       const int64_t j = locate(to_uniform(bits.v[0], bits.v[1]) * total_);
       const double weight = std::min(weights_[j], metric_.to_held(j));
       if (!(to_uniform(bits.v[2], bits.v[3]) * weights_[j] < weight)) {
@@ -94,9 +96,9 @@ class D2Sampler {
     if (taken == k) return;
     std::vector<bool> used(static_cast<size_t>(t_), false);
     for (int64_t c = 0; c < taken; ++c) used[positions[c]] = true;
-    for (int64_t j = 0; taken < k; ++j) {
-      if (!used[j]) positions[taken++] = j;
-    }
+    polled_for(t_, [&](int64_t j) {
+      if (taken < k && !used[j]) positions[taken++] = j;
+    });
   }
 
   Metric& metric_;

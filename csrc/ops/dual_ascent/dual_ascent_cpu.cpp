@@ -70,9 +70,11 @@ void visit_rows(const Predictions& predictions, const float* before, double scal
   });
 }
 
+// To its end once begun: multipliers are updated all or not at all.
 DualAscent ascend_all(const float* losses, const float* dual_losses, int64_t m,
                       const DualVariablesView& duals, const RowKernel& kernel, int threads,
                       float* slacks, const float* before) {
+  const Uninterrupted whole;
   const int64_t count = (m + kBlockRows - 1) / kBlockRows;
   std::vector<AscentBlock> blocks(static_cast<size_t>(count));
   const int64_t size = task_size(count, kMultipliersATask / kBlockRows, threads);

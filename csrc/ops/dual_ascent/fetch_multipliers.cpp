@@ -38,6 +38,7 @@ bool fetch_rows(const DualVariablesView& duals, int64_t begin, int64_t end, floa
   for (int64_t at = begin; at < end; at += kBlockRows) {
     const int64_t count = std::min(kBlockRows, end - at);
     if (!fetch_block(duals, duals.ids + at, count, before + at, bits)) return false;
+    poll(count);
   }
   return true;
 }

@@ -21,6 +21,7 @@ constexpr int64_t kTaskRows = 256;
 constexpr int64_t kRecent = 32;        // picks a single row may have missed, and single rows a pick
 constexpr int64_t kBatch = 2048;       // rows, at least: fewer do not pay for a table of picks
 constexpr int64_t kTablePicks = 1024;  // bounds the memory of a table
+constexpr int64_t kMove = 128;         // about the work of a move in the heap
 
 struct Candidate {
   double distance;  // to the nearest of the starting points and the first `seen` picks
@@ -46,9 +47,9 @@ class KCenterGreedy {
         wide_(static_cast<size_t>(padded_)),
         recent_(static_cast<size_t>(kRecent * padded_)) {
     heap_.reserve(static_cast<size_t>(rows.visited));
-    for (int64_t i = 0; i < rows.visited; ++i) {
+    polled_for(rows.visited, [&](int64_t i) {
       heap_.push_back({kInfinity, rows.positions ? rows.positions[i] : i, 0});
-    }
+    });
     rows_.positions = nullptr;
     rows_.visited = rows_.n;
   }
@@ -64,6 +65,7 @@ class KCenterGreedy {
     if (!starts) take_first(first);
     std::make_heap(heap_.begin(), heap_.end(), comes_after);
     while (taken_ < b) {
+      poll(padded_);
       const int64_t missed = taken_ - heap_.front().seen;
       if (missed == 0 || heap_.front().distance == 0) {
         std::pop_heap(heap_.begin(), heap_.end(), comes_after);
@@ -106,6 +108,7 @@ class KCenterGreedy {
       const double* pick = recent_.data() + top.seen % kRecent * padded_;
       top.distance = std::min(top.distance, kernel_.squared_distance(wide_.data(), pick, padded_));
     }
+    poll(kRecent * padded_);
     std::push_heap(heap_.begin(), heap_.end(), comes_after);
     ++singles_;
   }
@@ -124,10 +127,12 @@ class KCenterGreedy {
     const Place begin = heap_.end() - batch_;
     for (Place end = heap_.end(); end != begin; --end) {
       std::pop_heap(heap_.begin(), end, comes_after);
+      poll(kMove);
     }
     update(begin, heap_.end());
     for (Place end = begin; end != heap_.end();) {
       std::push_heap(heap_.begin(), ++end, comes_after);
+      poll(kMove);
     }
   }
 
@@ -152,6 +157,7 @@ class KCenterGreedy {
     for (int64_t t = from; t < to; ++t) {
       kernel_.load_row(rows_, picks_[t], wide_.data());
       std::copy_n(wide_.data(), rows_.d, points.data() + (t - from) * rows_.d);
+      poll(padded_);
     }
     return CentroidTable(points.data(), to - from, rows_.d, kernel_);
   }
@@ -187,16 +193,18 @@ class KCenterGreedy {
   // Such rows have no finite distance to anything: only those without one need a look.
   NonfiniteRows nonfinite_rows() {
     NonfiniteRows bad;
-    for (const Candidate& candidate : heap_) {
-      if (candidate.distance < kInfinity || is_finite(candidate.row)) continue;
+    polled_for(static_cast<int64_t>(heap_.size()), [&](int64_t at) {
+      const Candidate& candidate = heap_[at];
+      if (candidate.distance < kInfinity || is_finite(candidate.row)) return;
       if (bad.count++ == 0) bad.first = candidate.row;
-    }
+    });
     return bad;
   }
 
   // Leaves the row in wide_.
   bool is_finite(int64_t row) {
     kernel_.load_row(rows_, row, wide_.data());
+    poll(padded_);
     return std::all_of(wide_.begin(), wide_.end(), [](double x) { return std::isfinite(x); });
   }
 

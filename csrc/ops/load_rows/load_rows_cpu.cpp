@@ -25,6 +25,7 @@ bool load_rows_cpu(const RowsView& rows, const Kernel& kernel, const int64_t* pl
         zero += row[j] * 0.0f;  // NaN once a feature is not finite
       }
       if (std::isnan(zero)) finite = false;
+      poll(rows.d);
     }
   });
   return finite;

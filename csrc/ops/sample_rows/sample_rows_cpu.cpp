@@ -28,25 +28,29 @@ std::vector<Keyed> rows_below(int64_t n, const uint8_t* eligible, uint64_t seed,
     }
   });
   std::vector<Keyed> all;
-  for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
+  for (const auto& part : parts) {
+    all.insert(all.end(), part.begin(), part.end());
+    poll(static_cast<int64_t>(part.size()));
+  }
   return all;
 }
 
 // Sorts keys that are spread evenly: by their leading bits into parts, and the parts apart.
 void sort_parts(std::vector<Keyed>& keyed, int threads) {
   constexpr int kParts = 256;
+  const int64_t count = static_cast<int64_t>(keyed.size());
   uint64_t largest = 0;
-  for (const Keyed& entry : keyed) largest = std::max(largest, entry.first);
+  polled_for(count, [&](int64_t i) { largest = std::max(largest, keyed[i].first); });
   const double width = (static_cast<double>(largest) + 1) / kParts;
   const auto part_of = [&](const Keyed& entry) {
     return std::min(kParts - 1, static_cast<int>(static_cast<double>(entry.first) / width));
   };
   std::vector<int64_t> begin(kParts + 1, 0);
-  for (const Keyed& entry : keyed) ++begin[part_of(entry) + 1];
+  polled_for(count, [&](int64_t i) { ++begin[part_of(keyed[i]) + 1]; });
   for (int part = 0; part < kParts; ++part) begin[part + 1] += begin[part];
   std::vector<Keyed> sorted(keyed.size());
   std::vector<int64_t> next(begin.begin(), begin.end() - 1);
-  for (const Keyed& entry : keyed) sorted[next[part_of(entry)]++] = entry;
+  polled_for(count, [&](int64_t i) { sorted[next[part_of(keyed[i])]++] = keyed[i]; });
   parallel_for(kParts, threads, [&](int64_t part, int) {
     std::sort(sorted.begin() + begin[part], sorted.begin() + begin[part + 1]);
   });
@@ -69,7 +73,7 @@ void sample_rows_cpu(int64_t n, const uint8_t* eligible, int64_t eligible_count,
     if (static_cast<int64_t>(keyed.size()) >= size) break;
   }
   sort_parts(keyed, threads);
-  for (int64_t i = 0; i < size; ++i) out[i] = keyed[i].second;
+  polled_for(size, [&](int64_t i) { out[i] = keyed[i].second; });
 }
 
 }  // namespace ally_fast

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <limits>
 
+#include "../../common/poll.h"
 #include "depths.h"
 
 namespace ally_fast {
 namespace {
+
+constexpr int64_t kSort = 16;  // about the work of an entry to be sorted
 
 bool better(const Shortlist::Entry& a, const Shortlist::Entry& b) {
   return a.score != b.score ? a.score > b.score : a.index < b.index;
@@ -33,25 +36,26 @@ void Shortlist::add(int64_t c, Entry entry) {
 
 void Shortlist::push(const int32_t* assignments, const double* scores, int64_t count, int64_t first,
                      const int64_t* indices) {
-  for (int64_t i = 0; i < count; ++i) {
+  polled_for(count, [&](int64_t i) {
     const int32_t c = assignments[i];
-    if (c < 0) continue;
+    if (c < 0) return;
     ++sizes_[c];
     add(c, {scores[i], indices ? indices[i] : first + i});
-  }
+  });
 }
 
 void Shortlist::merge(const Shortlist& other) {
   for (size_t c = 0; c < sizes_.size(); ++c) sizes_[c] += other.sizes_[c];
   for (size_t c = 0; c < entries_.size(); ++c) {
     for (const Entry& entry : other.entries_[c]) add(static_cast<int64_t>(c), entry);
+    poll(static_cast<int64_t>(other.entries_[c].size()));
   }
 }
 
 void Shortlist::merge_entries(const int32_t* clusters, const double* scores, const int64_t* indices,
                               int64_t count, const int64_t* sizes) {
   for (size_t c = 0; c < sizes_.size(); ++c) sizes_[c] += sizes[c];
-  for (int64_t e = 0; e < count; ++e) add(clusters[e], {scores[e], indices[e]});
+  polled_for(count, [&](int64_t e) { add(clusters[e], {scores[e], indices[e]}); });
 }
 
 std::vector<int64_t> Shortlist::depths() const {
@@ -67,6 +71,7 @@ std::vector<int64_t> Shortlist::depths() const {
       covered += rows_within(quotient, weights_[c], sizes_[c]);
     }
     search.narrow(covered >= b_);
+    poll(static_cast<int64_t>(k));
   }
   std::vector<int64_t> result(k);
   for (size_t c = 0; c < k; ++c) result[c] = depth_at(search.found(), weights_[c], sizes_[c]);
@@ -90,6 +95,7 @@ void Shortlist::prune() {
       worst_[c] = entries.back();
     }
     kept_ += static_cast<int64_t>(entries.size());
+    poll(kSort * static_cast<int64_t>(entries.size()));
   }
 }
 

@@ -1,0 +1,201 @@
+"""Ctrl-C ends every op between pieces of its work, not once it is done.
+
+The signal is there before the op starts, and no bytecode runs in between or after, where Python
+itself would notice it: an op that does not look for signals leaves its result in the list.
+"""
+
+import _thread
+import functools
+
+import numpy as np
+import pytest
+
+from ally_fast import _cpu
+
+MANY = 10**7
+ISA = "portable"  # the slowest: small inputs take long
+
+
+def rows(n, d, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
+
+
+def repeated(n, d):
+    """Return n rows in the memory of one."""
+    return np.broadcast_to(rows(1, d), (n, d))
+
+
+def table(k, d):
+    return _cpu.CentroidTable(rows(k, d), ISA)
+
+
+def ids(n, k):
+    return np.random.default_rng(1).integers(0, k, n, dtype=np.int32)
+
+
+def lists(groups, length, k):
+    """Return ascending lists of centroids."""
+    return np.tile(np.arange(0, length * (k // length), k // length, dtype=np.int32), (groups, 1))
+
+
+def one_task_of_assign():
+    return _cpu.assign, (rows(2048, 512), table(8_000, 512), np.empty(2048, np.int32)), {}
+
+
+def assign_on_two_threads():
+    out = np.empty(40_000, np.int32)
+    return _cpu.assign, (repeated(40_000, 64), table(8_000, 64), out), {"threads": 2}
+
+
+def centroid_table():
+    return _cpu.CentroidTable, (np.zeros((300_000, 32)), ISA), {}
+
+
+def nearest_lists():
+    return _cpu.nearest_lists, (rows(10_000, 32), table(10_000, 32), 50), {"threads": 2}
+
+
+def assign_among():
+    near = lists(10, 2_000, 4_000)
+    return _cpu.assign_among, (rows(50_000, 64), table(4_000, 64), ids(50_000, 10), near), {}
+
+
+def squared_distances():
+    return _cpu.squared_distances, (repeated(10**7, 64), table(9, 64), ids(10**7, 9)), {}
+
+
+def halvings_of_centroid_update():
+    means = np.zeros((60_000, 1), np.float32)
+    return _cpu.centroid_update, (rows(100, 1), ids(100, 9), means, False), {}
+
+
+def relocate():
+    k, near = 4_000, lists(4_000, 1_000, 4_000)
+    return _cpu.relocate, (rows(k, 256), np.ones(k, np.int64), np.ones(k), near, 9), {"threads": 2}
+
+
+def d2_sample():
+    return _cpu.d2_sample, (rows(100_000, 32), 2_000, 0, ISA), {}
+
+
+def d2_sample_outer():
+    return _cpu.d2_sample_outer, (rows(20_000, 16), rows(20_000, 64), 2_000, 0, ISA), {}
+
+
+def k_center_greedy():
+    return _cpu.k_center_greedy, (rows(100_000, 32), 2_000, ISA), {"first": 0}
+
+
+def load_rows():
+    n = 2 * 10**7
+    return (
+        _cpu.load_rows,
+        (repeated(n, 64), np.empty((1, 64), np.float32), ISA, np.zeros(n, int)),
+        {},
+    )
+
+
+def radius_filter():
+    return _cpu.radius_filter, (repeated(200_000, 64), table(1_000, 64), 1.0), {"threads": 2}
+
+
+def sample_rows():
+    return _cpu.sample_rows, (3 * 10**8, 9, 0), {"threads": 2}
+
+
+def shortlist(k=100_000):
+    return _cpu.Shortlist(k, MANY, np.ones(k))
+
+
+def shortlist_push():
+    return shortlist().push, (ids(MANY, 100_000), np.arange(MANY, dtype=np.float64)), {}
+
+
+def shortlist_entries():
+    full = shortlist(100)
+    full.push(ids(MANY, 100), np.random.default_rng(0).normal(size=MANY))
+    return full.entries, (), {}
+
+
+def shortlist_merge():
+    other = shortlist()
+    other.push(ids(MANY, 100_000), np.random.default_rng(0).normal(size=MANY))
+    return shortlist().merge, (other,), {}
+
+
+def shortlist_merge_entries():
+    clusters = ids(MANY, 100_000)
+    sizes = np.bincount(clusters, minlength=100_000)
+    arguments = (clusters, np.arange(MANY, dtype=np.float64), np.arange(MANY), sizes)
+    return shortlist().merge_entries, arguments, {}
+
+
+def dual_ascent():
+    m = 200_000
+    duals = (np.arange(m), np.ones(m, np.float32), np.full((), 0.1, np.float32), 0.5)
+    arguments = (repeated(m, 1_000), np.zeros(m, int), *duals)
+    return _cpu.dual_ascent, arguments, {"loss": "cross_entropy", "isa": ISA, "threads": 2}
+
+
+def dual_ascent_gradient():
+    m = 100_000
+    keywords = {"loss": "cross_entropy", "isa": ISA}
+    arguments = (repeated(m, 1_000), np.zeros(m, int), np.ones(m, np.float32), 1.0)
+    return _cpu.dual_ascent_gradient, arguments, keywords
+
+
+LONG = [
+    *(one_task_of_assign, assign_on_two_threads, centroid_table, nearest_lists, assign_among),
+    *(squared_distances, halvings_of_centroid_update, relocate, d2_sample, d2_sample_outer),
+    *(k_center_greedy, load_rows, radius_filter, sample_rows, shortlist_push, shortlist_entries),
+    *(shortlist_merge, shortlist_merge_entries, dual_ascent, dual_ascent_gradient),
+]
+QUICK = {"isas", "build_info", "philox"}
+# Updates multipliers all or not at all, and a row of it is a few additions.
+UNINTERRUPTED = {"dual_ascent_losses"}
+
+
+def interrupt(function, arguments, keywords):
+    """Return what the function returned although it was interrupted: nothing, if it looked."""
+    calls = [
+        functools.partial(_thread.interrupt_main),
+        functools.partial(function, *arguments, **keywords),
+    ]
+    results = []
+    with pytest.raises(KeyboardInterrupt) as caught:
+        results.extend(map(functools.partial.__call__, calls))
+    assert caught.value.__context__ is None, "the op failed"
+    return results[1:]
+
+
+@pytest.mark.parametrize("case", LONG, ids=lambda case: case.__name__)
+def test_an_interrupted_op_ends_before_it_is_done(case):
+    assert interrupt(*case()) == []
+
+
+def test_every_op_of_the_core_is_interrupted_here():
+    covered = {case()[0].__name__ for case in LONG if not case.__name__.startswith("shortlist")}
+    ops = {name for name in dir(_cpu) if name.islower() and not name.startswith("_")}
+    assert ops - QUICK - UNINTERRUPTED <= covered
+
+
+def test_an_interrupted_step_leaves_the_multipliers_alone():
+    function, arguments, keywords = dual_ascent()
+    interrupt(function, arguments, keywords)
+    assert (arguments[3] == 1).all()
+
+
+@pytest.mark.parametrize("case", [shortlist_push, shortlist_merge], ids=lambda case: case.__name__)
+def test_an_interrupted_shortlist_is_refused(case):
+    change, arguments, keywords = case()
+    interrupt(change, arguments, keywords)
+    broken, other = change.__self__, shortlist()
+    for use in (
+        lambda: broken.push(np.empty(0, np.int32), np.empty(0)),
+        lambda: broken.merge(other),
+        lambda: other.merge(broken),
+        broken.entries,
+        lambda: broken.sizes,
+    ):
+        with pytest.raises(RuntimeError, match="a change was interrupted; make a new one"):
+            use()
