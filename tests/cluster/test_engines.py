@@ -1,6 +1,7 @@
 """Other engines give centroids and assignments; everything after is the same rule."""
 
 import importlib.util
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from cases import DTYPES, assert_balanced
 
 import ally_fast
 from ally_fast.cluster.engine import choose_engine
+from ally_fast.cluster.faiss_engine import FaissAssigner
+from ally_fast.pools.pool import Rows
 
 REQUIRED = {"native": None, "faiss": "faiss", "sklearn": "sklearn"}
 
@@ -181,3 +184,24 @@ def test_more_iterations_than_faiss_can_count(rng):
     rows, scores = pool(rng)
     with pytest.raises(ValueError, match=r"max_iter: got 2147483648, .*FAISS"):
         ally_fast.select(rows, scores, 20, 5, engine=library("faiss"), max_iter=2**31)
+
+
+def test_faiss_searches_in_pieces_between_which_ctrl_c_is_heard():
+    class Index:
+        """Says 0, 1, … of the rows it is given, and keeps their number."""
+
+        ntotal, d = 20_000, 4
+        sizes: ClassVar = []
+
+        def search(self, rows, k):
+            self.sizes.append(len(rows))
+            return None, rows[:, :1].astype(np.int64)
+
+    numbers = np.arange(150_000, dtype=np.float32) % 20_000
+    rows = Rows(np.repeat(numbers[:, None], 4, axis=1), False)
+    assignments, finite = FaissAssigner(Index(), False)(rows, None)
+    assert finite
+    np.testing.assert_array_equal(assignments, numbers)
+    *full, last = Index.sizes
+    assert set(full) == {13 * 4096}  # times 20,000 centroids and 4 features: below 2**32
+    assert last == 150_000 - 2 * 13 * 4096
