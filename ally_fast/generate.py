@@ -206,10 +206,7 @@ class _Climber:
 
 def _start(inputs: Any, bounds: tuple[float, float] | None) -> NDArray[np.float32]:
     """Return the inputs as float32, checked."""
-    view = as_array(inputs, "inputs")
-    array = view.array
-    if view.bf16:
-        array = (array.astype(np.uint32) << 16).view(np.float32)
+    array = as_array(inputs, "inputs").numbers()
     if array.dtype.kind != "f":
         raise TypeError(f"inputs: got {array.dtype}, needs floats, in the model's units")
     if array.ndim < 2 or not len(array):

@@ -640,3 +640,17 @@ def test_ctrl_c_is_ignored_where_it_was(folder):
     signal.signal(signal.SIGINT, ours)
     assert status == 1
     assert errors.endswith("ImportError: the import went on\n")
+
+
+def test_scores_of_excluded_rows_may_be_null(folder, capsys):
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    scores = [None] * 5 + np.load("scores.npy")[5:].tolist()
+    parquet.write_table(arrow.table({"s": scores}), "null.parquet")
+    np.save("first.npy", np.arange(5))
+    assert select("--scores", "null.parquet:s", "--exclude", "first.npy", "-o", "got.npy") == 0
+    assert select("--exclude", "first.npy", "-o", "right.npy") == 0
+    np.testing.assert_array_equal(np.load("got.npy"), np.load("right.npy"))
+    capsys.readouterr()
+    status = select("--scores", "null.parquet:s", "-o", "none.npy")
+    assert "--scores null.parquet:s: 5 of 60 are NaN" in error_of(capsys, status)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import checks
-from ally_fast.arrays import as_array, to_family
+from ally_fast.arrays import as_array, decoded, to_family
 from ally_fast.primal_dual._torch import torch
 from ally_fast.primal_dual.devices import checked_device
 from ally_fast.primal_dual.random_streams import (
@@ -220,7 +220,7 @@ class DualHead:
         scores = np.empty(len(view.array), np.float32)
         for begin in range(0, len(scores), _SCORED_AT_A_TIME):
             chunk = slice(begin, begin + _SCORED_AT_A_TIME)
-            rows = _wide(view.array[chunk], view.bf16)
+            rows = np.asarray(decoded(view.array[chunk], view.bf16))
             _check_finite(rows, "embeddings", begin)
             with torch.no_grad():
                 # Standardised in float64: a large common offset would take the digits of float32.
@@ -308,11 +308,7 @@ def _mlp(d: int) -> torch.nn.Module:
 
 def _host(x: Any, name: str, ndim: int) -> NDArray[np.float64]:
     view = as_array(x.cpu() if isinstance(x, torch.Tensor) else x, name, ndim=ndim)
-    return _wide(view.array, view.bf16).astype(np.float64)
-
-
-def _wide(array: NDArray[Any], bf16: bool) -> NDArray[Any]:
-    return (array.astype(np.uint32) << 16).view(np.float32) if bf16 else np.asarray(array)
+    return view.numbers().astype(np.float64)
 
 
 def _check_finite(values: NDArray[Any], name: str, begin: int) -> None:
