@@ -166,7 +166,7 @@ class PrimalDualTrainer:
         settings, the optimizer's class and groups, and what the model is made of: classes, settings
         that modules print, names, shapes and dtypes of parameters and buffers. More epochs or
         patience may be asked for. Callables are compared by their full names, schedules by the
-        rates of the epochs done. Two arrays are compared whole, at about a second a gigabyte. Of a
+        rates of the epochs done. Two arrays are compared whole: one pass over their bytes. Of a
         dataset, 256 samples spread over it are read, twice; what it draws anew each time is not
         compared.
         """
@@ -175,6 +175,7 @@ class PrimalDualTrainer:
         embedding_model = EmbeddingModel(model, self.embedding_layer)
         device = device_of_model(model) if self.device == "auto" else checked_device(self.device)
         saved = None if checkpoint is None else Checkpoint(checkpoint)
+        state = saved.read() if saved is not None and saved.exists() else None
         duals = DualVariables(
             len(samples),
             self.epsilon,
@@ -193,8 +194,7 @@ class PrimalDualTrainer:
             if saved is None:
                 return self._train(run, model, device, None)
             identity = RunIdentity(self, run, samples)
-            if saved.exists():
-                state = saved.read()
+            if state is not None:
                 identity.check(state["identity"], state["run"]["history"], saved.path)
                 run.load_state_dict(state["run"])
 
