@@ -262,9 +262,10 @@ def test_compressions(method, tmp_path):
     for place in range(40, len(content), len(content) // 40):
         source.write_bytes(content[:place] + bytes([content[place] ^ 0x5A]) + content[place + 1 :])
         try:
-            assert read_column(source).tolist() == list(range(2_000))
+            read = read_column(source).tolist()
         except ValueError as error:
-            assert str(error).startswith(f"{source}: ")
+            read = str(error).partition(": ")[0]
+        assert read in (list(range(2_000)), str(source))
 
 
 def test_more_than_fits_into_memory(tmp_path, monkeypatch):
