@@ -31,8 +31,6 @@ _OPTION_OF_ARGUMENT = {
     "b": "-b",
     "k": "-k",
 }
-
-
 _LONGEST_LINE = 299  # characters; with the line's end 300
 
 
@@ -82,8 +80,10 @@ class _Terminated(BaseException):
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line, and return its exit status; see `ally_fast.cli.main`."""
-    arguments = _parser().parse_args(argv)
+    debug = False
     try:
+        arguments = _parser().parse_args(argv)
+        debug = arguments.debug
         with _termination_raises():
             if not getattr(arguments, "quiet", False) or getattr(arguments, "json", False):
                 standard_output.check_open()
@@ -97,7 +97,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         standard_output.discard(sys.stdout)
         return 141
     except USER_ERRORS as error:
-        if arguments.debug:
+        if debug:
             raise
         return _complain(f"error: {_with_option(error)}", 2)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from ally_fast._optional import require
 from ally_fast.experiments.datasets.dataset import Dataset, check_finite
 from ally_fast.experiments.datasets.places import needed
 from ally_fast.experiments.datasets.scaling import standardized
+from ally_fast.pools.csv_file import csv_column
 
 _UCI_NUMBER = 189
 _SUBJECT, _TARGET = "subject#", "total_UPDRS"
@@ -60,15 +62,14 @@ def load(folder: Path | None, split: str = "subjects") -> Dataset:
     )
 
 
-def _read(path: Path) -> dict[str, NDArray[np.float64]]:
+def _read(path: Path) -> dict[str, NDArray[Any]]:
     """Return the columns of the published table."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            names, *lines = [line for line in csv.reader(file) if line] or [[]]
-        values = np.array(lines, np.float64)
-    except (ValueError, csv.Error) as error:
-        raise ValueError(f"{path}: not a table of numbers ({error})") from None
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        names = next(csv.reader([file.readline()]), [])
     missing = {*_NOT_FEATURES} - {*names}
-    if missing or values.ndim != 2 or values.shape[1] != len(names):
-        raise ValueError(f"{path}: lacks {', '.join(sorted(missing)) or 'rows'}")
-    return dict(zip(names, values.T, strict=True))
+    if missing:
+        raise ValueError(f"{path}: lacks {', '.join(sorted(missing))}")
+    columns = {name: csv_column(str(path), name).astype(np.float64) for name in names}
+    if not len(columns[_TARGET]):
+        raise ValueError(f"{path}: lacks rows")
+    return columns
