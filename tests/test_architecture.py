@@ -232,3 +232,13 @@ def test_one_stem_everywhere(folder):
     assert (folder / f"{op}.h").is_file()
     assert list(folder.glob(f"{op}_cpu*.cpp"))
     assert (ROOT / "tests" / "ops" / f"test_{op}.py").is_file()
+
+
+def test_static_shared_memory_is_declared_so_that_the_emulator_counts_it():
+    allowed = {"common/cuda/shared.h", "emulator/cuda_runtime.h"}
+    raw = {
+        path.relative_to(CSRC).as_posix()
+        for path in CSRC.rglob("*")
+        if path.suffix in (".h", ".cu") and re.search(r"^[^/\n]*__shared__", path.read_text(), re.M)
+    }
+    assert raw == allowed
