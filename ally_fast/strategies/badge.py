@@ -25,7 +25,8 @@ class BADGE:
     -----
     Needs ``embeddings`` (what the last layer reads) and ``probabilities``: a classification task.
     The gradient embeddings are never formed: at most O(n b (C + d)) time, far less as a rule; 32
-    bytes a row. Probabilities given by chunk, and a pool that is no array, are read into memory.
+    bytes a row. Probabilities given by chunk, a pool that is no array, and rows on a GPU are read
+    into host memory: the work is done on the CPU.
     The first pick is uniform, as in k-means++ (some code takes the largest gradient); of classes
     equally probable the lowest is predicted. Where no gradient is left (a model sure of the rest)
     the lowest rows follow. The same answer for the same probabilities, embeddings and seed, on any

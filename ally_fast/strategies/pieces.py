@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ally_fast.arrays import as_array
 from ally_fast.device import choose_devices
-from ally_fast.device_arrays import as_device_array, device_of, to_host
+from ally_fast.device_arrays import as_device_array, device_of, host_copy, to_host
 from ally_fast.pools import as_pool
 from ally_fast.pools.pool import Pool, as_float, device_of_pool
 from ally_fast.strategies.contract import Context
@@ -19,15 +19,23 @@ _SUM_TOLERANCE = 1e-2  # bfloat16 probabilities of a thousand classes stay withi
 
 
 def host_pool(strategy: str, context: Context) -> Pool:
-    """Return the pool's embeddings, for a strategy that computes on the CPU."""
+    """Return the pool's embeddings, for a strategy that computes on the CPU; copied from a GPU.
+
+    Raises
+    ------
+    RuntimeError
+        If a GPU is asked for by name.
+    """
     pool = as_pool(context.embeddings)
     devices = choose_devices(context.device, device_of_pool(pool))
-    if devices != ("cpu",):
+    if devices == ("cpu",):
+        return pool
+    if context.device != "auto":
         raise RuntimeError(
-            f"{strategy}: computes on the CPU; got rows or device {','.join(devices)}, needs "
-            "embeddings in host memory and device='cpu'"
+            f"{strategy}: computes on the CPU; got device={context.device!r}, needs 'auto' (rows "
+            "on a GPU are copied to the host) or 'cpu'"
         )
-    return pool
+    return as_pool(host_copy(context.embeddings))
 
 
 def torch_device(context: Context, pool: Pool) -> str:

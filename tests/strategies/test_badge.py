@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from cuda_arrays import put
 from strategy_contract import StrategyContract, softmax
 
 from ally_fast import reference
@@ -42,6 +43,26 @@ class TestBADGE(StrategyContract):
         expected = left[d2_sample(np.ascontiguousarray(single[left]), 40, seed)]
         found = self.ask(given, 40, n=900, seed=seed, exclude=excluded)
         np.testing.assert_array_equal(found, expected)
+
+    @pytest.mark.gpu
+    @pytest.mark.parametrize("where", ["embeddings", "probabilities", "both"])
+    @pytest.mark.parametrize("dtype", ["float16", "float32"])
+    def test_rows_on_a_gpu(self, dtype, where, stream, rng):
+        probabilities = softmax(rng.normal(size=(400, 5))).astype(dtype)
+        given = {
+            "probabilities": probabilities,
+            "embeddings": rng.normal(size=(400, 6)).astype(dtype),
+        }
+        there = {
+            piece: put(array, stream) if where in (piece, "both") else array
+            for piece, array in given.items()
+        }
+        rest = {"exclude": rng.choice(400, size=50, replace=False), "seed": 4}
+        expected = BADGE().query(Context(**given, **rest), 70)
+        np.testing.assert_array_equal(BADGE().query(Context(**there, **rest), 70), expected)
+        if where != "probabilities":
+            with pytest.raises(RuntimeError, match=r"BADGE: .* the CPU; got device='cuda'"):
+                BADGE().query(Context(**there, device="cuda"), 5)
 
     def test_follows_the_distribution(self, rng):
         """Each ordered pair of five rows comes up as often as k-means++ would have it."""
