@@ -163,3 +163,11 @@ def test_the_rivals_tail_is_even_and_takes_the_best(n, k, b):
     rank = [np.sum((clusters == clusters[i]) & (scores > scores[i])) for i in range(n)]
     expected = np.lexsort((-scores, rank))[:b]
     assert np.array_equal(tail.best_per_cluster(clusters, scores, b, k), expected)
+
+
+def test_a_machine_without_git_has_no_commit(monkeypatch, tmp_path):
+    from benchmarks import machine
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = machine.source()
+    assert (found["commit"], found["dirty"]) == (None, True)
