@@ -62,6 +62,7 @@ EMULATED := build/emulated-sanitized/_cuda.so
 SANITIZERS := $(shell g++ -print-file-name=libasan.so) $(shell g++ -print-file-name=libstdc++.so.6)
 emulate: .venv/dev.stamp
 	$(PY) setup.py -q emulate
+	ASAN_OPTIONS=detect_leaks=0 $(dir $(EMULATED))test_emulator
 	LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 ALLY_FAST_EMULATED_CUDA=$(EMULATED) \
 	  $(PY) -m pytest $(PARALLEL) -q -m "gpu and not slow" tests $(ARGS)
 

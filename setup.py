@@ -7,7 +7,8 @@
     python setup.py emulate                ally_fast._cuda for the host, its kernels emulated
     python setup.py sanitize               the native tests under ASan and UBSan
 
-Environment: CXX, MAX_JOBS, ALLY_FAST_CUDA=auto|0|1, ALLY_FAST_CUDA_ARCHS="80;90;90a;100".
+Environment: CXX, MAX_JOBS, ALLY_FAST_CUDA=auto|0|1, ALLY_FAST_CUDA_ARCHS="80;90;90a;100",
+ALLY_FAST_WERROR=0|1 (are warnings errors), ALLY_FAST_LINEINFO=0|1 (source lines in kernels).
 """
 
 import os
@@ -56,9 +57,11 @@ if sys.platform == "darwin":
     LINK_FLAGS = ["-bundle", "-undefined", "dynamic_lookup", "-pthread", "-Wl,-x"]
 NVCC_LINK_FLAGS = ["-shared", "-cudart=static", "-Xlinker=-s"]
 # An sdist meets compilers we have not seen: their new warnings must not stop an installation.
-if not (ROOT / "PKG-INFO").exists():
+if os.environ.get("ALLY_FAST_WERROR", "0" if (ROOT / "PKG-INFO").exists() else "1") != "0":
     CXX_FLAGS += ["-Werror"]
     NVCC_FLAGS += ["-Werror", "all-warnings", "-Xcompiler", "-Werror"]
+if os.environ.get("ALLY_FAST_LINEINFO", "0") != "0":  # for profilers and compute-sanitizer
+    NVCC_FLAGS += ["-lineinfo"]
 
 
 def sources(*patterns):
@@ -229,7 +232,10 @@ class BuildModules(build_ext):
 
 
 class Emulate(Command):
-    """Build ally_fast._cuda for the host, its kernels run by csrc/emulator, with ASan and UBSan."""
+    """Build ally_fast._cuda for the host, its kernels run by csrc/emulator, with ASan and UBSan.
+
+    Beside it the tests of the emulator itself, a program.
+    """
 
     user_options: ClassVar[list[tuple[str, str, str]]] = [
         ("plain", None, "without the sanitizers"),
@@ -252,9 +258,12 @@ class Emulate(Command):
         objects = [
             ninja.compile("cxx", source, binding) for source in sources("binding/cuda/*.cpp")
         ]
-        for source in sources(*CUDA_SOURCES, "emulator/*.cpp"):
-            objects.append(ninja.compile("cxx", source, [*flags, *checks, "-x", "c++"]))
-        ninja.link("_cuda.so", objects, CXX, [*checks, "-shared", "-pthread"])
+        compiled = [*flags, *checks, "-x", "c++"]
+        emulator = [ninja.compile("cxx", source, compiled) for source in sources("emulator/*.cpp")]
+        objects += [ninja.compile("cxx", source, compiled) for source in sources(*CUDA_SOURCES)]
+        ninja.link("_cuda.so", [*objects, *emulator], CXX, [*checks, "-shared", "-pthread"])
+        tests = [ninja.compile("cxx", s, compiled) for s in sources("emulator/tests/*.cpp")]
+        ninja.link("test_emulator", [*tests, *emulator], CXX, [*checks, "-pthread"])
         ninja.run()
 
 

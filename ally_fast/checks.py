@@ -13,7 +13,7 @@ _SEED = "an integer in [0, 2**64), from which the answer follows"
 
 def shown(value: Any) -> str:
     """Return a value as a message shows it: one line of at most 80 characters."""
-    if isinstance(value, int) and abs(value) > _WORD:  # Python itself refuses to print some
+    if isinstance(value, int) and value.bit_length() > 128:  # Python itself refuses to print some
         return f"a number of {value.bit_length()} bits"
     try:
         line = " ".join(reprlib.repr(value).split())

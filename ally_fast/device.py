@@ -34,7 +34,7 @@ def cuda_module() -> Any:
     if cuda.is_available():
         return cuda
     if cuda.driver_version() is None:
-        raise RuntimeError(f"no NVIDIA driver was found ({cuda.status()})")
+        raise RuntimeError("no NVIDIA driver was found")
     major = int(cuda.runtime_version().split(".")[0])
     if int(cuda.driver_version().split(".")[0]) < major:
         raise RuntimeError(

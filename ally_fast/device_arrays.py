@@ -113,7 +113,7 @@ def _torch_view(x: Any, name: str, cuda: Any) -> DeviceView:
 def _other_view(x: Any, name: str, cuda: Any) -> DeviceView:
     where = device_of(x)
     stream = _current_stream(x, cuda, device_number(where))
-    if hasattr(x, "__cuda_array_interface__"):
+    if not _needs_handshake(x):
         facts = x.__cuda_array_interface__
         dtype = np.dtype(facts["typestr"])
         strides = facts.get("strides")
@@ -129,15 +129,30 @@ def _other_view(x: Any, name: str, cuda: Any) -> DeviceView:
     return DeviceView(array, bf16, _family(x, stream, cuda))
 
 
+def _needs_handshake(x: Any) -> bool:
+    """Whether the producer must be told our stream, by DLPack, to make it wait for its own work.
+
+    An array interface that names no stream says nothing of work that is under way (JAX's does not).
+    """
+    if not hasattr(x, "__dlpack__"):
+        return False
+    facts = getattr(x, "__cuda_array_interface__", None)
+    return facts is None or (facts.get("stream") is None and not _is_cupy(x))
+
+
+def _is_cupy(x: Any) -> bool:
+    cupy = sys.modules.get("cupy")
+    return cupy is not None and isinstance(x, cupy.ndarray)
+
+
 def _current_stream(x: Any, cuda: Any, device: int) -> Stream:
     """Return CuPy's current stream, or a new one behind the one that the array names."""
-    cupy = sys.modules.get("cupy")
-    if cupy is not None and isinstance(x, cupy.ndarray):
-        theirs = cupy.cuda.get_current_stream(device)
+    if _is_cupy(x):
+        theirs = sys.modules["cupy"].cuda.get_current_stream(device)
         current: Stream = cuda.Stream.foreign(device, theirs.ptr, theirs)
         return current
     stream: Stream = cuda.Stream(device)
-    if hasattr(x, "__cuda_array_interface__"):
+    if not _needs_handshake(x):
         theirs = x.__cuda_array_interface__.get("stream")
         if theirs is not _CAI_STREAM_NONE:
             handle = 0 if theirs in _CAI_STREAM_DEFAULT else theirs
@@ -146,12 +161,11 @@ def _current_stream(x: Any, cuda: Any, device: int) -> Stream:
 
 
 def _family(x: Any, stream: Stream, cuda: Any) -> Family:
-    cupy = sys.modules.get("cupy")
-    if cupy is not None and isinstance(x, cupy.ndarray):
+    if _is_cupy(x):
 
         def to_cupy(array: NDArray[Any]) -> Any:
             with x.device:
-                return cupy.asarray(array)
+                return sys.modules["cupy"].asarray(array)
 
         return Family("cupy", to_cupy)
     if hasattr(x, "__array_namespace__"):
@@ -172,6 +186,13 @@ def host_copy(x: Any) -> Any:
         return x.detach().cpu()
     view = _other_view(x, "array", cuda_module())
     return decoded(to_host(view.array), view.bf16)
+
+
+def beside(rows: Any, array: NDArray[Any]) -> Any:
+    """Return an array where `rows` are: itself, or a copy in device memory, on their stream."""
+    if isinstance(rows, np.ndarray):
+        return array
+    return cuda_module().DeviceArray.from_host(array, rows.stream)
 
 
 def to_host(array: Any) -> NDArray[Any]:

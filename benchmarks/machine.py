@@ -87,7 +87,10 @@ def versions() -> dict[str, str]:
 
 def _git(*arguments: str) -> str | None:
     command = ["git", "-C", str(ROOT), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # no git on this machine
+        return None
     return done.stdout.strip() if done.returncode == 0 else None
 
 

@@ -172,7 +172,7 @@ def load(folder: Path) -> list[Row]:
 
 
 def store(folder: Path, row: Row, file: str | None = None) -> None:
-    """Put a row into its bench's file, in the place of the row of its name, b and dtype.
+    """Put a row into its bench's file, in the place of the row of its name, b, dtype and GPU.
 
     The file is replaced whole, so that a run that is stopped leaves it readable.
 
@@ -196,7 +196,11 @@ def store(folder: Path, row: Row, file: str | None = None) -> None:
 
 def _same_name(line: str, row: Row) -> bool:
     other = Row.from_json(line)
-    return (other.name, other.b, other.dtype) == (row.name, row.b, row.dtype)
+    return _identity(other) == _identity(row)
+
+
+def _identity(row: Row) -> tuple[Any, ...]:
+    return (row.name, row.b, row.dtype, row.hardware.get("gpu"))
 
 
 def select(rows: Iterable[Row], **wanted: Any) -> list[Row]:

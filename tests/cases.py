@@ -215,3 +215,16 @@ def assert_balanced(counts, sizes):
     for c, count in enumerate(counts):
         if count < sizes[c]:
             assert counts.max() <= count + 1
+
+
+def with_options(command, *options):
+    """Return a command with some more options, or other values for them: each may be given once."""
+    command, options = list(command), list(map(str, options))
+    while options:
+        name = options.pop(0)
+        values = [options.pop(0)] if options and not options[0].startswith("-") else []
+        if values and name in command:
+            command[command.index(name) + 1] = values[0]
+        else:
+            command += [name, *values]
+    return command

@@ -18,8 +18,10 @@ if emulated := os.environ.get("ALLY_FAST_EMULATED_CUDA"):
     _module = importlib.util.module_from_spec(_spec)
     sys.modules["ally_fast._cuda"] = _module
     _spec.loader.exec_module(_module)
-
 from cases import RUNNABLE_ISAS
+
+# Emulated, and no number asked for: each test gets the devices it says it needs.
+COUNTS_DEVICES = bool(emulated) and "ALLY_FAST_EMULATED_DEVICES" not in os.environ
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=40)
 settings.register_profile("thorough", deadline=None, max_examples=2000)  # --hypothesis-profile=…
@@ -37,6 +39,26 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason=f"needs a GPU: {reason}"))
+        return
+    is_real = not cuda.devices()[0]["name"].startswith("emulated")
+    for item in items:
+        if item.get_closest_marker("hardware") and not is_real:
+            item.add_marker(pytest.mark.skip(reason="needs a GPU that is not emulated"))
+        needed = _devices_needed(item)
+        if needed > 1 and not COUNTS_DEVICES and cuda.device_count() < needed:
+            item.add_marker(pytest.mark.skip(reason=f"needs {needed} GPUs"))
+
+
+def _devices_needed(item):
+    marker = item.get_closest_marker("devices")
+    return marker.args[0] if marker else 1
+
+
+@pytest.fixture(autouse=True)
+def _as_many_devices(request, monkeypatch):
+    """Emulate one device, or those that are marked: a test that needs a second one must say so."""
+    if COUNTS_DEVICES:
+        monkeypatch.setenv("ALLY_FAST_EMULATED_DEVICES", str(_devices_needed(request.node)))
 
 
 def pytest_make_parametrize_id(val, argname):

@@ -261,3 +261,13 @@ def test_no_dataclass_compares_arrays_with_one_operator(path):
         arrays = [kind for kind in fields if re.search("Array|Tensor", kind) and "Call" not in kind]
         if arrays and any("dataclass" in decorator for decorator in made):
             assert any("eq=False" in decorator for decorator in made), node.name
+
+
+def test_static_shared_memory_is_declared_so_that_the_emulator_counts_it():
+    allowed = {"common/cuda/shared.h", "emulator/cuda_runtime.h"}
+    raw = {
+        path.relative_to(CSRC).as_posix()
+        for path in CSRC.rglob("*")
+        if path.suffix in (".h", ".cu") and re.search(r"^[^/\n]*__shared__", path.read_text(), re.M)
+    }
+    assert raw == allowed

@@ -332,7 +332,7 @@ MISTAKES = {
     "train size": (["--train-size", "most"], r"'most' is not auto, all or a number"),
     "threads": (["--threads", "0"], r"'0' is not a number from 1 to 4096"),
     "too many threads": (["--threads", "9" * 20], r"--threads: '9+' is not a number from 1 to"),
-    "huge b": (["-b", "9" * 20], r"-b: got a number of 67 bits, needs less than 2\*\*63"),
+    "huge b": (["-b", "9" * 20], r"-b: got 9+, needs less than 2\*\*63"),
     "huge k": (["-k", "9" * 20], r"-k: .* less than"),
     "huge seed": (["--seed", "9" * 20], r"--seed: .* less than 2\*\*64"),
     "huge chunks": (["--chunk-rows", "9" * 20], r"--chunk-rows: .* less than"),

@@ -21,6 +21,7 @@ class FakeCuda(types.ModuleType):
         self.driver_version = lambda: driver
         self.runtime_version = lambda: runtime
         self.status = lambda: message
+        self.compiled_for = lambda: "sm_80"
 
     def devices(self):
         facts = {"name": "Some GPU", "compute_capability": self._capability}
@@ -92,6 +93,16 @@ def test_one_clear_sentence(facts, sentence, machine):
     machine(**facts)
     with pytest.raises(RuntimeError, match=sentence):
         choose_devices("cuda:1")
+
+
+def test_info_says_why_there_is_no_gpu(machine, capsys):
+    from ally_fast.cli import main
+
+    machine(devices=0, driver=None, message="CUDA driver version is insufficient")
+    assert main(["info"]) == 0
+    said = capsys.readouterr().out
+    assert "driver none: no NVIDIA driver was found; the CPU does all the work\n" in said
+    assert "insufficient" not in said
 
 
 def test_not_built(monkeypatch):

@@ -1,8 +1,14 @@
 """Arrays of other libraries in device memory: taken as they are, in stream order."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from cases import LAYOUTS, lay_out
+from cuda_arrays import device_capsule
 
 import ally_fast
 from ally_fast.device_arrays import as_device_array, device_of
@@ -43,7 +49,7 @@ def put(array, device=0):
     return _cuda.DeviceArray.from_host(np.ascontiguousarray(array), _cuda.Stream(device))
 
 
-@pytest.mark.parametrize("device", [0, 1])
+@pytest.mark.parametrize("device", [0, pytest.param(1, marks=pytest.mark.devices(2))])
 def test_where_an_array_is(device):
     assert device_of(put(np.ones((2, 2)), device)) == f"cuda:{device}"
     assert device_of(np.ones(3)) == "cpu"
@@ -102,6 +108,63 @@ def test_the_answer_goes_back_to_the_library(rng):
 def test_what_is_refused(array, error, message):
     with pytest.raises(error, match=message):
         as_device_array(put(array), "x", ndim=2)
+
+
+@pytest.mark.parametrize("pageable", ["0", "1"], ids=["staged", "read by the device"])
+def test_host_memory_may_be_changed_after_the_copy(pageable, monkeypatch):
+    from ally_fast import _cuda
+
+    monkeypatch.setenv("ALLY_FAST_EMULATED_PAGEABLE", pageable)
+    source = np.arange(50_000.0)
+    array = _cuda.DeviceArray.from_host(source, _cuda.Stream(0))
+    source[:] = -1
+    np.testing.assert_array_equal(array.to_host(), np.arange(50_000.0))
+
+
+def test_a_device_without_memory_pools_is_refused_in_a_sentence():
+    code = "import conftest; from ally_fast import _cuda; " + (
+        "_cuda.DeviceArray.empty((3,), 'float32', _cuda.Stream(0))"
+    )
+    environment = {**os.environ, "ALLY_FAST_EMULATED_POOLS": "0"}
+    environment["PYTHONPATH"] = os.pathsep.join([*sys.path, str(Path(__file__).parent)])
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    if "ALLY_FAST_EMULATED_CUDA" not in os.environ:
+        assert done.returncode == 0  # this device has them
+        return
+    said = done.stderr.strip().splitlines()[-1]
+    assert "cuda:0 has no memory pools (cudaMallocAsync)" in said
+    assert len(said) < 300
+
+
+class Jax(Interface):
+    """As JAX has them: an interface of version 2, which knows no streams; DLPack does."""
+
+    def __init__(self, array):
+        super().__init__(array)
+        del self.__cuda_array_interface__["stream"]
+        self.__cuda_array_interface__["version"] = 2
+
+    def __dlpack_device__(self):
+        return 2, self.held.device
+
+    def __dlpack__(self, *, stream):
+        from ally_fast import _cuda
+
+        consumer = _cuda.Stream.foreign(self.held.device, 0 if stream == 1 else stream)
+        consumer.wait_for(self.held.stream)
+        return device_capsule(self.held)
+
+
+def test_a_producer_that_names_no_stream_is_asked_to_wait():
+    from ally_fast import _cuda
+
+    array = _cuda.DeviceArray.empty((1000, 2), np.float32, _cuda.Stream(0))
+    array.fill(0)  # queued on the producer's stream, not done
+    view = as_device_array(Jax(array), "x", ndim=2)
+    assert view.array.pointer == array.pointer
+    assert not view.array.to_host().any()
 
 
 def test_take_and_join(rng):

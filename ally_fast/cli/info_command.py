@@ -16,6 +16,7 @@ import numpy as np
 from ally_fast import _cpu, _settings
 from ally_fast._version import __version__
 from ally_fast.cli.standard_output import show
+from ally_fast.device import cuda_module
 
 # What is asked for, and the distributions that bring it.
 _ENGINES = {
@@ -84,9 +85,14 @@ def _cuda() -> dict[str, Any]:
     except ImportError as error:
         built = not isinstance(error, ModuleNotFoundError)
         return {"built": built, "status": str(error) if built else "not built", "devices": []}
+    try:
+        cuda_module()
+        status = "ready"
+    except RuntimeError as error:
+        status = f"{error}; the CPU does all the work"
     return {
         "built": True,
-        "status": cuda.status(),
+        "status": status,
         "compiled": cuda.compiled_for(),
         "runtime": cuda.runtime_version(),
         "driver": cuda.driver_version(),

@@ -33,7 +33,7 @@ def step(
     loss: str,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return (lagrangian, losses, slacks, before, log_sum_exp); trouble goes to `report`."""
-    device = _Device(outputs)
+    device = _Device(outputs, "outputs")
     m = outputs.shape[0]
     losses, slacks, before = (_empty(outputs, (m,), torch.float32) for _ in range(3))
     classes = loss == "cross_entropy"
@@ -41,19 +41,19 @@ def step(
     lagrangian = _empty(outputs, (1,), torch.float64)
     found = torch.empty_like(report)
     device.module.dual_ascent(
-        device.array(outputs),
-        device.array(targets),
-        device.array(ids),
-        device.array(multipliers),
-        device.number_or_array(epsilon),
+        device.array(outputs, "outputs"),
+        device.array(targets, "targets"),
+        device.array(ids, "ids"),
+        device.array(multipliers, "multipliers"),
+        device.number_or_array(epsilon, "epsilon"),
         lr,
-        device.array(losses),
-        device.array(slacks),
-        device.array(before),
-        device.array(log_sum_exp) if classes else None,
+        device.array(losses, "losses"),
+        device.array(slacks, "slacks"),
+        device.array(before, "before"),
+        device.array(log_sum_exp, "log_sum_exp") if classes else None,
         None,
-        device.array(lagrangian),
-        device.array(found),
+        device.array(lagrangian, "lagrangian"),
+        device.array(found, "found"),
         loss=loss,
         bf16=outputs.dtype == torch.bfloat16,
     )
@@ -71,21 +71,21 @@ def step_of_losses(
     lr: float,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return (lagrangian, slacks, before); trouble goes to `report`."""
-    device = _Device(losses)
+    device = _Device(losses, "losses")
     slacks, before = torch.empty_like(losses), torch.empty_like(losses)
     lagrangian = _empty(losses, (1,), torch.float64)
     found = torch.empty_like(report)
     device.module.dual_ascent_losses(
-        device.array(losses),
-        device.array(dual_losses),
-        device.array(ids),
-        device.array(multipliers),
-        device.number_or_array(epsilon),
+        device.array(losses, "losses"),
+        device.array(dual_losses, "dual_losses"),
+        device.array(ids, "ids"),
+        device.array(multipliers, "multipliers"),
+        device.number_or_array(epsilon, "epsilon"),
         lr,
-        device.array(slacks),
-        device.array(before),
-        device.array(lagrangian),
-        device.array(found),
+        device.array(slacks, "slacks"),
+        device.array(before, "before"),
+        device.array(lagrangian, "lagrangian"),
+        device.array(found, "found"),
     )
     _keep_first(report, found)
     return lagrangian[0].float(), slacks, before
@@ -101,17 +101,17 @@ def gradient(
     loss: str,
 ) -> torch.Tensor:
     """Return the gradient of the Lagrangian with respect to `outputs`, times `scale`."""
-    device = _Device(outputs)
+    device = _Device(outputs, "outputs")
     answer = torch.empty_like(outputs, memory_format=torch.contiguous_format)
     # The core takes the scale from the host. Only float16, which underflows without it, waits.
     waits = outputs.dtype == torch.float16
     device.module.dual_ascent_gradient(
-        device.array(outputs),
-        device.array(targets),
-        device.array(losses),
-        device.array(log_sum_exp) if loss == "cross_entropy" else None,
-        device.array(before),
-        device.array(answer),
+        device.array(outputs, "outputs"),
+        device.array(targets, "targets"),
+        device.array(losses, "losses"),
+        device.array(log_sum_exp, "log_sum_exp") if loss == "cross_entropy" else None,
+        device.array(before, "before"),
+        device.array(answer, "answer"),
         float(scale) if waits else 1.0,
         loss=loss,
         bf16=outputs.dtype == torch.bfloat16,
@@ -141,24 +141,27 @@ def _empty(like: torch.Tensor, shape: tuple[int, ...], dtype: Any) -> torch.Tens
 class _Device:
     """Hands tensors to the core, on the stream that is torch's current one."""
 
-    def __init__(self, tensor: torch.Tensor) -> None:
+    def __init__(self, tensor: torch.Tensor, name: str) -> None:
         self.module = _module(tensor)
+        self._device, self._name = tensor.device, name
         self._stream = _current_stream(self.module, tensor)
 
-    def array(self, tensor: torch.Tensor) -> Any:
-        name = str(tensor.dtype).removeprefix("torch.")
+    def array(self, tensor: torch.Tensor, name: str) -> Any:
+        if tensor.device != self._device:
+            raise ValueError(f"{name}: on {tensor.device}, but {self._name} are on {self._device}")
+        dtype = str(tensor.dtype).removeprefix("torch.")
         size = tensor.element_size()
         return self.module.DeviceArray.foreign(
             tensor.data_ptr(),
             tuple(tensor.shape),
             [stride * size for stride in tensor.stride()],
-            "uint16" if name == "bfloat16" else name,
+            "uint16" if dtype == "bfloat16" else dtype,
             self._stream,
             tensor,
         )
 
-    def number_or_array(self, epsilon: torch.Tensor) -> Any:
-        return float(epsilon) if epsilon.dim() == 0 else self.array(epsilon)
+    def number_or_array(self, tensor: torch.Tensor, name: str) -> Any:
+        return float(tensor) if tensor.dim() == 0 else self.array(tensor, name)
 
 
 def _module(tensor: torch.Tensor) -> Any:

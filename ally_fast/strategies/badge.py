@@ -12,14 +12,12 @@ from ally_fast.pools.pool import Rows, check_file, device_of_pool
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.parameters import Parameters
 from ally_fast.strategies.pieces import (
-    check_pool_magnitude,
     class_probabilities,
+    embeddings_named,
     host_pool,
     part_of,
 )
 from ally_fast.strategies.request import NO_ROWS, Request, demand_classification, open_request
-
-_LARGEST = 0.99e50  # length of a row of which the core takes products
 
 
 class BADGE(Parameters):
@@ -33,7 +31,8 @@ class BADGE(Parameters):
     -----
     Needs ``embeddings`` (what the last layer reads) and ``probabilities``: a classification task.
     The gradient embeddings are never formed: at most O(n b (C + d)) time, far less as a rule; 32
-    bytes a row. Probabilities given by chunk, and a pool that is no array, are read into memory.
+    bytes a row. Probabilities given by chunk, a pool that is no array, and rows on a GPU are read
+    into host memory: the work is done on the CPU.
     The first pick is uniform, as in k-means++ (some code takes the largest gradient); of classes
     equally probable the lowest is predicted. Where no gradient is left (a model sure of the rest)
     the lowest rows follow. The same answer for the same probabilities, embeddings and seed, on any
@@ -52,17 +51,17 @@ class BADGE(Parameters):
             return NO_ROWS.copy()
         left, targets = self._left(context, request)
         right = pool.read(0, pool.n)
-        check_pool_magnitude(self.name, request, right, _LARGEST / pool.d**0.5)
-        picks = d2_sample_outer(
-            left.array,
-            right.array,
-            request.b,
-            context.seed,
-            targets=targets,
-            left_bf16=left.bf16,
-            right_bf16=right.bf16,
-            positions=request.positions(),
-        )
+        with embeddings_named(self.name):
+            picks = d2_sample_outer(
+                left.array,
+                right.array,
+                request.b,
+                context.seed,
+                targets=targets,
+                left_bf16=left.bf16,
+                right_bf16=right.bf16,
+                positions=request.positions(),
+            )
         check_file(pool)
         return picks
 

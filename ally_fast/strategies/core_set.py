@@ -7,13 +7,21 @@ from numpy.typing import NDArray
 
 from ally_fast import checks
 from ally_fast.cluster.arguments import METRICS, checked_points, checked_pool
+from ally_fast.device import choose_devices
+from ally_fast.device_arrays import beside, to_host
 from ally_fast.ops.assign import centroid_table
 from ally_fast.ops.k_center_greedy import k_center_greedy
 from ally_fast.ops.sample_rows import sample_rows
-from ally_fast.pools.pool import check_file
+from ally_fast.pools import as_pool
+from ally_fast.pools.pool import check_file, device_of_pool
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.parameters import Parameters
-from ally_fast.strategies.pieces import check_magnitude, check_pool_magnitude, host_pool
+from ally_fast.strategies.pieces import (
+    check_magnitude,
+    check_pool_magnitude,
+    embeddings_named,
+    host_pool,
+)
 from ally_fast.strategies.request import NO_ROWS, open_request
 
 _LARGEST = 1e150  # squared distances of such values are finite
@@ -31,10 +39,10 @@ class CoreSet(Parameters):
     -----
     Needs ``embeddings`` and ``labeled_embeddings`` (with none of these, shape (0, d), the first
     pick is a random row). Exact picks, ties to the lower index, the same on any machine. At most
-    O(n (l + b) d) time, far less as a rule; 24 bytes a row. A pool that is no array, such as a
-    Parquet file, is read into memory. Source: Sener, Savarese, "Active learning for convolutional
-    neural networks: a core-set approach", ICLR 2018 (k-center greedy, without its mixed-integer
-    refinement).
+    O(n (l + b) d) time, far less as a rule; 24 bytes a row. Rows on a GPU stay there, and the work
+    is done there. A pool that is no array, such as a Parquet file, is read into memory. Source:
+    Sener, Savarese, "Active learning for convolutional neural networks: a core-set approach",
+    ICLR 2018 (k-center greedy, without its mixed-integer refinement).
     """
 
     name = "CoreSet"
@@ -46,7 +54,12 @@ class CoreSet(Parameters):
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
         """Return `b` rows, farthest first; see `Strategy`."""
         request = open_request(self.name, context, b, "embeddings", "labeled_embeddings")
-        pool = checked_pool(host_pool(self.name, context))
+        pool = as_pool(context.embeddings)
+        if device_of_pool(pool) == "cpu":
+            pool = host_pool(self.name, context)
+        else:
+            choose_devices(context.device, device_of_pool(pool))
+        pool = checked_pool(pool)
         normalize = self.metric == "cosine"
         labeled = checked_points(
             context.labeled_embeddings, "labeled_embeddings", pool.d, normalize
@@ -59,15 +72,16 @@ class CoreSet(Parameters):
         first = None
         if not len(labeled):
             first = int(sample_rows(request.n, 1, context.seed, request.eligible)[0])
-        picks: NDArray[np.int64]
-        picks, _ = k_center_greedy(
-            rows.array,
-            request.b,
-            starts=centroid_table(labeled) if len(labeled) else None,
-            first=first,
-            bf16=rows.bf16,
-            normalize=normalize,
-            positions=request.positions(),
-        )
+        positions = request.positions()
+        with embeddings_named(self.name):
+            picks, _ = k_center_greedy(
+                rows.array,
+                request.b,
+                starts=centroid_table(beside(rows.array, labeled)) if len(labeled) else None,
+                first=first,
+                bf16=rows.bf16,
+                normalize=normalize,
+                positions=None if positions is None else beside(rows.array, positions),
+            )
         check_file(pool)
-        return picks
+        return to_host(picks)

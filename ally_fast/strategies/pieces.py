@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ally_fast.arrays import as_array, beyond_float64, decoded
 from ally_fast.cluster.frame import LARGEST
 from ally_fast.device import choose_devices
-from ally_fast.device_arrays import as_device_array, device_of, to_host
+from ally_fast.device_arrays import as_device_array, device_of, host_copy, to_host
 from ally_fast.pools import as_pool
 from ally_fast.pools.pool import Pool, Rows, as_float, device_of_pool
 from ally_fast.strategies.contract import Context
@@ -21,15 +22,23 @@ _SUM_TOLERANCE = 1e-2  # bfloat16 probabilities of a thousand classes stay withi
 
 
 def host_pool(strategy: str, context: Context) -> Pool:
-    """Return the pool's embeddings, for a strategy that computes on the CPU."""
+    """Return the pool's embeddings, for a strategy that computes on the CPU; copied from a GPU.
+
+    Raises
+    ------
+    RuntimeError
+        If a GPU is asked for by name.
+    """
     pool = as_pool(context.embeddings)
     devices = choose_devices(context.device, device_of_pool(pool))
-    if devices != ("cpu",):
+    if devices == ("cpu",):
+        return pool
+    if context.device != "auto":
         raise RuntimeError(
-            f"{strategy}: computes on the CPU; got rows or device {','.join(devices)}, needs "
-            "embeddings in host memory and device='cpu'"
+            f"{strategy}: computes on the CPU; got device={context.device!r}, needs 'auto' (rows "
+            "on a GPU are copied to the host) or 'cpu'"
         )
-    return pool
+    return as_pool(host_copy(context.embeddings))
 
 
 def torch_device(context: Context, pool: Pool) -> str:
@@ -115,8 +124,25 @@ def network_rows(
     return rows.astype(np.float64 if wide else np.float32)
 
 
+@contextmanager
+def embeddings_named(strategy: str) -> Iterator[None]:
+    """Say of the strategy's embeddings what an op says of its rows."""
+    try:
+        yield
+    except ValueError as error:
+        what = str(error)
+        if not what.startswith("rows: "):
+            raise
+        raise ValueError(f"{strategy}: embeddings: {what.removeprefix('rows: ')}") from error
+
+
 def check_pool_magnitude(strategy: str, request: Request, rows: Rows, largest: float) -> None:
-    """Raise ValueError if an eligible row of the pool is not finite, or beyond `largest`."""
+    """Raise ValueError if an eligible row is not finite, or beyond `largest`, which float64 can be.
+
+    Narrower rows are not read.
+    """
+    if rows.array.dtype != np.float64:
+        return
     for lo, hi, keep in request.chunks():
         part = as_float(Rows(rows.array[lo:hi], rows.bf16))
         part[~keep] = 0.0

@@ -1,4 +1,4 @@
-"""Build, test, sanitize and bench on a GPU machine: ``python -m benchmarks.gpu --out FOLDER``."""
+"""Build, test, bench and sanitize on a GPU machine: ``python -m benchmarks.gpu --out FOLDER``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from benchmarks.gpu import gates, parts, present, process, summary
 from benchmarks.gpu.bench import bench
-from benchmarks.gpu.budget import SHARES, Budget
 from benchmarks.gpu.plan import chosen
 from benchmarks.gpu.recorder import FILE, stored
 from benchmarks.gpu.summary import FAILED, Outcome
 
-RUNNERS = {"build": parts.build, "test": parts.test, "sanitize": parts.sanitize}
+RUNNERS = {
+    "build": parts.build,
+    "smoke": parts.smoke,
+    "test": parts.test,
+    "sanitize": parts.sanitize,
+}
+# Of the minutes; what one leaves over goes to those after it.
+SHARES = {"build": 0.25, "smoke": 0.04, "test": 0.33, "sanitize": 0.6, "bench": 0.38}
+DEFAULT = "build smoke test bench"
+RESERVE_SECONDS = 6.0  # to stop what runs and to write the summary
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     add = result.add_argument
     add("--out", type=Path, required=True, help="folder of logs, rows and summary")
-    add("--parts", default=" ".join(SHARES), help="some of: build test sanitize bench bench:SLICE")
+    add("--parts", default=DEFAULT, help="some of: build smoke test sanitize bench bench:SLICE")
     add("--minutes", type=float, default=9.0, help="for everything")
     add("--plan", default="quick", choices=("quick", "full", "dry"), help="what bench measures")
     add("--resume", type=Path, help="rows of an earlier run: what they hold is not measured again")
@@ -51,6 +58,11 @@ def asked_parts(text: str, plan: str) -> tuple[list[str], list[str]]:
     return [part for part in SHARES if part in names], wanted
 
 
+def share(waiting: list[str], left: float) -> float:
+    """Return the seconds of the first of the parts that wait."""
+    return left * SHARES[waiting[0]] / sum(SHARES[part] for part in waiting)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the parts that are asked for, each within its share of the minutes."""
     arguments = parser()
@@ -59,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
         names, wanted = asked_parts(args.parts, args.plan)
     except ValueError as error:
         arguments.error(str(error))
-    emulated = args.plan == "dry" and "ALLY_FAST_EMULATED_CUDA" in os.environ
+    emulated = "ALLY_FAST_EMULATED_CUDA" in os.environ
     if not emulated and (why := present.why_no_gpu()):
         print(present.NO_GPU.format(why=why), file=sys.stderr)
         return 1
@@ -68,17 +80,17 @@ def main(argv: list[str] | None = None) -> int:
     rows = out / f"{FILE}.jsonl"
     if args.resume and args.resume.is_file() and not rows.exists():
         shutil.copyfile(args.resume, rows)
-    began, budget, outcomes = time.monotonic(), Budget(args.minutes, names), []
+    end = time.monotonic() + 60 * args.minutes - RESERVE_SECONDS
+    outcomes: list[Outcome] = []
     command = shlex.join(["python", "-m", "benchmarks.gpu", *(argv or sys.argv[1:])])
-    for name in names:
-        outcomes.append(_run(name, out, budget.next(), args.plan, wanted, command))
-        about: dict[str, Any] = {
-            "command": command,
-            "seconds": time.monotonic() - began,
-            "finished": name == names[-1],
-        }
-        summary.write(out, outcomes, about)
-        print(f"{name}: {outcomes[-1].status}, {outcomes[-1].seconds:.0f} s", flush=True)
+    try:
+        for at, name in enumerate(names):
+            seconds = share(names[at:], max(end - time.monotonic(), 0.0))
+            outcomes.append(_run(name, out, seconds, args.plan, wanted, command))
+            summary.write(out, outcomes, {"command": command, "finished": name == names[-1]})
+            print(f"{name}: {outcomes[-1].status}, {outcomes[-1].seconds:.0f} s", flush=True)
+    finally:
+        process.kill_all()
     if "bench" in names:
         print("\n" + gates.told(stored(out)))
     print("\n" + summary.table(outcomes), flush=True)
@@ -92,16 +104,22 @@ def _run(
     began = time.monotonic()
     try:
         if name == "bench":
-            return bench(out, seconds, chosen(plan, wanted), command)
-        outcome = RUNNERS[name](out, seconds)
+            outcome = bench(out, seconds, chosen(plan, wanted), command)
+        else:
+            outcome = RUNNERS[name](out, seconds)
     except Exception as error:
         outcome = Outcome(name, FAILED, f"{type(error).__name__}: {error}")
-        outcome.seconds = time.monotonic() - began
-    outcome.budget_seconds = seconds
-    process.shorten(out / f"{name}.log")
+    outcome.seconds, outcome.budget_seconds = time.monotonic() - began, seconds
+    for log in out.glob("*.log"):
+        process.shorten(log)
     return outcome
 
 
+def _end(*_: object) -> None:
+    process.kill_all()
+    os._exit(143)
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _end)
     raise SystemExit(main())

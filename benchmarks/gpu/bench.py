@@ -6,19 +6,28 @@ import json
 import sys
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks import rows
 from benchmarks.gpu import process
 from benchmarks.gpu.peers import folder
 from benchmarks.gpu.plan import Group
-from benchmarks.gpu.recorder import FILE, key, stored, tell
+from benchmarks.gpu.recorder import BROKEN, FILE, kernel, key, stored, tell
 from benchmarks.gpu.summary import FAILED, PASSED, STOPPED, Outcome
 from benchmarks.rows import Row
 
 LEAST_SECONDS = 8.0  # a group needs this much to start
 MOST_CRASHES = 4  # of one group
+IDLE_SECONDS = 45.0  # without a row: imports, data
+
+
+@dataclass
+class Distrust:
+    """What is not tried again in this run: rows that failed, kernels that were stopped."""
+
+    rows: set[str] = field(default_factory=set)
+    kernels: set[str] = field(default_factory=set)
 
 
 def bench(out: Path, seconds: float, groups: list[Group], command: str) -> Outcome:
@@ -43,7 +52,7 @@ def bench(out: Path, seconds: float, groups: list[Group], command: str) -> Outco
     with log.open("a") as file:
         file.writelines(f"not unpacked: {text}\n" for text in folder.unpack())
     env = folder.library_path()
-    tried: set[str] = set()
+    distrust = Distrust()
     before = {key(row): row.date for row in stored(out)}
     left_over = []
     for group in groups:
@@ -51,7 +60,7 @@ def bench(out: Path, seconds: float, groups: list[Group], command: str) -> Outco
         if left < LEAST_SECONDS:
             left_over.append(group.name)
             continue
-        finished = _group(out, log, group, left, command, env, tried)
+        finished = _group(out, log, group, left, command, env, distrust)
         if not finished:
             left_over.append(group.name)
     new = [row for row in stored(out) if before.get(key(row)) != row.date]
@@ -65,9 +74,9 @@ def _group(
     seconds: float,
     command: str,
     env: dict[str, str],
-    tried: set[str],
+    distrust: Distrust,
 ) -> bool:
-    """Run one group, again without the row that broke it; return whether it was finished."""
+    """Run one group, again without the kernel that broke it; return whether it was finished."""
     end = time.monotonic() + seconds
     for _ in range(MOST_CRASHES):
         left = end - time.monotonic()
@@ -76,7 +85,8 @@ def _group(
         with tempfile.TemporaryDirectory() as scratch:
             marker, spec = Path(scratch, "row.json"), Path(scratch, "spec.json")
             told = {**asdict(group), "out": str(out), "marker": str(marker), "command": command}
-            told |= {"seconds": left - 0.6 * LEAST_SECONDS, "skip": sorted(tried)}
+            told |= {"seconds": left - 0.6 * LEAST_SECONDS, "skip": sorted(distrust.rows)}
+            told["dropped"] = sorted(distrust.kernels)
             spec.write_text(json.dumps(told))
             with log.open("a") as file:
                 file.write(f"== {group.name}, {left:.0f} s left\n")
@@ -85,41 +95,49 @@ def _group(
                 log,
                 left,
                 env=env,
-                watch=lambda marker=marker: _too_long(marker, group.row_seconds),
-                grace_seconds=1.0,
+                watch=_Watch(marker, group.row_seconds),
             )
-            process.shorten(log)
-            tried |= {key(row) for row in stored(out) if row.status != "ok"}
+            before = set(distrust.rows)
+            failed = [row for row in stored(out) if row.status != "ok"]
+            distrust.rows |= {key(row) for row in failed}
             if ended.code == 0:
                 return time.monotonic() < end - 0.6 * LEAST_SECONDS
-            broken = _broken_row(marker, group, ended, log)
+            if ended.code == BROKEN:
+                newest = max((r for r in failed if key(r) not in before), key=lambda r: r.date)
+                distrust.kernels.add(kernel(newest))
+                continue
+            broken = _broken_row(marker, ended, log)
             out_of_time = ended.stopped and time.monotonic() >= end
             if out_of_time:
                 return False
             if broken is not None:
                 rows.store(out, broken, FILE)
-                tried.add(key(broken))
+                distrust.rows.add(key(broken))
+                distrust.kernels.add(kernel(broken))
                 with log.open("a") as file:
                     file.write(f"{broken.name} {broken.status}: {broken.reason}\n")
-            elif ended.code != BROKEN_DEVICE:
+            else:
                 _store_failed_group(out, group, ended, log)
                 return True
     return True
 
 
-BROKEN_DEVICE = 3  # a worker's exit status; its row is stored already
+class _Watch:
+    """Says so when one row takes too long, or none is begun for long."""
+
+    def __init__(self, marker: Path, row_seconds: float) -> None:
+        self._marker, self._row_seconds = marker, row_seconds
+        self._busy = time.monotonic()
+
+    def __call__(self) -> str | None:
+        if self._marker.exists():
+            self._busy = time.monotonic()
+            return process.too_long(self._marker, self._row_seconds)
+        idle = time.monotonic() - self._busy > IDLE_SECONDS
+        return f"no row was begun for {IDLE_SECONDS:.0f} s" if idle else None
 
 
-def _too_long(marker: Path, seconds: float) -> str | None:
-    """Say so when one row has been measured for longer than it may take."""
-    try:
-        age = time.time() - marker.stat().st_mtime
-    except OSError:
-        return None
-    return f"not finished after {seconds:.0f} s" if age > seconds else None
-
-
-def _broken_row(marker: Path, group: Group, ended: process.Ended, log: Path) -> Row | None:
+def _broken_row(marker: Path, ended: process.Ended, log: Path) -> Row | None:
     """Return the row that was being measured when the worker ended."""
     try:
         row = Row.from_json(marker.read_text())
@@ -133,7 +151,8 @@ def _broken_row(marker: Path, group: Group, ended: process.Ended, log: Path) -> 
 def _store_failed_group(out: Path, group: Group, ended: process.Ended, log: Path) -> None:
     """Keep a row for a group whose process ended between rows."""
     row = Row(f"gpu_{group.kind}", "ally_fast", group.name, "none", 0, 0, 0, 0, "")
-    row.status, row.reason = "failed", f"exit status {ended.code}: {process.last_line(log)}"
+    how = ended.stopped or f"exit status {ended.code}: {process.last_line(log)}"
+    row.status, row.reason = "failed", how
     rows.store(out, row, FILE)
     tell(row)
 

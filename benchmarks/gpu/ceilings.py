@@ -74,6 +74,6 @@ def _matmul(device: Any, size: int, half: bool) -> Any:
 
 def _upload(device: Any, size: int) -> Any:
     torch = device.torch
-    source = torch.randint(0, 255, (size,), dtype=torch.uint8).pin_memory()
-    target = torch.empty(size, dtype=torch.uint8, device=device.name)
+    target = torch.randint(0, 255, (size,), dtype=torch.uint8, device=device.name)
+    source = torch.empty(size, dtype=torch.uint8, pin_memory=True).copy_(target)
     return lambda: target.copy_(source, non_blocking=True)

@@ -47,7 +47,7 @@ def measure(
         Where the ceilings are read.
     repeats : int
     """
-    known = rates.ceilings(stored(out))
+    known = rates.ceilings(stored(out), recorder.gpu)
     engines = ["ally_fast", "torch_eager", *(["torch_compile"] if compiled else [])]
     for c in cs:
         step: dict[str, Any] = {}  # what all work on

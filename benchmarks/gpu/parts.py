@@ -1,114 +1,90 @@
-"""The parts of ``make gpu`` but the last: build, test, sanitize."""
+"""The parts of ``make gpu`` but the last: build, smoke, test, sanitize."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
-from typing import Any
 
-from benchmarks.gpu import process
+from benchmarks.gpu import files, process
+from benchmarks.gpu.files import File, Result
 from benchmarks.gpu.present import capability
 from benchmarks.gpu.summary import FAILED, IMPOSSIBLE, PASSED, STOPPED, Outcome
 from benchmarks.machine import cores
 
 SANITIZER_ERRORS = 86  # the exit status asked of compute-sanitizer
-NO_TESTS = 5  # pytest's exit status
-NOT_LARGE = "gpu and not slow"
+SMOKE_SECONDS = 20.0
+WORST = (PASSED, IMPOSSIBLE, STOPPED, FAILED)
 
 
 def build(out: Path, seconds: float) -> Outcome:
-    """Compile both modules in place, for the device that is here."""
+    """Compile both modules in place, for the device that is here, with the source's lines."""
     major, minor = capability()
     here = "90;90a" if (major, minor) == (9, 0) else f"{major}{minor}"
     env = {
         "ALLY_FAST_CUDA": "1",
         "ALLY_FAST_CUDA_ARCHS": os.environ.get("ALLY_FAST_CUDA_ARCHS") or here,
+        "ALLY_FAST_LINEINFO": "1",
+        "ALLY_FAST_WERROR": "0",  # a compiler we have not seen
         "MAX_JOBS": os.environ.get("MAX_JOBS") or str(cores()),
     }
     command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
     ended = process.run(command, out / "build.log", seconds, env=env)
-    return _outcome("build", ended, process.last_line(out / "build.log"), {})
+    last = process.last_line(out / "build.log")
+    if ended.stopped:
+        return Outcome("build", STOPPED, f"{ended.stopped}; {last}", ended.seconds)
+    if ended.code:
+        return Outcome("build", FAILED, f"exit status {ended.code}: {last}", ended.seconds)
+    return Outcome("build", PASSED, "", ended.seconds)
+
+
+def smoke(out: Path, seconds: float) -> Outcome:
+    """Run the tests that are over in seconds: what they find costs no more."""
+    seconds = min(seconds, SMOKE_SECONDS)
+    return _outcome("smoke", files.run([File(files.SMOKE)], out, seconds, part="smoke"))
 
 
 def test(out: Path, seconds: float) -> Outcome:
-    """Run the tests that need a GPU, each named in the log before it runs."""
-    report = out / "test.xml"
-    command = [sys.executable, "-m", "pytest", "tests", "-m", NOT_LARGE, "-v", "--durations=15"]
-    command += ["-p", "no:cacheprovider", f"--junitxml={report}"]
-    command += ["--ignore=tests/benchmarks"]  # a dry run of what comes next
-    ended = process.run(command, out / "test.log", seconds)
-    counts = junit_counts(report)
-    detail = ", ".join(f"{value} {name}" for name, value in counts.items())
-    return _outcome("test", ended, detail or process.last_line(out / "test.log"), counts)
-
-
-def junit_counts(report: Path) -> dict[str, int]:
-    """Count tests, failures, errors and skips in a JUnit file; nothing if there is none."""
-    try:
-        suites = list(ElementTree.parse(report).getroot().iter("testsuite"))
-    except (OSError, ElementTree.ParseError):
-        return {}
-    names = ("tests", "failures", "errors", "skipped")
-    return {name: sum(int(suite.get(name, 0)) for suite in suites) for name in names}
+    """Run the tests that need a GPU, riskiest files first."""
+    return _outcome("test", files.run(files.found(), out, seconds))
 
 
 def sanitize(out: Path, seconds: float) -> Outcome:
-    """Run a few small tests under compute-sanitizer, looking for bad accesses, then for races."""
-    log = out / "sanitize.log"
+    """Run the first tests of each file under compute-sanitizer: bad accesses, then races."""
     if shutil.which("compute-sanitizer") is None:
-        return Outcome("sanitize", IMPOSSIBLE, "compute-sanitizer is not on PATH", 0.0, seconds)
-    worst, details, counts, taken = PASSED, [], {}, 0.0
-    for tool, share in (("memcheck", 0.5), ("racecheck", 1.0)):
-        given = (seconds - taken) * share
-        size = log.stat().st_size if log.is_file() else 0
-        command = ["compute-sanitizer", "--tool", tool, "--print-limit", "50"]
-        command += ["--error-exitcode", str(SANITIZER_ERRORS), sys.executable, "-m", "pytest"]
-        command += ["tests", "-m", NOT_LARGE, "-q", "-p", "no:cacheprovider"]
-        command += ["-p", "benchmarks.gpu.small_tests", "--tb=short"]
-        env = {"ALLY_FAST_SMALL_TESTS_SECONDS": f"{0.55 * given:.0f}"}
-        ended = process.run(command, log, given, env=env)
-        taken += ended.seconds
-        status, detail, counts[tool] = sanitizer_verdict(ended, log.read_bytes()[size:].decode())
-        details.append(f"{tool}: {detail}")
-        worst = max(worst, status, key=(PASSED, STOPPED, IMPOSSIBLE, FAILED).index)
-    return Outcome("sanitize", worst, "; ".join(details), taken, seconds, counts)
+        return Outcome("sanitize", IMPOSSIBLE, "compute-sanitizer is not on PATH")
+    wanted = [File(files.SMOKE), *files.found()]
+    each = 0.5 * seconds * files.AT_ONCE / len(wanted)
+    env = {"ALLY_FAST_RECORD_SECONDS": f"{0.5 * each:.0f}"}
+    outcomes = []
+    for tool in ("memcheck", "racecheck"):
+        prefix = ["compute-sanitizer", "--tool", tool, "--print-limit", "20"]
+        prefix += ["--error-exitcode", str(SANITIZER_ERRORS)]
+        found = files.run(
+            wanted, out, 0.5 * seconds, prefix=prefix, env=env, part=f"sanitize {tool}"
+        )
+        outcomes.append(_outcome(tool, found))
+        if "Device not supported" in (out / "sanitize.log").read_text(errors="replace"):
+            words = "compute-sanitizer does not support this machine"
+            return Outcome("sanitize", IMPOSSIBLE, words)
+    worst = max((outcome.status for outcome in outcomes), key=WORST.index)
+    detail = "; ".join(f"{outcome.part}: {outcome.detail}" for outcome in outcomes)
+    counts = {outcome.part: outcome.counts for outcome in outcomes}
+    return Outcome("sanitize", worst, detail, counts=counts)
 
 
-def sanitizer_verdict(ended: process.Ended, text: str) -> tuple[str, str, dict[str, int]]:
-    """Read what compute-sanitizer found off its exit status and its output.
-
-    Returns
-    -------
-    tuple
-        Status, one line, and counts: tests run, errors or hazards found.
-    """
-    tests = re.search(r"small tests run: (\d+)", text)
-    found = re.search(r"(?:ERROR SUMMARY|RACECHECK SUMMARY): (\d+)", text)
-    counts = {"tests": int(tests[1]) if tests else 0, "errors": int(found[1]) if found else 0}
-    line = f"{counts['errors']} errors in {counts['tests']} tests"
-    if "Device not supported" in text:
-        return IMPOSSIBLE, "compute-sanitizer does not support this machine", counts
-    if ended.stopped:
-        return STOPPED, ended.stopped, counts
-    if ended.code == SANITIZER_ERRORS or counts["errors"]:
-        return FAILED, line, counts
-    if ended.code == NO_TESTS or (ended.code == 0 and not counts["tests"]):
-        return FAILED, "no test ran", counts
-    if ended.code:
-        return FAILED, f"{line}, but pytest ended with status {ended.code}", counts
-    return PASSED, line, counts
-
-
-def _outcome(part: str, ended: process.Ended, detail: str, counts: dict[str, Any]) -> Outcome:
-    status = PASSED if ended.code == 0 else FAILED
-    if ended.stopped:
-        status, detail = STOPPED, f"{ended.stopped}{'; ' + detail if detail else ''}"
-    elif ended.code:
-        detail = f"exit status {ended.code}: {detail}"
-    elif part == "build":
-        detail = ""
-    return Outcome(part, status, detail, ended.seconds, 0.0, counts)
+def _outcome(part: str, results: list[Result]) -> Outcome:
+    """Sum up the files of a part; each that did not pass is told in a line."""
+    counts = files.counts(results)
+    if not counts["passed"] and all(result.status == PASSED for result in results):
+        return Outcome(part, FAILED, "no test ran", counts=counts)
+    detail = ", ".join(
+        f"{counts[name]} {name}" for name in ("files", "passed", "failed", "skipped")
+    )
+    for result in results:
+        if result.status != PASSED:
+            again = f"; each launch waited for: {result.again}" if result.again else ""
+            detail += f"\n  {result.status} {result.file}: {result.reason}{again}"
+    status = max((result.status for result in results), key=WORST.index, default=FAILED)
+    return Outcome(part, status, detail, counts=counts)

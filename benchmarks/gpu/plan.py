@@ -32,14 +32,14 @@ class Group:
     seconds : float
         What it should take on an H200.
     row_seconds : float
-        One row that takes longer than this is stopped.
+        A row that takes longer than this is stopped, and all rows of its kernel are dropped.
     """
 
     slice: str
     kind: str
     arguments: dict[str, Any] = field(default_factory=dict)
     seconds: float = 20.0
-    row_seconds: float = 60.0
+    row_seconds: float = 15.0
 
     @property
     def name(self) -> str:
@@ -105,7 +105,7 @@ def _assign(slice_: str, seconds: float, **changes: Any) -> Group:
     return Group(slice_, "assign", arguments, seconds)
 
 
-def _select(slice_: str, seconds: float, row_seconds: float = 60.0, **changes: Any) -> Group:
+def _select(slice_: str, seconds: float, row_seconds: float = 15.0, **changes: Any) -> Group:
     arguments = {
         "n": 10 * MILLION,
         "d": 128,
@@ -122,7 +122,7 @@ def _select(slice_: str, seconds: float, row_seconds: float = 60.0, **changes: A
 
 def _dual(cs: list[int], dtype: str, seconds: float, **changes: Any) -> Group:
     arguments = {"m": MILLION, "cs": cs, "dtype": dtype, **changes}
-    return Group("dual", "dual_ascent", arguments, seconds, 120.0)
+    return Group("dual", "dual_ascent", arguments, seconds)
 
 
 def _quick() -> list[Group]:
@@ -154,7 +154,7 @@ def _full() -> list[Group]:
     found.append(_select("select-slow", 120.0, 120.0, kernels=[], peers=DEFAULTS[3:]))
     for dtype, peers in (("float32", [*RECIPES[:3], DEFAULTS[0]]), ("float16", [])):
         found.append(
-            _select("select-host", 50.0, 90.0, place="host", dtype=dtype, peers=peers, budget=30.0)
+            _select("select-host", 50.0, 30.0, place="host", dtype=dtype, peers=peers, budget=30.0)
         )
     for n in (MILLION, 10 * MILLION):
         for d in DIMENSIONS:

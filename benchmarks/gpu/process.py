@@ -1,4 +1,4 @@
-"""A command with a log, stopped when its time is over or its watcher says so."""
+"""A command with a log, killed when its time is over or its watcher says so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from benchmarks.machine import ROOT
 
 POLL_SECONDS = 0.05
 LARGEST_LOG = 15 * 2**20
+_running: set[int] = set()  # process groups
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Ended:
     seconds : float
         How long it ran.
     stopped : str
-        Why it was stopped, empty if it ended by itself.
+        Why it was killed, empty if it ended by itself.
     """
 
     code: int
@@ -42,11 +44,11 @@ def run(
     *,
     env: Mapping[str, str] | None = None,
     watch: Callable[[], str | None] = lambda: None,
-    grace_seconds: float = 8.0,
 ) -> Ended:
     """Run a command in a process group of its own, its output added to a log.
 
-    Not in a session of its own: who ends ours then ends its children too.
+    Whoever runs here writes down what it has as it goes: it is killed without a warning, its
+    children too.
 
     Parameters
     ----------
@@ -55,13 +57,11 @@ def run(
     log : Path
         Where standard output and error go.
     seconds : float
-        Interrupt it after this long; what does not end then is killed, children included.
+        Kill it after this long.
     env : mapping, optional
         Added to the environment.
     watch : callable
-        Asked often; a text means: stop it now, for this reason.
-    grace_seconds : float
-        How long an interrupted command may take to write down what it has.
+        Asked often; a text means: kill it now, for this reason.
     """
     began = time.monotonic()
     with log.open("ab") as output:
@@ -73,11 +73,12 @@ def run(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_begin,
+                preexec_fn=os.setpgrp,
             )
         except OSError as error:
             output.write(f"{command[0]}: {error.strerror}\n".encode())
             return Ended(127, 0.0)
+        _running.add(child.pid)
         stopped = ""
         try:
             while child.poll() is None and not stopped:
@@ -85,31 +86,32 @@ def run(
                 over = time.monotonic() - began > seconds
                 stopped = f"not finished after {seconds:.0f} s" if over else watch() or ""
         finally:
-            if child.poll() is None:
-                _stop(child, grace_seconds)
-    return Ended(child.returncode, time.monotonic() - began, stopped)
+            _kill(child.pid)
+            with suppress(subprocess.TimeoutExpired):  # a driver may hold on to it for a while
+                child.wait(10.0)
+    code = -signal.SIGKILL if child.returncode is None else child.returncode
+    return Ended(code, time.monotonic() - began, stopped)
 
 
-def _begin() -> None:
-    """Lead a group, and heed interruptions where our own parent ignores them."""
-    os.setpgrp()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _kill(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+    _running.discard(group)
 
 
-def _stop(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
-    """Interrupt, then terminate, then kill the whole group."""
-    for number, wait in (
-        (signal.SIGINT, grace_seconds),
-        (signal.SIGTERM, 1.0),
-        (signal.SIGKILL, 10.0),
-    ):
-        try:
-            os.killpg(child.pid, number)
-            child.wait(wait)
-            if number != signal.SIGKILL:
-                continue  # children of a child that has ended get the next signals
-        except (subprocess.TimeoutExpired, ProcessLookupError):
-            continue
+def kill_all() -> None:
+    """Kill every command that still runs."""
+    for group in list(_running):
+        _kill(group)
+
+
+def too_long(marker: Path, seconds: float) -> str | None:
+    """Say so when a file has not been touched for longer than one thing may take."""
+    try:
+        age = time.time() - marker.stat().st_mtime
+    except OSError:
+        return None
+    return f"not finished after {seconds:.0f} s" if age > seconds else None
 
 
 def last_line(log: Path) -> str:

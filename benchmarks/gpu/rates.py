@@ -29,12 +29,15 @@ def dual_bytes(m: int, c: int, dtype: str, backward: bool) -> int:
     return logits * (2 if backward else 1) + DUAL_ROW_BYTES * m
 
 
-def ceilings(rows: list[Row]) -> dict[str, float]:
-    """Return the measured ceilings: bytes or operations a second, by name."""
+def ceilings(rows: list[Row], gpu: str | None) -> dict[str, float]:
+    """Return the ceilings measured on a GPU: bytes or operations a second, by name."""
     return {
         row.setting: row.extra["per_second"]
         for row in rows
-        if row.bench == "gpu_ceiling" and row.ok and "per_second" in row.extra
+        if row.bench == "gpu_ceiling"
+        and row.ok
+        and "per_second" in row.extra
+        and row.hardware.get("gpu") == gpu
     }
 
 

@@ -28,6 +28,11 @@ def key(row: Row) -> str:
     return "|".join(map(str, (*parts, source)))
 
 
+def kernel(row: Row) -> str:
+    """Name whose code a row runs: what hung or broke the device once is not trusted again."""
+    return f"{row.engine} {row.isa or row.bench}" if row.engine == "ally_fast" else row.engine
+
+
 class Recorder:
     """Writes rows as they come, so that a process that is killed loses one measurement at most.
 
@@ -43,15 +48,30 @@ class Recorder:
         Keys of rows that are not to be tried again.
     seconds : float
         Start nothing after this long.
+    dropped : iterable of str
+        Kernels of which no row is tried.
     """
 
     def __init__(
-        self, folder: Path, marker: Path, stamp: dict[str, Any], skip: Any, seconds: float
+        self,
+        folder: Path,
+        marker: Path,
+        stamp: dict[str, Any],
+        skip: Any,
+        seconds: float,
+        dropped: Any = (),
     ) -> None:
         self._folder, self._marker, self._stamp = folder, marker, stamp
+        self._dropped = set(dropped)
         self._skip = set(skip) | {key(row) for row in stored(folder) if row.ok}
         self._end = time.monotonic() + seconds
         self._depth = 0
+
+    @property
+    def gpu(self) -> str | None:
+        """What the rows are measured on."""
+        name: str | None = self._stamp["hardware"].get("gpu")
+        return name
 
     @property
     def seconds_left(self) -> float:
@@ -64,8 +84,19 @@ class Recorder:
         return Row(bench, engine, setting, **{**shape, **self._stamp, **fields})
 
     def wanted(self, row: Row) -> bool:
-        """Whether a row is not there yet and there is time for it."""
-        return key(row) not in self._skip and self.seconds_left > 0
+        """Whether a row is not there yet, there is time for it, and its kernel is trusted."""
+        if key(row) in self._skip or self.seconds_left <= 0:
+            return False
+        if not self.trusted(kernel(row)):
+            row.status, row.reason = "skipped", f"{kernel(row)} was stopped before"
+            self.keep(row)
+            self._skip.add(key(row))
+            return False
+        return True
+
+    def trusted(self, name: str) -> bool:
+        """Whether a kernel was not dropped."""
+        return name not in self._dropped
 
     def keep(self, row: Row) -> None:
         """Write a row, in the place of the one of its name."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gpu import quality, rates
-from benchmarks.gpu.assign import KERNEL, pool
+from benchmarks.gpu.assign import KERNEL, hopper_last, pool
 from benchmarks.gpu.peers import load_peer
 from benchmarks.gpu.race import Contestant, race
 from benchmarks.gpu.recorder import Recorder, stored
@@ -81,7 +81,7 @@ def measure(
         Seconds for the rounds of one k.
     """
     suffix = "" if place == "device" else " host"
-    known = rates.ceilings(stored(out))
+    known = rates.ceilings(stored(out), recorder.gpu)
     on_device = None
     for k in ks:
         shape = {"dataset": dataset, "n": n, "d": d, "k": k, "b": b, "dtype": dtype}
@@ -114,7 +114,8 @@ def measure(
                 )
             )
         finish = partial(_finish, known=known, upload=place == "host")
-        race(recorder, device, entries, budget, finish)
+        for part in hopper_last(entries):
+            race(recorder, device, part, budget, finish)
 
 
 def _ours(device: Any, rows: Any, scores: Any, row: Row) -> Callable[[], Any]:

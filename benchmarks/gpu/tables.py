@@ -138,13 +138,25 @@ def _per_cent(share: float | None, digits: int = 0) -> str:
     return NOTHING if share is None else f"{100 * share:.{digits}f} %"
 
 
+def _by_gpu(draw: Callable[[list[Row]], str]) -> Callable[[list[Row]], str]:
+    """Draw once for each GPU."""
+
+    def draw_each(rows: list[Row]) -> str:
+        found = gates.by_gpu(rows)
+        if len(found) < 2:
+            return draw(rows)
+        return "\n\n".join(f"{gpu}:\n\n{draw(here)}" for gpu, here in found.items())
+
+    return draw_each
+
+
 def _or_nothing(draw: Callable[[list[Row]], str]) -> Callable[[list[Row]], str]:
-    return lambda rows: draw(rows) if rows else NO_ROWS
+    return lambda rows: _by_gpu(draw)(rows) if rows else NO_ROWS
 
 
 TABLES = {
     "gpu-machine": _or_nothing(machine),
-    "gpu-gates": gates_table,
+    "gpu-gates": _by_gpu(gates_table),
     "gpu-ceilings": _or_nothing(ceilings_table),
     "gpu-assign": _or_nothing(assign_table),
     "gpu-select": _or_nothing(select_table),

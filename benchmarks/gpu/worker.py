@@ -24,7 +24,8 @@ def main(spec_path: str) -> None:
 
     out = Path(spec["out"])
     stamped = stamp(spec["command"])
-    recorder = Recorder(out, Path(spec["marker"]), stamped, spec["skip"], spec["seconds"])
+    marker, dropped = Path(spec["marker"]), spec["dropped"]
+    recorder = Recorder(out, marker, stamped, spec["skip"], spec["seconds"], dropped)
     measure = importlib.import_module(f"benchmarks.gpu.{spec['kind']}").measure
     arguments = spec["arguments"]
     if stamped["hardware"].get("compute_capability") != "9.0" and "kernels" in arguments:

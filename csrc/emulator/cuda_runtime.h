@@ -5,6 +5,16 @@
 // wait shows as a wrong answer or a poisoned value. Allocations are separate heap blocks filled with
 // 0xCD, so that a sanitizer sees every access outside of them. Launches check what a device would:
 // the stream's device is current, sizes are within limits, large shared memory was asked for.
+//
+// A test can ask for another machine by the environment, read at every call:
+//   ALLY_FAST_EMULATED_DEVICES        how many (2)
+//   ALLY_FAST_EMULATED_BYTES          memory of each (8 GiB)
+//   ALLY_FAST_EMULATED_SHARED_BYTES   shared memory a block can ask for (232448)
+//   ALLY_FAST_EMULATED_PAGEABLE       1: devices read pageable host memory themselves, later (0)
+//   ALLY_FAST_EMULATED_POOLS          0: without memory pools (1)
+//   ALLY_FAST_EMULATED_FAULT          what befalls the next kernel: "illegal" breaks the device for
+//                                     the rest of the process, "hang" never ends, "wrong" spoils the
+//                                     next copy to the host
 #pragma once
 #include <cmath>
 #include <cstddef>
@@ -52,7 +62,9 @@ enum cudaMemcpyKind {
 };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum cudaDeviceAttr {
+  cudaDevAttrPageableMemoryAccess = 88,
   cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
+  cudaDevAttrMemoryPoolsSupported = 115,
   cudaDevAttrMultiProcessorCount = 16,
   cudaDevAttrComputeCapabilityMajor = 75,
   cudaDevAttrComputeCapabilityMinor = 76,
@@ -85,6 +97,11 @@ struct cudaMemPoolProps {
 };
 enum cudaMemPoolAttr { cudaMemPoolAttrReleaseThreshold = 4 };
 constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2, cudaHostAllocDefault = 0;
+constexpr unsigned long long cudaEnableDefault = 0;
+enum cudaDriverEntryPointQueryResult {
+  cudaDriverEntryPointSuccess,
+  cudaDriverEntryPointSymbolNotFound,
+};
 
 // Functions of the runtime.
 
@@ -119,17 +136,15 @@ cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventQuery(cudaEvent_t event);
+cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int bytes);
+cudaError_t cudaGetDriverEntryPointByVersion(const char* name, void** function, unsigned version,
+                                             unsigned long long flags,
+                                             cudaDriverEntryPointQueryResult* result);
 
 namespace emulator {
-cudaError_t set_shared_limit(const void* kernel, int bytes);
 cudaError_t enqueue_launch(const void* kernel, Dim3 grid, Dim3 block, size_t dynamic_shared,
                            cudaStream_t stream, std::function<void()> body);
 }  // namespace emulator
-
-template <class... P>
-cudaError_t cudaFuncSetAttribute(void (*kernel)(P...), cudaFuncAttribute, int bytes) {
-  return emulator::set_shared_limit(reinterpret_cast<const void*>(kernel), bytes);
-}
 
 namespace emulator {
 template <class... P, class... A>

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <map>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -73,6 +74,7 @@ struct Block {
   std::vector<std::unique_ptr<Fiber>> fibers;
   int count = 0;
   Fiber* current = nullptr;
+  const void* kernel = nullptr;
   const std::function<void()>* body = nullptr;
   std::exception_ptr error;
 #if defined(__x86_64__)
@@ -86,6 +88,7 @@ struct Block {
 };
 
 Block block;
+std::map<const void*, std::map<const void*, size_t>> static_bytes;  // by kernel and variable
 bool backwards = false;
 uint64_t blocks_run = 0;
 
@@ -269,12 +272,27 @@ void gather(const void* mine, size_t bytes, void* all) {
 
 void yield() { wait(State::kYielded); }
 
-void run_grid(Dim3 grid, Dim3 dim, size_t dynamic_shared, const std::function<void()>& body) {
+const void* running_kernel() { return block.kernel; }
+
+const void* count_static_shared(const void* variable, size_t bytes) {
+  static_bytes[block.kernel][variable] = bytes;
+  return block.kernel;
+}
+
+size_t static_shared(const void* kernel) {
+  size_t sum = 0;
+  for (const auto& variable : static_bytes[kernel]) sum += variable.second;
+  return sum;
+}
+
+void run_grid(const void* kernel, Dim3 grid, Dim3 dim, size_t dynamic_shared,
+              const std::function<void()>& body) {
   backwards = !backwards;
   block.count = static_cast<int>(dim.x * dim.y * dim.z);
   while (static_cast<int>(block.fibers.size()) < block.count) {
     block.fibers.push_back(std::make_unique<Fiber>());
   }
+  block.kernel = kernel;
   block.body = &body;
   block.error = nullptr;
   const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;

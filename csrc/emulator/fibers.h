@@ -25,8 +25,15 @@ struct Place {
 };
 const Place& here();
 
-// Runs every block of a grid; `body` is the kernel with its arguments bound.
-void run_grid(Dim3 grid, Dim3 block, size_t dynamic_shared, const std::function<void()>& body);
+// Runs every block of a grid; `body` is `kernel` with its arguments bound.
+void run_grid(const void* kernel, Dim3 grid, Dim3 block, size_t dynamic_shared,
+              const std::function<void()>& body);
+
+// Static shared memory, by the kernels that reach its declaration. `count` returns the running kernel.
+const void* running_kernel();
+const void* count_static_shared(const void* variable, size_t bytes);
+// So far: a kernel that has not run holds none.
+size_t static_shared(const void* kernel);
 
 // Waits for all threads of the block. A thread that has returned meanwhile is an error.
 void barrier();

@@ -35,7 +35,7 @@ static_assert(sizeof(Barrier) == sizeof(uint64_t));
 constexpr uint64_t kLive = 0xA5;
 
 struct Copy {
-  TensorMap map;  // without columns: plain bytes
+  TensorMap map;  // of no columns: plain bytes
   int32_t column, row;
   const char* from;
   char* to;
@@ -48,13 +48,15 @@ struct Product {
   float* accumulators;
   int columns;
   uint64_t a, b;
-  int64_t group;  // -1: not committed
+  int64_t group;                // -1: not committed
+  std::vector<uint16_t> found;  // of the operands when it was issued: this thread's share
 };
 
 struct Thread {
   std::vector<Product> products;
   std::map<float*, std::vector<float>> values;  // what poisoned accumulators stand for
   int64_t committed = 0, issued = 0;
+  int registers = 0;
   bool fenced = false;
 };
 
@@ -66,6 +68,7 @@ struct NamedBarrier {
 // Of the running block.
 struct State {
   uint64_t serial = 0, polls = 0, progress = 0, copies_issued = 0;
+  int free_registers = 0;
   std::vector<Copy> copies;
   std::vector<Thread> threads;
   std::map<uint64_t*, int> unfenced;  // barrier -> thread that made it
@@ -86,6 +89,8 @@ State& state() {
     only = State();
     only.serial = here().serial;
     only.threads.resize(here().block_dim.x);
+    const int each = 65536 / static_cast<int>(here().block_dim.x) / 8 * 8;
+    for (Thread& thread : only.threads) thread.registers = std::min(each, 256);
   }
   return only;
 }
@@ -188,21 +193,31 @@ float from_half(uint16_t bits) {
   return table[bits];
 }
 
+// Sixteen elements of an operand, widened, with the exponents they are aligned by: a half below 2^-14
+// keeps that exponent.
+struct Sixteen {
+  float value[16];
+  int exponent[16];
+};
+
 // The sum of 16 products and an accumulator as Hopper's tensor cores are found to form it: all
-// aligned to the largest, 25 fractional bits kept, the rest cut off, the sum cut off to a float32.
-float fused_sum(const float* a, const float* b, float accumulator) {
+// aligned to the largest exponent, 25 fractional bits kept, the rest cut off, the sum cut off to a
+// float32 (Li et al., MMA-Sim).
+float fused_sum(const Sixteen& a, const Sixteen& b, float accumulator) {
   double terms[17];
   double largest = std::fabs(static_cast<double>(accumulator));
   double plain = accumulator;
+  int exponent = -28;
   terms[16] = accumulator;
   for (int i = 0; i < 16; ++i) {
-    terms[i] = static_cast<double>(a[i]) * b[i];  // exact
+    terms[i] = static_cast<double>(a.value[i]) * b.value[i];  // exact
     plain += terms[i];
     largest = std::max(largest, std::fabs(terms[i]));
+    exponent = std::max(exponent, a.exponent[i] + b.exponent[i]);
   }
   if (!std::isfinite(plain)) return static_cast<float>(plain);
   if (largest == 0) return 0;
-  const int exponent = std::ilogb(largest);
+  exponent = std::max(exponent, std::ilogb(largest));
   const double unit = std::ldexp(1.0, exponent - 25), inverse = std::ldexp(1.0, 25 - exponent);
   int64_t sum = 0;
   for (const double term : terms) sum += static_cast<int64_t>(term * inverse);
@@ -213,7 +228,7 @@ float fused_sum(const float* a, const float* b, float accumulator) {
 }
 
 // Sixteen elements of a row of a K-major operand in 128-byte swizzle.
-void read_operand(uint64_t descriptor, int row, float* values) {
+void read_operand(uint64_t descriptor, int row, uint16_t* halves) {
   const auto field = [&](int at) { return static_cast<uint32_t>(descriptor >> at & 0x3FFF) << 4; };
   const uint32_t start = field(0), stride = field(32);
   demand(descriptor >> 62 == 1, "wgmma: a descriptor without 128-byte swizzle");
@@ -227,21 +242,41 @@ void read_operand(uint64_t descriptor, int row, float* values) {
     at ^= (at >> 7 & 7) << 4;
     demand(at >= kWindow && at - kWindow + 2 <= here().dynamic_shared_bytes,
            "wgmma: an operand outside of shared memory");
-    uint16_t bits;
-    std::memcpy(&bits, here().dynamic_shared + (at - kWindow), 2);
-    values[k] = from_half(bits);
+    std::memcpy(&halves[k], here().dynamic_shared + (at - kWindow), 2);
   }
+}
+
+Sixteen read_sixteen(uint64_t descriptor, int row) {
+  uint16_t halves[16];
+  read_operand(descriptor, row, halves);
+  Sixteen read;
+  for (int k = 0; k < 16; ++k) {
+    read.value[k] = from_half(halves[k]);
+    read.exponent[k] = std::max(halves[k] >> 10 & 31, 1) - 15;
+  }
+  return read;
+}
+
+// A thread's share of the operands of D += A B, as they lie in memory: together the threads have all.
+std::vector<uint16_t> share_of(uint64_t a, uint64_t b, int columns) {
+  const int thread = here().linear % kGroup;
+  std::vector<uint16_t> halves(32);
+  read_operand(a, thread % 64, halves.data());
+  read_operand(b, thread % columns, halves.data() + 16);
+  return halves;
 }
 
 // This thread's part of D += A B.
 void multiply(const Product& product, float* values) {
   const int thread = here().linear % kGroup, lane = thread % kWarp;
-  float a[2][16], b[16];
+  demand(share_of(product.a, product.b, product.columns) == product.found,
+         "wgmma: an operand was written between its start and its end");
+  Sixteen a[2];
   for (int half = 0; half < 2; ++half) {
-    read_operand(product.a, thread / kWarp * 16 + lane / 4 + half * 8, a[half]);
+    a[half] = read_sixteen(product.a, thread / kWarp * 16 + lane / 4 + half * 8);
   }
   for (int i = 0; i < product.columns / 4; ++i) {
-    read_operand(product.b, i / 2 * 8 + lane % 4 * 2 + i % 2, b);
+    const Sixteen b = read_sixteen(product.b, i / 2 * 8 + lane % 4 * 2 + i % 2);
     for (int half = 0; half < 2; ++half) {
       float& value = values[i / 2 * 4 + half * 2 + i % 2];
       value = fused_sum(a[half], b, value);
@@ -313,9 +348,13 @@ bool mbarrier_try_wait(uint64_t* barrier, uint32_t parity) {
   return false;
 }
 
-void copy_box(void* to, const TensorMap& map, int32_t column, int32_t row, uint64_t* barrier) {
+void copy_box(void* to, const CUtensorMap& encoded, int32_t column, int32_t row,
+              uint64_t* barrier) {
+  TensorMap map;
+  std::memcpy(&map, &encoded, sizeof map);
+  demand(reinterpret_cast<uintptr_t>(&encoded) % 64 == 0, "a tensor map not aligned to 64 bytes");
+  demand(map.data != nullptr, "a copy by a tensor map that was never encoded");
   demand(shared_address(to) % 1024 == 0, "a swizzled copy to a place that is not aligned to 1024");
-  demand(map.box_columns == 64, "a swizzled box is 128 bytes wide here");
   issue({map, column, row, nullptr, static_cast<char*>(to),
          map.box_columns * map.box_rows * uint32_t{2}, barrier, 0});
 }
@@ -354,7 +393,7 @@ void wgmma(float* accumulators, int columns, uint64_t a, uint64_t b) {
     thread.values[accumulators].assign(accumulators, accumulators + columns / 2);
     std::fill_n(accumulators, columns / 2, kPoison);
   }
-  thread.products.push_back({accumulators, columns, a, b, -1});
+  thread.products.push_back({accumulators, columns, a, b, -1, share_of(a, b, columns)});
 }
 
 void wgmma_commit() {
@@ -395,8 +434,25 @@ void wgmma_wait(int groups) {
   warp_barrier(~0u);  // .sync.aligned: what one lane does next, all lanes have waited for
 }
 
-void set_max_registers(int count) {
+void raise_registers(int count) {
   demand(count >= 24 && count <= 256 && count % 8 == 0, "setmaxnreg: 24 to 256, a multiple of 8");
+  const int more = count - self().registers;
+  demand(more >= 0, "setmaxnreg.inc: below what the thread has");
+  constexpr int kPatience = 10'000;
+  for (int tries = 0; state().free_registers < more; ++tries) {
+    demand(tries < kPatience, "setmaxnreg.inc: for registers that nobody gives back");
+    yield();
+  }
+  state().free_registers -= more;
+  self().registers = count;
+}
+
+void lower_registers(int count) {
+  demand(count >= 24 && count <= 256 && count % 8 == 0, "setmaxnreg: 24 to 256, a multiple of 8");
+  const int less = self().registers - count;
+  demand(less >= 0, "setmaxnreg.dec: above what the thread has");
+  state().free_registers += less;
+  self().registers = count;
 }
 
 }  // namespace emulator

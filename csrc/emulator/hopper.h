@@ -3,17 +3,20 @@
 //
 // Everything asynchronous is as late as it may be, and spoils at once what it will overwrite: a
 // copy's target is poisoned when the copy is issued and filled some time later; a wgmma's
-// accumulators are poisoned when it is issued, and it reads shared memory and writes them when it is
-// waited for. So a missing wait, or a stage given back too early, shows as a wrong answer. What the
-// instructions demand of their operands is checked, and a deadlock is reported.
+// accumulators are poisoned when it is issued and written when it is waited for; its operands are read
+// at both times, and must be the same. So a missing wait, or a stage given back too early, shows. What
+// the instructions demand of their operands is checked, and a deadlock is reported.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
+#include "cuda.h"
+
 namespace emulator {
 
-// A matrix of 16-bit elements, row major, and the box that a copy takes from it.
-struct alignas(64) TensorMap {
+// What cuTensorMapEncodeTiled (cuda.h) leaves in a CUtensorMap: a matrix of 16-bit elements, row
+// major, and the box that a copy takes from it.
+struct TensorMap {
   const void* data;
   uint64_t columns, rows, row_bytes;
   uint32_t box_columns, box_rows;
@@ -33,7 +36,7 @@ bool mbarrier_try_wait(uint64_t* barrier, uint32_t parity);
 void fence_async();
 
 // Copies to shared memory; the barrier is told of the bytes.
-void copy_box(void* to, const TensorMap& map, int32_t column, int32_t row, uint64_t* barrier);
+void copy_box(void* to, const CUtensorMap& map, int32_t column, int32_t row, uint64_t* barrier);
 void copy_bytes(void* to, const void* from, uint32_t bytes, uint64_t* barrier);
 
 // bar.sync and bar.arrive.
@@ -48,6 +51,9 @@ void wgmma_commit();
 // Until at most `groups` of the thread's committed groups are under way.
 void wgmma_wait(int groups);
 
-void set_max_registers(int count);
+// setmaxnreg: a block has what its threads were launched with, taken to be all of a multiprocessor's;
+// raising waits until others have given back enough.
+void raise_registers(int count);
+void lower_registers(int count);
 
 }  // namespace emulator

@@ -10,6 +10,9 @@
 #include <string>
 #include <vector>
 
+#include <unistd.h>
+
+#include "cuda.h"
 #include "cuda_runtime.h"
 
 // What a stream does next: either work, or waiting until another stream has done so much.
@@ -17,6 +20,7 @@ struct EmulatedOperation {
   std::function<void()> work;
   EmulatedStream* awaited = nullptr;
   uint64_t until = 0;
+  bool always = false;  // on a broken device, too
 };
 struct EmulatedStream {
   int device = 0;
@@ -48,6 +52,7 @@ struct Machine {
   std::vector<std::unique_ptr<EmulatedStream>> streams;
   std::map<int, EmulatedStream*> default_streams;
   size_t used[16] = {};
+  cudaError_t broken = cudaSuccess;  // what a fault leaves behind, for everyone
 };
 
 Machine& machine() {
@@ -76,6 +81,16 @@ size_t number_from(const char* variable, size_t otherwise) {
 int device_count() { return static_cast<int>(number_from("ALLY_FAST_EMULATED_DEVICES", 2)); }
 // Read at every allocation: a test can take memory away and give it back.
 size_t device_bytes() { return number_from("ALLY_FAST_EMULATED_BYTES", size_t{8} << 30); }
+size_t shared_bytes() { return number_from("ALLY_FAST_EMULATED_SHARED_BYTES", 232448); }
+constexpr size_t kPlainSharedBytes = 48 << 10;  // that a kernel has without asking
+
+// The fault that is planted, once.
+bool befalls(const char* fault) {
+  const char* planted = std::getenv("ALLY_FAST_EMULATED_FAULT");
+  if (!planted || std::string(planted) != fault) return false;
+  unsetenv("ALLY_FAST_EMULATED_FAULT");
+  return true;
+}
 
 EmulatedStream* resolve(EmulatedStream* stream) {
   if (stream) return stream;
@@ -90,7 +105,9 @@ void run_until(EmulatedStream* stream, uint64_t count) {
     EmulatedOperation operation = std::move(stream->operations.front());
     stream->operations.pop_front();
     stream->running = true;
-    if (operation.awaited) {
+    if (machine().broken && !operation.always) {
+      // A broken device does nothing any more.
+    } else if (operation.awaited) {
       run_until(operation.awaited, operation.until);
     } else {
       try {
@@ -142,6 +159,8 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "no CUDA-capable device is detected";
     case cudaErrorNotReady:
       return "device not ready";
+    case cudaErrorIllegalAddress:
+      return "an illegal memory access was encountered";
     default:
       return "invalid argument";
   }
@@ -182,8 +201,14 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
   if (device < 0 || device >= device_count()) return fail(cudaErrorInvalidDevice);
   switch (attribute) {
+    case cudaDevAttrPageableMemoryAccess:
+      *value = static_cast<int>(number_from("ALLY_FAST_EMULATED_PAGEABLE", 0));
+      break;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      *value = 232448;
+      *value = static_cast<int>(shared_bytes());
+      break;
+    case cudaDevAttrMemoryPoolsSupported:
+      *value = static_cast<int>(number_from("ALLY_FAST_EMULATED_POOLS", 1));
       break;
     case cudaDevAttrMultiProcessorCount:
       *value = 3;
@@ -225,6 +250,7 @@ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }
 cudaError_t cudaMallocFromPoolAsync(void** pointer, size_t bytes, cudaMemPool_t pool,
                                     cudaStream_t stream) {
   const Lock lock(machine().lock);
+  if (machine().broken) return fail(machine().broken);
   const int device = resolve(stream)->device;
   if (device != current_device) misuse("allocation: the stream's device is not current");
   if (device != pool->device) misuse("allocation: the pool is another device's");
@@ -248,13 +274,16 @@ cudaError_t cudaFreeAsync(void* pointer, cudaStream_t stream) {
   const Lock lock(machine().lock);
   if (!pointer) return cudaSuccess;
   enqueue(resolve(stream), {[pointer] {
-            const auto found = machine().blocks.find(static_cast<const char*>(pointer));
-            if (found == machine().blocks.end()) misuse("cudaFreeAsync of an unknown pointer");
-            machine().used[found->second.device] -= found->second.bytes;
-            machine().blocks.erase(found);
-            std::free(pointer);
-          }});
-  return cudaSuccess;
+                              const auto found =
+                                  machine().blocks.find(static_cast<const char*>(pointer));
+                              if (found == machine().blocks.end())
+                                misuse("cudaFreeAsync of an unknown pointer");
+                              machine().used[found->second.device] -= found->second.bytes;
+                              machine().blocks.erase(found);
+                              std::free(pointer);
+                            },
+                            nullptr, 0, true});
+  return machine().broken;
 }
 
 cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned) {
@@ -292,6 +321,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
   const Lock lock(machine().lock);
+  if (machine().broken) return fail(machine().broken);
   if (bytes == 0) return cudaSuccess;
   stream = resolve(stream);
   const bool to_device = on_device(to), from_device = on_device(from);
@@ -305,7 +335,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   }
   const Block* source = block_of(from, bytes);
   const Block* target = block_of(to, bytes);
-  if (!source) {  // pageable: staged before the call returns
+  const bool pageable = number_from("ALLY_FAST_EMULATED_PAGEABLE", 0) != 0;
+  if (!source && !pageable) {  // staged before the call returns
     auto staged = std::make_shared<std::vector<char>>(static_cast<const char*>(from),
                                                       static_cast<const char*>(from) + bytes);
     enqueue(stream, {[to, staged] { std::memcpy(to, staged->data(), staged->size()); }});
@@ -313,11 +344,13 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     enqueue(stream, {[to, from, bytes] { std::memcpy(to, from, bytes); }});
   }
   if (!target) run_until(stream, stream->queued);  // to pageable memory: returns when done
-  return cudaSuccess;
+  if (!target && bytes > 0 && befalls("wrong")) static_cast<char*>(to)[bytes - 1] ^= 1;
+  return machine().broken;
 }
 
 cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t stream) {
   const Lock lock(machine().lock);
+  if (machine().broken) return fail(machine().broken);
   if (bytes && !block_of(pointer, bytes)) misuse("cudaMemsetAsync: outside the allocation");
   enqueue(resolve(stream), {[=] { std::memset(pointer, value, bytes); }});
   return cudaSuccess;
@@ -342,7 +375,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const Lock lock(machine().lock);
   stream = resolve(stream);
   run_until(stream, stream->queued);
-  return cudaSuccess;
+  return machine().broken ? fail(machine().broken) : cudaSuccess;
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
@@ -363,6 +396,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   const Lock lock(machine().lock);
+  if (machine().broken) return fail(machine().broken);
   stream = resolve(stream);
   if (stream->device != current_device)
     misuse("cudaEventRecord: the stream's device is not current");
@@ -375,7 +409,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   const Lock lock(machine().lock);
   if (event->stream) run_until(event->stream, event->until);
-  return cudaSuccess;
+  return machine().broken ? fail(machine().broken) : cudaSuccess;
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t event) {
@@ -385,28 +419,58 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
   return cudaEventSynchronize(event);
 }
 
-namespace emulator {
-
-cudaError_t set_shared_limit(const void* kernel, int bytes) {
+cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute, int bytes) {
   const Lock lock(machine().lock);
-  if (bytes > 232448) return fail(cudaErrorInvalidValue);
+  if (bytes + emulator::static_shared(kernel) > shared_bytes()) return fail(cudaErrorInvalidValue);
   machine().shared_limits[kernel] = bytes;
   return cudaSuccess;
 }
 
+cudaError_t cudaGetDriverEntryPointByVersion(const char* name, void** function, unsigned,
+                                             unsigned long long,
+                                             cudaDriverEntryPointQueryResult* result) {
+  const bool known = std::string(name) == "cuTensorMapEncodeTiled";
+  *function = known ? reinterpret_cast<void*>(&cuTensorMapEncodeTiled) : nullptr;
+  *result = known ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
+  return cudaSuccess;
+}
+
+namespace emulator {
+
 cudaError_t enqueue_launch(const void* kernel, Dim3 grid, Dim3 block, size_t dynamic_shared,
                            cudaStream_t stream, std::function<void()> body) {
   const Lock lock(machine().lock);
+  if (machine().broken) return fail(machine().broken);
   stream = resolve(stream);
   if (stream->device != current_device) misuse("launch: the stream's device is not current");
   const auto found = machine().shared_limits.find(kernel);
-  const size_t limit = found == machine().shared_limits.end() ? 49152 : found->second;
+  const bool asked = found != machine().shared_limits.end();
   const bool sized = grid.x && grid.y && grid.z && block.x && block.y && block.z &&
                      grid.x <= 0x7FFFFFFFu && grid.y <= 65535 && grid.z <= 65535 &&
                      block.x * block.y * block.z <= 1024;
-  if (!sized || dynamic_shared > limit) return fail(cudaErrorInvalidConfiguration);
-  enqueue(stream, {[=] { run_grid(grid, block, dynamic_shared, body); }});
-  return cudaSuccess;
+  if (!sized) return fail(cudaErrorInvalidConfiguration);
+  if (asked && dynamic_shared > static_cast<size_t>(found->second)) {
+    return fail(cudaErrorInvalidValue);
+  }
+  const size_t most = asked ? shared_bytes() : kPlainSharedBytes;
+  enqueue(stream, {[=] {
+            if (befalls("illegal")) {
+              machine().broken = cudaErrorIllegalAddress;
+              return;
+            }
+            if (befalls("hang")) {
+              for (;;) pause();
+            }
+            run_grid(kernel, grid, block, dynamic_shared, body);
+            // Known only now; a device would have refused the launch.
+            if (const size_t held = static_shared(kernel); held + dynamic_shared > most) {
+              misuse("launch: " + std::to_string(held) + " bytes of static shared memory and " +
+                     std::to_string(dynamic_shared) + " of dynamic, more than " +
+                     std::to_string(most));
+            }
+          }});
+  if (number_from("CUDA_LAUNCH_BLOCKING", 0)) run_until(stream, stream->queued);
+  return machine().broken ? fail(machine().broken) : cudaSuccess;
 }
 
 }  // namespace emulator

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,11 +17,12 @@ from benchmarks import report, rows
 from benchmarks.gpu import bench, gates, plan, process, quality, rates, recorder, tables
 from benchmarks.gpu.plan import Group
 from benchmarks.gpu.process import Ended
+from benchmarks.gpu.race import Contestant
 from benchmarks.gpu.recorder import FILE, Recorder
 from benchmarks.gpu.summary import FAILED, PASSED, STOPPED
 from benchmarks.rows import Row
 
-HARDWARE = {"gpu": "Some GPU", "cores": 16, "driver": "580", "cuda": "13.0"}
+HARDWARE = {"gpu": "NVIDIA H200", "cores": 16, "driver": "580", "cuda": "13.0"}
 STAMP = {"hardware": HARDWARE, "build": "abc", "command": "a command", "date": "2026-01-01"}
 
 
@@ -89,11 +91,12 @@ class FakeWorker:
     """Stands in for the process of a group; `acts` say what each start of it does."""
 
     def __init__(self, out, acts):
-        self.out, self.acts, self.skipped = out, list(acts), []
+        self.out, self.acts, self.skipped, self.dropped = out, list(acts), [], []
 
-    def __call__(self, command, log, seconds, *, env, watch, grace_seconds):
+    def __call__(self, command, log, seconds, *, env, watch):
         spec = json.loads(Path(command[-1]).read_text())
         self.skipped.append(spec["skip"])
+        self.dropped.append(spec["dropped"])
         act = self.acts.pop(0)
         log.write_text("Segmentation fault\n")
         if act in ("crash", "hang"):
@@ -106,6 +109,11 @@ class FakeWorker:
             return Ended(-11, 1.0)
         if act == "lost":
             return Ended(1, 1.0)
+        if act == "broken":
+            lost = row("gpu_assign", "ally_fast", "sm90a certified", isa="sm90a")
+            lost.status, lost.reason = "failed", "illegal memory access"
+            rows.store(self.out, lost, FILE)
+            return Ended(recorder.BROKEN, 1.0)
         rows.store(self.out, row("gpu_select", "ally_fast", "portable", 1.0), FILE)
         return Ended(0, 1.0)
 
@@ -125,8 +133,83 @@ def test_a_rival_that_kills_the_process_is_left_out(monkeypatch, tmp_path, act, 
     assert (broken.engine, broken.status, broken.reason) == ("faiss_gpu", "failed", reason)
     assert ours.ok
     assert worker.skipped == [[], [recorder.key(broken)]]
+    assert worker.dropped == [[], ["faiss_gpu"]]
     assert outcome.status == PASSED
     assert outcome.counts["failed"] == 1
+
+
+def test_a_kernel_that_broke_the_device_is_dropped_for_the_whole_run(monkeypatch, tmp_path):
+    worker = FakeWorker(tmp_path, ["broken", "fine", "fine"])
+    monkeypatch.setattr(process, "run", worker)
+    other = dataclasses.replace(GROUP, arguments={"n": 6})
+    bench.bench(tmp_path, 100.0, [GROUP, other], "a command")
+    assert worker.dropped == [[], ["ally_fast sm90a"], ["ally_fast sm90a"]]
+
+
+def test_rows_of_a_dropped_kernel_say_so(tmp_path):
+    marker = tmp_path / "marker"
+    keeper = Recorder(tmp_path, marker, STAMP, [], 60.0, ["ally_fast sm90a"])
+    rows_of_it = [
+        keeper.row(bench_, "ally_fast", "x", isa="sm90a") for bench_ in ("gpu_assign", "gpu_select")
+    ]
+    assert not any(keeper.wanted(made) for made in rows_of_it)
+    assert keeper.wanted(keeper.row("gpu_assign", "ally_fast", "y", isa="portable"))
+    assert {made.reason for made in rows.load(tmp_path)} == {"ally_fast sm90a was stopped before"}
+
+
+def test_a_worker_that_begins_no_row_is_stopped(monkeypatch, tmp_path):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    marker = tmp_path / "marker"
+    watch = bench._Watch(marker, 15.0)
+    now[0] += 40
+    assert watch() is None
+    marker.write_text("")  # a row is measured
+    now[0] += 40
+    assert watch() is None
+    os.utime(marker, (time.time() - 16,) * 2)
+    assert watch() == "not finished after 15 s"
+    marker.unlink()
+    now[0] += 46
+    assert watch() == "no row was begun for 45 s"
+
+
+def test_the_portable_kernel_is_timed_before_the_hopper_one():
+    from benchmarks.gpu.assign import hopper_last
+
+    made = [
+        Contestant(row("gpu_assign", engine, setting, isa=isa), None, None)
+        for engine, setting, isa in (
+            ("ally_fast", "a", "portable"),
+            ("ally_fast", "b", "sm90a"),
+            ("flashlib", "c", None),
+        )
+    ]
+    first, last = hopper_last(made)
+    assert [entry.row.setting for entry in first] == ["a", "c"]
+    assert [entry.row.setting for entry in last] == ["b"]
+    assert hopper_last(made[:1]) == [made[:1]]
+
+
+def test_centroids_are_trained_inside_the_watchdog_of_the_first_row(tmp_path, monkeypatch):
+    from benchmarks.gpu import assign
+
+    keeper = Recorder(tmp_path, tmp_path / "marker", STAMP, [], 60.0)
+    seen = []
+
+    def train(*arguments):
+        seen.append((tmp_path / "marker").exists())
+        raise RuntimeError("seen enough")
+
+    monkeypatch.setattr(assign, "_centroids", train)
+    monkeypatch.setattr(assign, "pool", lambda *arguments: None)
+    shape = {"n": 5, "d": 2, "ks": [3], "dtypes": ["float32"], "kernels": ["portable"], "peers": []}
+    assign.measure(keeper, SimpleNamespace(held=1, synchronize=lambda: None), out=tmp_path, **shape)
+    assert seen == [True, True]  # certified and not
+
+
+def test_no_row_of_the_quick_plan_may_take_more_than_15_seconds():
+    assert all(group.row_seconds <= 15 for group in plan.groups("quick"))
 
 
 def test_a_group_that_dies_between_rows_is_a_failure_of_ours(monkeypatch, tmp_path):
@@ -184,7 +267,8 @@ def test_rates():
     rates.note_bytes(measured, moved, known)
     assert measured.extra["of_ceiling"] == pytest.approx(0.5)
     ceiling = row("gpu_ceiling", "torch", rates.COPY, 1.0, extra={"per_second": 5.0})
-    assert rates.ceilings([measured, ceiling]) == {rates.COPY: 5.0}
+    assert rates.ceilings([measured, ceiling], HARDWARE["gpu"]) == {rates.COPY: 5.0}
+    assert rates.ceilings([measured, ceiling], "NVIDIA H100") == {}
 
 
 def test_labels_are_compared_in_float64(rng):
@@ -252,6 +336,28 @@ def device():
 def test_gates_judge_the_rows(device, gate, verdict, says):
     found = {made.name: judged for made, judged in gates.judge(device)}[gate]
     assert (found.verdict, says in found.measured) == (verdict, True), found.measured
+
+
+def test_rows_of_two_gpus_are_never_mixed(device, tmp_path):
+    """On an H100 ratios count, rates do not; an H200's rows stay beside an H100's."""
+    other = [dataclasses.replace(made, hardware=HARDWARE | {"gpu": "H100"}) for made in device]
+    for made in (*device, *other):
+        rows.store(tmp_path, made, FILE)
+    assert len(rows.load(tmp_path)) == 2 * len(device)
+    with pytest.raises(ValueError, match="NVIDIA H200, H100; needs those of one GPU"):
+        gates.judge([*device, *other])
+    verdicts = {gate.name: verdict for gate, verdict in gates.judge(other)}
+    for absolute in ("gpu assign rate", "gpu select"):
+        assert verdicts[absolute].verdict == "not measured"
+        assert verdicts[absolute].measured.endswith("on H100; asked of an H200")
+    assert verdicts["gpu select, flash-kmeans"].verdict == "reached"
+    told = gates.told([*device, *other]).splitlines()
+    assert [line for line in told if line.startswith("gates")] == [
+        "gates, rows of NVIDIA H200:",
+        "gates, rows of H100:",
+    ]
+    drawn = report.block("gpu-gates", [[*device, *other]])
+    assert drawn.index("NVIDIA H200:") < drawn.index("H100:\n")
 
 
 def test_without_rows_no_gate_is_judged():

@@ -104,9 +104,15 @@ def test_a_marker_nobody_draws_is_an_error(device):
         report.replaced(text, [device])
 
 
-@pytest.mark.parametrize("name", sorted(set(tables.TABLES) - {"dual_ascent"}))
+@pytest.mark.parametrize("name", sorted(set(tables.TABLES) - {"dual_ascent", "interrupt"}))
 def test_every_table_is_drawn_from_few_rows(device, name):
     assert tables.TABLES[name](device)
+
+
+def test_the_table_of_interruptions(device):
+    row = dataclasses.replace(device[0], bench="interrupt", k=10_000, seconds=[0.2, 0.3])
+    assert tables.interrupt_table(device) == ""
+    assert tables.interrupt_table([row]).splitlines()[2].endswith("| 10 k | 0.3 |")
 
 
 def steps(engine, seconds, dtype="float32"):
@@ -163,3 +169,11 @@ def test_the_rivals_tail_is_even_and_takes_the_best(n, k, b):
     rank = [np.sum((clusters == clusters[i]) & (scores > scores[i])) for i in range(n)]
     expected = np.lexsort((-scores, rank))[:b]
     assert np.array_equal(tail.best_per_cluster(clusters, scores, b, k), expected)
+
+
+def test_a_machine_without_git_has_no_commit(monkeypatch, tmp_path):
+    from benchmarks import machine
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = machine.source()
+    assert (found["commit"], found["dirty"]) == (None, True)

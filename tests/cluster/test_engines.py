@@ -199,7 +199,8 @@ def test_faiss_searches_in_pieces_between_which_ctrl_c_is_heard():
 
     numbers = np.arange(150_000, dtype=np.float32) % 20_000
     rows = Rows(np.repeat(numbers[:, None], 4, axis=1), False)
-    assignments, finite = FaissAssigner(Index(), False)(rows, None)
+    centroids = np.ones((2, 4), np.float32)
+    assignments, finite = FaissAssigner(Index(), centroids, False, None)(rows, None)
     assert finite
     np.testing.assert_array_equal(assignments, numbers)
     *full, last = Index.sizes

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from cases import with_options
 
 pytest.importorskip("torch")
 
@@ -26,7 +27,7 @@ def resumed(finished, tmp_path, capsys, monkeypatch):
         change(copy)
         before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
         monkeypatch.setattr(runs, "_run", lambda *arguments: pytest.fail("work has begun"))
-        assert main([*command, "-o", str(copy), *options]) == 2
+        assert main(with_options(command, "-o", copy, *options)) == 2
         assert before == {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
         told = capsys.readouterr().err
         assert told.startswith("ally-fast: error: ")
@@ -163,11 +164,11 @@ def test_other_data_of_the_same_name_and_size(finished, tmp_path, capsys):
     path = tmp_path / "clouds.npz"
     copy, output = [command[0], str(path), *command[2:]], tmp_path / "out"
     shutil.copy(command[1], path)
-    assert main([*copy, "-o", str(output)]) == 0
+    assert main(with_options(copy, "-o", output)) == 0
     arrays = dict(np.load(path))
     arrays["targets"][7] = (arrays["targets"][7] + 1) % 3
     np.savez(path, **arrays)
-    assert main([*copy, "-o", str(output), "--rounds", "3"]) == 2
+    assert main(with_options(copy, "-o", output, "--rounds", 3)) == 2
     assert "holds an experiment on other data than clouds.npz" in capsys.readouterr().err
 
 
@@ -176,5 +177,5 @@ def test_a_header_of_an_earlier_version_names_no_data(finished, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     without("data_digest")(copy)
-    assert main([*command, "-o", str(copy), "--rounds", "3"]) == 0
+    assert main(with_options(command, "-o", copy, "--rounds", 3)) == 0
     assert "data_digest" in json.loads((copy / "experiment.json").read_text())

@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from cases import with_options
 
 pytest.importorskip("torch")
 
@@ -17,8 +18,8 @@ SMALL = ("--initial", "20", "-b", "15", "--max-epochs", "3", "--batch-size", "16
 
 def experiment(path, output, *options, strategies="random,ally:k=3", seeds=2, rounds=2):
     arguments = ["experiment", path, "--strategies", strategies, "--seeds", seeds]
-    arguments += ["--rounds", rounds, "-o", output, *SMALL, *options]
-    return [str(argument) for argument in arguments]
+    arguments += ["--rounds", rounds, "-o", output, *SMALL]
+    return with_options([str(argument) for argument in arguments], *options)
 
 
 def rows_of(output, arms=None):

@@ -45,6 +45,13 @@ def test_nearest_lists_beyond_shared_memory(stream, rng):
     check_lists(centroids[:11], centroids, 400, stream)
 
 
+@pytest.mark.parametrize("k", [5888, 5889, 6144, 6145, 8192, 8193], ids="k={}".format)
+def test_nearest_lists_at_the_limits_of_shared_memory(k, stream, rng):
+    """Dynamic and static part together pass 48 KiB at 5889, the dynamic one alone at 6145."""
+    centroids = rng.integers(-9, 10, size=(k, 2)).astype(np.float32)
+    check_lists(centroids[:5], centroids, 30, stream)
+
+
 def test_nearest_lists_of_one_value(stream, rng):
     centroids = np.ones((700, 4), np.float32)
     lists = check_lists(centroids[:3], centroids, 300, stream)

@@ -119,6 +119,19 @@ def test_every_centroid_the_same(stream, rng):
     assert tuple(stats) == (200, 200 * 150, 0, -1)
 
 
+@pytest.mark.parametrize("spread", ["one feature", "all features"])
+@pytest.mark.parametrize("d", [1, 2, 8])
+def test_features_that_are_subnormal_halves(d, spread, stream):
+    """Beside centroids far out; tensor cores align them as 2^-14, a million times too coarsely."""
+    values = np.array([0, 2, -2, 2**18, -(2**18)], np.float32)
+    shape = np.eye(1, d, dtype=np.float32) if spread == "one feature" else np.ones((1, d))
+    for order in ([0, 1, 2, 3, 4], [1, 0, 2, 3, 4], [4, 3, 2, 1, 0]):
+        centroids = (values[order, None] * shape).astype(np.float32)
+        for size in (1, 1.5, 3):
+            rows = (np.array([[size], [-size]]) * shape).astype(np.float32)
+            check(rows, centroids, stream)
+
+
 def test_rows_beyond_float16(stream, rng):
     rows, centroids = hard_pool("plain", rng, 200, 30, 10)
     rows[::9] *= np.float32(1e9)

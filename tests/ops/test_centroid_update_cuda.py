@@ -73,6 +73,19 @@ def test_very_many_clusters(k, stream, rng):
     check(stream, centroids[assignments], assignments, centroids)
 
 
+def test_clusters_beyond_the_shared_memory_of_a_smaller_gpu(stream, rng, monkeypatch):
+    """Keys of eight bytes, from 2^18 clusters on, take 128 KiB of a block."""
+    from ally_fast import _cuda
+
+    if not _cuda.devices()[0]["name"].startswith("emulated"):
+        pytest.skip("needs a device that can be given less")
+    monkeypatch.setenv("ALLY_FAST_EMULATED_SHARED_BYTES", "101376")
+    rows = rng.normal(size=(9, 1))
+    words = r"centroid_update: a block needs 131072 bytes of shared memory.*cuda:0 has 101376$"
+    with pytest.raises(RuntimeError, match=words):
+        check(stream, rows, np.arange(9), rng.normal(size=(2**18, 1)))
+
+
 @pytest.mark.parametrize("segments", [1, 2, 3, 4], ids="segments={}".format)
 def test_batches_of_segments(segments, stream, rng):
     """With room for one only, its sums are added to the totals at once."""

@@ -117,6 +117,20 @@ def test_weights_of_very_different_sizes(stream, rng):
         check(stream, assignments, rng.normal(size=n), k, b, weights, largest_push=8000)
 
 
+@pytest.mark.parametrize("pageable", ["0", "1"], ids=["staged", "read by the device"])
+def test_weights_may_be_changed_at_once(pageable, stream, rng, monkeypatch):
+    """Where devices read pageable memory, a copy from it may be under way after the call."""
+    monkeypatch.setenv("ALLY_FAST_EMULATED_PAGEABLE", pageable)
+    assignments, scores = rng.integers(0, 30, size=4000).astype(np.int32), rng.normal(size=4000)
+    weights = rng.uniform(0.5, 2, size=30)
+    on_host = _cpu.Shortlist(30, 300, weights)
+    on_device = make(stream, 30, 300, weights, 1000)
+    weights[:] = 1e-6
+    push(on_device, stream, assignments, scores)
+    on_host.push(assignments, scores)
+    assert_same(on_device.fetch(), on_host)
+
+
 def test_fewer_rows_than_b(stream, rng):
     assignments = rng.integers(-1, 3, size=500).astype(np.int32)
     check(stream, assignments, rng.normal(size=500), 3, 1000)
@@ -161,6 +175,7 @@ def test_pushes_go_on_after_a_fetch(stream, rng):
         assert_same(on_device.fetch(), on_host)
 
 
+@pytest.mark.devices(2)
 def test_merges_on_the_host(rng):
     """Parts kept on two devices are the shortlist of all rows."""
     from ally_fast import _cuda

@@ -109,6 +109,19 @@ def test_the_first_trouble_is_kept_until_asked(device):
         cuda_step.raise_report(there[4])
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [*enumerate(["outputs", "targets", "ids", "multipliers", "report", "epsilon"])],
+)
+def test_tensors_of_two_devices_are_refused(place, name, device):
+    given = on(device, arguments("cross_entropy", "float32"))
+    given[place] = given[place].to("meta")  # a device as good as any
+    what = "(found|outputs|targets)" if name in ("report", "outputs") else name
+    with pytest.raises(ValueError, match=rf"^{what}: on \w+(:0)?, but outputs are on \w+(:0)?$"):
+        cuda_step.step(*given, 0.5, "cross_entropy")
+
+
 @pytest.mark.parametrize(
     ("report", "error", "message"),
     [

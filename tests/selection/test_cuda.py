@@ -10,6 +10,9 @@ from ally_fast.cluster import lloyd
 pytestmark = pytest.mark.gpu
 
 N = 700
+SECOND, BOTH = (
+    pytest.param(name, marks=pytest.mark.devices(2)) for name in ("cuda:1", "cuda:0,cuda:1")
+)
 
 
 def put(array, device=0):
@@ -43,7 +46,7 @@ def assert_same(expected, found):
     assert found[1].device.startswith("cuda")
 
 
-@pytest.mark.parametrize("where", ["device", "cuda", "cuda:1", "cuda:0,cuda:1"])
+@pytest.mark.parametrize("where", ["device", "cuda", SECOND, BOTH])
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_trained_here_is_trained_there(where, metric, rng):
     embeddings, _ = hard_pool("plain", rng, N, 9, 20)
@@ -112,7 +115,7 @@ def test_relocation_and_levels(rng):
     assert_same(*both(embeddings, rng.random(3000), 40, 12, "device", max_iter=6))
 
 
-@pytest.mark.parametrize("where", ["device", "cuda", "cuda:0,cuda:1"])
+@pytest.mark.parametrize("where", ["device", "cuda", BOTH])
 @pytest.mark.parametrize("bad", [0, 350, 699])
 def test_a_row_that_is_not_finite_is_named(where, bad, rng):
     embeddings = rng.normal(size=(N, 4)).astype(np.float32)

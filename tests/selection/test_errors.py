@@ -326,11 +326,13 @@ def test_a_long_value_of_a_variable_is_cut(monkeypatch):
 @pytest.mark.parametrize("name", ["b", "k", "max_iter", "train_size", "chunk_rows", "seed"])
 @pytest.mark.parametrize("value", [2**64, 10**5000], ids=["2**64", "10**5000"])
 def test_numbers_beyond_64_bits_are_told_by_their_argument(name, value):
-    with pytest.raises(ValueError, match=rf"^{name}: got .* bits, needs less than 2\*\*6[34]$"):
+    with pytest.raises(ValueError, match=rf"^{name}: got .*, needs less than 2\*\*6[34]$"):
         ally_fast.select(**arguments(**{name: value}))
 
 
 @pytest.mark.parametrize("name", ["tol", "radius", "max_score"])
 def test_numbers_beyond_float64_are_told_by_their_argument(name):
-    with pytest.raises(ValueError, match=rf"^{name}: got inf, needs a finite number$"):
+    with pytest.raises(
+        ValueError, match=rf"^{name}: got a number of 16610 bits, needs a finite number$"
+    ):
         ally_fast.select(**arguments(**{name: 10**5000}))

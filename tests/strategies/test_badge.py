@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from cuda_arrays import put
 from strategy_contract import StrategyContract, softmax
 
 from ally_fast import reference
@@ -43,6 +44,26 @@ class TestBADGE(StrategyContract):
         found = self.ask(given, 40, n=900, seed=seed, exclude=excluded)
         np.testing.assert_array_equal(found, expected)
 
+    @pytest.mark.gpu
+    @pytest.mark.parametrize("where", ["embeddings", "probabilities", "both"])
+    @pytest.mark.parametrize("dtype", ["float16", "float32"])
+    def test_rows_on_a_gpu(self, dtype, where, stream, rng):
+        probabilities = softmax(rng.normal(size=(400, 5))).astype(dtype)
+        given = {
+            "probabilities": probabilities,
+            "embeddings": rng.normal(size=(400, 6)).astype(dtype),
+        }
+        there = {
+            piece: put(array, stream) if where in (piece, "both") else array
+            for piece, array in given.items()
+        }
+        rest = {"exclude": rng.choice(400, size=50, replace=False), "seed": 4}
+        expected = BADGE().query(Context(**given, **rest), 70)
+        np.testing.assert_array_equal(BADGE().query(Context(**there, **rest), 70), expected)
+        if where != "probabilities":
+            with pytest.raises(RuntimeError, match=r"BADGE: .* the CPU; got device='cuda'"):
+                BADGE().query(Context(**there, device="cuda"), 5)
+
     def test_follows_the_distribution(self, rng):
         """Each ordered pair of five rows comes up as often as k-means++ would have it."""
         probabilities = softmax(rng.normal(size=(5, 3)))
@@ -80,7 +101,7 @@ class TestBADGE(StrategyContract):
     def test_rows_that_are_not_finite(self):
         given = self.given()
         given["embeddings"][33, 2] = np.nan
-        with pytest.raises(ValueError, match=r": embeddings: 1 of rows .* the first is row 33"):
+        with pytest.raises(ValueError, match=r": embeddings: 1 of 60 hold .* the first is row 33"):
             self.ask(given, 5)
 
     @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

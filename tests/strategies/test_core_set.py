@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from cuda_arrays import put
 from strategy_contract import StrategyContract
 
 from ally_fast import reference
@@ -27,6 +28,45 @@ class TestCoreSet(StrategyContract):
             given["embeddings"][left], 12, given["labeled_embeddings"]
         )
         np.testing.assert_array_equal(self.ask(given, 12, exclude=[4, 5, 40]), left[places])
+
+    @pytest.mark.gpu
+    @pytest.mark.parametrize("labeled", [0, 7], ids=["none labeled", "some labeled"])
+    @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+    @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+    def test_rows_on_a_gpu(self, dtype, metric, labeled, stream, rng):
+        embeddings = rng.normal(size=(300, 9)).astype(dtype)
+        given = {
+            "labeled_embeddings": rng.normal(size=(labeled, 9)).astype(dtype),
+            "exclude": rng.choice(300, size=40, replace=False),
+            "seed": 3,
+        }
+        strategy = CoreSet(metric=metric)
+        expected = strategy.query(self.context_of({**given, "embeddings": embeddings}), 60)
+        for device in ("auto", "cuda", "cuda:0"):
+            there = {**given, "embeddings": put(embeddings, stream), "device": device}
+            picks = strategy.query(self.context_of(there), 60)
+            np.testing.assert_array_equal(picks, expected)
+        whole = {"labeled_embeddings": put(given["labeled_embeddings"], stream)}
+        there = {**whole, "embeddings": put(embeddings, stream), "seed": 3}
+        here = {**given, "embeddings": embeddings, "exclude": None}
+        picks = strategy.query(self.context_of(there), 30)
+        np.testing.assert_array_equal(picks, strategy.query(self.context_of(here), 30))
+
+    @pytest.mark.gpu
+    def test_mistakes_on_a_gpu(self, stream, rng):
+        embeddings = rng.normal(size=(30, 4)).astype(np.float32)
+        labeled = {"labeled_embeddings": embeddings[:2]}
+        with pytest.raises(RuntimeError, match=r"CoreSet.*device='cuda', needs 'auto'"):
+            CoreSet().query(
+                self.context_of({**labeled, "embeddings": embeddings, "device": "cuda"}), 3
+            )
+        there = {**labeled, "embeddings": put(embeddings, stream), "device": "cpu"}
+        with pytest.raises(ValueError, match=r"'cpu'.*embeddings are on cuda:0"):
+            CoreSet().query(self.context_of(there), 3)
+        embeddings[17, 1] = np.nan
+        there = {**labeled, "embeddings": put(embeddings, stream)}
+        with pytest.raises(ValueError, match=r"1 of 30 hold NaN.*row 17"):
+            CoreSet().query(self.context_of(there), 3)
 
     def test_prefixes_are_smaller_batches(self):
         np.testing.assert_array_equal(self.ask(self.given(), 7), self.ask(self.given(), 50)[:7])
@@ -63,7 +103,7 @@ class TestCoreSet(StrategyContract):
     def test_rows_that_are_not_finite(self):
         given = self.given()
         given["embeddings"][33, 2] = np.nan
-        with pytest.raises(ValueError, match=r": embeddings: 1 of rows .* the first is row 33"):
+        with pytest.raises(ValueError, match=r": embeddings: 1 of 60 hold .* the first is row 33"):
             self.ask(given, 5)
 
     @pytest.mark.parametrize(

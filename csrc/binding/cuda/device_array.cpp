@@ -33,7 +33,6 @@ DeviceArray from_host(const py::array& given, const StreamPtr& stream) {
   const int64_t bytes = result.nbytes();
   const py::gil_scoped_release released;
   copy_to_device(stream->get(), result.data(), data, bytes);
-  if (bytes > 0 && is_known(data)) synchronize(stream->get());  // the caller may change it
   return result;
 }
 
@@ -122,12 +121,30 @@ py::dict array_interface(const DeviceArray& array) {
   return facts;
 }
 
+// A LateScalar that waits, in the end as well, without the GIL.
+struct Number {
+  explicit Number(const DeviceArray& value) {
+    const double* number = typed<double>(value, "value", 1, value.cuda());
+    require(value.size() == 1, "value: got " + describe(value) + ", needs one number");
+    const CudaStream stream = value.cuda();
+    const py::gil_scoped_release released;
+    scalar = std::make_unique<LateScalar>(stream, number);
+  }
+  ~Number() {
+    const GilReleased released;
+    scalar.reset();
+  }
+  std::unique_ptr<LateScalar> scalar;
+};
+
 }  // namespace
 
 Stream::Stream(int device) : stream_(create_stream(device)), own_(true) {}
 
 Stream::~Stream() {
-  if (own_) destroy_stream(stream_);
+  if (!own_) return;
+  const GilReleased released;
+  destroy_stream(stream_);
 }
 
 DeviceArray::DeviceArray(std::vector<int64_t> shape, const py::dtype& dtype, StreamPtr stream)
@@ -208,7 +225,11 @@ void register_device_array(py::module_& module) {
            })
       .def(
           "wait_for",
-          [](const Stream& s, const Stream& other) { order_streams(other.get(), s.get()); },
+          [](const Stream& s, const Stream& other) {
+            const CudaStream earlier = other.get(), later = s.get();
+            const py::gil_scoped_release released;
+            order_streams(earlier, later);
+          },
           py::arg("other"));
 
   py::class_<DeviceArray>(module, "DeviceArray")
@@ -253,16 +274,11 @@ void register_device_array(py::module_& module) {
       .def_property_readonly("device", [](const DeviceArray& a) { return a.cuda().device; })
       .def_property_readonly("__cuda_array_interface__", &array_interface);
 
-  py::class_<LateScalar>(module, "LateScalar")
-      .def(py::init([](const DeviceArray& value) {
-             const double* number = typed<double>(value, "value", 1, value.cuda());
-             require(value.size() == 1, "value: got " + describe(value) + ", needs one number");
-             return std::make_unique<LateScalar>(value.cuda(), number);
-           }),
-           py::arg("value"))
-      .def("__float__", [](const LateScalar& scalar) {
+  py::class_<Number>(module, "LateScalar")
+      .def(py::init<const DeviceArray&>(), py::arg("value"))
+      .def("__float__", [](const Number& number) {
         const py::gil_scoped_release released;
-        return scalar.read();
+        return number.scalar->read();
       });
 }
 

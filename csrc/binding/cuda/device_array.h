@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,18 @@
 namespace ally_fast {
 
 namespace py = pybind11;
+
+// Lets other Python threads go on while what is destroyed waits for the device. Where this thread does
+// not hold the GIL, or Python is ending, there is nothing to let go.
+class GilReleased {
+ public:
+  GilReleased() {
+    if (Py_IsInitialized() && PyGILState_Check()) released_.emplace();
+  }
+
+ private:
+  std::optional<py::gil_scoped_release> released_;
+};
 
 // A stream of our own (destroyed with the last array that uses it) or somebody else's.
 class Stream {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 #include "arguments.h"
 #include "ops.h"
@@ -8,11 +9,12 @@
 namespace ally_fast {
 namespace {
 
-// The shortlist with what keeps its stream alive.
+// The shortlist with what keeps its stream alive; two Python threads may share it.
 struct Held {
   Held(StreamPtr on, int64_t k, int64_t b, const double* weights, int64_t largest_push)
       : stream(std::move(on)), list(stream->get(), k, b, weights, largest_push) {}
   StreamPtr stream;
+  std::mutex mutex;
   DeviceShortlist list;
 };
 
@@ -45,7 +47,8 @@ void push(Held& held, const DeviceArray& assignments, const DeviceArray& scores_
   const int64_t* places = indices ? typed<int64_t>(*indices, "indices", 1, stream) : nullptr;
   require(!indices || indices->size() == scores.count,
           "indices: needs one for each of " + std::to_string(scores.count) + " rows");
-  // With the GIL: nothing waits, and two threads may share a shortlist.
+  const py::gil_scoped_release released;
+  const std::lock_guard<std::mutex> alone(held.mutex);
   held.list.push(clusters, scores.data, scores.dtype, scores.count, first, places);
 }
 
@@ -58,6 +61,7 @@ py::tuple fetch(Held& held) {
   DeviceShortlist::Entries entries;
   {
     const py::gil_scoped_release released;
+    const std::lock_guard<std::mutex> alone(held.mutex);
     entries = held.list.fetch();
   }
   return py::make_tuple(array_of(entries.clusters), array_of(entries.scores),

@@ -11,9 +11,14 @@ namespace {
 // The ring with what keeps its stream alive.
 struct Ring {
   Ring(StreamPtr compute, int64_t slot_bytes, int slots)
-      : stream(std::move(compute)), ring(stream->get(), slot_bytes, slots) {}
+      : stream(std::move(compute)),
+        ring(std::make_unique<UploadRing>(stream->get(), slot_bytes, slots)) {}
+  ~Ring() {
+    const GilReleased released;
+    ring.reset();
+  }
   StreamPtr stream;
-  UploadRing ring;
+  std::unique_ptr<UploadRing> ring;
 };
 
 std::unique_ptr<Ring> make_ring(const StreamPtr& stream, int64_t slot_bytes, int slots) {
@@ -29,9 +34,9 @@ DeviceArray upload(const py::object& self, const py::array& array, int threads) 
   const bool matrix = array.ndim() == 2;
   const int64_t rows = array.shape(0), columns = matrix ? array.shape(1) : 1;
   const int64_t item_bytes = array.itemsize();
-  require(rows * columns * item_bytes <= ring.ring.slot_bytes(),
+  require(rows * columns * item_bytes <= ring.ring->slot_bytes(),
           "array: got " + std::to_string(rows * columns * item_bytes) + " bytes, a slot holds " +
-              std::to_string(ring.ring.slot_bytes()));
+              std::to_string(ring.ring->slot_bytes()));
   const int64_t row_stride = array.strides(0),
                 column_stride = matrix ? array.strides(1) : item_bytes;
   const char* data = static_cast<const char*>(array.data());
@@ -39,7 +44,7 @@ DeviceArray upload(const py::object& self, const py::array& array, int threads) 
   {
     const py::gil_scoped_release released;
     uploaded =
-        ring.ring.upload(data, rows, columns, item_bytes, row_stride, column_stride, threads);
+        ring.ring->upload(data, rows, columns, item_bytes, row_stride, column_stride, threads);
   }
   std::vector<int64_t> shape(array.shape(), array.shape() + array.ndim());
   return DeviceArray(const_cast<void*>(uploaded), shape, {}, array.dtype(), ring.stream, self);

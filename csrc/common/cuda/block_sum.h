@@ -5,11 +5,13 @@
 
 #include <cstdint>
 
+#include "shared.h"
+
 namespace ally_fast {
 
 // Sum of the values of the threads before this one; `total` OUT: of all, in every thread.
 __device__ __forceinline__ int64_t block_exclusive_sum(int64_t value, int64_t* total) {
-  __shared__ int64_t of_warp[32];
+  ALLY_FAST_SHARED(int64_t, of_warp, [32]);
   const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
   const int warps = static_cast<int>(blockDim.x) >> 5;
   int64_t sum = value;  // of the lanes up to this one

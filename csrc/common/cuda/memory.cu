@@ -20,6 +20,19 @@ void copy(const CudaStream& stream, void* to, const void* from, int64_t bytes,
   }
 }
 
+// Whether a copy may read the host memory after the call: where CUDA knows it (pinned, managed), or
+// where the device reads pageable memory itself (HMM, Grace).
+bool reads_later(const CudaStream& stream, const void* from) {
+  const OpScope scope("copy", stream);
+  int pageable = 0;
+  scope.check(cudaDeviceGetAttribute(&pageable, cudaDevAttrPageableMemoryAccess, stream.device),
+              "attribute");
+  if (pageable) return true;
+  cudaPointerAttributes attributes;
+  scope.check(cudaPointerGetAttributes(&attributes, from), "attributes");
+  return attributes.type != cudaMemoryTypeUnregistered;
+}
+
 }  // namespace
 
 CudaStream create_stream(int device) {
@@ -88,12 +101,6 @@ void release_pinned(void* pointer) noexcept {
   cudaGetLastError();
 }
 
-bool is_known(const void* pointer) {
-  cudaPointerAttributes attributes;
-  check_cuda(cudaPointerGetAttributes(&attributes, pointer), "pointer", "attributes");
-  return attributes.type != cudaMemoryTypeUnregistered;
-}
-
 int device_of(const void* pointer) {
   cudaPointerAttributes attributes;
   check_cuda(cudaPointerGetAttributes(&attributes, pointer), "pointer", "attributes");
@@ -101,6 +108,11 @@ int device_of(const void* pointer) {
 }
 
 void copy_to_device(const CudaStream& stream, void* to, const void* from, int64_t bytes) {
+  copy(stream, to, from, bytes, cudaMemcpyHostToDevice);
+  if (bytes > 0 && reads_later(stream, from)) synchronize(stream);
+}
+
+void copy_from_pinned(const CudaStream& stream, void* to, const void* from, int64_t bytes) {
   copy(stream, to, from, bytes, cudaMemcpyHostToDevice);
 }
 

@@ -22,13 +22,13 @@ void memory_info(int device, int64_t* free_bytes, int64_t* total_bytes);
 // Pinned host memory: copies to and from it do not wait.
 void* allocate_pinned(int64_t bytes);
 void release_pinned(void* pointer) noexcept;
-// Whether CUDA knows the pointer: pinned or managed memory, from which copies do not wait.
-bool is_known(const void* pointer);
 // The device a pointer belongs to, -1 for host memory.
 int device_of(const void* pointer);
 
-// In stream order. From pageable memory: returns once the source may be changed.
+// In stream order. Returns once the source, any host memory, may be changed.
 void copy_to_device(const CudaStream& stream, void* to, const void* from, int64_t bytes);
+// In stream order, without waiting: `from` is pinned and stays as it is until then.
+void copy_from_pinned(const CudaStream& stream, void* to, const void* from, int64_t bytes);
 void copy_on_device(const CudaStream& stream, void* to, const void* from, int64_t bytes);
 // In stream order; `to` is pinned, and may be read after an event or wait.
 void copy_to_pinned(const CudaStream& stream, void* to, const void* from, int64_t bytes);

@@ -28,6 +28,23 @@ int OpScope::attribute(cudaDeviceAttr which) const {
   return value;
 }
 
+std::unique_lock<std::mutex> OpScope::allow_shared(const void* kernel, size_t bytes) const {
+  // The limit belongs to the kernel: another thread must not lower it before the launch.
+  static std::mutex mutex;
+  std::unique_lock<std::mutex> alone(mutex);
+  const cudaError_t error = cudaFuncSetAttribute(
+      kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
+  if (error == cudaErrorInvalidValue) {
+    cudaGetLastError();
+    throw CudaError(
+        std::string(op_) + ": a block needs " + std::to_string(bytes) +
+        " bytes of shared memory beside its static ones, cuda:" + std::to_string(stream_.device) +
+        " has " + std::to_string(largest_shared_bytes()));
+  }
+  check(error, "shared memory");
+  return alone;
+}
+
 void OpScope::fill(void* pointer, int byte, int64_t bytes) const {
   if (bytes > 0)
     check(cudaMemsetAsync(pointer, byte, static_cast<size_t>(bytes), handle()), "fill");
@@ -60,6 +77,14 @@ cudaMemPool_t pool_of(const OpScope& scope, int device) {
   const std::lock_guard<std::mutex> lock(mutex);
   if (device >= kDevices) throw CudaError("more than 64 devices");
   if (!pools[device]) {
+    int supported = 0;
+    scope.check(cudaDeviceGetAttribute(&supported, cudaDevAttrMemoryPoolsSupported, device),
+                "attribute");
+    if (!supported) {
+      throw CudaError(std::string(scope.op()) + ": cuda:" + std::to_string(device) +
+                      " has no memory pools (cudaMallocAsync), as some virtual GPUs have none; "
+                      "needs one that has, or device=\"cpu\"");
+    }
     cudaMemPoolProps properties = {};
     properties.allocType = cudaMemAllocationTypePinned;
     properties.location.type = cudaMemLocationTypeDevice;

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <utility>
 
+#include "shared.h"
 #include "stream.h"
 
 namespace ally_fast {
@@ -21,16 +22,11 @@ namespace ally_fast {
 struct Shape {
   int64_t blocks;
   int threads;
-  size_t shared_bytes = 0;
+  size_t shared_bytes = 0;  // dynamic
 };
 
 // Throws CudaError "<op>: <what>: <the runtime's message>".
 void check_cuda(cudaError_t error, const char* op, const char* what);
-
-inline std::mutex& shared_limit_mutex() {
-  static std::mutex mutex;
-  return mutex;
-}
 
 class OpScope {
  public:
@@ -56,12 +52,8 @@ class OpScope {
   void launch(void (*kernel)(P...), const Shape& shape, A&&... arguments) const {
     if (shape.blocks <= 0) return;
     std::unique_lock<std::mutex> alone;
-    if (shape.shared_bytes > kPlainSharedBytes) {
-      // The limit belongs to the kernel: another thread must not lower it before the launch.
-      alone = std::unique_lock<std::mutex>(shared_limit_mutex());
-      check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                 static_cast<int>(shape.shared_bytes)),
-            "shared memory");
+    if (shape.shared_bytes > 0) {
+      alone = allow_shared(reinterpret_cast<const void*>(kernel), shape.shared_bytes);
     }
     const dim3 grid(static_cast<unsigned>(shape.blocks)),
         block(static_cast<unsigned>(shape.threads));
@@ -87,8 +79,10 @@ class OpScope {
   void fetch(void* to, const void* from, int64_t bytes) const;
 
  private:
-  static constexpr size_t kPlainSharedBytes = 48 << 10;
   int attribute(cudaDeviceAttr which) const;
+  // Lets the kernel have so much dynamic shared memory until the lock is given back. Asked for always:
+  // how much it may have without depends on its static part.
+  std::unique_lock<std::mutex> allow_shared(const void* kernel, size_t bytes) const;
 
   const char* op_;
   CudaStream stream_;
@@ -139,15 +133,5 @@ class Buffer {
 inline int64_t blocks_for(int64_t items, int64_t per_block) {
   return (items + per_block - 1) / per_block;
 }
-
-// Dynamic shared memory as T; offsets into it are the kernel's.
-#ifdef ALLY_FAST_EMULATED_CUDA
-inline char* dynamic_shared() { return emulator::here().dynamic_shared; }
-#else
-__device__ __forceinline__ char* dynamic_shared() {
-  extern __shared__ __align__(1024) char ally_fast_dynamic_shared[];
-  return ally_fast_dynamic_shared;
-}
-#endif
 
 }  // namespace ally_fast

@@ -71,7 +71,7 @@ const void* UploadRing::upload(const char* data, int64_t rows, int64_t columns, 
   slot.copied.wait();  // the pinned buffer is free
   pack(data, rows, columns, item_bytes, row_stride, column_stride, threads, slot.pinned);
   slot.consumed.make_wait(copying_);  // and the device buffer
-  copy_to_device(copying_, slot.device, slot.pinned, rows * columns * item_bytes);
+  copy_from_pinned(copying_, slot.device, slot.pinned, rows * columns * item_bytes);
   slot.copied.record();
   slot.copied.make_wait(compute_);
   last_ = &slot;

@@ -28,10 +28,12 @@ __device__ __forceinline__ uint64_t key_of(double distance) {
 // just what is still to take, or one value. All threads of the block call it.
 __device__ __forceinline__ Selection select_smallest(const double* distances, int64_t count,
                                                      int64_t taken) {
-  __shared__ unsigned int histogram[kBuckets];
-  __shared__ unsigned long long least, largest;
-  __shared__ int bucket;
-  __shared__ int64_t before, inside;
+  ALLY_FAST_SHARED(unsigned int, histogram, [kBuckets]);
+  ALLY_FAST_SHARED(unsigned long long, least);
+  ALLY_FAST_SHARED(unsigned long long, largest);
+  ALLY_FAST_SHARED(int, bucket);
+  ALLY_FAST_SHARED(int64_t, before);
+  ALLY_FAST_SHARED(int64_t, inside);
   const int thread = static_cast<int>(threadIdx.x);
   if (thread == 0) {
     least = ~0ull;

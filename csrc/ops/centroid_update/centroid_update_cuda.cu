@@ -40,8 +40,8 @@ __global__ void means_kernel(int64_t k, int64_t d, const float* centroids, const
 // Accumulator: float64. Order of sums: sum_in_partials of exact.h.
 __global__ void __launch_bounds__(kThreads)
     inertia_kernel(int64_t k, const double* spread, double* inertia) {
-  __shared__ double tile[kStaged];
-  __shared__ double partials[8];
+  ALLY_FAST_SHARED(double, tile, [kStaged]);
+  ALLY_FAST_SHARED(double, partials, [8]);
   double partial = 0;
   for (int64_t first = 0; first < k; first += kStaged) {
     const int count = static_cast<int>(min(int64_t{kStaged}, k - first));
@@ -66,7 +66,7 @@ struct Largest {
 
 // The largest value, lowest index on a tie, in every thread of the block.
 __device__ __forceinline__ Largest block_largest(const double* values, int64_t count) {
-  __shared__ Largest of_warp[kOneBlock / 32];
+  ALLY_FAST_SHARED(Largest, of_warp, [kOneBlock / 32]);
   const auto take = [](Largest& own, double value, int64_t index) {
     if (value > own.value || (value == own.value && index < own.index)) own = {value, index};
   };

@@ -98,7 +98,7 @@ __device__ __forceinline__ double add_in_order(const double* tile, int64_t count
 // Shared memory: their weights.
 // Accumulator: float64. Order of sums: by row.
 __global__ void __launch_bounds__(kThreads) block_sums_kernel(Problem problem) {
-  __shared__ double tile[kWeightBlock];
+  ALLY_FAST_SHARED(double, tile, [kWeightBlock]);
   const int64_t begin = int64_t{blockIdx.x} * kWeightBlock;
   const int64_t count = min(kWeightBlock, problem.t - begin);
   stage(problem.weights + begin, count, tile);
@@ -111,7 +111,7 @@ __global__ void __launch_bounds__(kThreads) block_sums_kernel(Problem problem) {
 // Shared memory: some block sums at a time.
 // Accumulator: float64. Order of sums: by block.
 __global__ void __launch_bounds__(kThreads) total_kernel(Problem problem) {
-  __shared__ double tile[kStagedSums];
+  ALLY_FAST_SHARED(double, tile, [kStagedSums]);
   double total = 0;
   for (int64_t first = 0; first < problem.blocks; first += kStagedSums) {
     const int64_t count = min(kStagedSums, problem.blocks - first);
@@ -156,8 +156,8 @@ __device__ __forceinline__ int64_t walk(const double* tile, int64_t count, doubl
 // Shared memory: some block sums at a time, then the weights of a block of rows.
 // Accumulator: float64, what is left of the draw. Order of sums: by block, then by row.
 __global__ void __launch_bounds__(kLocateThreads) locate_kernel(Problem problem) {
-  __shared__ double tile[kWeightBlock];
-  __shared__ int64_t found;
+  ALLY_FAST_SHARED(double, tile, [kWeightBlock]);
+  ALLY_FAST_SHARED(int64_t, found);
   const State& state = *problem.state;
   const int64_t p = blockIdx.x, last_block = problem.blocks - 1;
   if (p >= state.proposals) return;
@@ -210,7 +210,7 @@ __global__ void distances_kernel(Problem problem, RowsView view) {
 // Shared memory: which proposals are accepted.
 // Accumulator: none. Order of sums: none.
 __global__ void __launch_bounds__(kAcceptThreads, 1) accept_kernel(Problem problem) {
-  __shared__ bool accepts[kMostProposals];
+  ALLY_FAST_SHARED(bool, accepts, [kMostProposals]);
   const State before = *problem.state;
   if (before.wanted == 0) return;
   const int64_t own = threadIdx.x;

@@ -76,7 +76,7 @@ __global__ void block_sums_kernel(const float* losses, const float* slacks, cons
                                   int64_t m, double lr, Block* blocks,
                                   const unsigned long long* error) {
   if (*error != kNoError) return;
-  __shared__ Block rows[kBlockRows];
+  ALLY_FAST_SHARED(Block, rows, [kBlockRows]);
   const int64_t begin = int64_t{blockIdx.x} * kBlockRows, i = begin + threadIdx.x;
   if (i < m) {
     float multiplier;
@@ -95,7 +95,7 @@ __global__ void block_sums_kernel(const float* losses, const float* slacks, cons
 __global__ void report_kernel(const Block* blocks, int64_t count, int64_t m, const int64_t* ids,
                               const int64_t* classes, StepReport report,
                               const unsigned long long* error) {
-  __shared__ Block some[kThreads];
+  ALLY_FAST_SHARED(Block, some, [kThreads]);
   Block total{0, 0, kNone};
   const unsigned long long raised = *error;
   for (int64_t begin = 0; begin < count && raised == kNoError; begin += kThreads) {

@@ -26,7 +26,7 @@ __device__ __forceinline__ T reduce(T value, const Op& op) {
   }
   if constexpr (kLanes > 32) {
     constexpr int kWarps = kLanes / 32;
-    __shared__ T parts[kWarps];
+    ALLY_FAST_SHARED(T, parts, [kWarps]);
     __syncthreads();
     if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = value;
     __syncthreads();

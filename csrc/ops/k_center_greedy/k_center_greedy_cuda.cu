@@ -138,7 +138,7 @@ struct Digit {
 // Shared memory: the block's counts.
 // Accumulator: integers. Order of sums: any.
 __global__ void __launch_bounds__(kThreads) count_kernel(Problem problem, Digit digit) {
-  __shared__ int counts[kBins];
+  ALLY_FAST_SHARED(int, counts, [kBins]);
   if (problem.state->found) return;
   const Standing bound = problem.state->bound;
   for (int bin = static_cast<int>(threadIdx.x); bin < kBins; bin += kThreads) counts[bin] = 0;
@@ -225,8 +225,8 @@ struct Best {
 // Accumulator: float64. Order of sums: the exact rule's (octet.h).
 template <DType kDType>
 __global__ void __launch_bounds__(kGreedyThreads, 1) greedy_kernel(Problem problem, RowsView rows) {
-  __shared__ Member members[kSet];
-  __shared__ Best of_warp[kGreedyWarps];
+  ALLY_FAST_SHARED(Member, members, [kSet]);
+  ALLY_FAST_SHARED(Best, of_warp, [kGreedyWarps]);
   State& state = *problem.state;
   const int held = static_cast<int>(state.held);
   const int64_t taken = state.taken, goal = min(problem.b - taken, problem.round_picks);
@@ -255,6 +255,7 @@ __global__ void __launch_bounds__(kGreedyThreads, 1) greedy_kernel(Problem probl
       if (accepted > 0) {
         const auto row = features(place_of(own), members[slot].root);
         own.key = min(own.key, key_of(exact_distance(row, last, problem.d)));
+        __syncwarp(octet_mask());  // all eight lanes have read what the first one writes
         if (octet_lane() == 0) members[slot].standing.key = own.key;
       }
       if (above(own, best.standing)) best = {own, slot};

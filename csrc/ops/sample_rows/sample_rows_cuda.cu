@@ -33,8 +33,8 @@ struct Earlier {
 __global__ void __launch_bounds__(kThreads)
     rows_below_kernel(int64_t n, const uint8_t* eligible, uint64_t seed, uint64_t threshold,
                       int64_t capacity, Keyed* found, int64_t* count) {
-  __shared__ int in_block;
-  __shared__ int64_t first_place;
+  ALLY_FAST_SHARED(int, in_block);
+  ALLY_FAST_SHARED(int64_t, first_place);
   if (threadIdx.x == 0) in_block = 0;
   __syncthreads();
   const int64_t begin = int64_t{blockIdx.x} * kRowsPerBlock + threadIdx.x;

@@ -203,7 +203,6 @@ DeviceShortlist::DeviceShortlist(const CudaStream& stream, int64_t k, int64_t b,
   // at which each cluster has at most one more, and one to make up for rounding.
   memory_ = std::make_unique<Memory>(scope, k, b + 2 * k, limit_ + largest_push);
   copy_to_device(stream, memory_->weights.data(), weights, memory_->weights.bytes());
-  if (is_known(weights)) synchronize(stream);  // the caller may change them
   scope.fill(memory_->sizes.data(), 0, memory_->sizes.bytes());
   scope.fill(memory_->counters.data(), 0, memory_->counters.bytes());
   const Candidate nothing{-std::numeric_limits<double>::infinity(),

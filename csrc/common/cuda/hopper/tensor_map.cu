@@ -4,22 +4,6 @@
 
 namespace ally_fast {
 
-#ifdef ALLY_FAST_EMULATED_CUDA
-
-TensorMap tensor_map(const OpScope&, const uint16_t* data, int64_t rows, int64_t columns,
-                     int box_rows) {
-  TensorMap map{};
-  map.data = data;
-  map.columns = static_cast<uint64_t>(columns);
-  map.rows = static_cast<uint64_t>(rows);
-  map.row_bytes = static_cast<uint64_t>(columns) * sizeof(uint16_t);
-  map.box_columns = kBoxColumns;
-  map.box_rows = static_cast<uint32_t>(box_rows);
-  return map;
-}
-
-#else
-
 TensorMap tensor_map(const OpScope& scope, const uint16_t* data, int64_t rows, int64_t columns,
                      int box_rows) {
   // Asked of the driver at run time: the module must load where there is none.
@@ -47,7 +31,5 @@ TensorMap tensor_map(const OpScope& scope, const uint16_t* data, int64_t rows, i
   }
   return map;
 }
-
-#endif
 
 }  // namespace ally_fast

@@ -1,11 +1,10 @@
 // The bulk copy engine (TMA): boxes of a matrix, or plain bytes, to shared memory; a barrier is told
 // when they have come. Compute capability 9.0.
 #pragma once
+#include <cuda.h>
+
 #include "../scope.h"
 #include "barrier.h"
-#ifndef ALLY_FAST_EMULATED_CUDA
-#include <cuda.h>
-#endif
 
 namespace ally_fast {
 
@@ -14,11 +13,7 @@ constexpr int kBoxColumns = 64;  // 128 bytes: the widest that a 128-byte swizzl
 // What a copy must know of a (rows, columns) matrix of 16-bit floats in device memory, contiguous,
 // `columns` a multiple of 8, and of the (box_rows, 64) boxes taken from it. Places outside of the
 // matrix read as zeros. To be passed to kernels by value, as `const __grid_constant__ TensorMap`.
-#ifdef ALLY_FAST_EMULATED_CUDA
-using TensorMap = emulator::TensorMap;
-#else
 using TensorMap = CUtensorMap;
-#endif
 TensorMap tensor_map(const OpScope& scope, const uint16_t* data, int64_t rows, int64_t columns,
                      int box_rows);
 

@@ -47,11 +47,11 @@ inline void wgmma_accumulate(Accumulators& d, uint64_t a, uint64_t b) {
 }
 template <int kCount>
 void raise_registers() {
-  emulator::set_max_registers(kCount);
+  emulator::raise_registers(kCount);
 }
 template <int kCount>
 void lower_registers() {
-  emulator::set_max_registers(kCount);
+  emulator::lower_registers(kCount);
 }
 
 #else

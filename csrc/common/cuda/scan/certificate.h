@@ -9,12 +9,14 @@ namespace ally_fast {
 constexpr double kUnit = 0x1p-24;  // float32, half an ulp of 1
 // Norms and bounds are themselves computed in floating point: a hundredth covers that (d is at most
 // kLargestD). Absolute terms cover underflow: squares of features below 1e-22 vanish from a norm.
+constexpr double kNormFloor = 0x1p-14;  // the smallest normal half
 constexpr double kSlop = 1.01, kTinyRow = 1e-18, kTiny = 1e-33;
 
 // A tensor core adds m >= 4 exact float16 products to a float32 sum at once: aligned to the largest
 // of them, cut off (not rounded) below its 24th bit, and the result again. With M the sum of
 // magnitudes that is at most (m + 2) 2^-23 M for every m features, so less than d 2^-22 M in all;
-// the start value and its rounding are among the 16.
+// the start value and its rounding are among the 16. A half below 2^-14 is aligned as if it were that
+// large: norms of rows and centroids count as at least kNormFloor.
 inline double score_rounding(int64_t d) { return (static_cast<double>(d) + 16) * 0x1p-22 * kSlop; }
 // Rounding of the exact rule, relative.
 inline double exact_rule_rounding(int64_t d) { return (static_cast<double>(d) / 8 + 10) * 0x1p-53; }
@@ -31,7 +33,8 @@ __device__ __forceinline__ float rounded_up(double value) {
 // From the norm and the rounding residual of a packed row; infinite where the image overflowed.
 __device__ __forceinline__ float row_error(const TableView& table, float norm, float residual) {
   const double relative = table.scalars->centroid_residual + table.gamma + 2 * kUnit;
-  const double error = static_cast<double>(residual) + static_cast<double>(norm) * relative;
+  const double error =
+      static_cast<double>(residual) + fmax(static_cast<double>(norm), kNormFloor) * relative;
   // The errors' own products pass through the same sums.
   const float bound = rounded_up(error * kSlop * (1 + 2 * table.gamma) + kTinyRow);
   return isfinite(bound) ? bound : infinity();

@@ -17,8 +17,6 @@ constexpr int64_t kLeastSlabRows = 16;
 // The largest feature of a centroid comes to lie in [2^-6, 2^-5): rows may be two million times
 // farther out before float16 overflows, and what underflows weighs less than rounding does.
 constexpr int kHeadroom = 5;
-// Keeps the ratio of residual to norm small for a centroid at the shift itself.
-constexpr double kNormFloor = 0x1p-14;
 
 int64_t slab_rows(int64_t k) { return std::max(blocks_for(k, kMostSlabs), kLeastSlabRows); }
 

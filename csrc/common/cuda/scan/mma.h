@@ -98,16 +98,16 @@ inline void load_matrices(uint32_t (&words)[4], SharedAddress row) {
 }
 
 // Four products at a time, each cut off below the 24th bit of the largest of them and the sum so
-// far, as the coarsest tensor cores do it: the error bounds must hold for this.
-inline float add_products(float sum, const float (&products)[4]) {
-  unsigned largest = __float_as_uint(sum) & 0x7F800000u;
-  for (float product : products) {
-    const unsigned exponent = __float_as_uint(product) & 0x7F800000u;
-    largest = exponent > largest ? exponent : largest;
+// far, as the coarsest tensor cores do it: the error bounds must hold for this. Products are aligned
+// by the sums of their halves' exponents, `exponents` biased as a float's; that of a half below 2^-14
+// is -14 (Li et al., MMA-Sim).
+inline float add_products(float sum, const float (&products)[4], const unsigned (&exponents)[4]) {
+  unsigned largest = __float_as_uint(sum) >> 23 & 0xFF;
+  for (int i = 0; i < 4; ++i) {
+    largest = max(largest, max(exponents[i], __float_as_uint(products[i]) >> 23 & 0xFF));
   }
-  if (largest == 0x7F800000u) return sum + products[0] + products[1] + products[2] + products[3];
-  if (largest < (24u << 23)) return sum;  // too small to matter: flushed
-  const double unit = static_cast<double>(__uint_as_float(largest)) * 0x1p-23;
+  if (largest == 0xFF) return sum + products[0] + products[1] + products[2] + products[3];
+  const double unit = static_cast<double>(__uint_as_float(largest << 23)) * 0x1p-23;
   int64_t total = static_cast<int64_t>(static_cast<double>(sum) / unit);
   for (float product : products) {
     total += static_cast<int64_t>(static_cast<double>(product) / unit);
@@ -135,17 +135,20 @@ inline void multiply_add(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uin
   emulator::gather(a, sizeof a, as);
   emulator::gather(b, sizeof b, bs);
   const int lane = emulator::lane();
-  const auto half = [](uint32_t word, int k) { return halves[word >> (k % 2 * 16) & 0xFFFF]; };
+  const auto half = [](uint32_t word, int k) { return word >> (k % 2 * 16) & 0xFFFF; };
+  const auto exponent = [](uint32_t bits) { return max(bits >> 10 & 31, uint32_t{1}); };
   for (int i = 0; i < 4; ++i) {
     const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
     for (int first = 0; first < 16; first += 4) {
       float products[4];
+      unsigned exponents[4];
       for (int k = first; k < first + 4; ++k) {
-        const uint32_t left = as[row % 8 * 4 + k % 8 / 2].word[row / 8 + k / 8 * 2];
-        const uint32_t right = bs[column * 4 + k % 8 / 2].word[k / 8];
-        products[k - first] = half(left, k) * half(right, k);
+        const uint32_t left = half(as[row % 8 * 4 + k % 8 / 2].word[row / 8 + k / 8 * 2], k);
+        const uint32_t right = half(bs[column * 4 + k % 8 / 2].word[k / 8], k);
+        products[k - first] = halves[left] * halves[right];
+        exponents[k - first] = exponent(left) + exponent(right) - 30 + 127;
       }
-      c[i] = add_products(c[i], products);
+      c[i] = add_products(c[i], products, exponents);
     }
   }
 }
