@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
         for at, name in enumerate(names):
             seconds = share(names[at:], max(end - time.monotonic(), 0.0))
             outcomes.append(_run(name, out, seconds, args.plan, wanted, command))
-            summary.write(out, outcomes, {"command": command, "finished": name == names[-1]})
+            summary.write(out, outcomes, command, finished=name == names[-1])
             print(f"{name}: {outcomes[-1].status}, {outcomes[-1].seconds:.0f} s", flush=True)
     finally:
         process.kill_all()
@@ -110,16 +110,16 @@ def _run(
     except Exception as error:
         outcome = Outcome(name, FAILED, f"{type(error).__name__}: {error}")
     outcome.seconds, outcome.budget_seconds = time.monotonic() - began, seconds
-    for log in out.glob("*.log"):
-        process.shorten(log)
     return outcome
 
 
-def _end(*_: object) -> None:
+def _end(number: int, _: object) -> None:
+    """End at once; what there is has been written down."""
     process.kill_all()
-    os._exit(143)
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     raise SystemExit(main())

@@ -103,8 +103,8 @@ def _group(
             if ended.code == 0:
                 return time.monotonic() < end - 0.6 * LEAST_SECONDS
             if ended.code == BROKEN:
-                newest = max((r for r in failed if key(r) not in before), key=lambda r: r.date)
-                distrust.kernels.add(kernel(newest))
+                new = [row for row in failed if key(row) not in before]
+                distrust.kernels |= {kernel(row) for row in sorted(new, key=_date)[-1:]}
                 continue
             broken = _broken_row(marker, ended, log)
             out_of_time = ended.stopped and time.monotonic() >= end
@@ -120,6 +120,10 @@ def _group(
                 _store_failed_group(out, group, ended, log)
                 return True
     return True
+
+
+def _date(row: Row) -> str:
+    return row.date
 
 
 class _Watch:

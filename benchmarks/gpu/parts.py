@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from benchmarks.gpu import files, process
 from benchmarks.gpu.files import File, Result
 from benchmarks.gpu.present import capability
-from benchmarks.gpu.summary import FAILED, IMPOSSIBLE, PASSED, STOPPED, Outcome
+from benchmarks.gpu.summary import FAILED, IMPOSSIBLE, PASSED, STATUSES, STOPPED, Outcome
 from benchmarks.machine import cores
 
 SANITIZER_ERRORS = 86  # the exit status asked of compute-sanitizer
 SMOKE_SECONDS = 20.0
-WORST = (PASSED, IMPOSSIBLE, STOPPED, FAILED)
 
 
 def build(out: Path, seconds: float) -> Outcome:
@@ -68,7 +69,7 @@ def sanitize(out: Path, seconds: float) -> Outcome:
         if "Device not supported" in (out / "sanitize.log").read_text(errors="replace"):
             words = "compute-sanitizer does not support this machine"
             return Outcome("sanitize", IMPOSSIBLE, words)
-    worst = max((outcome.status for outcome in outcomes), key=WORST.index)
+    worst = max((outcome.status for outcome in outcomes), key=STATUSES.index)
     detail = "; ".join(f"{outcome.part}: {outcome.detail}" for outcome in outcomes)
     counts = {outcome.part: outcome.counts for outcome in outcomes}
     return Outcome("sanitize", worst, detail, counts=counts)
@@ -76,15 +77,16 @@ def sanitize(out: Path, seconds: float) -> Outcome:
 
 def _outcome(part: str, results: list[Result]) -> Outcome:
     """Sum up the files of a part; each that did not pass is told in a line."""
-    counts = files.counts(results)
-    if not counts["passed"] and all(result.status == PASSED for result in results):
+    counts: dict[str, Any] = {"files": len(results)}
+    for name in ("passed", "skipped"):
+        counts[name] = sum(getattr(result, name) for result in results)
+    counts["failed"] = sum(len(result.failed) for result in results)
+    bad = [result for result in results if result.status != PASSED]
+    if not counts["passed"] and not bad:
         return Outcome(part, FAILED, "no test ran", counts=counts)
-    detail = ", ".join(
-        f"{counts[name]} {name}" for name in ("files", "passed", "failed", "skipped")
-    )
-    for result in results:
-        if result.status != PASSED:
-            again = f"; each launch waited for: {result.again}" if result.again else ""
-            detail += f"\n  {result.status} {result.file}: {result.reason}{again}"
-    status = max((result.status for result in results), key=WORST.index, default=FAILED)
-    return Outcome(part, status, detail, counts=counts)
+    detail = ", ".join(f"{count} {name}" for name, count in counts.items())
+    for result in bad:
+        again = f"; each launch waited for: {result.again}" if result.again else ""
+        detail += f"\n  {result.status} {result.file}: {result.reason}{again}"
+    status = max((result.status for result in results), key=STATUSES.index)
+    return Outcome(part, status, detail, counts={**counts, "bad": [asdict(r) for r in bad]})

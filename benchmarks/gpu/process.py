@@ -1,4 +1,7 @@
-"""A command with a log, killed when its time is over or its watcher says so."""
+"""A command with a log, killed when its time is over or its watcher says so.
+
+Whoever runs here writes down what it has as it goes: it is killed without a warning.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +17,12 @@ from pathlib import Path
 from benchmarks.machine import ROOT
 
 POLL_SECONDS = 0.05
-LARGEST_LOG = 15 * 2**20
 _running: set[int] = set()  # process groups
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended.
-
-    Parameters
-    ----------
-    code : int
-        Exit status, negative for a signal; 127 if it could not be started.
-    seconds : float
-        How long it ran.
-    stopped : str
-        Why it was killed, empty if it ended by itself.
-    """
+    """Exit status (negative: a signal; 127: not started), seconds, and why it was killed."""
 
     code: int
     seconds: float
@@ -45,23 +37,9 @@ def run(
     env: Mapping[str, str] | None = None,
     watch: Callable[[], str | None] = lambda: None,
 ) -> Ended:
-    """Run a command in a process group of its own, its output added to a log.
+    """Run a command from the root of the repository, in a process group of its own.
 
-    Whoever runs here writes down what it has as it goes: it is killed without a warning, its
-    children too.
-
-    Parameters
-    ----------
-    command : list of str
-        What to run, from the root of the repository.
-    log : Path
-        Where standard output and error go.
-    seconds : float
-        Kill it after this long.
-    env : mapping, optional
-        Added to the environment.
-    watch : callable
-        Asked often; a text means: kill it now, for this reason.
+    It is killed, its children too, after `seconds`, or when `watch`, asked often, gives a reason.
     """
     began = time.monotonic()
     with log.open("ab") as output:
@@ -118,12 +96,3 @@ def last_line(log: Path) -> str:
     """Return the last line of a log that says something."""
     lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "no message")
-
-
-def shorten(log: Path, largest: int = LARGEST_LOG) -> None:
-    """Cut the middle out of a log that is too large to be carried."""
-    if not log.is_file() or log.stat().st_size <= largest:
-        return
-    text = log.read_bytes()
-    half = largest // 2
-    log.write_bytes(text[:half] + b"\n[... cut ...]\n" + text[-half:])

@@ -7,26 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-PASSED, FAILED, STOPPED, IMPOSSIBLE = "passed", "failed", "stopped", "cannot run here"
+# From best to worst.
+PASSED, IMPOSSIBLE, STOPPED, FAILED = STATUSES = ("passed", "cannot run here", "stopped", "failed")
 
 
 @dataclass
 class Outcome:
-    """How one part went.
-
-    Parameters
-    ----------
-    part : str
-        Name.
-    status : str
-        "passed", "failed", "stopped" (out of time) or "cannot run here".
-    detail : str
-        One line.
-    seconds, budget_seconds : float
-        Taken, given.
-    counts : dict
-        Tests, rows, errors, whatever the part counts.
-    """
+    """How one part went; `detail` is a line, and one more for each test file that did not pass."""
 
     part: str
     status: str
@@ -36,10 +23,10 @@ class Outcome:
     counts: dict[str, Any] = field(default_factory=dict)
 
 
-def write(folder: Path, outcomes: list[Outcome], about: dict[str, Any]) -> None:
+def write(folder: Path, outcomes: list[Outcome], command: str, finished: bool) -> None:
     """Write ``summary.json``, replaced after each part."""
-    text = json.dumps({"parts": [asdict(item) for item in outcomes], **about}, indent=1)
-    (folder / "summary.json").write_text(text + "\n")
+    told = {"parts": [asdict(item) for item in outcomes], "command": command, "finished": finished}
+    (folder / "summary.json").write_text(json.dumps(told, indent=1) + "\n")
 
 
 def table(outcomes: list[Outcome]) -> str:
