@@ -211,3 +211,10 @@ def assert_balanced(counts, sizes):
     for c, count in enumerate(counts):
         if count < sizes[c]:
             assert counts.max() <= count + 1
+
+
+def with_options(usual, options):
+    """Return the usual options of a command, each with a value, but for those given anew."""
+    pairs = zip(usual[::2], usual[1::2], strict=True)
+    kept = [word for pair in pairs if pair[0] not in options for word in pair]
+    return [str(word) for word in (*kept, *options)]

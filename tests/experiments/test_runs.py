@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+from cases import with_options
+
 from ally_fast.cli import main
 from ally_fast.experiments.round_rows import load_rounds
 
@@ -16,9 +18,8 @@ SMALL = ("--initial", "20", "-b", "15", "--max-epochs", "3", "--batch-size", "16
 
 
 def experiment(path, output, *options, strategies="random,ally:k=3", seeds=2, rounds=2):
-    arguments = ["experiment", path, "--strategies", strategies, "--seeds", seeds]
-    arguments += ["--rounds", rounds, "-o", output, *SMALL, *options]
-    return [str(argument) for argument in arguments]
+    usual = ("--strategies", strategies, "--seeds", seeds, "--rounds", rounds, "-o", output)
+    return ["experiment", str(path), *with_options((*usual, *SMALL), options)]
 
 
 def rows_of(output, arms=None):
