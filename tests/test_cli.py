@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import with_options
 
 import ally_fast
 from ally_fast import report
@@ -35,10 +36,7 @@ def folder(tmp_path, monkeypatch, rng):
 
 def arguments(*options, out="batch.npy"):
     """Return the arguments of a run: the usual ones, but for those that `options` gives anew."""
-    usual = (*BASE, "-o", out)
-    pairs = zip(usual[::2], usual[1::2], strict=True)
-    kept = [word for pair in pairs if pair[0] not in options for word in pair]
-    return ["select", *kept, *map(str, options)]
+    return with_options(["select", *BASE, "-o", out], *options)
 
 
 def select(*options, out="batch.npy"):

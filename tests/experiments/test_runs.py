@@ -6,9 +6,10 @@ import sys
 import time
 
 import pytest
-from cases import with_options
 
 pytest.importorskip("torch")
+
+from cases import with_options
 
 from ally_fast.cli import main
 from ally_fast.experiments.round_rows import load_rounds
