@@ -218,13 +218,11 @@ def assert_balanced(counts, sizes):
 
 
 def with_options(command, *options):
-    """Return a command with some more options, or other values for them: each may be given once."""
-    command, options = list(command), list(map(str, options))
-    while options:
-        name = options.pop(0)
-        values = [options.pop(0)] if options and not options[0].startswith("-") else []
-        if values and name in command:
-            command[command.index(name) + 1] = values[0]
-        else:
-            command += [name, *values]
-    return command
+    """Return a command with some options more, or anew: each may be given once."""
+    kept, options, replaced = [], [str(option) for option in options], False
+    for word in command:
+        if word.startswith("-"):
+            replaced = word in options
+        if not replaced:
+            kept.append(word)
+    return kept + options
