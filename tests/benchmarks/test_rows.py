@@ -104,9 +104,17 @@ def test_a_marker_nobody_draws_is_an_error(device):
         report.replaced(text, [device])
 
 
-@pytest.mark.parametrize("name", sorted(set(tables.TABLES) - {"dual_ascent"}))
+@pytest.mark.parametrize("name", sorted(set(tables.TABLES) - {"dual_ascent", "interrupt"}))
 def test_every_table_is_drawn_from_few_rows(device, name):
     assert tables.TABLES[name](device)
+
+
+def test_the_table_of_interruptions_tells_the_longest(device):
+    waits = [row("ally_fast", "select", 0.2, bench="interrupt", k=20_000)]
+    waits[0].seconds.append(0.3)
+    lines = tables.interrupt_table([*device, *waits]).splitlines()
+    assert lines[2:] == ["| 1 M \N{MULTIPLICATION SIGN} 64 | 20 k | 0.3 |"]
+    assert tables.interrupt_table(device) == ""
 
 
 def steps(engine, seconds, dtype="float32"):
