@@ -19,7 +19,8 @@ from benchmarks.machine import ROOT
 AT_ONCE = 4
 FILE_SECONDS, TEST_SECONDS = 120.0, 60.0
 LEAST_SECONDS = 2.0  # a file needs this much to begin
-MOST_AGAIN = 20  # failed tests of a file that are run again
+AGAIN_SHARE = 0.2  # of the time is kept for what runs again
+MOST_AGAIN = 20  # failed tests of a file that do
 MOST_LOG = 2**20  # bytes of a file, the last ones
 SMOKE = "tests/gpu/test_smoke.py"
 # Riskiest first; the parameters of the sm90a kernel come last.
@@ -83,24 +84,25 @@ def run(
 ) -> list[Result]:
     """Run files four at a time, under `prefix`; a test that takes `test_seconds` ends its file.
 
-    Each test is a line in ``out/tests.jsonl`` as it begins and as it ends. What failed runs again
+    Each test is a line in ``out/tests.ndjson`` as it begins and as it ends. What failed runs again
     at the end with each launch waited for, so that the one at fault is named.
     """
     end = time.monotonic() + seconds
+    first_end = end if prefix else end - AGAIN_SHARE * seconds
     files, prefix = list(files), list(prefix)
 
-    def one(file: File, more: Mapping[str, str], what: str) -> Result:
-        left = min(end - time.monotonic(), FILE_SECONDS)
+    def one(file: File, until: float, more: Mapping[str, str], what: str) -> Result:
+        left = min(until - time.monotonic(), FILE_SECONDS)
         if left < LEAST_SECONDS:
             return Result(file.name, STOPPED, "not begun: out of time")
         return _run_file(file, out, left, prefix, {**(env or {}), **more}, test_seconds, what)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        results = list(pool.map(lambda file: one(file, {}, part), files))
+        results = list(pool.map(lambda file: one(file, first_end, {}, part), files))
         bad = [result for result in results if result.failed and not prefix]
         few = [File(result.file, tests=tuple(result.failed[:MOST_AGAIN])) for result in bad]
         blocking = {"CUDA_LAUNCH_BLOCKING": "1"}
-        second = pool.map(lambda file: one(file, blocking, f"{part} again"), few)
+        second = pool.map(lambda file: one(file, end, blocking, f"{part} again"), few)
         for result, again in zip(bad, second, strict=True):
             result.again = again.reason or again.status
     return results
@@ -121,7 +123,7 @@ def _run_file(
     command += ["-p", "benchmarks.gpu.record", "-o", f"faulthandler_timeout={0.8 * test_seconds}"]
     with tempfile.TemporaryDirectory() as scratch:
         log, marker = Path(scratch, "log"), Path(scratch, "marker")
-        told = {"": out / "tests.jsonl", "_RUN": run_name, "_MARKER": marker}
+        told = {"": out / "tests.ndjson", "_RUN": run_name, "_MARKER": marker}
         ended = process.run(
             command,
             log,
@@ -131,7 +133,7 @@ def _run_file(
         )
         with _log_lock, (out / f"{what.split()[0]}.log").open("ab") as whole:
             whole.write(f"== {run_name}\n".encode() + log.read_bytes()[-MOST_LOG:])
-        result = _judge(file, ended, read(out / "tests.jsonl", run_name), process.last_line(log))
+        result = _judge(file, ended, read(out / "tests.ndjson", run_name), process.last_line(log))
     print(f"{result.status:8} {run_name}  {result.reason}", flush=True)
     return result
 

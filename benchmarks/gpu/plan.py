@@ -174,13 +174,14 @@ def _full() -> list[Group]:
 
 
 def _dry() -> list[Group]:
-    """Tiny shapes, enough for every kind of row."""
+    """Tiny shapes, enough for every kind of row; time enough for emulated kernels."""
     sizes = {"copy_bytes": 1 << 20, "matmul_size": 64, "upload_bytes": 1 << 20}
     small = {"n": 600, "d": 16, "repeats": 1, "budget": 2.0}
-    return [
+    found = [
         Group("ceilings", "ceilings", sizes, 5.0),
         _assign("assign", 10.0, ks=[7], dtypes=["float32"], kernels=["portable"], **small),
         _select("select", 10.0, ks=[5], b=20, kernels=["portable"], peers=RECIPES[:1], **small),
         _select("select-host", 10.0, ks=[5], b=20, kernels=["portable"], place="host", **small),
         _dual([10], "float32", 5.0, m=64, compiled=False, repeats=1),
     ]
+    return [replace(group, row_seconds=120.0) for group in found]

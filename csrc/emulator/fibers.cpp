@@ -24,6 +24,7 @@ namespace {
 
 constexpr size_t kStackBytes = 64 << 10;
 constexpr size_t kSlotBytes = 16;
+constexpr size_t kFirstFrame = 4096;  // room for that of fiber_main, and more
 
 enum class State { kReady, kBarrier, kWarp, kYielded, kDone };
 
@@ -142,7 +143,8 @@ void to_fiber(Fiber* fiber) {
 void prepare(Fiber& fiber) {
   if (!fiber.stack) fiber.stack.reset(new char[kStackBytes]);
 #if defined(__SANITIZE_ADDRESS__)
-  __asan_unpoison_memory_region(fiber.stack.get(), kStackBytes);
+  // What the last fiber on it left behind: only the frame that never returns.
+  __asan_unpoison_memory_region(fiber.stack.get() + kStackBytes - kFirstFrame, kFirstFrame);
 #endif
   fiber.state = State::kReady;
   fiber.fake_stack = nullptr;

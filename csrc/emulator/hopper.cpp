@@ -202,7 +202,7 @@ struct Sixteen {
 
 // The sum of 16 products and an accumulator as Hopper's tensor cores are found to form it: all
 // aligned to the largest exponent, 25 fractional bits kept, the rest cut off, the sum cut off to a
-// float32 (Li et al., MMA-Sim).
+// float32 (microsoft/MMA-Sim).
 float fused_sum(const Sixteen& a, const Sixteen& b, float accumulator) {
   double terms[17];
   double largest = std::fabs(static_cast<double>(accumulator));

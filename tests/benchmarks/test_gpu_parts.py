@@ -184,7 +184,7 @@ def test_each_planted_fault_costs_one_file(tmp_path):
     assert hang.again == hang.reason
     log = (tmp_path / "test.log").read_text()
     assert "Timeout (0:00:04" in log  # the traceback of the hang
-    assert {path.name for path in tmp_path.iterdir()} == {"test.log", "tests.jsonl"}
+    assert {path.name for path in tmp_path.iterdir()} == {"test.log", "tests.ndjson"}
     assert parts._outcome("test", results).status == FAILED
 
 

@@ -34,20 +34,21 @@ def test_k_center_greedy(n, b, stream, rng):
 
 
 @pytest.mark.parametrize(
-    ("n", "d", "k", "b"), sizes((100, 4, 3, 20), (2_000_000, 128, 1000, 10_000))
+    ("n", "d", "k", "b", "max_iter"),
+    sizes((100, 4, 3, 20, 1), (2_000_000, 128, 1000, 10_000, 10)),
 )
 @pytest.mark.parametrize("kernel", ["portable", "sm90a"])
-def test_select(kernel, n, d, k, b, stream, rng, monkeypatch):
+def test_select(kernel, n, d, k, b, max_iter, stream, rng, monkeypatch):
     if kernel == "sm90a":
         need_hopper()
     monkeypatch.setenv("ALLY_FAST_CUDA_KERNEL", kernel)
     centres = rng.normal(size=(k, d)).astype(np.float32)
     rows = centres[rng.integers(0, k, size=n)] + rng.standard_normal((n, d), dtype=np.float32)
     scores = rng.random(n)
-    expected = ally_fast.select(rows, scores, b, k)
+    expected = ally_fast.select(rows, scores, b, k, max_iter=max_iter)
     on_device = put(rows, stream), put(scores, stream)
     for _ in range(2):
-        found = ally_fast.select(*on_device, b, k)
+        found = ally_fast.select(*on_device, b, k, max_iter=max_iter)
         np.testing.assert_array_equal(found.to_host(), expected)
 
 

@@ -82,8 +82,8 @@ cudaMemPool_t pool_of(const OpScope& scope, int device) {
                 "attribute");
     if (!supported) {
       throw CudaError(std::string(scope.op()) + ": cuda:" + std::to_string(device) +
-                      " has no memory pools (cudaMallocAsync), as some virtual GPUs have none; "
-                      "needs one that has, or device=\"cpu\"");
+                      " has no memory pools (cudaMallocAsync), which some virtual GPUs lack; "
+                      "needs a GPU that has them, or device=\"cpu\"");
     }
     cudaMemPoolProps properties = {};
     properties.allocType = cudaMemAllocationTypePinned;

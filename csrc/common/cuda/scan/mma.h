@@ -100,7 +100,7 @@ inline void load_matrices(uint32_t (&words)[4], SharedAddress row) {
 // Four products at a time, each cut off below the 24th bit of the largest of them and the sum so
 // far, as the coarsest tensor cores do it: the error bounds must hold for this. Products are aligned
 // by the sums of their halves' exponents, `exponents` biased as a float's; that of a half below 2^-14
-// is -14 (Li et al., MMA-Sim).
+// is -14 (microsoft/MMA-Sim).
 inline float add_products(float sum, const float (&products)[4], const unsigned (&exponents)[4]) {
   unsigned largest = __float_as_uint(sum) >> 23 & 0xFF;
   for (int i = 0; i < 4; ++i) {
