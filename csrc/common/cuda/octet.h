@@ -62,7 +62,7 @@ __device__ __forceinline__ ExactRow<kDType> exact_row(const RowsView& rows, int6
     }
     const double sum = octet_sum(partial);
     row.root = sqrt(sum);
-    if (!squares_hold(sum)) {
+    if (kDType == DType::kFloat64 && !squares_hold(sum)) {  // narrower squares always do
       double largest = 0;
       for (int64_t j = octet_lane(); j < rows.d; j += kOctet)
         largest = fmax(largest, fabs(feature(j)));
