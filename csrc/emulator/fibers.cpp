@@ -266,8 +266,14 @@ void gather(const void* mine, size_t bytes, void* all) {
   if (first + kWarp > block.count) fail("a warp-wide operation in a warp of less than 32 threads");
   std::memcpy(self->slot, mine, bytes);
   warp_barrier(~0u);
-  for (int lane = 0; lane < kWarp; ++lane) {
-    std::memcpy(static_cast<char*>(all) + lane * bytes, block.fibers[first + lane]->slot, bytes);
+  char* to = static_cast<char*>(all);
+  for (int lane = 0; lane < kWarp; ++lane, to += bytes) {
+    const char* from = block.fibers[first + lane]->slot;
+    if (bytes == kSlotBytes) {  // most often; of a size that is known it is much faster
+      std::memcpy(to, from, kSlotBytes);
+    } else {
+      std::memcpy(to, from, bytes);
+    }
   }
   warp_barrier(~0u);
 }

@@ -7,6 +7,8 @@
 #ifdef ALLY_FAST_EMULATED_CUDA
 #include <functional>
 #include <vector>
+
+#include "emulator/tensor_core.h"
 #endif
 
 #include "../element.h"
@@ -97,60 +99,12 @@ inline void load_matrices(uint32_t (&words)[4], SharedAddress row) {
   }
 }
 
-// Four products at a time, each cut off below the 24th bit of the largest of them and the sum so
-// far, as the coarsest tensor cores do it: the error bounds must hold for this. Products are aligned
-// by the sums of their halves' exponents, `exponents` biased as a float's; that of a half below 2^-14
-// is -14 (microsoft/MMA-Sim).
-inline float add_products(float sum, const float (&products)[4], const unsigned (&exponents)[4]) {
-  unsigned largest = __float_as_uint(sum) >> 23 & 0xFF;
-  for (int i = 0; i < 4; ++i) {
-    largest = max(largest, max(exponents[i], __float_as_uint(products[i]) >> 23 & 0xFF));
-  }
-  if (largest == 0xFF) return sum + products[0] + products[1] + products[2] + products[3];
-  const double unit = static_cast<double>(__uint_as_float(largest << 23)) * 0x1p-23;
-  int64_t total = static_cast<int64_t>(static_cast<double>(sum) / unit);
-  for (float product : products) {
-    total += static_cast<int64_t>(static_cast<double>(product) / unit);
-  }
-  int64_t dropped = 1;
-  while (total / dropped >= (1 << 24) || total / dropped <= -(1 << 24)) dropped *= 2;
-  return static_cast<float>(static_cast<double>(total / dropped * dropped) * unit);
-}
-
 inline void multiply_add(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-  static const std::vector<float>& halves = *[] {
-    auto* const values = new std::vector<float>(1 << 16);
-    for (unsigned bits = 0; bits < values->size(); ++bits) {
-      (*values)[bits] = half_to_float(static_cast<uint16_t>(bits));
-    }
-    return values;
-  }();
-  struct {
-    uint32_t word[4];
-  } as[32];
-  struct {
-    uint32_t word[2];
-  } bs[32];
+  uint32_t as[32][4], bs[32][2];
   const uint32_t b[2] = {b0, b1};
   emulator::gather(a, sizeof a, as);
   emulator::gather(b, sizeof b, bs);
-  const int lane = emulator::lane();
-  const auto half = [](uint32_t word, int k) { return word >> (k % 2 * 16) & 0xFFFF; };
-  const auto exponent = [](uint32_t bits) { return max(bits >> 10 & 31, uint32_t{1}); };
-  for (int i = 0; i < 4; ++i) {
-    const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
-    for (int first = 0; first < 16; first += 4) {
-      float products[4];
-      unsigned exponents[4];
-      for (int k = first; k < first + 4; ++k) {
-        const uint32_t left = half(as[row % 8 * 4 + k % 8 / 2].word[row / 8 + k / 8 * 2], k);
-        const uint32_t right = half(bs[column * 4 + k % 8 / 2].word[k / 8], k);
-        products[k - first] = halves[left] * halves[right];
-        exponents[k - first] = exponent(left) + exponent(right) - 30 + 127;
-      }
-      c[i] = add_products(c[i], products, exponents);
-    }
-  }
+  emulator::multiply_fragments(c, as, bs, emulator::lane());
 }
 
 // Every other copy is made at once, the rest as late as the waits allow: the first kind shows a
