@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,11 @@ NATIVE_FILES = sorted(
     path for path in CSRC.rglob("*") if path.suffix in {".h", ".cpp", ".cu", ".cuh"}
 )
 
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PYTHON_FILES
+}
+
 
 def unit_of(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
@@ -102,6 +108,13 @@ def units_imported(path):
             yield module.split(".")[1]
 
 
+def modules_imported(path):
+    """Yield the modules that a file imports, also within functions; not those for type checkers."""
+    for module, name, typing_only in imports(path):
+        if not typing_only:
+            yield f"{module}.{name}" if f"{module}.{name}" in MODULES else module
+
+
 def relative(path):
     return str(path.relative_to(ROOT))
 
@@ -115,6 +128,11 @@ def test_imports_go_down(path):
         elif imported != unit:
             assert FLOORS[imported] < FLOORS[unit], f"{unit} may not import {imported}"
             assert (unit, imported) not in FORBIDDEN_BETWEEN
+
+
+def test_no_circles_among_imports():
+    imported = {module: set(modules_imported(path)) for module, path in MODULES.items()}
+    tuple(TopologicalSorter(imported).static_order())  # CycleError names the circle
 
 
 def test_the_wings_meet_in_one_file():

@@ -18,7 +18,8 @@ from ally_fast.cluster.arguments import (
     checked_pool,
     checked_tol,
 )
-from ally_fast.cluster.engine import Engine, choose_engine
+from ally_fast.cluster.choose_engine import choose_engine
+from ally_fast.cluster.engine import Engine
 from ally_fast.cluster.kmeans import train
 from ally_fast.cluster.pool_pass import assign_pool
 from ally_fast.cluster.result import KMeansResult
