@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import checks
-from ally_fast.arrays import NUMPY, to_family
+from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import (
     METRICS,
     checked_centroids,
@@ -28,7 +28,7 @@ from ally_fast.cluster.training import training_size
 from ally_fast.device import choose_devices
 from ally_fast.pools import as_pool
 from ally_fast.pools.chunks import chunk_size
-from ally_fast.pools.pool import Pool, device_of_pool, is_wide, stream_of_pool
+from ally_fast.pools.pool import Pool, is_wide
 from ally_fast.progress import Progress
 
 
@@ -111,11 +111,11 @@ def kmeans(
     seed = checks.seed(seed)
     chunk_size(pool, chunk_rows)
     size = training_size(train_size, k, pool.n)
-    devices = choose_devices(device, device_of_pool(pool))
+    devices = choose_devices(device, pool.device)
     trained = train(
         pool,
         k,
-        engine=choose_engine(engine, devices, stream_of_pool(pool)),
+        engine=choose_engine(engine, devices, pool.stream),
         size=size,
         max_iter=max_iter,
         tol=tol,
@@ -229,9 +229,7 @@ def assign(
     normalize = checks.choice(metric, "metric", METRICS) == "cosine"
     matrix = checked_centroids(centroids, None, pool.d, normalize)
     rows_at_once = chunk_size(pool, chunk_rows)
-    devices = choose_devices(device, device_of_pool(pool))
-    assigners = choose_engine("native", devices, stream_of_pool(pool)).assigners(
-        matrix, normalize=normalize
-    )
+    devices = choose_devices(device, pool.device)
+    assigners = choose_engine("native", devices, pool.stream).assigners(matrix, normalize=normalize)
     assignments = assign_pool(pool, assigners, None, chunk_rows=rows_at_once, progress=progress)
-    return to_family(assignments, getattr(pool, "family", NUMPY))
+    return to_family(assignments, pool.family)

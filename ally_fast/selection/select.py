@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _settings, checks
-from ally_fast.arrays import NUMPY, to_family
+from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import (
     METRICS,
     checked_centroids,
@@ -28,7 +28,7 @@ from ally_fast.device import choose_devices
 from ally_fast.ops.assign import centroid_table, squared_distances
 from ally_fast.pools import as_pool
 from ally_fast.pools.chunks import chunk_size
-from ally_fast.pools.pool import Pool, device_of_pool, stream_of_pool
+from ally_fast.pools.pool import Pool
 from ally_fast.selection.allocation import Allocation
 from ally_fast.selection.assigned import batch_of_assigned
 from ally_fast.selection.batch import EMPTY, Batch, cut, offers
@@ -177,9 +177,9 @@ def select(
     seed = checks.seed(seed)
     training_size(train_size, k, pool.n)
     rows_at_once = chunk_size(pool, chunk_rows)
-    devices = choose_devices(device, device_of_pool(pool))
+    devices = choose_devices(device, pool.device)
     _settings.threads()
-    runner = choose_engine(engine, devices, stream_of_pool(pool))
+    runner = choose_engine(engine, devices, pool.stream)
     given = None if centroids is None else checked_centroids(centroids, k, pool.d, normalize)
     labeled = None
     if labeled_embeddings is not None:
@@ -251,7 +251,7 @@ def select(
         bytes_read += eligible_rows * row_bytes
     clock.lap("batch")
 
-    indices = to_family(batch.indices, getattr(pool, "family", NUMPY))
+    indices = to_family(batch.indices, pool.family)
     if not return_info:
         return indices
     distances = _distances(pool, batch, trained.centroids, normalize)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ally_fast import checks
 from ally_fast.pools.chunks import chunks
-from ally_fast.pools.pool import Pool
+from ally_fast.pools.pool import Pool, RowSource
 from ally_fast.selection.eligibility import rows_not_excluded
 from ally_fast.strategies.contract import Context
 
@@ -92,7 +92,7 @@ def _rows(strategy: str, context: Context) -> int:
     told = {} if context.n is None else {"n": context.n}
     for piece, axis in _ROW_AXES.items():
         given = getattr(context, piece)
-        if isinstance(given, Pool):
+        if isinstance(given, RowSource):
             told[piece] = given.n
         elif given is not None and not callable(given):
             shape = _shape(strategy, piece, given)
