@@ -181,6 +181,17 @@ def test_files_stay_readable(path):
     assert len(path.read_text().splitlines()) <= 400
 
 
+def test_functions_stay_readable():
+    lengths = {}
+    for path in PYTHON_FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[ast.get_docstring(node) is not None :]
+                lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+                lengths[f"{relative(path)}:{node.name}"] = lines
+    assert {name: lines for name, lines in lengths.items() if lines > 60} == {}
+
+
 def test_the_face_only_re_exports():
     tree = ast.parse((PACKAGE / "__init__.py").read_text())
     assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body)

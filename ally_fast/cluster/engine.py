@@ -66,11 +66,14 @@ class Engine(Protocol):
     ----------
     name : str
         "native", "faiss" or "sklearn".
+    device : str
+        Where it computes: "cpu", or CUDA devices as "cuda:0,cuda:1".
     isa : str
         What computes: the CPU's instruction set, or the GPU's.
     """
 
     name: str
+    device: str
     isa: str
 
     def training_rows(
