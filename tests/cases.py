@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import ally_fast
 from ally_fast import _cpu, reference
+from ally_fast.pools import Rows
 
 RUNNABLE_ISAS = _cpu.isas()
 DTYPES = ("float16", "float32", "float64")
@@ -23,6 +24,21 @@ LAYOUTS = (
     "column_offset",
     "transposed",
 )
+
+
+class OwnRows:
+    """Rows behind the least that a source of one's own must offer."""
+
+    def __init__(self, array):
+        self._array = array
+        self.n, self.d = array.shape
+        self.dtype_name, self.itemsize = array.dtype.name, array.itemsize
+
+    def read(self, lo, hi):
+        return Rows(self._array[lo:hi], bf16=False)
+
+    def gather(self, indices):
+        return Rows(self._array[indices], bf16=False)
 
 
 def lay_out(values, layout):

@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+from cases import OwnRows
 
 from ally_fast.strategies import Context, Strategy
 
@@ -181,6 +182,14 @@ class StrategyContract:
             np.save(tmp_path / f"{piece}.npy", array)
             mapped[piece] = np.load(tmp_path / f"{piece}.npy", mmap_mode="r")
         np.testing.assert_array_equal(self.ask(mapped, 15), self.ask(given, 15))
+
+    def test_rows_of_ones_own(self):
+        given = self.given()
+        own = {
+            piece: OwnRows(array) if piece == "embeddings" else array
+            for piece, array in given.items()
+        }
+        np.testing.assert_array_equal(self.ask(own, 15), self.ask(given, 15))
 
     def test_tensors(self):
         torch = pytest.importorskip("torch")

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,11 @@ NATIVE_FILES = sorted(
     path for path in CSRC.rglob("*") if path.suffix in {".h", ".cpp", ".cu", ".cuh"}
 )
 
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PYTHON_FILES
+}
+
 
 def unit_of(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
@@ -102,6 +108,13 @@ def units_imported(path):
             yield module.split(".")[1]
 
 
+def modules_imported(path):
+    """Yield the modules that a file imports, also within functions; not those for type checkers."""
+    for module, name, typing_only in imports(path):
+        if not typing_only:
+            yield f"{module}.{name}" if f"{module}.{name}" in MODULES else module
+
+
 def relative(path):
     return str(path.relative_to(ROOT))
 
@@ -115,6 +128,11 @@ def test_imports_go_down(path):
         elif imported != unit:
             assert FLOORS[imported] < FLOORS[unit], f"{unit} may not import {imported}"
             assert (unit, imported) not in FORBIDDEN_BETWEEN
+
+
+def test_no_circles_among_imports():
+    imported = {module: set(modules_imported(path)) for module, path in MODULES.items()}
+    tuple(TopologicalSorter(imported).static_order())  # CycleError names the circle
 
 
 def test_the_wings_meet_in_one_file():
@@ -161,6 +179,17 @@ def test_optional_packages_enter_by_require(path):
 @pytest.mark.parametrize("path", [p for p in PYTHON_FILES if p.name != "__init__.py"], ids=relative)
 def test_files_stay_readable(path):
     assert len(path.read_text().splitlines()) <= 400
+
+
+def test_functions_stay_readable():
+    lengths = {}
+    for path in PYTHON_FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[ast.get_docstring(node) is not None :]
+                lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+                lengths[f"{relative(path)}:{node.name}"] = lines
+    assert {name: lines for name, lines in lengths.items() if lines > 60} == {}
 
 
 def test_the_face_only_re_exports():

@@ -20,9 +20,8 @@ from ally_fast.cli.select_options import add_select_parser
 from ally_fast.cli.standard_output import show
 from ally_fast.device_arrays import to_host
 from ally_fast.files import check_output, whole_files
-from ally_fast.pools import ParquetPool, open_pool, read_column, split_source
+from ally_fast.pools import open_pool, read_column, split_source
 from ally_fast.pools.mapped_file import in_memory
-from ally_fast.pools.pool import check_file
 from ally_fast.report import (
     BATCH_EXTENSIONS,
     FIGURE_EXTENSIONS,
@@ -162,9 +161,10 @@ def _matrix(argument: str, source: str | None, n: int | None = None) -> NDArray[
     with reading(argument, source):
         pool = open_pool(source, n=n)
         rows = np.array(to_host(pool.read(0, pool.n).array))
-        check_file(pool)
-        if isinstance(pool, ParquetPool) and not (good := np.isfinite(rows).all(axis=1)).all():
-            raise ValueError(pool.fault(int(good.argmin())))
+        pool.check()
+        good = np.isfinite(rows).all(axis=1)
+        if not good.all() and (fault := pool.fault(int(good.argmin()))):
+            raise ValueError(fault)
     return rows
 
 

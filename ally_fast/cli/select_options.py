@@ -28,6 +28,12 @@ def add_select_parser(commands: Any) -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    for add_group in (_add_files, _add_rows, _add_clusters, _add_running):
+        add_group(parser)
+    return parser
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("input and output").add_argument
     add("--embeddings", required=True, metavar="FILE", help="the pool, one row per example")
     add("--scores", required=True, metavar="FILE", help="one score per row, higher is chosen first")
@@ -38,6 +44,8 @@ def add_select_parser(commands: Any) -> argparse.ArgumentParser:
     add("--plot", metavar="FILE", help=f"draw the batch ({', '.join(FIGURE_EXTENSIONS)})")
     add("--force", action="store_true", help="replace output files that exist")
 
+
+def _add_rows(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("which rows").add_argument
     add(
         "--allocation",
@@ -56,6 +64,8 @@ def add_select_parser(commands: Any) -> argparse.ArgumentParser:
     add("--radius", type=float, metavar="R", help="picks keep this distance from each other")
     add("--labeled", metavar="FILE", help="embeddings that picks keep --radius from, too")
 
+
+def _add_clusters(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("clusters").add_argument
     add("--centroids", metavar="FILE", help="centroids to use instead of training (k rows)")
     add(
@@ -77,6 +87,8 @@ def add_select_parser(commands: Any) -> argparse.ArgumentParser:
     add("--engine", default="auto", help="auto (default), native, faiss or sklearn")
     add("--seed", type=int, default=0, help="seed of all randomness (default: 0)")
 
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("running").add_argument
     add(
         "--device",
@@ -87,7 +99,6 @@ def add_select_parser(commands: Any) -> argparse.ArgumentParser:
     add("--chunk-rows", type=int, metavar="N", help="rows read at a time (default: chosen)")
     add("--quiet", action="store_true", help="no progress, no summary")
     add("--json", action="store_true", help="print the summary as one JSON object")
-    return parser
 
 
 def _train_size(text: str) -> int | str | None:

@@ -39,6 +39,7 @@ class CudaEngine:
     name = "native"
 
     def __init__(self, devices: tuple[str, ...], stream: Stream | None = None) -> None:
+        self.device = ",".join(devices)
         self._streams = [Stream(device_number(name)) for name in devices[1:]]
         self._streams.insert(0, stream or Stream(device_number(devices[0])))
         major, minor = _cuda.devices()[self._streams[0].device]["compute_capability"]

@@ -1,21 +1,15 @@
-"""k-means engines: native on CPU and GPU, FAISS, scikit-learn, behind one contract."""
+"""The contract of k-means engines: native on CPU and GPU, FAISS, scikit-learn."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast import checks
 from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.frame import Frame
 from ally_fast.pools.pool import Pool, Rows
-
-if TYPE_CHECKING:
-    from ally_fast._cuda import Stream
-
-ENGINES = ("auto", "native", "faiss", "sklearn")
 
 
 class Shortlister(Protocol):
@@ -72,11 +66,14 @@ class Engine(Protocol):
     ----------
     name : str
         "native", "faiss" or "sklearn".
+    device : str
+        Where it computes: "cpu", or CUDA devices as "cuda:0,cuda:1".
     isa : str
         What computes: the CPU's instruction set, or the GPU's.
     """
 
     name: str
+    device: str
     isa: str
 
     def training_rows(
@@ -110,46 +107,3 @@ class Engine(Protocol):
     def nearness(self, points: NDArray[Any], radius: float, *, normalize: bool) -> Nearness:
         """Prepare points, shape (l, d), for telling which rows lie within `radius` of one."""
         ...
-
-
-def choose_engine(
-    name: Any, devices: tuple[str, ...] = ("cpu",), stream: Stream | None = None
-) -> Engine:
-    """Return the engine of that name on these devices; "auto" is the native one.
-
-    `stream` is that of embeddings in device memory, None for those in host memory.
-
-    Raises
-    ------
-    ValueError
-        If there is no engine of that name, or not on these devices.
-    ImportError
-        If its package is not installed; names the extra that brings it.
-    """
-    checks.choice(name, "engine", ENGINES)
-    if name in ("auto", "native"):
-        return _native(devices, stream)
-    if stream is not None:
-        raise ValueError(
-            f"engine: got {name!r}, which takes rows in host memory, but the embeddings are on "
-            f"{devices[0]}"
-        )
-    if name == "faiss":
-        from ally_fast.cluster.faiss_engine import FaissEngine
-
-        return FaissEngine(devices)
-    if devices != ("cpu",):
-        raise ValueError(f"engine: got 'sklearn', which computes on the CPU, not on {devices[0]}")
-    from ally_fast.cluster.sklearn_engine import SklearnEngine
-
-    return SklearnEngine()
-
-
-def _native(devices: tuple[str, ...], stream: Stream | None) -> Engine:
-    if devices == ("cpu",):
-        from ally_fast.cluster.native_engine import NativeEngine
-
-        return NativeEngine()
-    from ally_fast.cluster.cuda_engine import CudaEngine
-
-    return CudaEngine(devices, stream)

@@ -45,7 +45,7 @@ class FaissEngine(HostEngine):
     name = "faiss"
 
     def __init__(self, devices: tuple[str, ...] = ("cpu",)) -> None:
-        super().__init__()
+        super().__init__(devices)
         self._faiss = require("faiss", "faiss", "engine='faiss'")
         needed = 1 + max((device_number(name) for name in devices if name != "cpu"), default=-1)
         if self._gpus() < needed:

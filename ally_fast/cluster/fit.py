@@ -1,10 +1,30 @@
-"""What an engine's training takes and returns."""
+"""What training takes and returns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train on a pool.
+
+    Attributes
+    ----------
+    k, size : int
+        Number of clusters, and of rows to train on.
+    max_iter, tol, seed, normalize
+        As in `FitOptions`; the seed is that of the draw, too.
+    """
+
+    k: int
+    size: int
+    max_iter: int
+    tol: float
+    seed: int
+    normalize: bool
 
 
 @dataclass(frozen=True)

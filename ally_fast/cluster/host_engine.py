@@ -20,9 +20,16 @@ Assign = Callable[[Rows, NDArray[np.int64] | None], tuple[NDArray[np.int32], boo
 
 
 class HostEngine:
-    """What engines that compute on the CPU have in common."""
+    """What engines that take rows in host memory have in common.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    devices : tuple of str
+        Where the engine computes.
+    """
+
+    def __init__(self, devices: tuple[str, ...] = ("cpu",)) -> None:
+        self.device = ",".join(devices)
         self.isa = _settings.isa()
 
     training_rows = staticmethod(training_rows)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import checks
-from ally_fast.arrays import NUMPY, to_family
+from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import (
     METRICS,
     checked_centroids,
@@ -18,8 +18,9 @@ from ally_fast.cluster.arguments import (
     checked_pool,
     checked_tol,
 )
-from ally_fast.cluster.engine import Engine, choose_engine
-from ally_fast.cluster.fit import FitOptions
+from ally_fast.cluster.choose_engine import choose_engine
+from ally_fast.cluster.engine import Engine
+from ally_fast.cluster.fit import FitOptions, TrainingOptions
 from ally_fast.cluster.frame import PrecisionWarning, training_frame
 from ally_fast.cluster.pool_pass import assign_pool
 from ally_fast.cluster.result import KMeansResult
@@ -27,7 +28,7 @@ from ally_fast.cluster.training import training_size
 from ally_fast.device import choose_devices
 from ally_fast.pools import as_pool
 from ally_fast.pools.chunks import chunk_size
-from ally_fast.pools.pool import Pool, device_of_pool, is_wide, stream_of_pool
+from ally_fast.pools.pool import Pool, is_wide
 from ally_fast.progress import Progress
 
 
@@ -110,17 +111,11 @@ def kmeans(
     seed = checks.seed(seed)
     chunk_size(pool, chunk_rows)
     size = training_size(train_size, k, pool.n)
-    devices = choose_devices(device, device_of_pool(pool))
+    devices = choose_devices(device, pool.device)
     trained = train(
         pool,
-        k,
-        engine=choose_engine(engine, devices, stream_of_pool(pool)),
-        size=size,
-        max_iter=max_iter,
-        tol=tol,
-        normalize=normalize,
-        seed=seed,
-        device=",".join(devices),
+        choose_engine(engine, devices, pool.stream),
+        TrainingOptions(k, size, max_iter, tol, seed, normalize),
         eligible=None,
         progress=progress,
     )
@@ -130,26 +125,20 @@ def kmeans(
 
 def train(
     pool: Pool,
-    k: int,
-    *,
     engine: Engine,
-    size: int,
-    max_iter: int,
-    tol: float,
-    normalize: bool,
-    seed: int,
-    device: str,
+    options: TrainingOptions,
+    *,
     eligible: NDArray[np.bool_] | None,
     progress: bool,
 ) -> KMeansResult:
     """Draw training rows among the eligible ones and train; arguments are checked already."""
     started = time.perf_counter()
-    wide = None
+    seed, normalize, wide = options.seed, options.normalize, None
     if is_wide(pool) and not normalize:
-        wide = training_frame(pool, size, seed=seed, eligible=eligible)
+        wide = training_frame(pool, options.size, seed=seed, eligible=eligible)
     rows = engine.training_rows(
         pool,
-        size,
+        options.size,
         seed=seed,
         eligible=eligible,
         normalize=normalize,
@@ -157,22 +146,23 @@ def train(
         progress=progress,
     )
     sampled = time.perf_counter()
+    max_iter, tol = options.max_iter, options.tol
     with Progress(progress, max_iter, "k-means", unit="iterations", at_most=True) as bar:
-        fit = engine.fit(rows, k, FitOptions(max_iter, tol, seed, normalize, bar.advance))
+        fit = engine.fit(rows, options.k, FitOptions(max_iter, tol, seed, normalize, bar.advance))
     centroids, inertia = fit.centroids, fit.inertia
     if wide is not None:
         centroids = wide.frame.widen(centroids)
         inertia = fit.inertia / wide.frame.scale**2
-        if message := wide.warning(fit.inertia / size):
+        if message := wide.warning(fit.inertia / options.size):
             warnings.warn(message, PrecisionWarning, stacklevel=3)
     seconds = {"sample": sampled - started, "train": time.perf_counter() - sampled}
     return KMeansResult(
         centroids=centroids,
         inertia=inertia,
         n_iter=fit.n_iter,
-        train_rows=size,
+        train_rows=options.size,
         engine=engine.name,
-        device=device,
+        device=engine.device,
         isa=engine.isa,
         seed=seed,
         seconds=seconds,
@@ -228,9 +218,9 @@ def assign(
     normalize = checks.choice(metric, "metric", METRICS) == "cosine"
     matrix = checked_centroids(centroids, None, pool.d, normalize)
     rows_at_once = chunk_size(pool, chunk_rows)
-    devices = choose_devices(device, device_of_pool(pool))
-    assigners = choose_engine("native", devices, stream_of_pool(pool)).assigners(
-        matrix, normalize=normalize
+    devices = choose_devices(device, pool.device)
+    assigners = choose_engine("native", devices, pool.stream).assigners(matrix, normalize=normalize)
+    assignments = assign_pool(
+        pool, assigners, None, rows=(0, pool.n), chunk_rows=rows_at_once, progress=progress
     )
-    assignments = assign_pool(pool, assigners, None, chunk_rows=rows_at_once, progress=progress)
-    return to_family(assignments, getattr(pool, "family", NUMPY))
+    return to_family(assignments, pool.family)

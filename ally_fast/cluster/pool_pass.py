@@ -27,13 +27,14 @@ def assign_chunks(
     eligible: NDArray[np.bool_] | None,
     take: Take,
     *,
+    rows: tuple[int, int],
     chunk_rows: int,
     progress: bool,
 ) -> None:
     """Assign every chunk that holds eligible rows, and hand what was found to `take`.
 
-    The pool is cut into as many ranges as there are assigners, which work side by side; within a
-    range chunks come in order.
+    The rows from ``rows[0]`` to ``rows[1]`` (exclusive) are cut into as many ranges as there are
+    assigners, which work side by side; within a range chunks come in order.
 
     Raises
     ------
@@ -41,7 +42,8 @@ def assign_chunks(
         If an eligible row is not finite.
     """
     stopped = Event()
-    bounds = [pool.n * part // len(assigners) for part in range(len(assigners) + 1)]
+    first, count = rows[0], rows[1] - rows[0]
+    bounds = [first + count * part // len(assigners) for part in range(len(assigners) + 1)]
 
     def run(part: int) -> None:
         assigner = assigners[part]
@@ -59,7 +61,7 @@ def assign_chunks(
             stopped.set()
             raise
 
-    with Progress(progress, pool.n, "assign") as bar:
+    with Progress(progress, count, "assign") as bar:
         if len(assigners) == 1:
             run(0)
         else:
@@ -76,26 +78,30 @@ def assign_pool(
     assigners: Sequence[Assigner],
     eligible: NDArray[np.bool_] | None,
     *,
+    rows: tuple[int, int],
     chunk_rows: int,
     progress: bool,
 ) -> NDArray[np.int32]:
-    """Return every eligible row's cluster, -1 for the others, shape (n,).
+    """Return the cluster of each of the `rows`, -1 where not eligible, shape (rows,).
 
     Raises
     ------
     ValueError
         If an eligible row is not finite.
     """
-    assignments = np.full(pool.n, -1, np.int32)
+    first = rows[0]
+    assignments = np.full(rows[1] - first, -1, np.int32)
     late: list[tuple[int, int, Any]] = []  # in device memory: fetched once all is queued
 
     def take(_: int, found: Any, lo: int, hi: int) -> None:
         if isinstance(found, np.ndarray):
-            assignments[lo:hi] = found
+            assignments[lo - first : hi - first] = found
         else:
             late.append((lo, hi, found))
 
-    assign_chunks(pool, assigners, eligible, take, chunk_rows=chunk_rows, progress=progress)
+    assign_chunks(
+        pool, assigners, eligible, take, rows=rows, chunk_rows=chunk_rows, progress=progress
+    )
     for lo, hi, found in late:
-        assignments[lo:hi] = to_host(found)
+        assignments[lo - first : hi - first] = to_host(found)
     return assignments

@@ -12,7 +12,7 @@ from ally_fast.cluster.frame import Frame
 from ally_fast.cluster.loaded_rows import load_in_frame
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools.finite import nonfinite_error
-from ally_fast.pools.pool import Pool, check_file
+from ally_fast.pools.pool import Pool
 from ally_fast.progress import Progress
 
 ROWS_PER_CENTROID = 256  # "auto"
@@ -63,5 +63,5 @@ def training_rows(
             if not load_in_frame(part, rows, places, normalize, frame):
                 raise nonfinite_error(pool, eligible)
             bar.advance(len(places))
-    check_file(pool)
+    pool.check()
     return rows

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import as_array
+from ally_fast.pools.host_pool import HostPool
 from ally_fast.pools.mapped_file import MappedFile
 from ally_fast.pools.pool import Rows, computable
 
 
-class ArrayPool:
+class ArrayPool(HostPool):
     """Rows of a two-dimensional array, never copied as a whole.
 
     Parameters

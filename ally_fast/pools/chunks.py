@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ally_fast import checks
-from ally_fast.pools.pool import Pool, check_file, device_of_pool
+from ally_fast.pools.pool import Pool
 
 _CHUNK_BYTES = 64 << 20
 _FEWEST_ROWS = 16384
@@ -17,7 +17,7 @@ def chunk_size(pool: Pool, chunk_rows: Any) -> int:
     """Return the rows to read at once: `chunk_rows`, or about 64 MiB of them; on a GPU 2**22."""
     if chunk_rows is not None:
         return checks.integer(chunk_rows, "chunk_rows", 1)
-    if device_of_pool(pool) != "cpu":
+    if pool.device != "cpu":
         return _DEVICE_ROWS
     return max(_FEWEST_ROWS, _CHUNK_BYTES // max(1, pool.d * pool.itemsize))
 
@@ -32,4 +32,4 @@ def chunks(
     for lo in range(first, n, rows):
         yield lo, min(n, lo + rows)
         if pool is not None:
-            check_file(pool)
+            pool.check()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.device_arrays import as_device_array
 from ally_fast.pools.pool import Rows
+
+if TYPE_CHECKING:
+    from ally_fast._cuda import Stream
 
 
 class DevicePool:
@@ -39,7 +42,7 @@ class DevicePool:
         self.dtype_name = view.dtype_name
         self.itemsize = view.array.dtype.itemsize
         self.device = f"cuda:{view.array.device}"
-        self.stream = view.array.stream
+        self.stream: Stream | None = view.array.stream
 
     def read(self, lo: int, hi: int) -> Rows:
         """Return rows ``lo`` to ``hi`` (exclusive), a view in device memory."""
@@ -49,3 +52,10 @@ class DevicePool:
         """Return a copy of the rows at sorted pool `indices`, in host memory."""
         positions = type(self.array).from_host(np.asarray(indices, np.int64), self.array.stream)
         return Rows(self.array.take(positions).to_host(), self.bf16)
+
+    def fault(self, row: int) -> str | None:
+        """Return None: the row's number says it all."""
+        return None
+
+    def check(self) -> None:
+        """Do nothing: there is no file that could change."""

@@ -27,9 +27,8 @@ def nonfinite_error(pool: Pool, eligible: NDArray[np.bool_] | None) -> ValueErro
         if not count and sizes.max() > largest:
             largest, far_row = float(sizes.max()), lo + int(sizes.argmax())
     if count:
-        fault = getattr(pool, "fault", None)  # of a pool that comes from a file
-        if fault is not None:
-            return ValueError(f"{fault(first)}; {count} of {pool.n} rows hold no finite vector")
+        if fault := pool.fault(first):
+            return ValueError(f"{fault}; {count} of {pool.n} rows hold no finite vector")
         return ValueError(
             f"embeddings: {count} of {pool.n} rows hold NaN or infinite values, the first is row "
             f"{first}; needs finite values"

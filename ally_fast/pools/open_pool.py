@@ -12,11 +12,12 @@ from ally_fast.device_arrays import device_of
 from ally_fast.pools.array_pool import ArrayPool
 from ally_fast.pools.csv_file import csv_column
 from ally_fast.pools.device_pool import DevicePool
+from ally_fast.pools.host_pool import SourcePool
 from ally_fast.pools.json_file import json_column
 from ally_fast.pools.numpy_file import numpy_array
 from ally_fast.pools.parquet_column import read_parquet_column
 from ally_fast.pools.parquet_pool import ParquetPool
-from ally_fast.pools.pool import Pool
+from ally_fast.pools.pool import Pool, RowSource
 from ally_fast.pools.row_count import check_rows
 
 _KEYED = re.compile(r"(?P<path>.+\.(?:npz|parquet|csv|json)):(?P<key>.+)", re.IGNORECASE)
@@ -26,6 +27,8 @@ def as_pool(embeddings: Any, name: str = "embeddings") -> Pool:
     """Return `embeddings` itself if it is a pool, else one over it, where it is."""
     if isinstance(embeddings, Pool):
         return embeddings
+    if isinstance(embeddings, RowSource):
+        return SourcePool(embeddings)
     over = ArrayPool if device_of(embeddings) == "cpu" else DevicePool
     return over(embeddings, name)
 

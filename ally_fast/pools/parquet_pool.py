@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ally_fast import _cpu
 from ally_fast._optional import require
-from ally_fast.arrays import NUMPY
+from ally_fast.pools.host_pool import HostPool
 from ally_fast.pools.names import quoted
 from ally_fast.pools.parquet_file import ParquetFile, check_width
 from ally_fast.pools.pool import Rows, computable
@@ -23,7 +23,7 @@ _WIDTH_ROWS = 1024
 _WIDTH_BYTES = 4 << 20
 
 
-class ParquetPool:
+class ParquetPool(HostPool):
     """Rows of one Parquet column, read a few megabytes at a time.
 
     Parameters
@@ -67,7 +67,6 @@ class ParquetPool:
         self._column = self._choose_column(column)
         element_name = str(self._file.kind(self._column).value_type)
         element = np.dtype(_NUMPY_NAMES.get(element_name, element_name))
-        self.family = NUMPY
         self.n = self._file.n
         self.dtype_name = element.name
         self.itemsize = element.itemsize

@@ -1,4 +1,4 @@
-"""The protocol every source of rows follows."""
+"""The protocols that every source of rows follows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.arrays import decoded
+from ally_fast.arrays import Family, decoded
 from ally_fast.device_arrays import to_host
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class Rows:
 
 
 @runtime_checkable
-class Pool(Protocol):
-    """Where rows come from: ``n`` rows of ``d`` features, read in parts.
+class RowSource(Protocol):
+    """The least that rows of one's own must offer: ``n`` of ``d`` features, read in parts.
 
     Attributes
     ----------
@@ -59,22 +59,31 @@ class Pool(Protocol):
         ...
 
 
-def device_of_pool(pool: Pool) -> str:
-    """Return where the rows of a pool are: "cpu", or "cuda:N" if it says so."""
-    return str(getattr(pool, "device", "cpu"))
+@runtime_checkable
+class Pool(RowSource, Protocol):
+    """Where rows come from, and what the package asks of it; `as_pool` makes one of a `RowSource`.
 
+    Attributes
+    ----------
+    family : Family
+        The kind of array that answers are given in.
+    device : str
+        Where the rows are: "cpu" or "cuda:N".
+    stream : Stream or None
+        What rows in device memory are used on; None for rows in host memory.
+    """
 
-def check_file(pool: Pool) -> None:
-    """Raise ValueError if rows handed out lie in a file that has changed since, as far as told."""
-    check = getattr(pool, "check", None)
-    if check is not None:
-        check()
+    family: Family
+    device: str
+    stream: Stream | None
 
+    def fault(self, row: int) -> str | None:
+        """Say why a row is not finite, and where it stands; None if its number says it all."""
+        ...
 
-def stream_of_pool(pool: Pool) -> Stream | None:
-    """Return the stream that rows in device memory are used on; None for rows in host memory."""
-    stream: Stream | None = getattr(pool, "stream", None)
-    return stream
+    def check(self) -> None:
+        """Raise ValueError if rows handed out lie in a file that has changed since."""
+        ...
 
 
 def is_wide(pool: Pool) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ally_fast._optional import require
 from ally_fast.ops.assign import assign, centroid_table
-from ally_fast.pools import Pool
+from ally_fast.pools import RowSource
 from ally_fast.report.projection import Projection, fit_projection, rows_as_seen
 from ally_fast.selection.info import SelectionInfo
 
@@ -22,7 +22,7 @@ _INK, _GREY, _PALE, _ACCENT = "#22262e", "#6b7280", "#d5d9e0", "#c2410c"
 
 
 def draw_batch(
-    pool: Pool,
+    pool: RowSource,
     dual_scores: Any,
     indices: NDArray[np.int64],
     info: SelectionInfo,
@@ -39,7 +39,7 @@ def draw_batch(
 
     Parameters
     ----------
-    pool : Pool
+    pool : RowSource
         The pool selected from.
     dual_scores : array, shape (n,)
         Scores of its rows.
@@ -180,7 +180,7 @@ def _colours(name: str, low: float, high: float) -> Any:
     return listed(whole(np.linspace(low, high, 256)))
 
 
-def _label(axes: Any, plane: Projection, pool: Pool, b: int, k: int) -> None:
+def _label(axes: Any, plane: Projection, pool: RowSource, b: int, k: int) -> None:
     axes.set_title(
         f"b = {b:,} of n = {pool.n:,} rows chosen, k = {k:,} clusters",
         loc="left",
@@ -193,7 +193,7 @@ def _label(axes: Any, plane: Projection, pool: Pool, b: int, k: int) -> None:
     axes.set_ylabel(f"second principal component ({second:.0%})", color=_GREY)
 
 
-def _note(pool: Pool, drawn: int, candidates: int, plane: Projection) -> str:
+def _note(pool: RowSource, drawn: int, candidates: int, plane: Projection) -> str:
     """Say what the map shows and what it hides."""
     share = "all" if drawn == candidates else f"{drawn:,} of the"
     kept = " that were not excluded" if candidates < pool.n else ""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ally_fast.pools import Pool
+from ally_fast.pools import RowSource
 from ally_fast.progress import short_number
 from ally_fast.selection.info import SelectionInfo
 
 
-def summarize(pool: Pool, info: SelectionInfo) -> dict[str, Any]:
+def summarize(pool: RowSource, info: SelectionInfo) -> dict[str, Any]:
     """Return the summary of a selection, ready for JSON.
 
     Parameters
     ----------
-    pool : Pool
+    pool : RowSource
         The pool selected from.
     info : SelectionInfo
         What `select` returned beside the indices.

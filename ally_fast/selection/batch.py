@@ -7,18 +7,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.ops.shortlist import Shortlist
+from ally_fast.pools.pool import Pool, Rows
 from ally_fast.selection.allocation import quotients
+from ally_fast.selection.part import Entries
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Picks in priority order: pool indices, scores, clusters, ranks, each of shape (b,)."""
+    """Picks in priority order: pool indices, scores, clusters, ranks, each of shape (b,).
+
+    Their rows, too, if these were read to pick them.
+    """
 
     indices: NDArray[np.int64]
     scores: NDArray[np.float64]
     clusters: NDArray[np.int32]
     ranks: NDArray[np.int64]
+    rows: Rows | None = None
 
 
 EMPTY = Batch(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int32), np.empty(0, np.int64))
@@ -34,9 +39,18 @@ class Offers:
     ranks: NDArray[np.int64]
 
 
-def offers(shortlist: Shortlist) -> Offers:
-    """Return the shortlist's entries with their ranks."""
-    clusters, scores, indices = shortlist.entries()
+def gather(pool: Pool, indices: NDArray[np.int64]) -> Rows:
+    """Return the rows at pool indices in any order, read in the order of the pool."""
+    by_index = np.argsort(indices)
+    rows = pool.gather(indices[by_index])
+    places = np.empty_like(by_index)
+    places[by_index] = np.arange(len(by_index))
+    return Rows(rows.array[places], rows.bf16)
+
+
+def offers(entries: Entries) -> Offers:
+    """Return a shortlist's entries with their ranks."""
+    clusters, scores, indices = entries
     starts = np.searchsorted(clusters, clusters, side="left")
     return Offers(clusters, scores, indices, np.arange(len(clusters)) - starts)
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ally_fast.cluster.loaded_rows import loaded
 from ally_fast.ops.assign import centroid_table
 from ally_fast.ops.radius_filter import radius_filter
-from ally_fast.pools.pool import Pool, as_float
-from ally_fast.selection.batch import Batch, Offers
+from ally_fast.pools.pool import Pool, Rows, as_float
+from ally_fast.selection.batch import Batch, Offers, gather
+from ally_fast.selection.rule import Rule
 
 _SWEEP = 256  # picks gathered before one matrix pass blocks all offers near them
 
@@ -52,20 +53,11 @@ class Blocking:
             self._recent.clear()
 
 
-def cut_apart(
-    pool: Pool,
-    listed: Offers,
-    sizes: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    b: int,
-    radius: float,
-    *,
-    normalize: bool,
-) -> Batch | None:
-    """Pick up to `b` offers in order of quotient, no two within `radius` of one another.
+def cut_apart(pool: Pool, listed: Offers, sizes: NDArray[np.int64], rule: Rule) -> Batch | None:
+    """Pick up to `b` offers in order of quotient, no two within the radius of one another.
 
-    A row within `radius` of an earlier pick is passed over, and its cluster offers its next best
-    at the same quotient.
+    A row within it of an earlier pick is passed over, and its cluster offers its next best at the
+    same quotient.
 
     Returns
     -------
@@ -78,12 +70,11 @@ def cut_apart(
     A matrix pass for every 256 picks does most of the blocking; only the newest picks are compared
     with one offer at a time. O(m b d) time and O(m d) memory, for m rows on offer.
     """
-    by_index = np.argsort(listed.indices)
-    gathered = pool.gather(listed.indices[by_index])
-    matrix = loaded(gathered, None, True)[0] if normalize else as_float(gathered)
-    rows = np.empty_like(matrix)
-    rows[by_index] = matrix
-    blocking = Blocking(rows, radius)
+    assert rule.radius is not None
+    rows = gather(pool, listed.indices)
+    matrix = loaded(rows, None, True)[0] if rule.normalize else as_float(rows)
+    blocking = Blocking(matrix, rule.radius)
+    weights = rule.weights(sizes)
     ends = np.searchsorted(listed.clusters, np.arange(len(sizes)), side="right")
     lengths = np.bincount(listed.clusters, minlength=len(sizes))
     queue: list[tuple[float, float, int, int, int]] = []
@@ -101,14 +92,14 @@ def cut_apart(
 
     for cluster in np.flatnonzero(lengths):
         offer(int(cluster), int(ends[cluster] - lengths[cluster]), 0)
-    while queue and len(picks) < b:
+    while queue and len(picks) < rule.b:
         _, _, _, entry, rank = heapq.heappop(queue)
         if not blocking.blocks(entry):
             blocking.pick(entry)
             picks.append(entry)
             ranks.append(rank)
             rank += 1
-        if not offer(int(listed.clusters[entry]), entry + 1, rank) and len(picks) < b:
+        if not offer(int(listed.clusters[entry]), entry + 1, rank) and len(picks) < rule.b:
             return None
     chosen = np.array(picks, np.int64)
     return Batch(
@@ -116,4 +107,5 @@ def cut_apart(
         scores=listed.scores[chosen],
         clusters=listed.clusters[chosen],
         ranks=np.array(ranks, np.int64),
+        rows=Rows(rows.array[chosen], rows.bf16),
     )

@@ -76,6 +76,18 @@ def rows_not_excluded(exclude: Any, n: int) -> NDArray[np.bool_] | None:
     return None if exclude is None else ~excluded_mask(exclude, n)
 
 
+def count_eligible(eligible: NDArray[np.bool_] | None, n: int) -> int:
+    """Return how many rows of `n` are eligible (None: all)."""
+    return n if eligible is None else int(np.count_nonzero(eligible))
+
+
+def check_budget(b: int, eligible: NDArray[np.bool_] | None, n: int, after: str = "") -> None:
+    """Raise ValueError if fewer than `b` rows are eligible; `after` says what left no more."""
+    count = count_eligible(eligible, n)
+    if count < b:
+        raise ValueError(f"b: got {b}, needs at most the {count} eligible rows of {n}{after}")
+
+
 def drop_rows_above(
     scores: Scores, n: int, eligible: NDArray[np.bool_] | None, max_score: float | None
 ) -> NDArray[np.bool_] | None:
@@ -98,7 +110,7 @@ def drop_rows_near(
     progress: bool,
 ) -> NDArray[np.bool_]:
     """Return the eligible rows that are not `near`; a row that is not finite is near nothing."""
-    eligible = np.ones(pool.n, np.bool_) if eligible is None else eligible
+    eligible = np.ones(pool.n, np.bool_) if eligible is None else eligible.copy()
     late: list[tuple[int, int, Any]] = []  # in device memory: fetched once all is queued
     with Progress(progress, pool.n, "radius") as bar:
         for lo, hi in chunks(pool.n, chunk_rows, pool=pool):

@@ -2,55 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.engine import Assigner
-from ally_fast.cluster.pool_pass import assign_chunks
+from ally_fast.cluster.pool_pass import assign_chunks, assign_pool
 from ally_fast.ops.shortlist import Shortlist
-from ally_fast.pools.chunks import chunks
-from ally_fast.pools.pool import Pool
-from ally_fast.selection.scores import Scores
+from ally_fast.selection.part import Part
+from ally_fast.selection.plan import Plan
 
 
-def scan(
-    pool: Pool,
-    scores: Scores,
-    assigners: Sequence[Assigner],
-    eligible: NDArray[np.bool_] | None,
-    weights: NDArray[np.float64],
-    b: int,
-    *,
-    chunk_rows: int,
-    progress: bool,
-) -> Shortlist:
-    """Assign every eligible row and return the shortlist of all of them.
+def scan(plan: Plan, centroids: NDArray[Any], rows: tuple[int, int] | None = None) -> Part:
+    """Assign the eligible rows among those from ``rows[0]`` to ``rows[1]`` (exclusive).
 
-    Each assigner collects what it saw, where it saw it; that is merged at the end.
+    Parameters
+    ----------
+    plan : Plan
+    centroids : ndarray of float32 or float64, shape (k, d)
+    rows : (int, int), optional
+        By default the whole pool.
 
     Raises
     ------
     ValueError
         If an eligible row is not finite.
     """
-    collectors = [assigner.shortlister(len(weights), b, weights) for assigner in assigners]
+    request, rule = plan.request, plan.request.rule
+    rows = rows or (0, request.pool.n)
+    if rule.b == 0:
+        return Part(np.zeros(rule.k, np.int64))
+    assigners = request.engine.assigners(centroids, normalize=rule.normalize)
+    if not rule.needs_assignments:
+        return _listed(plan, assigners, rows)
+    assignments = assign_pool(
+        request.pool,
+        assigners,
+        plan.eligible,
+        rows=rows,
+        chunk_rows=request.chunk_rows,
+        progress=request.progress,
+    )
+    sizes = np.bincount(assignments[assignments >= 0], minlength=rule.k)
+    return Part(sizes, assigned=((rows[0], assignments),))
 
-    def take(part: int, found: Any, lo: int, hi: int) -> None:
-        collectors[part].push(found, scores.read(lo, hi, assigners[part].device), lo)
 
-    assign_chunks(pool, assigners, eligible, take, chunk_rows=chunk_rows, progress=progress)
-    shortlist = Shortlist(len(weights), b, weights)
+def _listed(plan: Plan, assigners: list[Assigner], rows: tuple[int, int]) -> Part:
+    """Return the shortlist; each assigner collects what it saw, where it saw it."""
+    request, rule = plan.request, plan.request.rule
+    collectors = [assigner.shortlister(rule.k, rule.b, rule.weights()) for assigner in assigners]
+
+    def take(number: int, clusters: Any, lo: int, hi: int) -> None:
+        scores = request.scores.read(lo, hi, assigners[number].device)
+        collectors[number].push(clusters, scores, lo)
+
+    assign_chunks(
+        request.pool,
+        assigners,
+        plan.eligible,
+        take,
+        rows=rows,
+        chunk_rows=request.chunk_rows,
+        progress=request.progress,
+    )
+    shortlist = Shortlist(rule.k, rule.b, rule.weights())
     for collector in collectors:
         collector.merge_into(shortlist)
-    return shortlist
-
-
-def push_all(
-    shortlist: Shortlist, assignments: NDArray[np.int32], scores: Scores, chunk_rows: int
-) -> None:
-    """Push rows assigned earlier."""
-    for lo, hi in chunks(len(assignments), chunk_rows):
-        shortlist.push(assignments[lo:hi], scores.read(lo, hi), first=lo)
+    return Part(shortlist.sizes, shortlist.entries())

@@ -2,40 +2,74 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ally_fast import _settings, checks
-from ally_fast.arrays import NUMPY, to_family
-from ally_fast.cluster.arguments import (
-    METRICS,
-    checked_centroids,
-    checked_k,
-    checked_points,
-    checked_pool,
-    checked_tol,
-)
-from ally_fast.cluster.engine import Engine, choose_engine
+from ally_fast.arrays import to_family
 from ally_fast.cluster.kmeans import train
-from ally_fast.cluster.pool_pass import assign_pool
 from ally_fast.cluster.result import KMeansResult
-from ally_fast.cluster.training import training_size
-from ally_fast.device import choose_devices
-from ally_fast.ops.assign import centroid_table, squared_distances
-from ally_fast.pools import as_pool
-from ally_fast.pools.chunks import chunk_size
-from ally_fast.pools.pool import Pool, device_of_pool, stream_of_pool
-from ally_fast.selection.allocation import Allocation
-from ally_fast.selection.assigned import batch_of_assigned
-from ally_fast.selection.batch import EMPTY, Batch, cut, offers
+from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.clock import Clock
-from ally_fast.selection.eligibility import drop_rows_above, drop_rows_near, rows_not_excluded
+from ally_fast.selection.describe import centroid_distances, describe
+from ally_fast.selection.finish import finish
 from ally_fast.selection.info import SelectionInfo
+from ally_fast.selection.part import merge
+from ally_fast.selection.plan import make_plan
+from ally_fast.selection.request import Request, check
 from ally_fast.selection.scan import scan
-from ally_fast.selection.scores import Scores
+
+
+@overload
+def select(
+    embeddings: Any,
+    dual_scores: Any,
+    b: int,
+    k: int,
+    *,
+    allocation: Any = ...,
+    exclude: Any = ...,
+    labeled_embeddings: Any = ...,
+    radius: float | None = ...,
+    max_score: float | None = ...,
+    centroids: Any = ...,
+    train_size: Any = ...,
+    max_iter: int = ...,
+    tol: float = ...,
+    metric: str = ...,
+    engine: str = ...,
+    device: str = ...,
+    seed: int = ...,
+    chunk_rows: int | None = ...,
+    progress: bool = ...,
+    return_info: Literal[True],
+) -> tuple[Any, SelectionInfo]: ...
+
+
+@overload
+def select(
+    embeddings: Any,
+    dual_scores: Any,
+    b: int,
+    k: int,
+    *,
+    allocation: Any = ...,
+    exclude: Any = ...,
+    labeled_embeddings: Any = ...,
+    radius: float | None = ...,
+    max_score: float | None = ...,
+    centroids: Any = ...,
+    train_size: Any = ...,
+    max_iter: int = ...,
+    tol: float = ...,
+    metric: str = ...,
+    engine: str = ...,
+    device: str = ...,
+    seed: int = ...,
+    chunk_rows: int | None = ...,
+    progress: bool = ...,
+    return_info: bool = ...,
+) -> Any: ...
 
 
 def select(
@@ -144,10 +178,10 @@ def select(
 
     With the native engine the answer is the same bit for bit on any instruction set, on the CPU or
     GPUs, for any number of threads and any chunk size. Memory beside the pool: training rows in
-    float32, one chunk, O(k d + b); 1 byte a row where rows are ineligible; 4 bytes a row with
-    `radius`, "proportional" or "sqrt"; with `radius` also the rows on offer, a few times `b`, more
-    where many are passed over. Time: about ``(training iterations * 256 k + n) k d`` multiply-adds
-    at most, most of them in low precision.
+    float32, one chunk, O(k d + b); 1 byte a row where rows are ineligible, 2 with
+    `labeled_embeddings`; 4 bytes a row with `radius`, "proportional" or "sqrt"; with `radius` also
+    the rows on offer, a few times `b`, more where many are passed over. Time: about
+    ``(training iterations * 256 k + n) k d`` multiply-adds at most, most of them in low precision.
 
     Examples
     --------
@@ -160,166 +194,58 @@ def select(
     ((20,), 20)
     """
     clock = Clock()
-    pool = checked_pool(as_pool(embeddings))
-    b, k = checks.integer(b, "b", 0), checked_k(k, pool.n)
-    normalize = checks.choice(metric, "metric", METRICS) == "cosine"
-    shares = Allocation(allocation, k)
-    if radius is not None:
-        radius = checks.number(radius, "radius")
-        if not 1e-150 <= radius <= 1e154:  # its square must fit into float64
-            raise ValueError(f"radius: got {radius}, needs a distance from 1e-150 to 1e154")
-    if labeled_embeddings is not None and radius is None:
-        raise ValueError("labeled_embeddings: has no effect without radius; needs radius as well")
-    if max_score is not None:
-        max_score = checks.number(max_score, "max_score")
-    max_iter, tol = checks.integer(max_iter, "max_iter", 1), checked_tol(tol)
-    seed = checks.seed(seed)
-    training_size(train_size, k, pool.n)
-    rows_at_once = chunk_size(pool, chunk_rows)
-    devices = choose_devices(device, device_of_pool(pool))
-    _settings.threads()
-    runner = choose_engine(engine, devices, stream_of_pool(pool))
-    given = None if centroids is None else checked_centroids(centroids, k, pool.d, normalize)
-    labeled = None
-    if labeled_embeddings is not None:
-        labeled = checked_points(labeled_embeddings, "labeled_embeddings", pool.d, normalize)
-    eligible = rows_not_excluded(exclude, pool.n)
-    scores = Scores(dual_scores, pool.n, eligible)
-    eligible = drop_rows_above(scores, pool.n, eligible, max_score)
-    _check_eligible(eligible, pool.n, b, "")
-    clock.lap("check")
-
-    bytes_read = 0
-    row_bytes = pool.d * pool.itemsize
-    if labeled is not None and len(labeled) and radius is not None:
-        bytes_read += _count(eligible, pool.n) * row_bytes
-        near = runner.nearness(labeled, radius, normalize=normalize)
-        eligible = drop_rows_near(pool, near, eligible, chunk_rows=rows_at_once, progress=progress)
-        _check_eligible(eligible, pool.n, b, f" (radius {radius} around labeled_embeddings)")
-    clock.lap("radius")
-    eligible_rows = _count(eligible, pool.n)
-
-    if given is not None or b == 0:
-        trained = _untrained(given, k, pool.d, runner, ",".join(devices), seed)
-    else:
-        if eligible_rows < k:
-            raise ValueError(f"k: got {k}, needs at most the {eligible_rows} eligible rows")
-        trained = train(
-            pool,
-            k,
-            engine=runner,
-            size=training_size(train_size, k, eligible_rows),
+    request = check(
+        Arguments(
+            embeddings=embeddings,
+            dual_scores=dual_scores,
+            b=b,
+            k=k,
+            allocation=allocation,
+            exclude=exclude,
+            labeled_embeddings=labeled_embeddings,
+            radius=radius,
+            max_score=max_score,
+            centroids=centroids,
+            train_size=train_size,
             max_iter=max_iter,
             tol=tol,
-            normalize=normalize,
+            metric=metric,
+            engine=engine,
+            device=device,
             seed=seed,
-            device=",".join(devices),
-            eligible=eligible,
+            chunk_rows=chunk_rows,
             progress=progress,
         )
-        bytes_read += trained.train_rows * row_bytes
-        clock.skip(trained.seconds)
-
-    if b == 0:
-        sizes, batch = np.zeros(k, np.int64), EMPTY
+    )
+    clock.lap("check")
+    plan = make_plan(request)
+    clock.lap("radius")
+    if plan.training is None:
+        trained = _untrained(request)
     else:
-        assigners = runner.assigners(trained.centroids, normalize=normalize)
-        if radius is not None or shares.needs_sizes:
-            assignments = assign_pool(
-                pool, assigners, eligible, chunk_rows=rows_at_once, progress=progress
-            )
-            clock.lap("assign")
-            sizes = np.bincount(assignments[assignments >= 0], minlength=k)
-            batch = batch_of_assigned(
-                pool, scores, assignments, sizes, shares.weights(sizes), b, radius, normalize
-            )
-        else:
-            shortlist = scan(
-                pool,
-                scores,
-                assigners,
-                eligible,
-                shares.weights(),
-                b,
-                chunk_rows=rows_at_once,
-                progress=progress,
-            )
-            clock.lap("assign")
-            sizes = shortlist.sizes
-            batch = cut(offers(shortlist), shares.weights(), b)
-        bytes_read += eligible_rows * row_bytes
-    clock.lap("batch")
-
-    indices = to_family(batch.indices, getattr(pool, "family", NUMPY))
+        trained = train(
+            request.pool,
+            request.engine,
+            plan.training,
+            eligible=plan.eligible,
+            progress=request.progress,
+        )
+        clock.skip(trained.seconds)
+    whole = merge(request.rule, scan(plan, trained.centroids))
+    clock.lap("assign")
+    batch = finish(plan, whole)
+    indices = to_family(batch.indices, request.pool.family)
     if not return_info:
         return indices
-    distances = _distances(pool, batch, trained.centroids, normalize)
-    return indices, SelectionInfo(
-        scores=batch.scores,
-        clusters=batch.clusters,
-        ranks=batch.ranks,
-        distances=distances,
-        centroids=trained.centroids,
-        cluster_sizes=sizes,
-        cluster_counts=np.bincount(batch.clusters, minlength=k),
-        inertia=None if given is not None or b == 0 else trained.inertia,
-        n_iter=trained.n_iter,
-        train_rows=trained.train_rows,
-        eligible_rows=eligible_rows,
-        engine=runner.name,
-        device=trained.device,
-        isa=trained.isa,
-        seed=seed,
-        seconds=clock.total(),
-        bytes_read=bytes_read + b * row_bytes,
-        peak_bytes=_peak_bytes(),
-    )
+    distances = centroid_distances(plan, trained, batch)
+    clock.lap("batch")
+    return indices, describe(plan, trained, whole, batch, distances, clock.total())
 
 
-def _count(eligible: NDArray[np.bool_] | None, n: int) -> int:
-    return n if eligible is None else int(np.count_nonzero(eligible))
-
-
-def _check_eligible(eligible: NDArray[np.bool_] | None, n: int, b: int, after: str) -> None:
-    count = _count(eligible, n)
-    if count < b:
-        raise ValueError(f"b: got {b}, needs at most the {count} eligible rows of {n}{after}")
-
-
-def _untrained(
-    given: NDArray[Any] | None,
-    k: int,
-    d: int,
-    engine: Engine,
-    device: str,
-    seed: int,
-) -> KMeansResult:
+def _untrained(request: Request) -> KMeansResult:
     """Return the record of centroids that were given, or not needed."""
-    centroids = np.zeros((k, d), np.float32) if given is None else given
-    return KMeansResult(centroids, 0.0, 0, 0, engine.name, device, engine.isa, seed, {})
-
-
-def _distances(
-    pool: Pool, batch: Batch, centroids: NDArray[Any], normalize: bool
-) -> NDArray[np.float64]:
-    """Return each pick's Euclidean distance to its centroid; the picks are read again."""
-    order = np.argsort(batch.indices)
-    rows = pool.gather(batch.indices[order])
-    squared = np.empty(len(order))
-    squared[order] = squared_distances(
-        rows.array,
-        centroid_table(centroids),
-        batch.clusters[order],
-        bf16=rows.bf16,
-        normalize=normalize,
-    )
-    return np.sqrt(squared)
-
-
-def _peak_bytes() -> int:
-    try:
-        import resource
-    except ImportError:  # not a POSIX system
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    engine, centroids = request.engine, request.centroids
+    if centroids is None:
+        centroids = np.zeros((request.rule.k, request.pool.d), np.float32)
+    seed = request.training.seed
+    return KMeansResult(centroids, 0.0, 0, 0, engine.name, engine.device, engine.isa, seed, {})

@@ -180,7 +180,7 @@ class ALLY(Parameters):
 
 def _numpy_family(pool: Pool) -> Pool:
     """Return the pool, such that `select` answers with a NumPy array."""
-    if getattr(pool, "family", NUMPY) is NUMPY:
+    if pool.family is NUMPY:
         return pool
     twin: Any = copy.copy(pool)
     twin.family = NUMPY

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ally_fast.cluster.arguments import checked_pool
 from ally_fast.ops.d2_sample_outer import d2_sample_outer
 from ally_fast.pools import as_pool
-from ally_fast.pools.pool import Rows, check_file, device_of_pool
+from ally_fast.pools.pool import Rows
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.parameters import Parameters
 from ally_fast.strategies.pieces import (
@@ -62,14 +62,14 @@ class BADGE(Parameters):
                 right_bf16=right.bf16,
                 positions=request.positions(),
             )
-        check_file(pool)
+        pool.check()
         return picks
 
     def _left(self, context: Context, request: Request) -> tuple[Rows, NDArray[np.int64]]:
         """Return the probabilities, as they are if they are an array, and the predictions."""
         given = context.probabilities
         kept = None if callable(given) else as_pool(given, "probabilities")
-        if kept is not None and device_of_pool(kept) != "cpu":
+        if kept is not None and kept.device != "cpu":
             kept = None
         targets = np.zeros(request.n, np.int64)
         collected: NDArray[np.float64] | None = None

@@ -13,7 +13,6 @@ from ally_fast.ops.assign import centroid_table
 from ally_fast.ops.k_center_greedy import k_center_greedy
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools import as_pool
-from ally_fast.pools.pool import check_file, device_of_pool
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.parameters import Parameters
 from ally_fast.strategies.pieces import (
@@ -55,10 +54,10 @@ class CoreSet(Parameters):
         """Return `b` rows, farthest first; see `Strategy`."""
         request = open_request(self.name, context, b, "embeddings", "labeled_embeddings")
         pool = as_pool(context.embeddings)
-        if device_of_pool(pool) == "cpu":
+        if pool.device == "cpu":
             pool = host_pool(self.name, context)
         else:
-            choose_devices(context.device, device_of_pool(pool))
+            choose_devices(context.device, pool.device)
         pool = checked_pool(pool)
         normalize = self.metric == "cosine"
         labeled = checked_points(
@@ -83,5 +82,5 @@ class CoreSet(Parameters):
                 normalize=normalize,
                 positions=None if positions is None else beside(rows.array, positions),
             )
-        check_file(pool)
+        pool.check()
         return to_host(picks)

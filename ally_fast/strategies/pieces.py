@@ -14,7 +14,7 @@ from ally_fast.cluster.frame import LARGEST
 from ally_fast.device import choose_devices
 from ally_fast.device_arrays import as_device_array, device_of, host_copy, to_host
 from ally_fast.pools import as_pool
-from ally_fast.pools.pool import Pool, Rows, as_float, device_of_pool
+from ally_fast.pools.pool import Pool, Rows, as_float
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.request import Request
 
@@ -30,7 +30,7 @@ def host_pool(strategy: str, context: Context) -> Pool:
         If a GPU is asked for by name.
     """
     pool = as_pool(context.embeddings)
-    devices = choose_devices(context.device, device_of_pool(pool))
+    devices = choose_devices(context.device, pool.device)
     if devices == ("cpu",):
         return pool
     if context.device != "auto":
@@ -43,7 +43,7 @@ def host_pool(strategy: str, context: Context) -> Pool:
 
 def torch_device(context: Context, pool: Pool) -> str:
     """Return the device on which a strategy's own small network runs."""
-    return choose_devices(context.device, device_of_pool(pool))[0]
+    return choose_devices(context.device, pool.device)[0]
 
 
 def part_of(piece: Any, lo: int, hi: int) -> Any:

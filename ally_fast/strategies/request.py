@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ally_fast import checks
 from ally_fast.pools.chunks import chunks
-from ally_fast.pools.pool import Pool
-from ally_fast.selection.eligibility import rows_not_excluded
+from ally_fast.pools.pool import Pool, RowSource
+from ally_fast.selection.eligibility import check_budget, rows_not_excluded
 from ally_fast.strategies.contract import Context
 
 _CHUNK_ROWS = 8192
@@ -68,9 +68,10 @@ def open_request(strategy: str, context: Context, b: Any, *pieces: str) -> Reque
     n = _rows(strategy, context)
     b = checks.integer(b, "b", 0)
     eligible = rows_not_excluded(context.exclude, n)
-    count = n if eligible is None else int(np.count_nonzero(eligible))
-    if b > count:
-        raise ValueError(f"{strategy}: b: got {b}, needs at most the {count} eligible rows of {n}")
+    try:
+        check_budget(b, eligible, n)
+    except ValueError as error:
+        raise ValueError(f"{strategy}: {error}") from None
     return Request(n, b, eligible, context.chunk_rows or _CHUNK_ROWS)
 
 
@@ -92,7 +93,7 @@ def _rows(strategy: str, context: Context) -> int:
     told = {} if context.n is None else {"n": context.n}
     for piece, axis in _ROW_AXES.items():
         given = getattr(context, piece)
-        if isinstance(given, Pool):
+        if isinstance(given, RowSource):
             told[piece] = given.n
         elif given is not None and not callable(given):
             shape = _shape(strategy, piece, given)

@@ -8,7 +8,7 @@ import pytest
 from cases import DTYPES, assert_balanced
 
 import ally_fast
-from ally_fast.cluster.engine import choose_engine
+from ally_fast.cluster.choose_engine import choose_engine
 from ally_fast.cluster.faiss_engine import FaissAssigner
 from ally_fast.pools.pool import Rows
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from cases import DTYPES, LAYOUTS, lay_out
+from cases import DTYPES, LAYOUTS, OwnRows, lay_out
 
-from ally_fast.pools import ArrayPool, Pool, Rows, as_pool
+from ally_fast.arrays import NUMPY
+from ally_fast.pools import ArrayPool, Pool, as_pool
 
 INDICES = np.array([0, 3, 3, 6])
 
@@ -104,16 +105,12 @@ def test_the_wrong_rank(shape):
         ArrayPool(np.zeros(shape))
 
 
-def test_a_pool_of_ones_own_is_used_as_it_is():
-    class Zeros:
-        n, d, dtype_name, itemsize = 5, 2, "float32", 4
-
-        def read(self, lo, hi):
-            return Rows(np.zeros((hi - lo, 2), np.float32), bf16=False)
-
-        def gather(self, indices):
-            return Rows(np.zeros((len(indices), 2), np.float32), bf16=False)
-
-    pool = Zeros()
+def test_rows_of_ones_own_become_a_pool():
+    array = np.arange(14, dtype=np.float32).reshape(7, 2)
+    pool = as_pool(OwnRows(array))
+    assert not isinstance(OwnRows(array), Pool)
+    check(pool, array, "float32")
+    assert (pool.family, pool.device, pool.stream, pool.fault(0)) == (NUMPY, "cpu", None, None)
+    pool.check()
     assert as_pool(pool) is pool
-    assert isinstance(as_pool(np.zeros((2, 2))), ArrayPool)
+    assert isinstance(as_pool(array), ArrayPool)

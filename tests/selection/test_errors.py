@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from cases import read_only
+from cases import OwnRows, read_only
 
 import ally_fast
 
@@ -90,6 +90,10 @@ VALUE_ERRORS = {
     "scores NaN, b = 0": ({"dual_scores": with_value(N, 3, np.nan), "b": 0}, ["dual_scores"]),
     "embeddings NaN": (
         {"embeddings": with_value((N, D), [11, 12, 29], np.nan)},
+        ["embeddings", "3", "11", "finite"],
+    ),
+    "embeddings NaN, rows of one's own": (
+        {"embeddings": OwnRows(with_value((N, D), [11, 12, 29], np.nan))},
         ["embeddings", "3", "11", "finite"],
     ),
     "embeddings inf": (

@@ -1,0 +1,52 @@
+"""Pools whose rows come to host memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.arrays import NUMPY, Family
+from ally_fast.pools.pool import Rows, RowSource
+
+if TYPE_CHECKING:
+    from ally_fast._cuda import Stream
+
+
+class HostPool:
+    """What a pool in host memory offers beside its rows, unless it knows better; see `Pool`."""
+
+    family: Family = NUMPY
+    device: str = "cpu"
+    stream: Stream | None = None
+
+    def fault(self, row: int) -> str | None:
+        """Return None: the row's number says it all."""
+        return None
+
+    def check(self) -> None:
+        """Do nothing: there is no file that could change."""
+
+
+class SourcePool(HostPool):
+    """A pool over a row source of the caller's own.
+
+    Parameters
+    ----------
+    source : RowSource
+        Its rows are in host memory.
+    """
+
+    def __init__(self, source: RowSource) -> None:
+        self._source = source
+        self.n, self.d = source.n, source.d
+        self.dtype_name, self.itemsize = source.dtype_name, source.itemsize
+
+    def read(self, lo: int, hi: int) -> Rows:
+        """Return rows ``lo`` to ``hi`` (exclusive)."""
+        return self._source.read(lo, hi)
+
+    def gather(self, indices: NDArray[np.int64]) -> Rows:
+        """Return the rows at sorted pool `indices`."""
+        return self._source.gather(indices)

@@ -1,0 +1,31 @@
+"""What `select` is called with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Arguments:
+    """The arguments of `select`, where they are described, before they are checked."""
+
+    embeddings: Any
+    dual_scores: Any
+    b: Any
+    k: Any
+    allocation: Any
+    exclude: Any
+    labeled_embeddings: Any
+    radius: Any
+    max_score: Any
+    centroids: Any
+    train_size: Any
+    max_iter: Any
+    tol: Any
+    metric: Any
+    engine: Any
+    device: Any
+    seed: Any
+    chunk_rows: Any
+    progress: bool

@@ -1,0 +1,71 @@
+"""Why each row is in the batch, and what ran."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.cluster.result import KMeansResult
+from ally_fast.ops.assign import centroid_table, squared_distances
+from ally_fast.selection.batch import Batch, gather
+from ally_fast.selection.info import SelectionInfo
+from ally_fast.selection.part import Part
+from ally_fast.selection.plan import Plan
+
+
+def centroid_distances(plan: Plan, trained: KMeansResult, batch: Batch) -> NDArray[np.float64]:
+    """Return each pick's Euclidean distance to its centroid; picks are read unless they were."""
+    rows = batch.rows or gather(plan.request.pool, batch.indices)
+    squared = squared_distances(
+        rows.array,
+        centroid_table(trained.centroids),
+        batch.clusters,
+        bf16=rows.bf16,
+        normalize=plan.request.rule.normalize,
+    )
+    return np.sqrt(squared)
+
+
+def describe(
+    plan: Plan,
+    trained: KMeansResult,
+    whole: Part,
+    batch: Batch,
+    distances: NDArray[np.float64],
+    seconds: dict[str, float],
+) -> SelectionInfo:
+    """Return what a selection says about itself."""
+    pool, rule = plan.request.pool, plan.request.rule
+    passes = plan.eligible_rows if rule.b else 0
+    rows_read = plan.rows_read + trained.train_rows + passes + rule.b
+    return SelectionInfo(
+        scores=batch.scores,
+        clusters=batch.clusters,
+        ranks=batch.ranks,
+        distances=distances,
+        centroids=trained.centroids,
+        cluster_sizes=whole.sizes,
+        cluster_counts=np.bincount(batch.clusters, minlength=rule.k),
+        inertia=None if plan.training is None else trained.inertia,
+        n_iter=trained.n_iter,
+        train_rows=trained.train_rows,
+        eligible_rows=plan.eligible_rows,
+        engine=trained.engine,
+        device=trained.device,
+        isa=trained.isa,
+        seed=trained.seed,
+        seconds=seconds,
+        bytes_read=rows_read * pool.d * pool.itemsize,
+        peak_bytes=_peak_bytes(),
+    )
+
+
+def _peak_bytes() -> int:
+    try:
+        import resource
+    except ImportError:  # not a POSIX system
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

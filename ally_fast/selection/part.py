@@ -1,0 +1,48 @@
+"""What is left of some rows of a pool once they are assigned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.ops.shortlist import Shortlist
+from ally_fast.selection.rule import Rule
+
+# Clusters, scores and pool indices, by cluster and best first.
+Entries = tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some rows of a pool, assigned.
+
+    Attributes
+    ----------
+    sizes : ndarray of int64, shape (k,)
+        Eligible rows per cluster.
+    entries : Entries or None
+        Rows that may still be picked, O(b + k) of them; None if that needs more than these rows.
+    assigned : tuple of (int, ndarray of int32)
+        In that case every row's cluster, -1 where not eligible: runs of rows, each with the pool
+        index of its first.
+    """
+
+    sizes: NDArray[np.int64]
+    entries: Entries | None = None
+    assigned: tuple[tuple[int, NDArray[np.int32]], ...] = ()
+
+
+def merge(rule: Rule, *parts: Part) -> Part:
+    """Return the part that holds the rows of all, in whatever order and grouping they come."""
+    if len(parts) == 1:
+        return parts[0]
+    sizes = sum((part.sizes for part in parts), np.zeros(rule.k, np.int64))
+    if rule.needs_assignments:
+        return Part(sizes, assigned=tuple(run for part in parts for run in part.assigned))
+    shortlist = Shortlist(rule.k, rule.b, rule.weights())
+    for part in parts:
+        if part.entries is not None:
+            shortlist.merge_entries(*part.entries, part.sizes)
+    return Part(sizes, shortlist.entries())
