@@ -187,6 +187,9 @@ HARD_POOLS = {
 }
 
 
+FLOAT32_POOLS = sorted({*HARD_POOLS} - {"values_1e140"})  # those whose values it holds
+
+
 def hard_pool(name, rng, n, k, d):
     """Return the rows and centroids of one of ``HARD_POOLS``."""
     return HARD_POOLS[name](rng, n, k, d)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import HARD_POOLS, hard_pool
+from cases import FLOAT32_POOLS, hard_pool
 from cuda_arrays import put
 
 from ally_fast import _cpu
@@ -73,7 +73,7 @@ def draw_lists(rng, groups, k, length):
     return np.sort([rng.permutation(k)[:length] for _ in range(groups)], axis=1).astype(np.int32)
 
 
-@pytest.mark.parametrize("pool", HARD_POOLS)
+@pytest.mark.parametrize("pool", FLOAT32_POOLS)
 def test_assign_among(pool, stream, rng):
     rows, centroids = hard_pool(pool, rng, 200, 40, 13)
     previous = rng.integers(0, 6, size=200).astype(np.int32)
