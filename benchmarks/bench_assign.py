@@ -119,9 +119,10 @@ def _native(
 ) -> dict[str, Callable[[], Any]]:
     """Build the certified and the uncertified call; packing the centroids is inside."""
     from ally_fast.ops.assign import assign, centroid_table
+    from ally_fast.rows import Rows
 
     def call(certify: bool) -> None:
-        _, stats = assign(rows, centroid_table(centroids), certify=certify)
+        _, stats = assign(Rows(rows), centroid_table(centroids), certify=certify)
         if certify:
             extra[f"{isa} certified"] = {
                 "uncertain": int(stats.uncertain),

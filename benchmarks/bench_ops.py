@@ -142,6 +142,7 @@ def _centroid_update(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
 
 def _squared_distances(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
     from ally_fast.ops.assign import centroid_table, squared_distances
+    from ally_fast.rows import Rows
 
     centroids, assignments = _clusters(pool, spec["k"])
     table = centroid_table(centroids)
@@ -155,7 +156,7 @@ def _squared_distances(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
         )
 
     return {
-        "ally_fast": lambda: squared_distances(pool.rows, table, assignments),
+        "ally_fast": lambda: squared_distances(Rows(pool.rows), table, assignments),
         "numpy": in_numpy,
     }
 
@@ -174,6 +175,7 @@ def _d2_sample(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
 
 def _d2_sample_outer(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
     from ally_fast.ops.d2_sample_outer import d2_sample_outer
+    from ally_fast.rows import Rows
 
     rows, b = pool.rows, spec["b"]
     generator = np.random.default_rng(0)
@@ -199,14 +201,16 @@ def _d2_sample_outer(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
             picks.append(int(np.searchsorted(ends, draws.random() * ends[-1], side="right")))
         return picks
 
+    factors = Rows(probabilities), Rows(rows)
     return {
-        "ally_fast": lambda: d2_sample_outer(probabilities, rows, b, 0, targets=targets),
+        "ally_fast": lambda: d2_sample_outer(*factors, b, 0, targets=targets),
         "numpy": in_numpy,
     }
 
 
 def _k_center_greedy(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
     from ally_fast.ops.k_center_greedy import k_center_greedy
+    from ally_fast.rows import Rows
 
     rows, b = pool.rows, spec["b"]
 
@@ -228,7 +232,7 @@ def _k_center_greedy(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
         return CoreSet(random_state=0).query(rows, labels, batch_size=b)
 
     return {
-        "ally_fast": lambda: k_center_greedy(rows, b, first=0),
+        "ally_fast": lambda: k_center_greedy(Rows(rows), b, first=0),
         "numpy": in_numpy,
         "skactiveml": in_skactiveml,
     }
@@ -237,11 +241,12 @@ def _k_center_greedy(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
 def _radius_filter(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
     from ally_fast.ops.assign import centroid_table
     from ally_fast.ops.radius_filter import radius_filter
+    from ally_fast.rows import Rows
 
     labeled = np.ascontiguousarray(pool.rows[:: max(1, len(pool.rows) // LABELED_ROWS)])
     nearest = np.linalg.norm(pool.rows[1:1001, None] - labeled[None, :64], axis=2).min(axis=1)
     radius = float(np.quantile(nearest, 0.05))
-    return {"ally_fast": lambda: radius_filter(pool.rows, centroid_table(labeled), radius)}
+    return {"ally_fast": lambda: radius_filter(Rows(pool.rows), centroid_table(labeled), radius)}
 
 
 BUILDERS: dict[str, Callable[[datasets.Pool, dict[str, Any]], Calls]] = {

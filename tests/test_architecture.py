@@ -26,6 +26,7 @@ FLOORS = {
     "device": 0,
     "progress": 0,
     "record": 0,
+    "rows": 0,
     "files": 0,
     "arrow_arrays": 0,
     "ops": 1,

@@ -13,7 +13,8 @@ from ally_fast.cluster.loaded_rows import loaded
 from ally_fast.device_arrays import host_copy
 from ally_fast.ops.assign import squared_norms
 from ally_fast.pools.array_pool import ArrayPool
-from ally_fast.pools.pool import Pool, Rows, as_float
+from ally_fast.pools.pool import Pool, as_float
+from ally_fast.rows import Rows
 
 METRICS = ("euclidean", "cosine")
 _UNIT = 2.0**-20  # of a squared length
@@ -49,7 +50,7 @@ def checked_points(x: Any, name: str, d: int, normalize: bool) -> NDArray[Any]:
     rows = _rows(x, name, None, d)
     points = _finite(rows, name).astype(np.float64)
     if normalize:
-        return loaded(rows, None, True)[0]
+        return loaded(rows.seen(normalize=True))[0]
     check_squares(points, name)
     return points
 
@@ -69,7 +70,7 @@ def checked_centroids(centroids: Any, k: int | None, d: int, normalize: bool) ->
         return matrix
     with np.errstate(over="ignore"):
         narrow = matrix.astype(np.float32)
-    unit, _ = loaded(rows, None, True)
+    unit, _ = loaded(rows.seen(normalize=True))
     return np.where(np.abs(squared_norms(narrow) - 1)[:, None] <= _UNIT, narrow, unit)
 
 

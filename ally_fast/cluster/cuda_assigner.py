@@ -11,7 +11,7 @@ from ally_fast._cuda import DeviceArray, DeviceShortlist, Stream
 from ally_fast.cluster.cuda_feed import CudaFeed, upload
 from ally_fast.ops.assign import assign_on_device, centroid_table, device_stats
 from ally_fast.ops.shortlist import Shortlist
-from ally_fast.pools.pool import Rows
+from ally_fast.rows import Rows
 
 
 class CudaAssigner:
@@ -37,16 +37,13 @@ class CudaAssigner:
 
     def __call__(self, rows: Rows, eligible: NDArray[np.bool_] | None) -> DeviceArray:
         """Return each row's cluster, -1 where not eligible or not finite."""
-        count = len(rows.array)
-        assignments = DeviceArray.empty((count,), np.int32, self._stream)
+        assignments = DeviceArray.empty((len(rows),), np.int32, self._stream)
         for lo, hi, part in self._feed.parts(rows.array):
             mask = None if eligible is None else self._masks.one(eligible[lo:hi].view(np.uint8))
             assign_on_device(
-                part,
+                Rows(part, rows.bf16, self._normalize),
                 self._table,
                 self._stats,
-                bf16=rows.bf16,
-                normalize=self._normalize,
                 mask=mask,
                 out=assignments[lo:hi],
             )

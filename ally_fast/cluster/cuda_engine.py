@@ -73,13 +73,11 @@ class CudaEngine:
         matrix = DeviceArray.empty((size, pool.d), np.float32, stream)
         not_finite = upload(np.zeros(1, np.int32), stream)
         _cuda.load_rows(
-            pool.array,
+            pool.rows.array,
             matrix,
             None,
             not_finite,
-            bf16=pool.bf16,
-            normalize=normalize,
-            positions=drawn,
+            **pool.rows.seen(normalize, drawn).view,
             shift=None if frame is None else upload(frame.shift, stream),
             scale=1.0 if frame is None else frame.scale,
         )

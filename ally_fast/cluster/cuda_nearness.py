@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ally_fast import _cuda
 from ally_fast._cuda import DeviceArray, Stream
 from ally_fast.cluster.cuda_feed import CudaFeed, upload
-from ally_fast.pools.pool import Rows
+from ally_fast.rows import Rows
 
 
 class CudaNearness:
@@ -27,7 +27,7 @@ class CudaNearness:
 
     def __call__(self, rows: Rows) -> DeviceArray:
         """Return one boolean a row, in device memory."""
-        within = DeviceArray.empty((len(rows.array),), np.bool_, self._stream)
+        within = DeviceArray.empty((len(rows),), np.bool_, self._stream)
         for lo, hi, part in self._feed.parts(rows.array):
             _cuda.radius_filter(
                 part,

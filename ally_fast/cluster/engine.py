@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.frame import Frame
-from ally_fast.pools.pool import Pool, Rows
+from ally_fast.pools.pool import Pool
+from ally_fast.rows import Rows
 
 
 class Shortlister(Protocol):

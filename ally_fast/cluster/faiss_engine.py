@@ -17,7 +17,7 @@ from ally_fast.cluster.loaded_rows import in_float32, loaded, unit_rows
 from ally_fast.cluster.magnitude import check_float32_squares
 from ally_fast.device import device_number
 from ally_fast.pools.chunks import chunks
-from ally_fast.pools.pool import Rows
+from ally_fast.rows import Rows
 
 # FAISS does not hear Ctrl-C within a search, which is therefore made of pieces: of a multiple of
 # the rows it takes at a time itself, and of about so many multiplications.
@@ -85,7 +85,7 @@ class FaissEngine(HostEngine):
         if self._gpus() > 0:
             index = self._faiss.index_cpu_to_all_gpus(index)
         index.add(narrow)
-        return [HostAssigner(FaissAssigner(index, narrow, normalize, frame))]
+        return [HostAssigner(FaissAssigner(index, narrow, frame), normalize)]
 
     def _gpus(self) -> int:
         return int(getattr(self._faiss, "get_num_gpus", int)())
@@ -94,25 +94,16 @@ class FaissEngine(HostEngine):
 class FaissAssigner:
     """Nearest centroids as FAISS computes them, in float32."""
 
-    def __init__(
-        self,
-        index: Any,
-        centroids: NDArray[np.float32],
-        normalize: bool,
-        frame: Frame | None,
-    ) -> None:
+    def __init__(self, index: Any, centroids: NDArray[np.float32], frame: Frame | None) -> None:
         self._index = index
         self._centroids = centroids
-        self._normalize = normalize
         self._frame = frame
         work = index.ntotal * index.d * _FAISS_ROWS
         self._piece = _FAISS_ROWS * max(1, _WORK // work)
 
-    def __call__(
-        self, rows: Rows, positions: NDArray[np.int64] | None
-    ) -> tuple[NDArray[np.int32], bool]:
+    def __call__(self, rows: Rows) -> tuple[NDArray[np.int32], bool]:
         """Return each row's nearest centroid."""
-        matrix, finite = loaded(rows, positions, self._normalize, self._frame)
+        matrix, finite = loaded(rows, self._frame)
         if not finite or not len(matrix):
             return np.full(len(matrix), -1, np.int32), finite
         several = len(self._centroids) > 1

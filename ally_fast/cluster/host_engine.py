@@ -13,10 +13,10 @@ from ally_fast.cluster.training import training_rows
 from ally_fast.ops.assign import centroid_table
 from ally_fast.ops.radius_filter import radius_filter
 from ally_fast.ops.shortlist import Shortlist
-from ally_fast.pools.pool import Rows
+from ally_fast.rows import Rows
 
-# Rows and the places to look at (None: all) -> clusters of those, whether all are finite.
-Assign = Callable[[Rows, NDArray[np.int64] | None], tuple[NDArray[np.int32], bool]]
+# Rows as they are to be seen -> the clusters of those visited, whether all are finite.
+Assign = Callable[[Rows], tuple[NDArray[np.int32], bool]]
 
 
 class HostEngine:
@@ -49,9 +49,7 @@ class HostNearness:
 
     def __call__(self, rows: Rows) -> NDArray[np.bool_]:
         """Return one boolean a row."""
-        return radius_filter(
-            rows.array, self._table, self._radius, bf16=rows.bf16, normalize=self._normalize
-        )
+        return radius_filter(rows.seen(self._normalize), self._table, self._radius)
 
 
 class HostAssigner:
@@ -59,8 +57,9 @@ class HostAssigner:
 
     device = "cpu"
 
-    def __init__(self, assign: Assign) -> None:
+    def __init__(self, assign: Assign, normalize: bool) -> None:
         self._assign = assign
+        self._normalize = normalize
         self._nonfinite = False
 
     def __call__(self, rows: Rows, eligible: NDArray[np.bool_] | None) -> NDArray[np.int32]:
@@ -68,11 +67,11 @@ class HostAssigner:
         positions = None
         if eligible is not None and not eligible.all():
             positions = np.flatnonzero(eligible)
-        found, finite = self._assign(rows, positions)
+        found, finite = self._assign(rows.seen(self._normalize, positions))
         self._nonfinite |= not finite
         if positions is None:
             return found
-        assignments = np.full(len(rows.array), -1, np.int32)
+        assignments = np.full(len(rows), -1, np.int32)
         assignments[positions] = found
         return assignments
 

@@ -28,6 +28,7 @@ from ally_fast.ops.centroid_update import centroid_update
 from ally_fast.ops.d2_sample import d2_sample
 from ally_fast.ops.relocate import relocate
 from ally_fast.ops.rows import join, take_rows
+from ally_fast.rows import Rows
 
 # Chosen by measurement, see docs/performance.md.
 # Prefixes the start climbs: rows per centroid, iterations at most, tolerance relative to `tol`.
@@ -163,7 +164,7 @@ class _Trainer:
         """Assign rows to `centroids`, those `near` their clusters in `state`, and update."""
         table = centroid_table(centroids)
         if 2 * near.shape[1] >= len(centroids):
-            return self._update(centroids, assign(self._rows, table)[0])
+            return self._update(centroids, assign(Rows(self._rows), table)[0])
         return self._update(centroids, assign_among(self._rows, table, state.assignments, near))
 
     def _first_assignments(
@@ -192,12 +193,12 @@ def _assign_all(rows: Array, centroids: Array, near: Array) -> Array:
     k = len(centroids)
     table = centroid_table(centroids)
     if k <= MANY:
-        return assign(rows, table)[0]
+        return assign(Rows(rows), table)[0]
     coarse = take_rows(centroids, d2_sample(centroids, 4 * math.isqrt(k), 0))
     for _ in range(3):
-        found, _ = assign(centroids, centroid_table(coarse))
+        found, _ = assign(Rows(centroids), centroid_table(coarse))
         coarse, *_ = centroid_update(centroids, found, coarse, normalize=False)
-    found, _ = assign(rows, centroid_table(coarse))
+    found, _ = assign(Rows(rows), centroid_table(coarse))
     found = assign_among(rows, table, found, nearest_lists(coarse, table, k // 16))
     return assign_among(rows, table, found, near)
 

@@ -9,39 +9,26 @@ from numpy.typing import NDArray
 
 from ally_fast.cluster.frame import Frame
 from ally_fast.ops.load_rows import load_rows
-from ally_fast.pools.pool import Rows
+from ally_fast.rows import Rows
 
 
-def loaded(
-    rows: Rows,
-    positions: NDArray[np.int64] | None,
-    normalize: bool,
-    frame: Frame | None = None,
-) -> tuple[NDArray[np.float32], bool]:
-    """Return ``rows[positions]`` as contiguous float32, and whether all of it is finite.
+def loaded(rows: Rows, frame: Frame | None = None) -> tuple[NDArray[np.float32], bool]:
+    """Return rows as contiguous float32, and whether all of them are finite.
 
     With a `frame` their coordinates in it.
     """
-    array = rows.array if positions is None else rows.array[positions]
-    out = np.empty(array.shape, np.float32)
-    places = np.arange(len(array))
-    return out, load_in_frame(Rows(array, rows.bf16), out, places, normalize, frame)
+    out = np.empty((len(rows), rows.array.shape[1]), np.float32)
+    return out, load_in_frame(rows, out, np.arange(len(rows)), frame)
 
 
 def load_in_frame(
-    rows: Rows,
-    out: NDArray[np.float32],
-    places: NDArray[np.int64],
-    normalize: bool,
-    frame: Frame | None,
+    rows: Rows, out: NDArray[np.float32], places: NDArray[np.int64], frame: Frame | None
 ) -> bool:
     """Write rows to `places` of `out`, see `load_rows`; None stands for no shift and no scale."""
     return load_rows(
-        rows.array,
+        rows,
         out,
         places,
-        bf16=rows.bf16,
-        normalize=normalize,
         shift=None if frame is None else frame.shift,
         scale=1.0 if frame is None else frame.scale,
     )

@@ -12,7 +12,7 @@ from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.host_engine import HostAssigner, HostEngine
 from ally_fast.cluster.lloyd import fit_lloyd
 from ally_fast.ops.assign import assign, centroid_table
-from ally_fast.pools.pool import Rows
+from ally_fast.rows import Rows
 
 
 class NativeEngine(HostEngine):
@@ -26,25 +26,16 @@ class NativeEngine(HostEngine):
 
     def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
         """Pack the centroids once."""
-        return [HostAssigner(NativeAssigner(centroids, normalize))]
+        return [HostAssigner(NativeAssigner(centroids), normalize)]
 
 
 class NativeAssigner:
     """Exact assignment of any rows, without a copy of them."""
 
-    def __init__(self, centroids: NDArray[Any], normalize: bool) -> None:
+    def __init__(self, centroids: NDArray[Any]) -> None:
         self._table = centroid_table(centroids)
-        self._normalize = normalize
 
-    def __call__(
-        self, rows: Rows, positions: NDArray[np.int64] | None
-    ) -> tuple[NDArray[np.int32], bool]:
+    def __call__(self, rows: Rows) -> tuple[NDArray[np.int32], bool]:
         """Return each row's nearest centroid."""
-        assignments, stats = assign(
-            rows.array,
-            self._table,
-            bf16=rows.bf16,
-            normalize=self._normalize,
-            positions=positions,
-        )
+        assignments, stats = assign(rows, self._table)
         return assignments, stats.nonfinite == 0

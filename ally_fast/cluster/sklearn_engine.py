@@ -15,7 +15,7 @@ from ally_fast.cluster.frame import Frame
 from ally_fast.cluster.host_engine import HostAssigner, HostEngine
 from ally_fast.cluster.loaded_rows import in_float32, loaded, unit_rows
 from ally_fast.cluster.magnitude import check_float32_squares
-from ally_fast.pools.pool import Rows
+from ally_fast.rows import Rows
 
 
 class SklearnEngine(HostEngine):
@@ -53,24 +53,19 @@ class SklearnEngine(HostEngine):
         """Keep the centroids."""
         narrow, frame = in_float32(centroids)
         check_float32_squares(self.name, "centroids", narrow, vanish=False)
-        return [HostAssigner(SklearnAssigner(narrow, normalize, frame))]
+        return [HostAssigner(SklearnAssigner(narrow, frame), normalize)]
 
 
 class SklearnAssigner:
     """Nearest centroids as scikit-learn computes them, in float32."""
 
-    def __init__(
-        self, centroids: NDArray[np.float32], normalize: bool, frame: Frame | None
-    ) -> None:
+    def __init__(self, centroids: NDArray[np.float32], frame: Frame | None) -> None:
         self._centroids = centroids
-        self._normalize = normalize
         self._frame = frame
 
-    def __call__(
-        self, rows: Rows, positions: NDArray[np.int64] | None
-    ) -> tuple[NDArray[np.int32], bool]:
+    def __call__(self, rows: Rows) -> tuple[NDArray[np.int32], bool]:
         """Return each row's nearest centroid."""
-        matrix, finite = loaded(rows, positions, self._normalize, self._frame)
+        matrix, finite = loaded(rows, self._frame)
         if not finite or not len(matrix):
             return np.full(len(matrix), -1, np.int32), finite
         several = len(self._centroids) > 1

@@ -60,7 +60,7 @@ def training_rows(
             lo_row, hi_row = int(indices[0]), int(indices[-1]) + 1
             whole = hi_row - lo_row == len(indices)
             part = pool.read(lo_row, hi_row) if whole else pool.gather(indices)
-            if not load_in_frame(part, rows, places, normalize, frame):
+            if not load_in_frame(part.seen(normalize), rows, places, frame):
                 raise nonfinite_error(pool, eligible)
             bar.advance(len(places))
     pool.check()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _cpu, _settings
+from ally_fast.rows import Rows
 
 if TYPE_CHECKING:
     from ally_fast._cuda import DeviceArray, Stream
@@ -25,35 +26,23 @@ def centroid_table(centroids: Any) -> Any:
     return _cuda.CentroidTable(centroids)
 
 
-def assign(
-    rows: Any,
-    table: Any,
-    *,
-    bf16: bool = False,
-    normalize: bool = False,
-    positions: Any = None,
-    certify: bool = True,
-) -> tuple[Any, Any]:
+def assign(rows: Rows, table: Any, *, certify: bool = True) -> tuple[Any, Any]:
     """Assign each row to its nearest centroid by the exact rule of `squared_distances`.
 
     Equivalent to ``argmin`` over the table of `squared_distances`, lowest index on a tie.
 
     Parameters
     ----------
-    rows : ndarray or DeviceArray, shape (m, d)
-        float16, float32 or float64, or uint16 bits of bfloat16 with `bf16`; any strides.
+    rows : Rows
+        In host or device memory.
     table : CentroidTable
         From `centroid_table`, of centroids in the same memory.
-    bf16, normalize : bool
-        The rows are bfloat16 bits; rows are scaled to unit length first.
-    positions : ndarray or DeviceArray of int64, optional
-        Assign ``rows[positions]`` only.
     certify : bool
         False keeps the low-precision winners: not exact, for measurements only.
 
     Returns
     -------
-    assignments : ndarray or DeviceArray of int32
+    assignments : ndarray or DeviceArray of int32, shape (len(rows),)
         -1 for a row with a NaN or infinite feature.
     stats : AssignStats
         How many rows were uncertain after the fast pass, and how many were not finite. Of rows in
@@ -64,27 +53,15 @@ def assign(
     O(m k d) time in low precision. The answer does not depend on device, instruction set or
     threads.
     """
-    if not isinstance(rows, np.ndarray):
-        counts = device_stats(rows.stream)
-        found = assign_on_device(
-            rows,
-            table,
-            counts,
-            bf16=bf16,
-            normalize=normalize,
-            positions=positions,
-            certify=certify,
-        )
-        return found, counts
-    count = len(rows) if positions is None else len(positions)
-    assignments = np.empty(count, np.int32)
+    if not isinstance(rows.array, np.ndarray):
+        counts = device_stats(rows.array.stream)
+        return assign_on_device(rows, table, counts, certify=certify), counts
+    assignments = np.empty(len(rows), np.int32)
     stats = _cpu.assign(
-        rows,
+        rows.array,
         table,
         assignments,
-        bf16=bf16,
-        normalize=normalize,
-        positions=positions,
+        **rows.view,
         threads=_settings.threads(),
         certify=certify,
     )
@@ -99,13 +76,10 @@ def device_stats(stream: Stream) -> DeviceArray:
 
 
 def assign_on_device(
-    rows: DeviceArray,
+    rows: Rows,
     table: Any,
     stats: DeviceArray,
     *,
-    bf16: bool = False,
-    normalize: bool = False,
-    positions: DeviceArray | None = None,
     mask: DeviceArray | None = None,
     out: DeviceArray | None = None,
     certify: bool = True,
@@ -114,16 +88,13 @@ def assign_on_device(
     from ally_fast import _cuda
 
     if out is None:
-        count = len(rows) if positions is None else len(positions)
-        out = _cuda.DeviceArray.empty((count,), np.int32, rows.stream)
+        out = _cuda.DeviceArray.empty((len(rows),), np.int32, rows.array.stream)
     _cuda.assign(
-        rows,
+        rows.array,
         table,
         out,
         stats,
-        bf16=bf16,
-        normalize=normalize,
-        positions=positions,
+        **rows.view,
         mask=mask,
         certify=certify,
         kernel=_settings.cuda_kernel(),
@@ -132,13 +103,7 @@ def assign_on_device(
 
 
 def squared_distances(
-    rows: NDArray[Any],
-    table: CentroidTable,
-    assignments: NDArray[np.int32],
-    *,
-    bf16: bool = False,
-    normalize: bool = False,
-    positions: NDArray[np.int64] | None = None,
+    rows: Rows, table: CentroidTable, assignments: NDArray[np.int32]
 ) -> NDArray[np.float64]:
     """Return each row's squared Euclidean distance to its centroid, by the exact rule.
 
@@ -147,16 +112,10 @@ def squared_distances(
 
     Returns
     -------
-    ndarray of float64, shape (m,)
+    ndarray of float64, shape (len(rows),)
     """
     return _cpu.squared_distances(
-        rows,
-        table,
-        assignments,
-        bf16=bf16,
-        normalize=normalize,
-        positions=positions,
-        threads=_settings.threads(),
+        rows.array, table, assignments, **rows.view, threads=_settings.threads()
     )
 
 
@@ -172,4 +131,4 @@ def squared_norms(rows: NDArray[Any]) -> NDArray[np.float64]:
     ndarray of float64, shape (m,)
     """
     origin = centroid_table(np.zeros((1, rows.shape[1])))
-    return squared_distances(rows, origin, np.zeros(len(rows), np.int32))
+    return squared_distances(Rows(rows), origin, np.zeros(len(rows), np.int32))

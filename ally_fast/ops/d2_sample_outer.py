@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _cpu, _settings
+from ally_fast.rows import Rows
 
 
 def d2_sample_outer(
-    left: NDArray[Any],
-    right: NDArray[Any],
+    left: Rows,
+    right: Rows,
     b: int,
     seed: int,
     *,
     targets: NDArray[np.int64] | None = None,
-    left_bf16: bool = False,
-    right_bf16: bool = False,
     positions: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """Draw `b` rows by D-squared sampling among the outer products of their two factors.
@@ -29,10 +26,10 @@ def d2_sample_outer(
 
     Parameters
     ----------
-    left : ndarray, shape (n, C)
-        float16, float32, float64, or bfloat16 as uint16; any strides.
-    right : ndarray, shape (n, d)
-        The same.
+    left : Rows
+        Of shape (n, C), in host memory; neither normalized nor with positions of their own.
+    right : Rows
+        Of shape (n, d), the same.
     b : int
         At most as many as there are rows to visit. With 0 nothing is read.
     seed : int
@@ -40,8 +37,6 @@ def d2_sample_outer(
     targets : ndarray of int64, shape (n,), optional
         Where 1 is taken off `left`: with class probabilities and their arg max this makes the
         gradients of a cross-entropy's last layer.
-    left_bf16, right_bf16 : bool
-        Whether the uint16 of a factor are bfloat16.
     positions : ndarray of int64, optional
         The rows to choose from, ascending, each once; all of them if None.
 
@@ -55,7 +50,8 @@ def d2_sample_outer(
     Raises
     ------
     ValueError
-        If a row to visit is not finite, or has a factor of squared length 1e100 or more.
+        If a row to visit is not finite, or has a factor of squared length 1e100 or more; if a
+        factor is to be normalized, or has positions.
 
     Notes
     -----
@@ -64,15 +60,18 @@ def d2_sample_outer(
     not depend on instruction set or threads. Source: Ash, Zhang, Krishnamurthy, Langford,
     Agarwal, "Deep batch active learning by diverse, uncertain gradient lower bounds", ICLR 2020.
     """
+    for name, factor in (("left", left), ("right", right)):
+        if factor.normalize or factor.positions is not None:
+            raise ValueError(f"{name}: is normalized or has positions; needs neither")
     return _cpu.d2_sample_outer(
-        left,
-        right,
+        left.array,
+        right.array,
         b,
         seed,
         _settings.isa(),
         targets=targets,
-        left_bf16=left_bf16,
-        right_bf16=right_bf16,
+        left_bf16=left.bf16,
+        right_bf16=right.bf16,
         positions=positions,
         threads=_settings.threads(),
     )

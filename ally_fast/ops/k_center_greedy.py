@@ -7,17 +7,11 @@ from typing import Any
 import numpy as np
 
 from ally_fast import _cpu, _settings
+from ally_fast.rows import Rows
 
 
 def k_center_greedy(
-    rows: Any,
-    b: int,
-    *,
-    starts: Any = None,
-    first: int | None = None,
-    bf16: bool = False,
-    normalize: bool = False,
-    positions: Any = None,
+    rows: Rows, b: int, *, starts: Any = None, first: int | None = None
 ) -> tuple[Any, Any]:
     """Pick `b` rows, each time the one farthest from the starting points and the picks so far.
 
@@ -26,24 +20,20 @@ def k_center_greedy(
 
     Parameters
     ----------
-    rows : ndarray or DeviceArray, shape (n, d)
-        As for `ally_fast.ops.assign.assign`. A DeviceArray: the work is done on its device.
+    rows : Rows
+        To choose from; positions ascend, each once. Rows in device memory: the work is done there.
     b : int
         At most as many as there are rows to visit. With 0 nothing is read.
     starts : CentroidTable, optional
-        Starting points, such as the labeled set; already of unit length with `normalize`. Of
-        ``_cpu``, or of ``_cuda`` and the stream of `rows`, as these are.
+        Starting points, such as the labeled set; already of unit length if rows are normalized.
+        Of ``_cpu``, or of ``_cuda`` and the stream of `rows`, as these are.
     first : int, optional
         The first pick: needed without `starts`, and not allowed with them.
-    bf16, normalize : bool
-        As for `ally_fast.ops.assign.assign`.
-    positions : ndarray or DeviceArray of int64, optional
-        The rows to choose from, ascending, each once; all of them if None.
 
     Returns
     -------
     picks : ndarray or DeviceArray of int64, shape (b,)
-        Distinct indices into `rows`, in the order picked. Rows without distance left (copies of
+        Distinct indices into the array, in the order picked. Rows without distance left (copies of
         picks) come last, in order of index.
     distances : ndarray or DeviceArray of float64, shape (b,)
         Squared distance of each pick to the nearest starting point or earlier pick, never
@@ -64,30 +54,20 @@ def k_center_greedy(
     intercluster distance", Theoretical Computer Science 1985; Sener, Savarese, "Active learning
     for convolutional neural networks: a core-set approach", ICLR 2018.
     """
-    if isinstance(rows, np.ndarray):
+    if isinstance(rows.array, np.ndarray):
         return _cpu.k_center_greedy(
-            rows,
+            rows.array,
             b,
             _settings.isa(),
             starts=starts,
             first=first,
-            bf16=bf16,
-            normalize=normalize,
-            positions=positions,
+            **rows.view,
             threads=_settings.threads(),
         )
     from ally_fast import _cuda
 
-    picks = _cuda.DeviceArray.empty((b,), np.int64, rows.stream)
-    distances = _cuda.DeviceArray.empty((b,), np.float64, rows.stream)
-    _cuda.k_center_greedy(
-        rows,
-        picks,
-        distances,
-        starts=starts,
-        first=first,
-        bf16=bf16,
-        normalize=normalize,
-        positions=positions,
-    )
+    stream = rows.array.stream
+    picks = _cuda.DeviceArray.empty((b,), np.int64, stream)
+    distances = _cuda.DeviceArray.empty((b,), np.float64, stream)
+    _cuda.k_center_greedy(rows.array, picks, distances, starts=starts, first=first, **rows.view)
     return picks, distances

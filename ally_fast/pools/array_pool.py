@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ally_fast.arrays import as_array
 from ally_fast.pools.host_pool import HostPool
 from ally_fast.pools.mapped_file import MappedFile
-from ally_fast.pools.pool import Rows, computable
+from ally_fast.pools.pool import computable
+from ally_fast.rows import Rows
 
 
 class ArrayPool(HostPool):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.device_arrays import as_device_array
-from ally_fast.pools.pool import Rows
+from ally_fast.rows import Rows
 
 if TYPE_CHECKING:
     from ally_fast._cuda import Stream
@@ -35,8 +35,7 @@ class DevicePool:
 
     def __init__(self, embeddings: Any, name: str = "embeddings") -> None:
         view = as_device_array(embeddings, name, ndim=2)
-        self.array = view.array
-        self.bf16 = view.bf16
+        self.rows = Rows(view.array, view.bf16)
         self.family = view.family
         self.n, self.d = view.array.shape
         self.dtype_name = view.dtype_name
@@ -46,12 +45,13 @@ class DevicePool:
 
     def read(self, lo: int, hi: int) -> Rows:
         """Return rows ``lo`` to ``hi`` (exclusive), a view in device memory."""
-        return Rows(self.array[lo:hi], self.bf16)
+        return Rows(self.rows.array[lo:hi], self.rows.bf16)
 
     def gather(self, indices: NDArray[np.int64]) -> Rows:
         """Return a copy of the rows at sorted pool `indices`, in host memory."""
-        positions = type(self.array).from_host(np.asarray(indices, np.int64), self.array.stream)
-        return Rows(self.array.take(positions).to_host(), self.bf16)
+        array = self.rows.array
+        positions = type(array).from_host(np.asarray(indices, np.int64), array.stream)
+        return Rows(array.take(positions).to_host(), self.rows.bf16)
 
     def fault(self, row: int) -> str | None:
         """Return None: the row's number says it all."""

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import NUMPY, Family
-from ally_fast.pools.pool import Rows, RowSource
+from ally_fast.pools.pool import RowSource
+from ally_fast.rows import Rows
 
 if TYPE_CHECKING:
     from ally_fast._cuda import Stream

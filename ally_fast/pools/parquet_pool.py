@@ -15,7 +15,8 @@ from ally_fast._optional import require
 from ally_fast.pools.host_pool import HostPool
 from ally_fast.pools.names import quoted
 from ally_fast.pools.parquet_file import ParquetFile, check_width
-from ally_fast.pools.pool import Rows, computable
+from ally_fast.pools.pool import computable
+from ally_fast.rows import Rows
 
 _NUMPY_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
 _BATCH_BYTES = 4 << 20

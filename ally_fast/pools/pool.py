@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,25 +9,10 @@ from numpy.typing import NDArray
 
 from ally_fast.arrays import Family, decoded
 from ally_fast.device_arrays import to_host
+from ally_fast.rows import Rows
 
 if TYPE_CHECKING:
     from ally_fast._cuda import Stream
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Some rows of a pool: float16, float32 or float64, or bfloat16 as uint16 with ``bf16`` set.
-
-    Attributes
-    ----------
-    array : ndarray or DeviceArray, shape (m, d)
-        Aligned, in the machine's byte order, any strides; may be a view of the caller's memory.
-    bf16 : bool
-        True if `array` is uint16 that holds bfloat16.
-    """
-
-    array: Any
-    bf16: bool
 
 
 @runtime_checkable

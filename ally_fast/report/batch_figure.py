@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ally_fast._optional import require
 from ally_fast.ops.assign import assign, centroid_table
-from ally_fast.pools import RowSource
+from ally_fast.pools import Rows, RowSource
 from ally_fast.report.projection import Projection, fit_projection, rows_as_seen
 from ally_fast.selection.info import SelectionInfo
 
@@ -114,7 +114,7 @@ def _draw_map(
     dot = float(np.clip(9_000 / max(1, len(picks)), 2, 46))
     if len(info.centroids) <= _MOST_HUES:
         hues = np.array(require("matplotlib", "report").colormaps["tab10"].colors)
-        assignments, _ = assign(rows, centroid_table(info.centroids))
+        assignments, _ = assign(Rows(rows), centroid_table(info.centroids))
         _dots(axes, places, c=hues[assignments], alpha=0.3)
         _dots(axes, places[:0], c=_GREY, alpha=0.4, label="pool: colour = cluster")
         sizes = dot * (0.35 + _between_0_and_1(info.scores))

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.loaded_rows import loaded
-from ally_fast.pools.pool import Rows, as_float
+from ally_fast.pools.pool import as_float
+from ally_fast.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,5 +66,5 @@ def fit_projection(rows: NDArray[np.float64]) -> Projection:
 
 def rows_as_seen(rows: Rows, metric: str) -> NDArray[np.float64]:
     """Return rows as float64, of unit length if the metric is cosine, as k-means sees them."""
-    array = loaded(rows, None, True)[0] if metric == "cosine" else as_float(rows)
+    array = loaded(rows.seen(normalize=True))[0] if metric == "cosine" else as_float(rows)
     return array.astype(np.float64)

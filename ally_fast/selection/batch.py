@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.pools.pool import Pool, Rows
+from ally_fast.pools.pool import Pool
+from ally_fast.rows import Rows
 from ally_fast.selection.allocation import quotients
 from ally_fast.selection.part import Entries
 
@@ -45,7 +46,7 @@ def gather(pool: Pool, indices: NDArray[np.int64]) -> Rows:
     rows = pool.gather(indices[by_index])
     places = np.empty_like(by_index)
     places[by_index] = np.arange(len(by_index))
-    return Rows(rows.array[places], rows.bf16)
+    return rows.taken(places)
 
 
 def offers(entries: Entries) -> Offers:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ally_fast.cluster.loaded_rows import loaded
 from ally_fast.ops.assign import centroid_table
 from ally_fast.ops.radius_filter import radius_filter
-from ally_fast.pools.pool import Pool, Rows, as_float
+from ally_fast.pools.pool import Pool, as_float
+from ally_fast.rows import Rows
 from ally_fast.selection.batch import Batch, Offers, gather
 from ally_fast.selection.rule import Rule
 
@@ -41,15 +42,14 @@ class Blocking:
         if not self._recent:
             return False
         table = centroid_table(self._rows[entry : entry + 1])
-        return bool(radius_filter(self._rows[self._recent], table, self._radius).any())
+        return bool(radius_filter(Rows(self._rows[self._recent]), table, self._radius).any())
 
     def pick(self, entry: int) -> None:
         """Add a pick."""
         self._recent.append(entry)
         if len(self._recent) == _SWEEP:
-            self.swept |= radius_filter(
-                self._rows, centroid_table(self._rows[self._recent]), self._radius
-            )
+            table = centroid_table(self._rows[self._recent])
+            self.swept |= radius_filter(Rows(self._rows), table, self._radius)
             self._recent.clear()
 
 
@@ -72,7 +72,7 @@ def cut_apart(pool: Pool, listed: Offers, sizes: NDArray[np.int64], rule: Rule) 
     """
     assert rule.radius is not None
     rows = gather(pool, listed.indices)
-    matrix = loaded(rows, None, True)[0] if rule.normalize else as_float(rows)
+    matrix = loaded(rows.seen(normalize=True))[0] if rule.normalize else as_float(rows)
     blocking = Blocking(matrix, rule.radius)
     weights = rule.weights(sizes)
     ends = np.searchsorted(listed.clusters, np.arange(len(sizes)), side="right")
@@ -107,5 +107,5 @@ def cut_apart(pool: Pool, listed: Offers, sizes: NDArray[np.int64], rule: Rule) 
         scores=listed.scores[chosen],
         clusters=listed.clusters[chosen],
         ranks=np.array(ranks, np.int64),
-        rows=Rows(rows.array[chosen], rows.bf16),
+        rows=rows.taken(chosen),
     )

@@ -17,15 +17,10 @@ from ally_fast.selection.plan import Plan
 
 def centroid_distances(plan: Plan, trained: KMeansResult, batch: Batch) -> NDArray[np.float64]:
     """Return each pick's Euclidean distance to its centroid; picks are read unless they were."""
-    rows = batch.rows or gather(plan.request.pool, batch.indices)
-    squared = squared_distances(
-        rows.array,
-        centroid_table(trained.centroids),
-        batch.clusters,
-        bf16=rows.bf16,
-        normalize=plan.request.rule.normalize,
-    )
-    return np.sqrt(squared)
+    rows = gather(plan.request.pool, batch.indices) if batch.rows is None else batch.rows
+    rows = rows.seen(plan.request.rule.normalize)
+    table = centroid_table(trained.centroids)
+    return np.sqrt(squared_distances(rows, table, batch.clusters))
 
 
 def describe(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ally_fast.cluster.arguments import checked_pool
 from ally_fast.ops.d2_sample_outer import d2_sample_outer
 from ally_fast.pools import as_pool
-from ally_fast.pools.pool import Rows
+from ally_fast.rows import Rows
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.parameters import Parameters
 from ally_fast.strategies.pieces import (
@@ -53,13 +53,11 @@ class BADGE(Parameters):
         right = pool.read(0, pool.n)
         with embeddings_named(self.name):
             picks = d2_sample_outer(
-                left.array,
-                right.array,
+                left,
+                right,
                 request.b,
                 context.seed,
                 targets=targets,
-                left_bf16=left.bf16,
-                right_bf16=right.bf16,
                 positions=request.positions(),
             )
         pool.check()
@@ -83,4 +81,4 @@ class BADGE(Parameters):
         if kept is not None:
             return kept.read(0, request.n), targets
         assert collected is not None  # there are rows, since b is above 0
-        return Rows(collected, False), targets
+        return Rows(collected), targets

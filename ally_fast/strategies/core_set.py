@@ -73,14 +73,13 @@ class CoreSet(Parameters):
             first = int(sample_rows(request.n, 1, context.seed, request.eligible)[0])
         positions = request.positions()
         with embeddings_named(self.name):
+            if positions is not None:
+                positions = beside(rows.array, positions)
             picks, _ = k_center_greedy(
-                rows.array,
+                rows.seen(normalize, positions),
                 request.b,
                 starts=centroid_table(beside(rows.array, labeled)) if len(labeled) else None,
                 first=first,
-                bf16=rows.bf16,
-                normalize=normalize,
-                positions=None if positions is None else beside(rows.array, positions),
             )
         pool.check()
         return to_host(picks)

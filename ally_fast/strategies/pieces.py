@@ -14,7 +14,8 @@ from ally_fast.cluster.frame import LARGEST
 from ally_fast.device import choose_devices
 from ally_fast.device_arrays import as_device_array, device_of, host_copy, to_host
 from ally_fast.pools import as_pool
-from ally_fast.pools.pool import Pool, Rows, as_float
+from ally_fast.pools.pool import Pool, as_float
+from ally_fast.rows import Rows
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.request import Request
 
@@ -144,7 +145,7 @@ def check_pool_magnitude(strategy: str, request: Request, rows: Rows, largest: f
     if rows.array.dtype != np.float64:
         return
     for lo, hi, keep in request.chunks():
-        part = as_float(Rows(rows.array[lo:hi], rows.bf16))
+        part = as_float(rows.taken(slice(lo, hi)))
         part[~keep] = 0.0
         check_magnitude(strategy, "embeddings", part, lo, largest)
 

@@ -151,6 +151,7 @@ def _centroids(device: Any, rows: Any, k: int, train: bool) -> tuple[Any, str]:
 def _ours(device: Any, rows: Any, centroids: Any, row: Row) -> Callable[[], Any]:
     from ally_fast import _cuda
     from ally_fast.ops.assign import assign_on_device, centroid_table, device_stats
+    from ally_fast.rows import Rows
 
     view, bf16 = device.view(rows)
     stream = view.stream
@@ -162,7 +163,8 @@ def _ours(device: Any, rows: Any, centroids: Any, row: Row) -> Callable[[], Any]
     def call() -> Any:
         os.environ[KERNEL] = kernel
         stats = device_stats(stream)
-        assign_on_device(view, centroid_table(matrix), stats, bf16=bf16, out=out, certify=certify)
+        packed = centroid_table(matrix)
+        assign_on_device(Rows(view, bf16), packed, stats, out=out, certify=certify)
         return out, stats
 
     return call

@@ -7,6 +7,7 @@ from cuda_arrays import need_hopper, put
 import ally_fast
 from ally_fast.ops.d2_sample import d2_sample
 from ally_fast.ops.k_center_greedy import k_center_greedy
+from ally_fast.rows import Rows
 
 pytestmark = pytest.mark.gpu
 
@@ -27,8 +28,8 @@ def test_d2_sample(t, k, stream, rng):
 @pytest.mark.parametrize(("n", "b"), sizes((400, 60), (200_000, 3000)))
 def test_k_center_greedy(n, b, stream, rng):
     rows = rng.normal(size=(n, 32)).astype(np.float32)
-    expected = k_center_greedy(rows, b, first=3)
-    found = k_center_greedy(put(rows, stream), b, first=3)
+    expected = k_center_greedy(Rows(rows), b, first=3)
+    found = k_center_greedy(Rows(put(rows, stream)), b, first=3)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours.to_host(), theirs)
 
@@ -64,7 +65,7 @@ def test_more_elements_than_32_bits_count(n, stream, rng):
     whole = put(pattern, stream).take(put(np.tile(np.arange(1000), turns)[:n], stream))
     out = _cuda.DeviceArray.empty((n,), np.int32, stream)
     table = centroid_table(put(centroids, stream))
-    assign_on_device(whole, table, device_stats(stream), out=out)
+    assign_on_device(Rows(whole), table, device_stats(stream), out=out)
     expected = ally_fast.assign(pattern.astype(np.float32), centroids)
     np.testing.assert_array_equal(out.to_host(), np.tile(expected, turns)[:n])
 

@@ -1,5 +1,7 @@
 """D² sampling by factors is D² sampling of the outer products, which are formed here."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cases import DTYPES, LAYOUTS, RUNNABLE_ISAS, lay_out
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from ally_fast import _cpu, reference
 from ally_fast.ops.d2_sample_outer import d2_sample_outer
+from ally_fast.rows import Rows
 
 
 def run(left, right, b, seed, isa=RUNNABLE_ISAS[0], threads=2, **options):
@@ -97,8 +100,17 @@ def test_layouts_dtypes_and_positions(layout, dtype, rng, isa):
     positions = np.sort(rng.permutation(300)[:140]).astype(np.int64)
     expected = positions[of_products(left[positions], right[positions], 60, 3, targets[positions])]
     left, right = lay_out(left, layout), lay_out(right, layout)
-    found = d2_sample_outer(left, right, 60, 3, targets=targets, positions=positions)
+    found = d2_sample_outer(Rows(left), Rows(right), 60, 3, targets=targets, positions=positions)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("wrong", [{"normalize": True}, {"positions": np.arange(3)}], ids=str)
+@pytest.mark.parametrize("which", ["left", "right"])
+def test_factors_are_taken_as_they_are(which, wrong, rng):
+    factors = {name: Rows(rng.normal(size=(9, 3))) for name in ("left", "right")}
+    factors[which] = replace(factors[which], **wrong)
+    with pytest.raises(ValueError, match=f"^{which}: is normalized or has positions"):
+        d2_sample_outer(**factors, b=2, seed=0)
 
 
 @pytest.mark.parametrize("which", ["left", "right"])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ally_fast import _cpu, reference
 from ally_fast.ops.k_center_greedy import k_center_greedy
+from ally_fast.rows import Rows
 
 
 def run(rows, b, isa, *, starts=None, threads=2, **options):
@@ -103,7 +104,7 @@ def test_any_number_of_threads(threads, isa, rng):
     rows, starts = hard_pool("plain", rng, 9000, 50, 8)
     expected = reference.k_center_greedy(rows, 300, starts)
     table = _cpu.CentroidTable(starts, isa)
-    assert_same(k_center_greedy(rows, 300, starts=table), expected)
+    assert_same(k_center_greedy(Rows(rows), 300, starts=table), expected)
 
 
 def test_many_starting_points(rng, isa):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ally_fast import _cpu, reference
 from ally_fast.ops.k_center_greedy import k_center_greedy
+from ally_fast.rows import Rows
 
 pytestmark = pytest.mark.gpu
 
@@ -20,15 +21,15 @@ def on_host(rows, b, *, starts=None, **options):
     return _cpu.k_center_greedy(rows, b, ISA, starts=table, threads=2, **options)
 
 
-def on_device(rows, b, stream, *, starts=None, positions=None, **options):
+def on_device(rows, b, stream, *, starts=None, positions=None, first=None, **seen):
     from ally_fast import _cuda
 
+    positions = None if positions is None else put(positions, stream)
     picks, distances = k_center_greedy(
-        put_view(rows, stream),
+        Rows(put_view(rows, stream), positions=positions, **seen),
         b,
         starts=None if starts is None else _cuda.CentroidTable(put(starts, stream)),
-        positions=None if positions is None else put(positions, stream),
-        **options,
+        first=first,
     )
     return picks.to_host(), distances.to_host()
 
@@ -191,4 +192,4 @@ def test_starts_of_another_stream(stream):
 
     table = _cuda.CentroidTable(put(ZERO, _cuda.Stream(0)))
     with pytest.raises(ValueError, match="table: of another stream than the rows"):
-        k_center_greedy(put(np.zeros((10, 3)), stream), 1, starts=table)
+        k_center_greedy(Rows(put(np.zeros((10, 3)), stream)), 1, starts=table)

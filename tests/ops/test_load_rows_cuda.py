@@ -35,7 +35,7 @@ def on_device(rows, stream, bf16=False, normalize=False, places=None, size=None,
 
 def on_host(rows, bf16=False, normalize=False):
     out = np.empty(rows.shape, np.float32)
-    return out, load_rows(rows, out, np.arange(len(rows)), bf16=bf16, normalize=normalize)
+    return out, load_rows(Rows(rows, bf16, normalize), out, np.arange(len(rows)))
 
 
 @pytest.mark.parametrize("normalize", [False, True], ids=["plain", "cosine"])
@@ -96,7 +96,7 @@ def test_shift_and_scale_are_the_cpus(dtype, stream, rng):
     rows = (rng.normal(size=(70, 21)) + 1000).astype(dtype)
     frame = Frame.of(rows.astype(np.float64))
     expected = np.empty(rows.shape, np.float32)
-    assert load_in_frame(Rows(rows, False), expected, np.arange(70), False, frame)
+    assert load_in_frame(Rows(rows), expected, np.arange(70), frame)
     np.testing.assert_array_equal(on_device(rows, stream, frame=frame)[0], expected)
 
 
