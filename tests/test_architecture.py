@@ -28,6 +28,7 @@ FLOORS = {
     "record": 0,
     "rows": 0,
     "files": 0,
+    "json_object": 0,
     "arrow_arrays": 0,
     "ops": 1,
     "arrays": 1,

@@ -10,7 +10,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from ally_fast.experiments.json_object import parse_object
+from ally_fast.json_object import parse_object
 
 
 @dataclass(frozen=True, kw_only=True)

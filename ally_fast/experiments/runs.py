@@ -14,10 +14,10 @@ from typing import Any
 
 from ally_fast import _settings
 from ally_fast.experiments.arm import Arm
-from ally_fast.experiments.json_object import parse_object
 from ally_fast.experiments.protocol import Protocol
 from ally_fast.experiments.round_rows import RoundFile, RoundRow
 from ally_fast.files import whole_file
+from ally_fast.json_object import parse_object
 from ally_fast.progress import Progress
 
 _HEADER = "experiment.json"

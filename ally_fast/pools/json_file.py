@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.json_object import parse_object
 from ally_fast.pools.names import missing, quoted
 from ally_fast.pools.row_count import check_rows
 
@@ -33,35 +33,23 @@ def json_column(
     Raises
     ------
     ValueError
-        Naming the file: if it is no JSON object of UTF-8, names a thing twice, lacks the list, or
-        the list holds anything else, integers beyond int64, or beside floats one that float64
-        would round.
+        Naming the file: if it is no JSON object of UTF-8, names a thing twice, or holds a number
+        that is not finite; if it lacks the list, or the list holds anything else, integers beyond
+        int64, or beside floats one that float64 would round.
     """
-    with open(path, encoding="utf-8") as file:
-        try:
-            content = json.load(file, object_pairs_hook=_unique)
-            if not isinstance(content, dict):
-                raise ValueError("it holds no object of named lists")
-            lists = [name for name, value in content.items() if isinstance(value, list)]
-            if key is None and len(lists) == 1:
-                key = lists[0]
-            if key is None or key not in lists:
-                raise ValueError(missing(key, lists, "list"))
-            check_rows(len(content[key]), n, most)
-            return _array(key, content[key])
-        except RecursionError:
-            raise ValueError(f"{path}: not a JSON file of lists: nested too deeply") from None
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{quoted(twice)} is there twice")
-    return content
+    with open(path, "rb") as file:
+        text = file.read()
+    try:
+        content = parse_object(text)
+        lists = [name for name, value in content.items() if isinstance(value, list)]
+        if key is None and len(lists) == 1:
+            key = lists[0]
+        if key is None or key not in lists:
+            raise ValueError(missing(key, lists, "list"))
+        check_rows(len(content[key]), n, most)
+        return _array(key, content[key])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _array(key: str, values: list[Any]) -> NDArray[Any]:

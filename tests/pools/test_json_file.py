@@ -32,12 +32,12 @@ def test_lists_come_back(values, dtype, tmp_path):
 
 
 REFUSED = {
-    "text": ("hello", "Expecting value: line 1"),
-    "cut": ('{"v": [1, 2', "line 1 column 12"),
-    "nothing": ("", "Expecting value"),
-    "a list": ([1, 2], "it holds no object of named lists"),
+    "text": ("hello", "no JSON at line 1, column 1: Expecting value"),
+    "cut": ('{"v": [1, 2', "no JSON at line 1, column 12"),
+    "nothing": ("", "no JSON at line 1, column 1"),
+    "a list": ([1, 2], "got list, needs an object"),
     "no such list": ({"v": 1, "w": [1]}, "no list 'v'; it has 'w'"),
-    "twice": ('{"v": [1], "v": [2]}', "'v' is there twice"),
+    "twice": ('{"v": [1], "v": [2]}', "has 'v' twice"),
     "texts": ({"v": ["1", "2"]}, "list 'v' must hold numbers only, or truth values only"),
     "a null": ({"v": [1, None]}, "list 'v' must hold numbers only"),
     "truth values among numbers": ({"v": [1, True]}, "list 'v' must hold numbers only"),
@@ -45,7 +45,8 @@ REFUSED = {
     "beyond int64": ({"v": [2**63]}, "list 'v' holds an integer that is too large"),
     "beyond float64": ({"v": [0.5, 10**400]}, "list 'v' holds an integer that is too large"),
     "rounded": ({"v": [0.5, 2**53 + 1]}, "list 'v' holds an integer that float64 would round"),
-    "deep": ("[" * 100_000, "nested too deeply"),
+    "not finite": ('{"v": [1.5, NaN]}', "holds NaN, needs finite numbers"),
+    "deep": ("[" * 100_000, "brackets within too many brackets"),
 }
 
 
