@@ -15,7 +15,7 @@ from ally_fast.pools.pool import Pool, as_float
 
 # Squared distances of values in between neither overflow float64 nor vanish in it.
 LARGEST, SMALLEST = 2.0**480, 2.0**-480
-_MOST_ROWS, _FEWEST_ROWS, _BYTES = 16384, 256, 64 << 20
+_MOST_ROWS, _FEWEST_ROWS, _BYTES = 4096, 256, 16 << 20
 _WARN_ABOVE = 0.03  # of the distance to the centroid
 
 
