@@ -28,7 +28,9 @@ def seconds(value: float | None) -> str:
 def machine(rows: list[Row]) -> str:
     """Say in one paragraph what the rows were measured on, with what and how."""
     last = max(rows, key=lambda row: row.date)
-    hardware, versions = last.hardware, last.versions
+    hardware = last.hardware
+    # The latest version of each: not every run has every rival at hand.
+    versions = {k: v for row in sorted(rows, key=lambda r: r.date) for k, v in row.versions.items()}
     vector = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 bf16", "avx512f": "AVX-512"}
     units = [name for flag, name in vector.items() if flag in hardware["flags"]] or ["no AVX-512"]
     packages = ", ".join(
