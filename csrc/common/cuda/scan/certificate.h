@@ -6,10 +6,10 @@
 
 namespace ally_fast {
 
-constexpr double kUnit = 0x1p-24;  // float32, half an ulp of 1
+constexpr double kUnit = 0x1p-24;       // float32, half an ulp of 1
+constexpr double kNormFloor = 0x1p-14;  // the smallest normal half
 // Norms and bounds are themselves computed in floating point: a hundredth covers that (d is at most
 // kLargestD). Absolute terms cover underflow: squares of features below 1e-22 vanish from a norm.
-constexpr double kNormFloor = 0x1p-14;  // the smallest normal half
 constexpr double kSlop = 1.01, kTinyRow = 1e-18, kTiny = 1e-33;
 
 // A tensor core adds m >= 4 exact float16 products to a float32 sum at once: aligned to the largest
