@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _cpu, checks
-from ally_fast.cluster.frame import check_squares
 from ally_fast.cluster.loaded_rows import loaded
+from ally_fast.cluster.magnitude import check_squares
 from ally_fast.device_arrays import host_copy
 from ally_fast.ops.assign import squared_norms
 from ally_fast.pools.array_pool import ArrayPool

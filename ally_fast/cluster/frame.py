@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.cluster.magnitude import check_squares
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools.finite import nonfinite_error
 from ally_fast.pools.pool import Pool, as_float
 
-# Squared distances of values in between neither overflow float64 nor vanish in it.
-LARGEST, SMALLEST = 2.0**480, 2.0**-480
 _MOST_ROWS, _FEWEST_ROWS, _BYTES = 4096, 256, 16 << 20
 _WARN_ABOVE = 0.03  # of the distance to the centroid
 
@@ -127,20 +126,3 @@ def training_frame(
 
 def _distinct(rows: NDArray[Any]) -> int:
     return len({row.tobytes() for row in rows + 0.0})  # a negative zero is a zero
-
-
-def check_squares(
-    points: NDArray[Any], name: str, indices: NDArray[np.int64] | None = None
-) -> None:
-    """Raise ValueError if squared distances between finite points overflow or vanish.
-
-    Points are rows 0, 1, … of `name`, or those of `indices`.
-    """
-    sizes = np.abs(points).max(axis=1, initial=0)
-    largest = float(sizes.max(initial=0))
-    if largest and not SMALLEST <= largest <= LARGEST:
-        row = int(sizes.argmax()) if indices is None else int(indices[sizes.argmax()])
-        raise ValueError(
-            f"{name}: the largest value is {largest:.3g}, in row {row}; needs one from "
-            f"{SMALLEST:.0e} to {LARGEST:.0e}, for squared distances in float64: rescale"
-        )

@@ -1,4 +1,4 @@
-"""How large and how small rows may be for libraries that square them in float32."""
+"""How large and how small values may be where they are squared."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# Squared distances of values in between neither overflow float64 nor vanish in it.
+LARGEST, SMALLEST = 2.0**480, 2.0**-480
 _LEAST = 2.0**-51  # its square is 2**24 times the smallest normal float32
 
 
@@ -34,4 +36,21 @@ def check_float32_squares(
         raise ValueError(
             f"{name}: got values up to {largest:.3g}, but engine={engine!r} squares them in "
             f"float32 and needs {_LEAST:.1e} to {most:.1e}; scale them, or use engine='native'"
+        )
+
+
+def check_squares(
+    points: NDArray[Any], name: str, indices: NDArray[np.int64] | None = None
+) -> None:
+    """Raise ValueError if squared distances between finite points overflow or vanish.
+
+    Points are rows 0, 1, … of `name`, or those of `indices`.
+    """
+    sizes = np.abs(points).max(axis=1, initial=0)
+    largest = float(sizes.max(initial=0))
+    if largest and not SMALLEST <= largest <= LARGEST:
+        row = int(sizes.argmax()) if indices is None else int(indices[sizes.argmax()])
+        raise ValueError(
+            f"{name}: the largest value is {largest:.3g}, in row {row}; needs one from "
+            f"{SMALLEST:.0e} to {LARGEST:.0e}, for squared distances in float64: rescale"
         )

@@ -12,6 +12,7 @@ from ally_fast.rows import Rows
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.parameters import Parameters
 from ally_fast.strategies.pieces import (
+    check_pool_squares,
     class_probabilities,
     embeddings_named,
     host_pool,
@@ -51,6 +52,7 @@ class BADGE(Parameters):
             return NO_ROWS.copy()
         left, targets = self._left(context, request)
         right = pool.read(0, pool.n)
+        check_pool_squares(self.name, request, right)
         with embeddings_named(self.name):
             picks = d2_sample_outer(
                 left,

@@ -16,14 +16,11 @@ from ally_fast.pools import as_pool
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.parameters import Parameters
 from ally_fast.strategies.pieces import (
-    check_magnitude,
-    check_pool_magnitude,
+    check_pool_squares,
     embeddings_named,
     host_pool,
 )
 from ally_fast.strategies.request import NO_ROWS, open_request
-
-_LARGEST = 1e150  # squared distances of such values are finite
 
 
 class CoreSet(Parameters):
@@ -66,8 +63,8 @@ class CoreSet(Parameters):
         if request.b == 0:
             return NO_ROWS.copy()
         rows = pool.read(0, pool.n)
-        check_pool_magnitude(self.name, request, rows, _LARGEST)
-        check_magnitude(self.name, "labeled_embeddings", labeled, 0, _LARGEST)
+        if not normalize:
+            check_pool_squares(self.name, request, rows)
         first = None
         if not len(labeled):
             first = int(sample_rows(request.n, 1, context.seed, request.eligible)[0])

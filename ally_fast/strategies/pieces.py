@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import as_array, beyond_float64, decoded
-from ally_fast.cluster.frame import LARGEST
+from ally_fast.cluster.magnitude import LARGEST, SMALLEST
 from ally_fast.device import choose_devices
 from ally_fast.device_arrays import as_device_array, device_of, host_copy, to_host
 from ally_fast.pools import as_pool
@@ -137,17 +137,24 @@ def embeddings_named(strategy: str) -> Iterator[None]:
         raise ValueError(f"{strategy}: embeddings: {what.removeprefix('rows: ')}") from error
 
 
-def check_pool_magnitude(strategy: str, request: Request, rows: Rows, largest: float) -> None:
-    """Raise ValueError if an eligible row is not finite, or beyond `largest`, which float64 can be.
+def check_pool_squares(strategy: str, request: Request, rows: Rows) -> None:
+    """Raise ValueError if squared distances between eligible rows overflow float64, or vanish.
 
-    Narrower rows are not read.
+    Only those of float64 can: narrower rows are not read.
     """
     if rows.array.dtype != np.float64:
         return
+    largest = 0.0
     for lo, hi, keep in request.chunks():
-        part = as_float(rows.taken(slice(lo, hi)))
+        part = as_float(Rows(rows.array[lo:hi], rows.bf16))
         part[~keep] = 0.0
-        check_magnitude(strategy, "embeddings", part, lo, largest)
+        check_magnitude(strategy, "embeddings", part, lo, LARGEST)
+        largest = max(largest, float(np.abs(part).max()))
+    if 0 < largest < SMALLEST:
+        raise ValueError(
+            f"{strategy}: embeddings: the largest value is {largest:.3g}, needs one of at least "
+            f"{SMALLEST:.0e}, for squared distances in float64: rescale"
+        )
 
 
 def check_magnitude(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import ally_fast
-from ally_fast.cluster.frame import LARGEST, SMALLEST, Frame
+from ally_fast.cluster.frame import Frame
+from ally_fast.cluster.magnitude import LARGEST, SMALLEST
 
 CLUSTERS = 20
 

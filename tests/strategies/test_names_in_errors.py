@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from strategy_contract import world
 
+from ally_fast import reference
 from ally_fast.strategies import ALLY, BADGE, DAL, Context, CoreSet
 
 
@@ -87,7 +88,30 @@ def test_embeddings(case, value):
     """Row 33 of the pool, whatever chunk it comes in."""
     embeddings = world(60)["embeddings"].astype(np.float64)
     embeddings[33, 1] = value
+    if "cosine" in case and np.isfinite(value):  # a direction like any other
+        unit = reference.normalize_rows(embeddings)
+        np.testing.assert_array_equal(ask(case, embeddings=embeddings), ask(case, embeddings=unit))
+        return
     with pytest.raises(ValueError, match=r"embeddings: (1 of .*first is|.* 1e\+200, in) row 33\b"):
         ask(case, embeddings=embeddings)
     excluded = ask(case, embeddings=embeddings, exclude=[33])
     assert len(set(excluded.tolist()) - {33}) == 5
+
+
+@pytest.mark.parametrize("case", ["CoreSet", "BADGE"])
+def test_embeddings_whose_squares_vanish(case):
+    """All rows would be equally far: the first ones would be picked."""
+    everything = world(60)
+    changes = {"embeddings": everything["embeddings"].astype(np.float64) * 1e-163}
+    if case == "CoreSet":
+        changes["labeled_embeddings"] = np.empty((0, 5))
+    with pytest.raises(ValueError, match=rf"^{case}: embeddings: the largest value is .*rescale$"):
+        ask(case, **changes)
+
+
+@pytest.mark.parametrize("factor", [1e155, 1e-163])
+def test_cosine_takes_embeddings_of_any_scale(factor):
+    everything = world(60)
+    near, far = (everything["embeddings"].astype(np.float64) * scale for scale in (1, factor))
+    picks = ask("CoreSet, cosine", embeddings=near)
+    np.testing.assert_array_equal(ask("CoreSet, cosine", embeddings=far), picks)
