@@ -285,7 +285,10 @@ MISTAKES = {
     "missing scores": (["--scores", "no.npy"], r"no\.npy: no such file"),
     "text as pool": (["--embeddings", "text.npy"], r"text\.npy: not a NumPy file of numbers"),
     "key not there": (["--embeddings", "z.npz:c"], r"z\.npz: no key 'c'; it has 'a', 'b'"),
-    "extension in": (["--embeddings", "x.txt"], r"x\.txt: embeddings are read from"),
+    "extension in": (
+        ["--embeddings", "x.txt"],
+        r"x\.txt: vectors are not read from plain text; save",
+    ),
     "extension out": (["-o", "batch.txt"], r"batch\.txt: .* \.csv, \.npy, \.parquet, \.json"),
     "folder out": (["-o", "no/batch.csv"], r"no: no such folder"),
     "output exists": (["-o", "old.csv"], r"old\.csv: exists; add --force"),

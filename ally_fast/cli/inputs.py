@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from ally_fast.cli.messages import USER_ERRORS, one_line
-from ally_fast.pools import split_source
+from ally_fast.pools.sources import split_key
 
 # Arguments of `ally_fast.select` that may be files, and their options.
 OPTION_OF_INPUT = {
@@ -19,6 +19,7 @@ OPTION_OF_INPUT = {
     "exclude": "--exclude",
     "centroids": "--centroids",
 }
+COLUMN_INPUTS = ("dual_scores", "allocation", "exclude")
 
 
 class InputError(ValueError):
@@ -68,10 +69,7 @@ def _named(text: str, argument: str, source: str) -> str:
 
 def _paths(source: str) -> tuple[str, str]:
     """Return the path of a file as given, and the absolute one, as memory maps know it."""
-    try:
-        path = split_source(source)[0]
-    except OSError as error:
-        path = str(error.filename)
+    path = split_key(source)[0]
     return path, os.path.abspath(path)
 
 

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 import ally_fast
 from ally_fast._optional import require
-from ally_fast.cli.inputs import reading, using
+from ally_fast.cli.inputs import COLUMN_INPUTS, reading, using
 from ally_fast.cli.select_options import add_select_parser
 from ally_fast.cli.standard_output import show
 from ally_fast.device_arrays import to_host
 from ally_fast.files import check_output, whole_files
-from ally_fast.pools import open_pool, read_column, split_source
+from ally_fast.pools import open_pool, read_column
 from ally_fast.pools.mapped_file import in_memory
+from ally_fast.pools.row_count import check_rows
+from ally_fast.pools.sources import locations, split_key
 from ally_fast.report import (
     BATCH_EXTENSIONS,
     FIGURE_EXTENSIONS,
@@ -99,7 +101,7 @@ def _inputs(arguments: argparse.Namespace) -> list[tuple[str, str]]:
         allocation = None
     else:
         try:
-            split_source(allocation)
+            locations(split_key(allocation)[0], columns=True)
         except FileNotFoundError:
             raise ValueError(
                 f"allocation must be {', '.join(_ALLOCATIONS)} or a file of weights; "
@@ -131,7 +133,8 @@ def _check_outputs(arguments: argparse.Namespace, inputs: list[tuple[str, str]])
     taken = set()
     for argument, source in inputs:
         with reading(argument, source):
-            taken.add(os.path.realpath(split_source(source)[0]))
+            for file in locations(split_key(source)[0], columns=argument in COLUMN_INPUTS):
+                taken.add(os.path.realpath(file.path))
     for path, extensions in _outputs(arguments):
         if os.path.realpath(path) in taken:
             raise OSError(errno.EINVAL, "is an input or output already", path)
@@ -159,7 +162,8 @@ def _matrix(argument: str, source: str | None, n: int | None = None) -> NDArray[
     if source is None:
         return None
     with reading(argument, source):
-        pool = open_pool(source, n=n)
+        pool = open_pool(source)
+        check_rows(pool.n, n)
         rows = np.array(to_host(pool.read(0, pool.n).array))
         pool.check()
         good = np.isfinite(rows).all(axis=1)
@@ -181,8 +185,8 @@ def _excluded(sources: list[str], n: int) -> NDArray[np.bool_] | None:
 
 def _mask_or_indices(source: str, n: int) -> NDArray[Any]:
     """Read a mask, or at most `n` indices: more would repeat some."""
-    path, key, extension = split_source(source)
-    return in_memory(read_column(path, key or _INDEX_KEYS.get(extension), most=n))
+    path, key = split_key(source)
+    return in_memory(read_column(path, key or _INDEX_KEYS.get(_extension(path)), most=n))
 
 
 @contextmanager

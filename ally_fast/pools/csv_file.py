@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
 from itertools import islice
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.pools.location import Location, as_location
 from ally_fast.pools.names import missing, quoted
 from ally_fast.pools.row_count import check_rows
 
@@ -26,7 +29,7 @@ _WORDS_FOR_MISSING = {"na", "n/a", "#n/a", "<na>", "null", "none", "nil", "missi
 
 
 def csv_column(
-    path: str,
+    source: Location | str,
     key: str | None,
     *,
     n: int | None = None,
@@ -37,7 +40,7 @@ def csv_column(
 
     Parameters
     ----------
-    path : str
+    source : Location or str
         The file.
     key : str or None
         The column's name; None: the only column.
@@ -60,14 +63,38 @@ def csv_column(
         allowed), is beyond float64, or is an integer that float64 would round; if the file is not
         UTF-8, holds a NUL, or has a line of a million characters.
     """
-    with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+    with _open(source) as lines:
+        return _column(lines, key, n, most, allow_null)
+
+
+def csv_texts(source: Location | str, key: str | None) -> Iterator[list[str]]:
+    """Yield the fields of a column as texts, in lists of a few thousand; see `csv_column`."""
+    with _open(source) as lines:
+        header, place = _header(lines, key)
+        for block, _ in _blocks(lines, len(header)):
+            yield [fields[place] for fields in block]
+
+
+def csv_names(source: Location | str) -> list[str]:
+    """Return the names of the columns, which stand on line 1."""
+    with _open(source) as lines:
+        return list(next(lines, []))
+
+
+@contextmanager
+def _open(source: Location | str) -> Iterator[Any]:
+    """Give the lines of a file, split; an error names the file, and the line."""
+    location = as_location(source)
+    with TextIOWrapper(
+        location.open(), newline="", encoding="utf-8-sig", errors="surrogateescape"
+    ) as file:
         lines = csv.reader(_checked(file), strict=True)
         try:
-            return _column(lines, key, n, most, allow_null)
+            yield lines
         except csv.Error as error:
-            raise ValueError(f"{path}: line {lines.line_num}: {error}") from None
+            raise ValueError(f"{location.name}: line {lines.line_num}: {error}") from None
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
+            raise ValueError(f"{location.name}: {error}") from None
 
 
 def _checked(file: IO[str]) -> Iterator[str]:
@@ -91,10 +118,7 @@ def _checked(file: IO[str]) -> Iterator[str]:
 def _column(
     lines: Any, key: str | None, n: int | None, most: int | None, allow_null: bool
 ) -> NDArray[Any]:
-    header: list[str] = next(lines, [])
-    if not lines.line_num:
-        raise ValueError("is empty, needs names of columns on line 1")
-    place = _place(key, header)
+    header, place = _header(lines, key)
     numbers = _Numbers(header[place], allow_null)
     limit, needed = (n, str(n)) if n is not None else (most, f"at most {most}")
     for block, line_of in _blocks(lines, len(header)):
@@ -103,6 +127,14 @@ def _column(
             raise ValueError(f"holds more than {limit} rows, needs {needed}")
     check_rows(numbers.count, n, most)
     return numbers.column()
+
+
+def _header(lines: Any, key: str | None) -> tuple[list[str], int]:
+    """Read line 1: the names of the columns, and the place of the one asked for."""
+    header: list[str] = next(lines, [])
+    if not lines.line_num:
+        raise ValueError("is empty, needs names of columns on line 1")
+    return header, _place(key, header)
 
 
 def _place(key: str | None, header: list[str]) -> int:

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.device_arrays import as_device_array
+from ally_fast.pools.host_pool import HostPool
 from ally_fast.rows import Rows
 
 if TYPE_CHECKING:
     from ally_fast._cuda import Stream
 
 
-class DevicePool:
+class DevicePool(HostPool):
     """Rows of a two-dimensional array in device memory, never copied as a whole.
 
     Parameters
@@ -52,10 +53,3 @@ class DevicePool:
         array = self.rows.array
         positions = type(array).from_host(np.asarray(indices, np.int64), array.stream)
         return Rows(array.take(positions).to_host(), self.rows.bf16)
-
-    def fault(self, row: int) -> str | None:
-        """Return None: the row's number says it all."""
-        return None
-
-    def check(self) -> None:
-        """Do nothing: there is no file that could change."""

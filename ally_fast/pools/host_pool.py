@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import NUMPY, Family
+from ally_fast.pools.column import Column
+from ally_fast.pools.ids import Ids
 from ally_fast.pools.pool import RowSource
 from ally_fast.rows import Rows
 
@@ -21,6 +25,10 @@ class HostPool:
     family: Family = NUMPY
     device: str = "cpu"
     stream: Stream | None = None
+    ids: Ids | None = None
+    scores: Any = None
+    keep: Mapping[str, Column] = MappingProxyType({})
+    on_bad_row: str = "error"
 
     def fault(self, row: int) -> str | None:
         """Return None: the row's number says it all."""

@@ -8,23 +8,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.json_object import parse_object
+from ally_fast.pools.location import Location, as_location
 from ally_fast.pools.names import missing, quoted
 from ally_fast.pools.row_count import check_rows
 
 
 def json_column(
-    path: str, key: str | None, *, n: int | None = None, most: int | None = None
+    source: Location | str,
+    key: str | None,
+    *,
+    n: int | None = None,
+    most: int | None = None,
+    allow_null: bool = False,
 ) -> NDArray[Any]:
     """Return a list of numbers, or of truth values, in the object that a JSON file holds.
 
     Parameters
     ----------
-    path : str
+    source : Location or str
         The file.
     key : str or None
         The name of the list; None: the only one.
     n, most : int, optional
         How many numbers are needed, or allowed.
+    allow_null : bool
+        Read a null as NaN.
 
     Returns
     -------
@@ -37,22 +45,52 @@ def json_column(
         that is not finite; if it lacks the list, or the list holds anything else, integers beyond
         int64, or beside floats one that float64 would round.
     """
-    with open(path, "rb") as file:
-        text = file.read()
+    location = as_location(source)
     try:
-        content = parse_object(text)
-        lists = [name for name, value in content.items() if isinstance(value, list)]
-        if key is None and len(lists) == 1:
-            key = lists[0]
-        if key is None or key not in lists:
-            raise ValueError(missing(key, lists, "list"))
-        check_rows(len(content[key]), n, most)
-        return _array(key, content[key])
+        key, values = _list(location, key)
+        check_rows(len(values), n, most)
+        return number_array(key, values, allow_null)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{location.name}: {error}") from None
 
 
-def _array(key: str, values: list[Any]) -> NDArray[Any]:
+def json_list(source: Location | str, key: str | None) -> list[Any]:
+    """Return a list in the object that a JSON file holds, whatever is in it; see `json_column`."""
+    location = as_location(source)
+    try:
+        return _list(location, key)[1]
+    except ValueError as error:
+        raise ValueError(f"{location.name}: {error}") from None
+
+
+def json_names(source: Location | str) -> list[str]:
+    """Return the names of the lists in the object that a JSON file holds."""
+    location = as_location(source)
+    try:
+        return list(_lists(location))
+    except ValueError as error:
+        raise ValueError(f"{location.name}: {error}") from None
+
+
+def _lists(location: Location) -> dict[str, list[Any]]:
+    with location.open() as file:
+        content = parse_object(file.read())
+    return {name: value for name, value in content.items() if isinstance(value, list)}
+
+
+def _list(location: Location, key: str | None) -> tuple[str, list[Any]]:
+    lists = _lists(location)
+    if key is None and len(lists) == 1:
+        (key,) = lists
+    if key is None or key not in lists:
+        raise ValueError(missing(key, list(lists), "list"))
+    return key, lists[key]
+
+
+def number_array(key: str, values: list[Any], allow_null: bool) -> NDArray[Any]:
+    """Return a list of numbers, or of truth values, as an array; ValueError for any other."""
+    if allow_null and None in values:
+        values = [np.nan if value is None else value for value in values]
     kinds = set(map(type, values))
     if kinds == {bool}:
         return np.array(values)

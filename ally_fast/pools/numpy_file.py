@@ -36,6 +36,8 @@ _LENGTH = r" *(?:0|[1-9]\d{0,18})L? *"  # Python 2 wrote L
 _SHAPE = re.compile(rf" *|{_LENGTH},|{_LENGTH}(?:,{_LENGTH})+,? *", re.ASCII)
 _NUMBERS = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248])|bool|u?int(?:8|16|32|64)|float(?:16|32|64)")
 
+_TEXTS = re.compile(r"[<>|][SU][1-9]\d{0,8}")
+
 
 @dataclass(frozen=True)
 class _Header:
@@ -56,6 +58,7 @@ def numpy_array(
     ndim: int | None = None,
     n: int | None = None,
     most: int | None = None,
+    texts: bool = False,
 ) -> NDArray[Any]:
     """Return an array of numbers or truth values; that of a ``.npy`` file is memory-mapped.
 
@@ -68,6 +71,8 @@ def numpy_array(
     ndim, n, most : int, optional
         The number of dimensions and of rows that are needed, the rows that are allowed: compared
         with what the file declares, before any of it is read.
+    texts : bool
+        Whether texts of fixed width are allowed as well.
 
     Raises
     ------
@@ -77,15 +82,21 @@ def numpy_array(
     """
     with _named(path), open(path, "rb") as file:
         if path.lower().endswith(".npy"):
-            return _mapped(file, ndim, n, most)
+            return _mapped(file, ndim, n, most, texts)
         if file.read(2) != b"PK":
             raise ValueError(f"{_NOT_ONE}: it does not begin as an .npz")
         with zipfile.ZipFile(file) as archive:
             member = _member(archive, key)
             with archive.open(member) as stream:
-                header = _read_header(stream, member.file_size)
+                header = _read_header(stream, member.file_size, texts)
                 _check_shape(header.shape, ndim, n, most)
                 return _read_data(stream, header)
+
+
+def numpy_keys(path: str) -> list[str]:
+    """Return the names of the arrays in an ``.npz``; errors as those of `numpy_array`."""
+    with _named(path), zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 @contextmanager
@@ -120,7 +131,7 @@ def _member(archive: zipfile.ZipFile, key: str | None) -> zipfile.ZipInfo:
     return members[keys.index(key)]
 
 
-def _read_header(file: IO[bytes], file_bytes: int) -> _Header:
+def _read_header(file: IO[bytes], file_bytes: int, texts: bool) -> _Header:
     """Read the header of an array in a file, or member of an archive, of so many bytes."""
     start = file.read(8)
     size_format = _LENGTH_FORMATS.get(start[6:])
@@ -131,7 +142,7 @@ def _read_header(file: IO[bytes], file_bytes: int) -> _Header:
     if text_bytes > _LONGEST_HEADER:
         raise ValueError(f"{_NOT_ONE}: its header of {text_bytes} bytes is too long")
     text = file.read(text_bytes).decode("ascii")
-    dtype, shape, fortran_order = _parse_header(text)
+    dtype, shape, fortran_order = _parse_header(text, texts)
     header = _Header(dtype, shape, fortran_order, 8 + len(size_bytes) + text_bytes)
     if math.prod(max(1, length) for length in shape) * dtype.itemsize > sys.maxsize:
         raise ValueError(f"{_NOT_ONE}: it declares too many values")
@@ -142,7 +153,7 @@ def _read_header(file: IO[bytes], file_bytes: int) -> _Header:
     return header
 
 
-def _parse_header(text: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
+def _parse_header(text: str, texts: bool) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
     """Read the one form of Python dictionary that describes an array of plain numbers."""
     entries: dict[str, re.Match[str]] = {}
     text = text.strip(" \n")
@@ -157,7 +168,7 @@ def _parse_header(text: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
     truth = entries["fortran_order"]["truth"]
     if descr is None or shape is None or truth is None or not _SHAPE.fullmatch(shape):
         raise ValueError(f"{_NOT_ONE}: its header describes none")
-    if not _NUMBERS.fullmatch(descr):
+    if not (_NUMBERS.fullmatch(descr) or (texts and _TEXTS.fullmatch(descr))):
         raise ValueError(f"{_NOT_ONE}: it holds {quoted(descr)}, needs real numbers up to 8 bytes")
     lengths = [int(length.strip(" L")) for length in shape.split(",") if length.strip()]
     return np.dtype(descr), tuple(lengths), truth == "True"
@@ -171,8 +182,10 @@ def _check_shape(shape: tuple[int, ...], ndim: int | None, n: int | None, most: 
         check_rows(shape[0], n, most)
 
 
-def _mapped(file: IO[bytes], ndim: int | None, n: int | None, most: int | None) -> NDArray[Any]:
-    header = _read_header(file, os.fstat(file.fileno()).st_size)
+def _mapped(
+    file: IO[bytes], ndim: int | None, n: int | None, most: int | None, texts: bool
+) -> NDArray[Any]:
+    header = _read_header(file, os.fstat(file.fileno()).st_size, texts)
     _check_shape(header.shape, ndim, n, most)
     order: Any = "F" if header.fortran_order else "C"
     array = np.memmap(file, header.dtype, "r", header.length, header.shape, order)

@@ -1,26 +1,31 @@
-"""Pools and columns from what a caller names: an object, a file, a file and a key."""
+"""Pools and columns from what a caller names: an object, files, a URL, files and a key."""
 
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
+from ally_fast import checks
 from ally_fast.device_arrays import device_of
 from ally_fast.pools.array_pool import ArrayPool
-from ally_fast.pools.csv_file import csv_column
+from ally_fast.pools.by_id import ById
+from ally_fast.pools.column import Column
+from ally_fast.pools.column_spec import ColumnSpec
 from ally_fast.pools.device_pool import DevicePool
+from ally_fast.pools.formats import FORMATS, open_shard
 from ally_fast.pools.host_pool import SourcePool
-from ally_fast.pools.json_file import json_column
-from ally_fast.pools.numpy_file import numpy_array
-from ally_fast.pools.parquet_column import read_parquet_column
-from ally_fast.pools.parquet_pool import ParquetPool
+from ally_fast.pools.ids import Ids
 from ally_fast.pools.pool import Pool, RowSource
-from ally_fast.pools.row_count import check_rows
+from ally_fast.pools.sharded_column import ShardedColumn
+from ally_fast.pools.sharded_pool import ShardedPool
+from ally_fast.pools.sources import locations, split_key
+from ally_fast.pools.table_shard import TableShard, is_table
 
-_KEYED = re.compile(r"(?P<path>.+\.(?:npz|parquet|csv|json)):(?P<key>.+)", re.IGNORECASE)
+BAD_ROWS = ("error", "skip")
+Path = str | os.PathLike[str]
 
 
 def as_pool(embeddings: Any, name: str = "embeddings") -> Pool:
@@ -29,115 +34,186 @@ def as_pool(embeddings: Any, name: str = "embeddings") -> Pool:
         return embeddings
     if isinstance(embeddings, RowSource):
         return SourcePool(embeddings)
+    if _is_path(embeddings) or is_table(embeddings):
+        return open_pool(embeddings)
     over = ArrayPool if device_of(embeddings) == "cpu" else DevicePool
     return over(embeddings, name)
 
 
-def split_source(source: str | os.PathLike[str]) -> tuple[str, str | None, str]:
-    """Split ``file:key`` into the path, the key and the path's extension in lower case.
+def open_pool(
+    source: Any,
+    *,
+    column: str | None = None,
+    ids: Any = None,
+    scores: Any = None,
+    keep: Sequence[str] = (),
+    storage_options: Mapping[str, Any] | None = None,
+    on_bad_row: str = "error",
+) -> Pool:
+    """Open files, or a table, as a pool of embeddings with the columns beside them.
 
     Parameters
     ----------
-    source : str or path-like
-        A file, or one of .npz, .parquet, .csv and .json followed by a colon and a key.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    """
-    path, key = os.fspath(source), None
-    if not os.path.exists(path) and (match := _KEYED.fullmatch(path)):
-        path, key = match["path"], match["key"]
-    if os.path.isdir(path):
-        raise IsADirectoryError(21, "is a folder, need a file", path)
-    if not os.path.exists(path):
-        raise FileNotFoundError(2, "no such file", path)
-    return path, key, os.path.splitext(path)[1].lower()
-
-
-def open_pool(source: str | os.PathLike[str], *, n: int | None = None) -> Pool:
-    """Open a file as a pool of embeddings.
-
-    Parameters
-    ----------
-    source : str or path-like
-        ``pool.npy`` (memory-mapped), ``pool.npz:key``, ``pool.parquet:column`` (streamed). The
-        key can be left out where there is one candidate only.
-    n : int, optional
-        The number of rows needed: compared with what the file declares, before rows are read.
+    source : path, URL, sequence of them, table or array
+        ``pool.npy``, ``pool.parquet:column``, a folder of shards, a glob pattern (``"p/*.npy"``),
+        a hive-partitioned folder, ``"s3://bucket/folder"``; a pyarrow ``Table``, a pandas or
+        polars frame, a Hugging Face ``Dataset``; any array that `select` takes. Files of a list
+        keep its order; those of a folder or a pattern come in natural sort order of their paths.
+    column : str, optional
+        The column of vectors, or the key; may be left out where there is one candidate only.
+    ids : str or array, optional
+        One id a row: the name of a column of the pool, a column spec of other files
+        (``"meta/*.parquet:id"``), or integers or texts.
+    scores : str, array or ById, optional
+        What ``select(pool, None, b, k)`` takes for dual scores: named as ``ids`` is; with
+        ``"duals.parquet:score@id"`` matched by id.
+    keep : sequence of str
+        Columns whose values `SelectionInfo.kept` gives for the picks.
+    storage_options : mapping, optional
+        For the file system of a URL, as fsspec takes them.
+    on_bad_row : "error" or "skip"
+        What becomes of rows that are null, hold NaN, infinity or a null, or have another length
+        than the others: an error that names the first, or they are left out and counted.
 
     Returns
     -------
     Pool
-        An `ArrayPool` or a `ParquetPool`.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
-        If the extension is another, or the file lacks the key: the message lists its keys.
+    ImportError
+        If a format's package is missing; names the extra that brings it.
+    ValueError, TypeError
+        If a file is none that is read, or damaged; if shards differ in width or dtype; if columns
+        differ in length. The message names the file.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> for shard in range(2):
+    ...     np.save(f"{folder}/part-{shard}.npy", np.eye(3, dtype=np.float32))
+    >>> pool = open_pool(folder)
+    >>> pool.n, pool.d
+    (6, 3)
     """
-    path, key, extension = split_source(source)
-    if extension == ".parquet":
-        pool = ParquetPool(path, key)
-        try:
-            check_rows(pool.n, n)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-        return pool
-    if extension in (".npy", ".npz"):
-        return ArrayPool(numpy_array(path, key, ndim=2, n=n), path)
-    raise ValueError(f"{path}: embeddings are read from .npy, .npz:key or .parquet:column")
+    checks.choice(on_bad_row, "on_bad_row", BAD_ROWS)
+    pool: Any = _pool(source, column, storage_options)
+    if ids is not None:
+        pool.ids = Ids(_named_column(pool, ids, "ids", storage_options))
+    if scores is not None:
+        pool.scores = _named_column(pool, scores, "scores", storage_options)
+    pool.keep = {name: _named_column(pool, f":{name}", "keep", storage_options) for name in keep}
+    pool.on_bad_row = on_bad_row
+    opened: Pool = pool
+    return opened
 
 
 def read_column(
-    source: str | os.PathLike[str],
+    source: Any,
     key: str | None = None,
     *,
     n: int | None = None,
     most: int | None = None,
     allow_null: bool = False,
 ) -> NDArray[Any]:
-    """Read one number or truth value per row from a file.
+    """Read one number or truth value per row from files.
 
     Parameters
     ----------
-    source : str or path-like
+    source : path, URL, or sequence of them
         ``scores.npy`` (memory-mapped), ``scores.npz:key``, ``scores.parquet:column``,
-        ``scores.csv:column`` (line 1 names the columns) or ``batch.json:name`` (a list).
+        ``scores.csv:column`` (line 1 names the columns), ``batch.json:name`` (a list),
+        ``rows.jsonl:name``, ``indices.txt``; also folders and patterns, as `open_pool` takes them.
     key : str, optional
         The key of a file given without one.
     n, most : int, optional
         The number of rows needed, or the largest number allowed: compared with what the file
-        declares, before rows are read; of CSV no more rows are read.
+        declares, before rows are read; of text no more rows are read.
     allow_null : bool
-        Read a null of Parquet, or an empty field of CSV, as NaN.
+        Read a null, or an empty field of CSV, as NaN.
 
     Returns
     -------
     ndarray, shape (n,)
-        Booleans, integers or floats, as stored; numbers from CSV are int64 if all of them are.
+        Booleans, integers or floats, as stored; numbers from text are int64 if all of them are.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
+    ValueError, TypeError
         If the file cannot be read so: the message names the file and says why, with the first bad
-        row, or line of CSV.
+        row, or line.
     """
-    path, given, extension = split_source(source)
-    key = given or key
-    if extension in (".npy", ".npz"):
-        return numpy_array(path, key, ndim=1, n=n, most=most)
-    if extension == ".parquet":
-        return read_parquet_column(path, key, n=n, most=most, allow_null=allow_null)
-    if extension == ".csv":
-        return csv_column(path, key, n=n, most=most, allow_null=allow_null)
-    if extension == ".json":
-        return json_column(path, key, n=n, most=most)
-    raise ValueError(
-        f"{path}: columns are read from .npy, .npz:key, .parquet:column, .csv:column or .json:name"
-    )
+    if _is_path(source):
+        source, given = split_key(os.fspath(source))
+        key = given or key
+    return _column_of(source, key, None).numbers(n=n, most=most, allow_null=allow_null)
+
+
+def open_column(
+    source: str | Path, *, storage_options: Mapping[str, Any] | None = None
+) -> Column | ById:
+    """Return the column that a column spec names, by id where it names ids as well; see `Column`.
+
+    Parameters
+    ----------
+    source : str or path-like
+        ``FILES[:COLUMN[@IDCOLUMN]]``.
+    """
+    spec = ColumnSpec.parse(source)
+    if spec.source is None:
+        raise ValueError(f"{source}: names no file; needs FILE:COLUMN")
+    values = _column_of(spec.source, spec.column, storage_options)
+    if spec.ids is None:
+        return values
+    return ById(_column_of(spec.source, spec.ids, storage_options), values)
+
+
+def _pool(source: Any, column: str | None, options: Mapping[str, Any] | None) -> Pool:
+    if _is_path(source) or _is_list_of_paths(source):
+        key = None
+        if _is_path(source):
+            source, key = split_key(os.fspath(source))
+        if key is not None and column is not None:
+            raise ValueError(f"column: got {column!r} beside {source}:{key}; needs one of them")
+        files = locations(source, storage_options=options)
+        return ShardedPool([open_shard(file) for file in files], column or key)
+    if is_table(source):
+        return ShardedPool([TableShard(source)], column)
+    if column is not None:
+        raise ValueError(f"column: got {column!r}, but an array has no columns")
+    return as_pool(source)
+
+
+def _named_column(pool: Any, given: Any, name: str, options: Mapping[str, Any] | None) -> Any:
+    """Return the column that a text names, of the pool or of other files; an array as it is."""
+    if not _is_path(given):
+        return given
+    text = os.fspath(given)
+    is_own_column = text.startswith(":") or (split_key(text)[1] is None and not _names_files(text))
+    if not is_own_column:
+        return open_column(text, storage_options=options)
+    if not isinstance(pool, ShardedPool):
+        raise ValueError(f"{name}: got {text!r}, but an array has no columns; needs an array")
+    return pool.column(ColumnSpec.parse(f":{text.removeprefix(':')}").column)
+
+
+def _column_of(source: Any, key: str | None, options: Mapping[str, Any] | None) -> Column:
+    files = locations(source, storage_options=options, columns=True)
+    return ShardedColumn([open_shard(file).column(key) for file in files])
+
+
+def _names_files(text: str) -> bool:
+    return os.path.splitext(text)[1].lower() in FORMATS or os.path.exists(os.path.expanduser(text))
+
+
+def _is_path(source: Any) -> bool:
+    return isinstance(source, str | os.PathLike)
+
+
+def _is_list_of_paths(source: Any) -> bool:
+    return isinstance(source, list | tuple) and bool(source) and all(map(_is_path, source))

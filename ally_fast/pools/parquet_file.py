@@ -11,6 +11,7 @@ import numpy as np
 
 from ally_fast import _cpu
 from ally_fast._optional import require
+from ally_fast.pools.location import Location, as_location
 from ally_fast.pools.names import missing, quoted
 
 _BUFFER_BYTES = 1 << 20  # without it the reader holds a row group's whole column chunk
@@ -26,13 +27,13 @@ class ParquetFile:
 
     Parameters
     ----------
-    path : path-like
+    location : Location or path-like
         The file.
 
     Attributes
     ----------
     path : str
-        The file.
+        The file's path or URL, for messages.
     starts : ndarray of int64, shape (groups + 1,)
         The first row of each row group, and the number of rows.
     schema : pyarrow.Schema
@@ -48,12 +49,13 @@ class ParquetFile:
         If it is no Parquet file, or a damaged one: here and in every method, with the file's name.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
+    def __init__(self, location: Location | str | os.PathLike[str]) -> None:
+        location = as_location(location)
+        self.path = location.name
         parquet = require("pyarrow.parquet", "parquet", f"reading {self.path}")
         with self.named("not a readable Parquet file"):
             self._file = parquet.ParquetFile(
-                self.path,
+                location.path if location.filesystem is None else location.open(),
                 pre_buffer=False,
                 buffer_size=_BUFFER_BYTES,
                 page_checksum_verification=True,
@@ -88,7 +90,7 @@ class ParquetFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._file.close(force=True)
 
     @contextmanager
     def named(self, what: str) -> Iterator[None]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ally_fast import _cpu
 from ally_fast._optional import require
 from ally_fast.pools.host_pool import HostPool
+from ally_fast.pools.location import Location, as_location
 from ally_fast.pools.names import quoted
 from ally_fast.pools.parquet_file import ParquetFile, check_width
 from ally_fast.pools.pool import computable
@@ -29,7 +30,7 @@ class ParquetPool(HostPool):
 
     Parameters
     ----------
-    path : path-like
+    location : Location or path-like
         A Parquet file.
     column : str, optional
         A column of ``fixed_size_list`` or ``list`` of float16, float32, float64 or integers.
@@ -61,8 +62,11 @@ class ParquetPool(HostPool):
     A null row of a ``fixed_size_list`` needs pyarrow 26; older releases cannot decode it.
     """
 
-    def __init__(self, path: str | os.PathLike[str], column: str | None = None) -> None:
-        self._file = ParquetFile(path)
+    def __init__(
+        self, location: Location | str | os.PathLike[str], column: str | None = None
+    ) -> None:
+        self._location = as_location(location).absolute()
+        self._file = ParquetFile(location)
         require("pyarrow.compute", "parquet")
         self._arrow = require("pyarrow", "parquet")
         self._column = self._choose_column(column)
@@ -79,7 +83,7 @@ class ParquetPool(HostPool):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what opens the file again."""
-        return type(self), (os.path.abspath(self._file.path), self._column)
+        return type(self), (self._location, self._column)
 
     def read(self, lo: int, hi: int) -> Rows:
         """Return rows ``lo`` to ``hi`` (exclusive); NaN for those that hold no vector."""

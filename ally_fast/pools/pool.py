@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -9,10 +10,12 @@ from numpy.typing import NDArray
 
 from ally_fast.arrays import Family, decoded
 from ally_fast.device_arrays import to_host
+from ally_fast.pools.column import Column
 from ally_fast.rows import Rows
 
 if TYPE_CHECKING:
     from ally_fast._cuda import Stream
+    from ally_fast.pools.ids import Ids
 
 
 @runtime_checkable
@@ -55,11 +58,23 @@ class Pool(RowSource, Protocol):
         Where the rows are: "cpu" or "cuda:N".
     stream : Stream or None
         What rows in device memory are used on; None for rows in host memory.
+    ids : Ids or None
+        What the user calls the rows.
+    scores : array, Column, ById or None
+        Dual scores that came with the pool.
+    keep : mapping of str to Column
+        Columns whose values are wanted for the picks.
+    on_bad_row : str
+        "error" or "skip", for rows that are not finite.
     """
 
     family: Family
     device: str
     stream: Stream | None
+    ids: Ids | None
+    scores: Any
+    keep: Mapping[str, Column]
+    on_bad_row: str
 
     def fault(self, row: int) -> str | None:
         """Say why a row is not finite, and where it stands; None if its number says it all."""

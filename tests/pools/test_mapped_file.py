@@ -116,10 +116,18 @@ def test_a_map_of_a_nameless_file(path):
         pool.read(0, 1)
 
 
-def test_a_pickled_pool_holds_its_rows(path, rows):
-    pool = pickle.loads(pickle.dumps(open_pool(path)))
+def test_a_pickled_array_holds_its_rows(path, rows):
+    pool = pickle.loads(pickle.dumps(ArrayPool(np.load(path, mmap_mode="r"))))
     truncate(path)
     np.testing.assert_array_equal(pool.read(0, N).array, rows)
+
+
+def test_a_pickled_pool_of_files_opens_them_again(path, rows):
+    packed = pickle.dumps(open_pool(path))
+    np.testing.assert_array_equal(pickle.loads(packed).read(0, N).array, rows)
+    truncate(path)
+    with pytest.raises(ValueError, match=CHANGED):
+        pickle.loads(packed).read(0, N)
 
 
 def test_values_in_memory_are_read_between_checks(path, rows, monkeypatch):

@@ -209,12 +209,6 @@ def test_a_member_is_read_no_further_than_declared(tmp_path):
         tracemalloc.stop()
 
 
-def test_open_pool_compares_rows(tmp_path):
-    np.savez(tmp_path / "x.npz", a=np.ones((3, 2)))
-    assert open_pool(tmp_path / "x.npz", n=3).n == 3
-    assert refusal(open_pool, tmp_path / "x.npz", n=4) == "holds 3 rows, needs 4"
-
-
 def test_members(tmp_path):
     good = saved(SCORES)
     zipped(tmp_path / "x.npz", {"a.npy": good, "read.me": b"hello", "b": good})

@@ -1,0 +1,51 @@
+"""What shards that are files have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ally_fast.pools.column import Column
+from ally_fast.pools.location import Location
+from ally_fast.pools.pool import Pool
+
+
+class FileShard:
+    """A file as a `Shard`; subclasses read it.
+
+    Parameters
+    ----------
+    location : Location
+        The file.
+    """
+
+    form = "such files"  # what messages call the format
+
+    def __init__(self, location: Location) -> None:
+        self.name = location.name
+        self.partitions = location.partitions
+        self._location = location
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Columns, or keys; none in a file of one array."""
+        return ()
+
+    def vectors(self, column: str | None = None) -> Pool:
+        """Raise ValueError: no vectors are read from this format."""
+        raise ValueError(
+            f"{self.name}: vectors are not read from {self.form}; save them as .npy or .parquet, "
+            "with numpy.save or DataFrame.to_parquet say"
+        )
+
+    def column(self, column: str | None = None) -> Column:
+        """Raise ValueError: no columns are read from this format."""
+        raise ValueError(f"{self.name}: columns are not read from {self.form}")
+
+    def digest(self) -> bytes:
+        """Return a hash of parts of the file."""
+        return self._location.digest()
+
+    def stamp(self) -> tuple[Any, ...]:
+        """Return what changes when the file does."""
+        return self._location.stamp()

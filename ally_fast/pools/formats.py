@@ -1,0 +1,63 @@
+"""Which file is read by which shard."""
+
+from __future__ import annotations
+
+from ally_fast.pools.csv_shard import CsvShard
+from ally_fast.pools.file_shard import FileShard
+from ally_fast.pools.json_lines_shard import JsonLinesShard
+from ally_fast.pools.json_shard import JsonShard
+from ally_fast.pools.lines_shard import LinesShard
+from ally_fast.pools.location import Location
+from ally_fast.pools.numpy_shard import NumpyShard
+from ally_fast.pools.parquet_shard import ParquetShard
+
+VECTOR_FORMATS: dict[str, type[FileShard]] = {
+    ".npy": NumpyShard,
+    ".npz": NumpyShard,
+    ".parquet": ParquetShard,
+    ".pq": ParquetShard,
+}
+COLUMN_FORMATS: dict[str, type[FileShard]] = {
+    ".csv": CsvShard,
+    ".json": JsonShard,
+    ".jsonl": JsonLinesShard,
+    ".txt": LinesShard,
+}
+FORMATS = {**VECTOR_FORMATS, **COLUMN_FORMATS}
+# What to do with files that are not read.
+_CONVERSIONS = {
+    ".gz": "unpack it",
+    ".bz2": "unpack it",
+    ".xz": "unpack it",
+    ".zst": "unpack it",
+    ".zip": "unpack it",
+    ".tar": "unpack it, and save its vectors as .npy or .parquet",
+    ".pkl": "load it where you trust it, and save the array with numpy.save",
+    ".pickle": "load it where you trust it, and save the array with numpy.save",
+    ".pt": "load it with torch.load(weights_only=True), and save it with numpy.save",
+    ".pth": "load it with torch.load(weights_only=True), and save it with numpy.save",
+    ".bin": "view it with numpy.memmap, and pass that array",
+    ".mat": "load it with scipy.io.loadmat, and save the array with numpy.save",
+    ".tsv": "save it with commas, as .csv",
+    ".xlsx": "save it as .csv",
+    ".tfrecord": "decode it, and save its vectors as .npy or .parquet",
+    ".orc": "read it with pyarrow.orc, and write it with pyarrow.parquet",
+    ".avro": "write it as .parquet, with Spark or polars say",
+    ".lance": "pass lance.dataset(path).to_table(), or write it as .parquet",
+}
+
+
+def open_shard(location: Location) -> FileShard:
+    """Return the shard that reads a file.
+
+    Raises
+    ------
+    ValueError
+        If none does; the message says how to convert the file.
+    """
+    form = FORMATS.get(location.extension)
+    if form is None:
+        hint = _CONVERSIONS.get(location.extension, f"needs one of {', '.join(FORMATS)}")
+        kind = f"{location.extension} files are" if location.extension else "such a file is"
+        raise ValueError(f"{location.name}: {kind} not read; {hint}")
+    return form(location)

@@ -1,0 +1,179 @@
+"""Ids: what the user calls a row, integers or texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast._optional import require
+from ally_fast.arrow_arrays import is_arrow
+from ally_fast.pools.names import quoted
+
+_MOST = 2**31 - 1  # Arrow finds values by an int32
+
+
+class Ids:
+    """One id a row: all integers, or all texts; none missing, none twice.
+
+    Parameters
+    ----------
+    column : Column or array
+        Integers (of any width) or texts; anything that pyarrow takes.
+    name : str
+        What messages call it.
+
+    Notes
+    -----
+    `values` reads the column once and keeps it: 8 bytes a row for integers, 8 and the text for
+    texts. A lookup needs a hash table of the smaller side beside.
+    """
+
+    def __init__(self, column: Any, name: str = "ids") -> None:
+        self._column = column
+        self._name = name
+        self._values: Any = None
+
+    def __len__(self) -> int:
+        """Return the number of ids; reads them."""
+        return len(self.values())
+
+    def values(self) -> Any:
+        """Return all ids as an Arrow array of int64 or large_string.
+
+        Raises
+        ------
+        TypeError
+            If they are neither integers nor texts.
+        ValueError
+            If one is missing, or there are too many.
+        """
+        if self._values is None:
+            self._values = _normalized(self._column, self._name)
+        return self._values
+
+    def check_unique(self) -> None:
+        """Raise ValueError if an id comes twice: how many do, the first and its rows."""
+        values = self.values()
+        first = self._find(values, values)
+        rows = np.arange(len(values))
+        twice = first != rows
+        if twice.any():
+            row = int(twice.argmax())
+            raise ValueError(
+                f"{self._name}: {int(twice.sum())} of {len(values)} ids come again; the first is "
+                f"{_shown(values, row)}, in rows {first[row]} and {row}; needs distinct ids"
+            )
+
+    def check_number(self, n: int) -> None:
+        """Raise ValueError if there are not `n` ids."""
+        if len(self) != n:
+            raise ValueError(f"{self._name}: got {len(self)}, needs one for each of {n} rows")
+
+    def take(self, indices: NDArray[np.int64]) -> Any:
+        """Return the ids of rows, in their order, as an Arrow array; reads no others."""
+        arrow = require("pyarrow", "parquet", self._name)
+        if self._values is not None or not hasattr(self._column, "parts"):
+            return self.values().take(arrow.array(indices))
+        order = np.argsort(indices)
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        return self._column.take(indices[order]).take(arrow.array(back))
+
+    def places(self, others: Ids) -> NDArray[np.int64]:
+        """Return the row of each of the `others`, -1 where there is none.
+
+        Raises
+        ------
+        TypeError
+            If one side has integers, the other texts.
+        """
+        return self._find(others.values(), self.values(), others._name)
+
+    def _find(self, needles: Any, haystack: Any, name: str | None = None) -> NDArray[np.int64]:
+        compute = require("pyarrow.compute", "parquet", self._name)
+        if needles.type != haystack.type and len(needles) and len(haystack):
+            raise TypeError(
+                f"{name or self._name}: got {_kind(needles)}, needs {_kind(haystack)} as "
+                f"{self._name} has"
+            )
+        if not len(needles) or not len(haystack):
+            return np.full(len(needles), -1, np.int64)
+        found = compute.index_in(needles, value_set=haystack).fill_null(-1)
+        return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+
+
+def as_ids(given: Any, name: str = "ids") -> Ids:
+    """Return `given` itself if it is `Ids`, else ids of a column, an array or a list."""
+    return given if isinstance(given, Ids) else Ids(given, name)
+
+
+def first_of(ids: Ids, mask: NDArray[np.bool_]) -> str:
+    """Return how the first id of a mask reads in a message."""
+    return _shown(ids.values(), int(mask.argmax()))
+
+
+def _normalized(column: Any, name: str) -> Any:
+    arrow = require("pyarrow", "parquet", name)
+    parts: Iterable[Any]
+    if is_arrow(column):
+        parts = column.chunks if isinstance(column, arrow.ChunkedArray) else [column]
+    elif hasattr(column, "parts"):
+        parts = column.parts()
+    else:
+        parts = [_from_python(column, name, arrow)]
+    whole, start = [], 0
+    for part in parts:
+        if isinstance(part.type, arrow.DictionaryType):
+            part = part.dictionary_decode()
+        if part.null_count:
+            row = start + int(part.is_null().to_numpy(zero_copy_only=False).argmax())
+            raise ValueError(f"{name}: the id of row {row} is missing")
+        whole.append(_cast(part, name, arrow))
+        start += len(part)
+        if start > _MOST:
+            raise ValueError(f"{name}: more than {_MOST} ids; select from a pool without ids")
+    whole = [part for part in whole if len(part)] or whole[:1]
+    kinds = {_kind(part) for part in whole}
+    if len(kinds) > 1:
+        raise TypeError(f"{name}: some are integers, some are texts; needs one kind")
+    return arrow.concat_arrays(whole) if whole else arrow.array([], arrow.large_string())
+
+
+def _from_python(column: Any, name: str, arrow: Any) -> Any:
+    if hasattr(column, "__arrow_c_stream__"):
+        return arrow.chunked_array(column).combine_chunks()
+    if hasattr(column, "__arrow_c_array__"):
+        return arrow.array(column)
+    try:
+        array = np.asarray(list(column) if isinstance(column, set | frozenset) else column)
+        if array.dtype.kind in "iu":
+            return arrow.array(array)
+        return arrow.array(array.tolist())
+    except (arrow.ArrowInvalid, arrow.ArrowTypeError, ValueError) as error:
+        raise TypeError(f"{name}: needs integers or texts; {str(error).splitlines()[0]}") from None
+
+
+def _cast(part: Any, name: str, arrow: Any) -> Any:
+    types, kind = arrow.types, part.type
+    if not len(part) and types.is_null(kind):
+        return arrow.array([], arrow.large_string())
+    if types.is_integer(kind):
+        try:
+            return part.cast(arrow.int64())
+        except arrow.ArrowInvalid:
+            raise ValueError(f"{name}: holds an integer beyond int64") from None
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return part.cast(arrow.large_string())
+    raise TypeError(f"{name} must be integers or texts; got {quoted(str(kind))}")
+
+
+def _kind(values: Any) -> str:
+    return "integers" if str(values.type) == "int64" else "texts"
+
+
+def _shown(values: Any, row: int) -> str:
+    value = values[row].as_py()
+    return quoted(value) if isinstance(value, str) else str(value)

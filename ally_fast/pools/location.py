@@ -1,0 +1,106 @@
+"""Where a file lies: on a disk, or behind a URL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import IO, Any
+
+_BLOCKS = 32
+_BLOCK_BYTES = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Location:
+    """A file, or a folder that is one unit, such as a Zarr array.
+
+    Attributes
+    ----------
+    path : str
+        On a disk, or within `filesystem`.
+    filesystem : fsspec.AbstractFileSystem or None
+        None: a disk.
+    partitions : mapping of str to str
+        What hive-style folders above it say: ``{"date": "2026-01-31"}``.
+    """
+
+    path: str
+    filesystem: Any = None
+    partitions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The path, or the URL, for messages."""
+        if self.filesystem is None:
+            return self.path
+        return str(self.filesystem.unstrip_protocol(self.path))
+
+    @property
+    def extension(self) -> str:
+        """The end of the name from its last dot, in lower case."""
+        return os.path.splitext(self.path)[1].lower()
+
+    def open(self) -> IO[bytes]:
+        """Open the file for reading, at its beginning."""
+        if self.filesystem is None:
+            return open(self.path, "rb")
+        opened: IO[bytes] = self.filesystem.open(self.path, "rb")
+        return opened
+
+    def size(self) -> int:
+        """Return the number of bytes."""
+        return os.path.getsize(self.path) if self.filesystem is None else int(self._info()["size"])
+
+    def stamp(self) -> tuple[Any, ...]:
+        """Return what changes when the file does: size, time, and what the file system adds."""
+        if self.filesystem is None:
+            status = os.stat(self.path)
+            return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        info = self._info()
+        tags = ("size", "ETag", "etag", "LastModified", "mtime", "created", "generation")
+        return tuple(str(info.get(tag)) for tag in tags)
+
+    def digest(self) -> bytes:
+        """Return a hash of the size, of both ends and of blocks in between.
+
+        Cheap at any size. Files that differ in other bytes only, and not in size, share it.
+        """
+        if self.filesystem is None and os.path.isdir(self.path):
+            return _digest_of_folder(self.path)
+        size = self.size()
+        digest = blake2b(str(size).encode(), digest_size=16)
+        with self.open() as file:
+            for block in range(_BLOCKS + 1):
+                start = (size - _BLOCK_BYTES) * block // _BLOCKS
+                file.seek(max(0, start))
+                digest.update(file.read(_BLOCK_BYTES))
+        return digest.digest()
+
+    def absolute(self) -> Location:
+        """Return the same file, whatever the working directory will be."""
+        if self.filesystem is not None:
+            return self
+        return Location(os.path.abspath(self.path), None, self.partitions)
+
+    def _info(self) -> Mapping[str, Any]:
+        self.filesystem.invalidate_cache(os.path.dirname(self.path))
+        info: Mapping[str, Any] = self.filesystem.info(self.path)
+        return info
+
+
+def as_location(source: Location | str | os.PathLike[str]) -> Location:
+    """Return a location, or that of a path on a disk."""
+    return source if isinstance(source, Location) else Location(os.fspath(source))
+
+
+def _digest_of_folder(path: str) -> bytes:
+    """Return a hash of the names, sizes and ends of the files within."""
+    digest = blake2b(digest_size=16)
+    for folder, folders, files in os.walk(path):
+        folders.sort()
+        for name in sorted(files):
+            inner = os.path.join(folder, name)
+            digest.update(os.path.relpath(inner, path).encode() + Location(inner).digest())
+    return digest.digest()

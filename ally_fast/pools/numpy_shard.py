@@ -1,0 +1,29 @@
+"""An ``.npy`` or ``.npz`` file as a shard of a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ally_fast.pools.array_pool import ArrayPool
+from ally_fast.pools.file_shard import FileShard
+from ally_fast.pools.numpy_column import NumpyColumn
+from ally_fast.pools.numpy_file import numpy_array, numpy_keys
+
+
+class NumpyShard(FileShard):
+    """A ``.npy`` file, memory-mapped, or the arrays of an ``.npz``, read into memory."""
+
+    form = "NumPy files"
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The keys of an ``.npz``."""
+        return () if self._location.extension == ".npy" else numpy_keys(self._location.path)
+
+    def vectors(self, column: str | None = None) -> ArrayPool:
+        """Return a two-dimensional array."""
+        return ArrayPool(numpy_array(self._location.path, column, ndim=2), self.name)
+
+    def column(self, column: str | None = None) -> NumpyColumn:
+        """Return a one-dimensional array."""
+        return NumpyColumn(self._location.path, column)

@@ -1,0 +1,80 @@
+"""A column of shards, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast._optional import require
+from ally_fast.pools.column import Column
+from ally_fast.pools.row_count import check_rows
+
+
+class ShardedColumn:
+    """The values of several columns in order, one of each shard.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        At least one.
+    starts : ndarray of int64, shape (len(columns) + 1,), optional
+        The first row of each; needed by `take` only.
+
+    Notes
+    -----
+    Values of several shards have one Arrow type, that of the first.
+    """
+
+    def __init__(self, columns: Sequence[Column], starts: NDArray[np.int64] | None = None) -> None:
+        self.name = columns[0].name
+        self._columns = columns
+        self._starts = starts
+
+    def numbers(
+        self, *, n: int | None = None, most: int | None = None, allow_null: bool = False
+    ) -> NDArray[Any]:
+        """Return all values as booleans, integers or floats; see `Column`."""
+        if len(self._columns) == 1:
+            return self._columns[0].numbers(n=n, most=most, allow_null=allow_null)
+        limit = n if n is not None else most
+        parts: list[NDArray[Any]] = []
+        held = 0
+        for column in self._columns:
+            rest = None if limit is None else limit - held
+            parts.append(column.numbers(most=rest, allow_null=allow_null))
+            held += len(parts[-1])
+        if n is not None and held != n:
+            try:
+                check_rows(held, n)
+            except ValueError as error:
+                raise ValueError(f"{self.name}, and {len(parts) - 1} more files: {error}") from None
+        return np.concatenate(parts)
+
+    def parts(self) -> Iterator[Any]:
+        """Yield all values in order, as Arrow arrays of bounded size."""
+        for column in self._columns:
+            yield from column.parts()
+
+    def take(self, indices: NDArray[np.int64]) -> Any:
+        """Return the values at sorted row `indices`, which may repeat, as an Arrow array."""
+        if len(self._columns) == 1:
+            return self._columns[0].take(indices)
+        arrow = require("pyarrow", "parquet", f"reading {self.name}")
+        assert self._starts is not None
+        places = np.searchsorted(self._starts, indices, side="right") - 1
+        taken = [
+            self._columns[number].take(indices[places == number] - self._starts[number])
+            for number in (np.unique(places).tolist() or [0])
+        ]
+        kinds = {str(part.type) for part in taken}
+        if len(kinds) > 1:
+            try:
+                taken = [part.cast(taken[0].type) for part in taken]
+            except arrow.ArrowInvalid as error:
+                raise ValueError(
+                    f"{self.name}: shards differ in type: {', '.join(sorted(kinds))[:120]}"
+                ) from error
+        return arrow.concat_arrays(taken)

@@ -1,0 +1,218 @@
+"""A pool of shards, one after the other."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.pools.column import Column
+from ally_fast.pools.constant_column import ConstantColumn
+from ally_fast.pools.fingerprint import Fingerprint
+from ally_fast.pools.host_pool import HostPool
+from ally_fast.pools.pool import Pool
+from ally_fast.pools.shard import Shard
+from ally_fast.pools.sharded_column import ShardedColumn
+from ally_fast.rows import Rows
+
+_MOST_OPEN = 64  # files; a process may often open no more than 1,024
+
+
+class ShardedPool(HostPool):
+    """The rows of shards in order; those of one column of vectors in each.
+
+    Parameters
+    ----------
+    shards : sequence of Shard
+        At least one. A shard may hold no rows.
+    column : str, optional
+        The column of vectors, or key; None: the only one there is.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If shards differ in the width or dtype of their vectors; here and on reading, what a shard
+        raises. The message names the shard.
+
+    Notes
+    -----
+    ``read`` gives the rows of a shard as the shard gives them; only rows of several are copied
+    together. At most 64 shards are open at a time. A shard that changes between two passes, in
+    size or time, is refused by name.
+    """
+
+    def __init__(self, shards: Sequence[Shard], column: str | None = None) -> None:
+        self._shards = list(shards)
+        self._column = column
+        self._lock = threading.Lock()
+        self._open: OrderedDict[int, Pool] = OrderedDict()
+        self._stamps = [shard.stamp() for shard in self._shards]
+        self._used: set[int] = set()
+        rows, self._widths = [], []
+        first: Pool | None = None
+        for number, shard in enumerate(self._shards):
+            vectors = self._vectors(number)
+            rows.append(vectors.n)
+            self._widths.append(vectors.d)
+            if not vectors.n:
+                continue
+            if first is not None:
+                _check_alike(shard, vectors, first, self._shards[0])
+            if first is None or not first.d:
+                first = vectors
+        first = first or self._vectors(0)
+        self.starts = np.cumsum([0, *rows], dtype=np.int64)
+        self.n = int(self.starts[-1])
+        self.d, self.dtype_name, self.itemsize = first.d, first.dtype_name, first.itemsize
+        self.family = first.family
+
+    @property
+    def shards(self) -> Sequence[Shard]:
+        """The shards, in order."""
+        return self._shards
+
+    def read(self, lo: int, hi: int) -> Rows:
+        """Return rows ``lo`` to ``hi`` (exclusive)."""
+        parts = []
+        for number in self._numbers(lo, hi):
+            start, end = int(self.starts[number]), int(self.starts[number + 1])
+            shard = self._vectors(number)
+            parts.append((number, shard.read(max(lo, start) - start, min(hi, end) - start)))
+        return self._joined(parts)
+
+    def gather(self, indices: NDArray[np.int64]) -> Rows:
+        """Return the rows at sorted pool `indices`."""
+        parts = []
+        places = np.searchsorted(self.starts, indices, side="right") - 1
+        for number in np.unique(places).tolist():
+            inside = indices[places == number] - self.starts[number]
+            parts.append((number, self._vectors(number).gather(inside)))
+        return self._joined(parts)
+
+    def fault(self, row: int) -> str | None:
+        """Say why a row is not finite, and in which shard it stands."""
+        number, inside = self.place(row)
+        fault = self._vectors(number).fault(inside)
+        if fault is None and (len(self._shards) > 1 or self.ids is not None):
+            fault = f"{self._shards[number].name}: row {inside} holds NaN or infinite values"
+        if fault is not None and self.ids is not None:
+            (name,) = self.ids.take(np.array([row])).to_pylist()
+            fault += f" (id {name!r})"
+        return fault
+
+    def column(self, name: str | None) -> Column:
+        """Return a column of the shards, in their order; what folders are named is one, too."""
+        return ShardedColumn(
+            [self._shard_column(i, name) for i in range(len(self.shards))], self.starts
+        )
+
+    def fingerprint(self) -> Fingerprint:
+        """Return what this pool is known by; reads a little of each shard."""
+        rows = np.diff(self.starts).tolist()
+        return Fingerprint(
+            tuple(
+                (os.path.basename(shard.name), count, shard.digest().hex())
+                for shard, count in zip(self._shards, rows, strict=True)
+            )
+        )
+
+    def place(self, row: int) -> tuple[int, int]:
+        """Return the shard's number and the row within it."""
+        number = int(np.searchsorted(self.starts, row, side="right")) - 1
+        return number, row - int(self.starts[number])
+
+    def check(self) -> None:
+        """Raise ValueError if a shard that was read since the last check has changed."""
+        with self._lock:
+            used, self._used = self._used, set()
+            opened = [self._open[number] for number in used if number in self._open]
+        for vectors in opened:
+            vectors.check()
+        for number in used:
+            self._check(number)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: no open files."""
+        kept = {**self.__dict__, "_open": OrderedDict(), "_used": set()}
+        del kept["_lock"]
+        return kept
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore; shards are opened when they are read."""
+        self.__dict__.update(state, _lock=threading.Lock())
+
+    def _vectors(self, number: int) -> Pool:
+        """Return a shard's vectors; the shard not used for longest is closed for it."""
+        with self._lock:
+            self._used.add(number)
+            if number in self._open:
+                self._open.move_to_end(number)
+                return self._open[number]
+        self._check(number)
+        vectors = self._shards[number].vectors(self._column)
+        with self._lock:
+            self._open[number] = vectors
+            while len(self._open) > _MOST_OPEN:
+                self._open.popitem(last=False)
+        return vectors
+
+    def _shard_column(self, number: int, name: str | None) -> Column:
+        shard = self._shards[number]
+        if name is not None and name in shard.partitions and name not in shard.names:
+            rows = int(self.starts[number + 1] - self.starts[number])
+            return ConstantColumn(f"{shard.name}: {name}", shard.partitions[name], rows)
+        return shard.column(name)
+
+    def _check(self, number: int) -> None:
+        shard = self._shards[number]
+        try:
+            changed = shard.stamp() != self._stamps[number]
+        except FileNotFoundError:
+            if number in self._open:  # what is open stays
+                return
+            raise
+        if changed:
+            raise ValueError(f"{shard.name}: the file changed while it was read")
+
+    def _numbers(self, lo: int, hi: int) -> Iterator[int]:
+        """Yield the shards that hold rows of a range."""
+        if lo == hi:
+            return
+        first = int(np.searchsorted(self.starts, lo, side="right")) - 1
+        last = int(np.searchsorted(self.starts, hi - 1, side="right")) - 1
+        for number in range(first, min(last + 1, len(self._shards))):
+            if self.starts[number] < self.starts[number + 1]:
+                yield number
+
+    def _joined(self, parts: list[tuple[int, Rows]]) -> Rows:
+        rows = [self._whole(number, part) for number, part in parts]
+        if len(rows) == 1:
+            return rows[0]
+        if not rows:
+            return self._vectors(0).read(0, 0)
+        return Rows(np.concatenate([part.array for part in rows]), rows[0].bf16)
+
+    def _whole(self, number: int, rows: Rows) -> Rows:
+        """Return rows as they are; of a shard in which no row has a vector, as NaN."""
+        if self._widths[number] or not self.d:
+            return rows
+        return Rows(np.full((len(rows), self.d), np.nan, rows.array.dtype))
+
+
+def _check_alike(shard: Shard, vectors: Pool, first: Pool, first_shard: Shard) -> None:
+    """Raise ValueError if a shard's vectors differ from those of the first in kind."""
+    if vectors.d and first.d and vectors.d != first.d:
+        raise ValueError(
+            f"{shard.name}: holds vectors of {vectors.d} values, needs {first.d} as in "
+            f"{first_shard.name}"
+        )
+    if vectors.dtype_name != first.dtype_name:
+        raise ValueError(
+            f"{shard.name}: holds {vectors.dtype_name}, needs {first.dtype_name} as in "
+            f"{first_shard.name}"
+        )

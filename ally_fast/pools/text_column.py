@@ -1,0 +1,53 @@
+"""A column of a file of text: numbers are read strictly, anything else as it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast._optional import require
+from ally_fast.pools.column import ArrowColumn
+
+# Called with n, most and allow_null, as `Column.numbers` is.
+ReadNumbers = Callable[..., NDArray[Any]]
+
+
+class TextColumn(ArrowColumn):
+    """One value per row of a file of text.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    values : callable
+        Gives lists of values in order: texts, integers, anything that Arrow holds.
+    numbers : callable
+        See `Column.numbers`.
+    """
+
+    def __init__(
+        self, name: str, values: Callable[[], Iterable[list[Any]]], numbers: ReadNumbers
+    ) -> None:
+        self.name = name
+        self.numbers = numbers  # type: ignore[method-assign]
+        self._values = values
+
+    def parts(self) -> Iterator[Any]:
+        """Yield all values in order, as Arrow arrays of bounded size."""
+        arrow = require("pyarrow", "parquet", f"reading {self.name}")
+        for values in self._values():
+            try:
+                yield arrow.array(values)
+            except (arrow.ArrowInvalid, arrow.ArrowTypeError) as error:
+                reason = str(error).splitlines()[0][:120]
+                raise ValueError(f"{self.name} holds values of several kinds: {reason}") from None
+
+    def take(self, indices: NDArray[np.int64]) -> Any:
+        """Return the values at sorted row `indices`; reads the whole column."""
+        arrow = require("pyarrow", "parquet", f"reading {self.name}")
+        parts = list(self.parts())
+        values = arrow.concat_arrays(parts) if parts else arrow.array([], arrow.large_string())
+        return values.take(arrow.array(indices))
