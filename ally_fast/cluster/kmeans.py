@@ -28,6 +28,7 @@ from ally_fast.cluster.training import training_size
 from ally_fast.device import choose_devices
 from ally_fast.pools import as_pool
 from ally_fast.pools.chunks import chunk_size
+from ally_fast.pools.finite import finite_rows
 from ally_fast.pools.pool import Pool, is_wide
 from ally_fast.progress import Progress
 
@@ -52,7 +53,7 @@ def kmeans(
     ----------
     embeddings : array, shape (n, d), or pool
         float16, bfloat16, float32, float64 or integers; NumPy, ``np.memmap``, anything with
-        ``__dlpack__``, on the CPU or a GPU, any strides; or a pool of `ally_fast.pools`.
+        ``__dlpack__``, on the CPU or a GPU, any strides; or what `open_pool` takes or returns.
     k : int
         Number of clusters, ``1 <= k <= n``.
     train_size : "auto", None or int
@@ -109,14 +110,16 @@ def kmeans(
     tol = checked_tol(tol)
     normalize = checks.choice(metric, "metric", METRICS) == "cosine"
     seed = checks.seed(seed)
-    chunk_size(pool, chunk_rows)
-    size = training_size(train_size, k, pool.n)
+    eligible, skipped = finite_rows(pool, None, chunk_size(pool, chunk_rows), progress=progress)
+    if pool.n - skipped < k:
+        raise ValueError(f"k: got {k}, needs at most the {pool.n - skipped} rows that are finite")
+    size = training_size(train_size, k, pool.n - skipped)
     devices = choose_devices(device, pool.device)
     trained = train(
         pool,
         choose_engine(engine, devices, pool.stream),
         TrainingOptions(k, size, max_iter, tol, seed, normalize),
-        eligible=None,
+        eligible=eligible,
         progress=progress,
     )
     trained.seconds["total"] = time.perf_counter() - started
@@ -194,7 +197,8 @@ def assign(
     Returns
     -------
     array of int32, shape (n,)
-        In the array family of `embeddings`. The lowest index on a tie; the same on any
+        In the array family of `embeddings`. The lowest index on a tie; -1 for rows that a pool
+        opened with ``on_bad_row="skip"`` skips; the same on any
         instruction set, thread count and chunk size.
 
     Raises
@@ -218,9 +222,10 @@ def assign(
     normalize = checks.choice(metric, "metric", METRICS) == "cosine"
     matrix = checked_centroids(centroids, None, pool.d, normalize)
     rows_at_once = chunk_size(pool, chunk_rows)
+    eligible, _ = finite_rows(pool, None, rows_at_once, progress=progress)
     devices = choose_devices(device, pool.device)
     assigners = choose_engine("native", devices, pool.stream).assigners(matrix, normalize=normalize)
     assignments = assign_pool(
-        pool, assigners, None, rows=(0, pool.n), chunk_rows=rows_at_once, progress=progress
+        pool, assigners, eligible, rows=(0, pool.n), chunk_rows=rows_at_once, progress=progress
     )
     return to_family(assignments, pool.family)

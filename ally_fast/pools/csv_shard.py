@@ -28,4 +28,5 @@ class CsvShard(FileShard):
             name,
             partial(csv_texts, self._location, column),
             partial(csv_column, self._location, column),
+            untyped=True,
         )

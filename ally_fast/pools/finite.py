@@ -1,4 +1,4 @@
-"""The error for embeddings that are not finite."""
+"""Rows that are not finite: found, or the error for them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,29 @@ from numpy.typing import NDArray
 
 from ally_fast.pools.chunks import chunk_size, chunks
 from ally_fast.pools.pool import Pool, as_float
+from ally_fast.progress import Progress
+
+
+def finite_rows(
+    pool: Pool, eligible: NDArray[np.bool_] | None, chunk_rows: int, *, progress: bool = False
+) -> tuple[NDArray[np.bool_] | None, int]:
+    """Return the eligible rows (None: all) without those to be skipped, and how many these are.
+
+    Reads the pool only if it says that bad rows are to be skipped.
+    """
+    if pool.on_bad_row != "skip":
+        return eligible, 0
+    finite = np.ones(pool.n, np.bool_)
+    with Progress(progress, pool.n, "check rows") as bar:
+        for lo, hi in chunks(pool.n, chunk_rows, pool=pool):
+            if eligible is None or eligible[lo:hi].any():
+                finite[lo:hi] = np.isfinite(as_float(pool.read(lo, hi))).all(axis=1)
+            bar.advance(hi - lo)
+    among = finite if eligible is None else finite | ~eligible
+    skipped = pool.n - int(np.count_nonzero(among))
+    if not skipped:
+        return eligible, 0
+    return (finite if eligible is None else finite & eligible), skipped
 
 
 def nonfinite_error(pool: Pool, eligible: NDArray[np.bool_] | None) -> ValueError:

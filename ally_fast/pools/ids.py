@@ -33,7 +33,7 @@ class Ids:
 
     def __init__(self, column: Any, name: str = "ids") -> None:
         self._column = column
-        self._name = name
+        self.name = name
         self._values: Any = None
 
     def __len__(self) -> int:
@@ -51,7 +51,7 @@ class Ids:
             If one is missing, or there are too many.
         """
         if self._values is None:
-            self._values = _normalized(self._column, self._name)
+            self._values = _normalized(self._column, self.name)
         return self._values
 
     def check_unique(self) -> None:
@@ -63,24 +63,28 @@ class Ids:
         if twice.any():
             row = int(twice.argmax())
             raise ValueError(
-                f"{self._name}: {int(twice.sum())} of {len(values)} ids come again; the first is "
+                f"{self.name}: {int(twice.sum())} of {len(values)} ids come again; the first is "
                 f"{_shown(values, row)}, in rows {first[row]} and {row}; needs distinct ids"
             )
 
     def check_number(self, n: int) -> None:
         """Raise ValueError if there are not `n` ids."""
         if len(self) != n:
-            raise ValueError(f"{self._name}: got {len(self)}, needs one for each of {n} rows")
+            raise ValueError(f"{self.name}: got {len(self)}, needs one for each of {n} rows")
 
     def take(self, indices: NDArray[np.int64]) -> Any:
         """Return the ids of rows, in their order, as an Arrow array; reads no others."""
-        arrow = require("pyarrow", "parquet", self._name)
+        arrow = require("pyarrow", "parquet", self.name)
         if self._values is not None or not hasattr(self._column, "parts"):
             return self.values().take(arrow.array(indices))
         order = np.argsort(indices)
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         return self._column.take(indices[order]).take(arrow.array(back))
+
+    def shown(self, mask: NDArray[np.bool_]) -> str:
+        """Return how the first id of a mask reads in a message."""
+        return _shown(self.values(), int(mask.argmax()))
 
     def places(self, others: Ids) -> NDArray[np.int64]:
         """Return the row of each of the `others`, -1 where there is none.
@@ -90,15 +94,45 @@ class Ids:
         TypeError
             If one side has integers, the other texts.
         """
-        return self._find(others.values(), self.values(), others._name)
+        ours, theirs = self.values(), others.values()
+        if ours.type != theirs.type and len(ours) and len(theirs):
+            if others.untyped:
+                theirs = others.as_integers()
+            elif self.untyped:
+                ours = self.as_integers()
+            else:
+                raise TypeError(
+                    f"{others.name}: got {_kind(theirs)}, needs {_kind(ours)} as {self.name}"
+                )
+        return self._find(theirs, ours)
 
-    def _find(self, needles: Any, haystack: Any, name: str | None = None) -> NDArray[np.int64]:
-        compute = require("pyarrow.compute", "parquet", self._name)
-        if needles.type != haystack.type and len(needles) and len(haystack):
-            raise TypeError(
-                f"{name or self._name}: got {_kind(needles)}, needs {_kind(haystack)} as "
-                f"{self._name} has"
-            )
+    @property
+    def untyped(self) -> bool:
+        """Whether they come from a file that tells no integers from texts, as CSV."""
+        return bool(getattr(self._column, "untyped", False))
+
+    def as_integers(self) -> Any:
+        """Return the ids of such a file as integers, to be compared with integers.
+
+        Raises
+        ------
+        ValueError
+            If one is not written as Python writes an integer of 64 bits: ``007`` is not.
+        """
+        arrow = require("pyarrow", "parquet", self.name)
+        compute = require("pyarrow.compute", "parquet", self.name)
+        texts = self.values()
+        plain = compute.match_substring_regex(texts, r"^(0|-?[1-9]\d{0,18})$")
+        bad = ~plain.to_numpy(zero_copy_only=False)
+        if bad.any():
+            raise ValueError(f"{self.name}: {self.shown(bad)} is no integer, as the other ids are")
+        try:
+            return texts.cast(arrow.int64())
+        except arrow.ArrowInvalid:
+            raise ValueError(f"{self.name}: holds an integer beyond int64") from None
+
+    def _find(self, needles: Any, haystack: Any) -> NDArray[np.int64]:
+        compute = require("pyarrow.compute", "parquet", self.name)
         if not len(needles) or not len(haystack):
             return np.full(len(needles), -1, np.int64)
         found = compute.index_in(needles, value_set=haystack).fill_null(-1)
@@ -108,11 +142,6 @@ class Ids:
 def as_ids(given: Any, name: str = "ids") -> Ids:
     """Return `given` itself if it is `Ids`, else ids of a column, an array or a list."""
     return given if isinstance(given, Ids) else Ids(given, name)
-
-
-def first_of(ids: Ids, mask: NDArray[np.bool_]) -> str:
-    """Return how the first id of a mask reads in a message."""
-    return _shown(ids.values(), int(mask.argmax()))
 
 
 def _normalized(column: Any, name: str) -> Any:

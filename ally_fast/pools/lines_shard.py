@@ -26,7 +26,7 @@ class LinesShard(FileShard):
         """Return the lines."""
         if column is not None:
             raise ValueError(f"{self.name}: a file of plain lines has no column {quoted(column)}")
-        return TextColumn(self.name, self._parts, self._numbers)
+        return TextColumn(self.name, self._parts, self._numbers, untyped=True)
 
     def _numbers(
         self, *, n: int | None = None, most: int | None = None, allow_null: bool = False

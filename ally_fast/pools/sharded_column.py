@@ -30,6 +30,7 @@ class ShardedColumn:
 
     def __init__(self, columns: Sequence[Column], starts: NDArray[np.int64] | None = None) -> None:
         self.name = columns[0].name
+        self.untyped = bool(getattr(columns[0], "untyped", False))
         self._columns = columns
         self._starts = starts
 

@@ -26,13 +26,21 @@ class TextColumn(ArrowColumn):
         Gives lists of values in order: texts, integers, anything that Arrow holds.
     numbers : callable
         See `Column.numbers`.
+    untyped : bool
+        Whether the file tells no integers from texts.
     """
 
     def __init__(
-        self, name: str, values: Callable[[], Iterable[list[Any]]], numbers: ReadNumbers
+        self,
+        name: str,
+        values: Callable[[], Iterable[list[Any]]],
+        numbers: ReadNumbers,
+        *,
+        untyped: bool = False,
     ) -> None:
         self.name = name
         self.numbers = numbers  # type: ignore[method-assign]
+        self.untyped = untyped
         self._values = values
 
     def parts(self) -> Iterator[Any]:

@@ -16,6 +16,9 @@ class Arguments:
     k: Any
     allocation: Any
     exclude: Any
+    ids: Any
+    exclude_ids: Any
+    unknown_ids: Any
     labeled_embeddings: Any
     radius: Any
     max_score: Any

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ally_fast.cluster.result import KMeansResult
 from ally_fast.ops.assign import centroid_table, squared_distances
+from ally_fast.pools.taken import as_values, taken
 from ally_fast.selection.batch import Batch, gather
 from ally_fast.selection.info import SelectionInfo
 from ally_fast.selection.part import Part
@@ -32,7 +33,8 @@ def describe(
     seconds: dict[str, float],
 ) -> SelectionInfo:
     """Return what a selection says about itself."""
-    pool, rule = plan.request.pool, plan.request.rule
+    request = plan.request
+    pool, rule = request.pool, request.rule
     passes = plan.eligible_rows if rule.b else 0
     rows_read = plan.rows_read + trained.train_rows + passes + rule.b
     return SelectionInfo(
@@ -40,6 +42,8 @@ def describe(
         clusters=batch.clusters,
         ranks=batch.ranks,
         distances=distances,
+        ids=None if request.ids is None else as_values(request.ids.take(batch.indices)),
+        kept={name: taken(column, batch.indices) for name, column in pool.keep.items()},
         centroids=trained.centroids,
         cluster_sizes=whole.sizes,
         cluster_counts=np.bincount(batch.clusters, minlength=rule.k),
@@ -47,6 +51,7 @@ def describe(
         n_iter=trained.n_iter,
         train_rows=trained.train_rows,
         eligible_rows=plan.eligible_rows,
+        skipped_rows=request.skipped_rows,
         engine=trained.engine,
         device=trained.device,
         isa=trained.isa,

@@ -71,9 +71,14 @@ def _check_no_mask(given: NDArray[Any], name: str) -> None:
         )
 
 
-def rows_not_excluded(exclude: Any, n: int) -> NDArray[np.bool_] | None:
-    """Return a new mask of the rows that are not excluded; None: all of them."""
-    return None if exclude is None else ~excluded_mask(exclude, n)
+def rows_not_excluded(
+    exclude: Any, n: int, also: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_] | None:
+    """Return a new mask of the rows excluded neither here nor in a mask; None: all of them."""
+    if exclude is None:
+        return None if also is None else ~also
+    mask = excluded_mask(exclude, n)
+    return ~mask if also is None else ~(mask | also)
 
 
 def count_eligible(eligible: NDArray[np.bool_] | None, n: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,10 @@ class SelectionInfo(Record):
         0-based place in the cluster; with `radius`, among the cluster's rows not passed over.
     distances : ndarray of float64, shape (b,)
         Euclidean distance to the centroid (of the unit row, with ``metric="cosine"``).
+    ids : ndarray of int64 or object, shape (b,), or None
+        What you call the picks; None where rows have no ids.
+    kept : dict of str to ndarray, each of shape (b,)
+        Values of the picks in the columns that the pool was told to keep.
     centroids : ndarray of float32 or float64, shape (k, d)
         See `KMeansResult`; those given, with ``centroids``.
     cluster_sizes : ndarray of int64, shape (k,)
@@ -39,6 +44,8 @@ class SelectionInfo(Record):
         Rows k-means was trained on; 0 with given centroids.
     eligible_rows : int
         Rows that could be picked.
+    skipped_rows : int
+        Rows left out since they are not finite, of a pool opened with ``on_bad_row="skip"``.
     engine, device, isa : str
         What ran.
     seed : int
@@ -55,6 +62,8 @@ class SelectionInfo(Record):
     clusters: NDArray[np.int32]
     ranks: NDArray[np.int64]
     distances: NDArray[np.float64]
+    ids: NDArray[Any] | None
+    kept: dict[str, NDArray[Any]]
     centroids: NDArray[np.floating]
     cluster_sizes: NDArray[np.int64]
     cluster_counts: NDArray[np.int64]
@@ -62,6 +71,7 @@ class SelectionInfo(Record):
     n_iter: int
     train_rows: int
     eligible_rows: int
+    skipped_rows: int
     engine: str
     device: str
     isa: str

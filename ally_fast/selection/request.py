@@ -24,10 +24,13 @@ from ally_fast.cluster.training import training_size
 from ally_fast.device import choose_devices
 from ally_fast.pools import as_pool
 from ally_fast.pools.chunks import chunk_size
+from ally_fast.pools.finite import finite_rows
+from ally_fast.pools.ids import Ids
 from ally_fast.pools.pool import Pool
 from ally_fast.selection.allocation import Allocation
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.eligibility import check_budget, drop_rows_above, rows_not_excluded
+from ally_fast.selection.join import Join, checked_join
 from ally_fast.selection.rule import Rule
 from ally_fast.selection.scores import Scores
 
@@ -39,10 +42,14 @@ class Request:
     Attributes
     ----------
     pool : Pool
+    ids : Ids or None
+        What the user calls the rows.
     scores : Scores
     rule : Rule
     eligible : ndarray of bool, shape (n,), or None
-        Rows neither excluded nor scored above ``max_score``; None: all of them.
+        Rows neither excluded, nor skipped, nor scored above ``max_score``; None: all of them.
+    skipped_rows : int
+        Rows left out since they are not finite.
     labeled : ndarray or None
         Points that no pick may lie near, shape (l, d).
     centroids : ndarray or None
@@ -55,9 +62,11 @@ class Request:
     """
 
     pool: Pool
+    ids: Ids | None
     scores: Scores
     rule: Rule
     eligible: NDArray[np.bool_] | None
+    skipped_rows: int
     labeled: NDArray[Any] | None
     centroids: NDArray[Any] | None
     training: TrainingOptions
@@ -67,7 +76,7 @@ class Request:
 
 
 def check(arguments: Arguments) -> Request:
-    """Check arguments; scores are read, embeddings are not.
+    """Check arguments; scores and ids are read, embeddings only where bad rows are to be skipped.
 
     Raises
     ------
@@ -89,15 +98,19 @@ def check(arguments: Arguments) -> Request:
         centroids = checked_centroids(centroids, rule.k, pool.d, rule.normalize)
     if labeled is not None:
         labeled = checked_points(labeled, "labeled_embeddings", pool.d, rule.normalize)
-    eligible = rows_not_excluded(arguments.exclude, pool.n)
-    scores = Scores(arguments.dual_scores, pool.n, eligible)
+    join = checked_join(pool, arguments.ids, arguments.unknown_ids)
+    eligible = rows_not_excluded(arguments.exclude, pool.n, join.excluded(arguments.exclude_ids))
+    scores = Scores(_scores(arguments, pool, join, eligible), pool.n, eligible)
     eligible = drop_rows_above(scores, pool.n, eligible, max_score)
+    eligible, skipped = finite_rows(pool, eligible, chunk_rows, progress=arguments.progress)
     check_budget(rule.b, eligible, pool.n)
     return Request(
         pool=pool,
+        ids=join.ids,
         scores=scores,
         rule=rule,
         eligible=eligible,
+        skipped_rows=skipped,
         labeled=labeled,
         centroids=centroids,
         training=training,
@@ -105,6 +118,15 @@ def check(arguments: Arguments) -> Request:
         chunk_rows=chunk_rows,
         progress=arguments.progress,
     )
+
+
+def _scores(
+    arguments: Arguments, pool: Pool, join: Join, eligible: NDArray[np.bool_] | None
+) -> Any:
+    given = arguments.dual_scores if arguments.dual_scores is not None else pool.scores
+    if given is None:
+        raise ValueError("dual_scores: got None, but the pool has no scores of its own")
+    return join.values(given, "dual_scores", eligible)
 
 
 def _rule(arguments: Arguments, n: int) -> Rule:

@@ -29,6 +29,9 @@ def select(
     *,
     allocation: Any = ...,
     exclude: Any = ...,
+    ids: Any = ...,
+    exclude_ids: Any = ...,
+    unknown_ids: str = ...,
     labeled_embeddings: Any = ...,
     radius: float | None = ...,
     max_score: float | None = ...,
@@ -55,6 +58,9 @@ def select(
     *,
     allocation: Any = ...,
     exclude: Any = ...,
+    ids: Any = ...,
+    exclude_ids: Any = ...,
+    unknown_ids: str = ...,
     labeled_embeddings: Any = ...,
     radius: float | None = ...,
     max_score: float | None = ...,
@@ -80,6 +86,9 @@ def select(
     *,
     allocation: Any = "equal",
     exclude: Any = None,
+    ids: Any = None,
+    exclude_ids: Any = None,
+    unknown_ids: str = "error",
     labeled_embeddings: Any = None,
     radius: float | None = None,
     max_score: float | None = None,
@@ -105,13 +114,13 @@ def select(
 
     Parameters
     ----------
-    embeddings : array, shape (n, d), or pool
+    embeddings : array, shape (n, d), pool, path or table
         float16, bfloat16, float32, float64 or integers; any strides; NumPy, ``np.memmap``,
-        anything with ``__dlpack__``, on the CPU or a GPU; Arrow, pandas or Polars; or a pool of
-        `ally_fast.pools`. Rows that are not eligible may hold anything.
-    dual_scores : array, shape (n,)
+        anything with ``__dlpack__``, on the CPU or a GPU; Arrow, pandas or Polars; or what
+        `open_pool` takes or returns. Rows that are not eligible may hold anything.
+    dual_scores : array, shape (n,), ById or None
         Predicted dual variables, finite, integers up to 2**53; higher is more informative. Those
-        of excluded rows may be anything.
+        of excluded rows may be anything, or missing. None: those of the pool.
     b : int
         Budget, from 0 to the number of eligible rows.
     k : int
@@ -121,6 +130,12 @@ def select(
     exclude : array, optional
         Rows never taken: a bool mask, shape (n,), or integer indices, also as a set. A mask of
         integers is refused.
+    ids : array, shape (n,), optional
+        What you call the rows: distinct integers or texts; by default those of the pool.
+    exclude_ids : array or set, optional
+        Rows never taken, by id; ids may repeat.
+    unknown_ids : "error" or "ignore"
+        What to do with ids in `exclude_ids` or beside scores that no row has.
     labeled_embeddings : array, shape (l, d), optional
         With `radius`, rows within it of one of these are never taken.
     radius : float, optional
@@ -202,6 +217,9 @@ def select(
             k=k,
             allocation=allocation,
             exclude=exclude,
+            ids=ids,
+            exclude_ids=exclude_ids,
+            unknown_ids=unknown_ids,
             labeled_embeddings=labeled_embeddings,
             radius=radius,
             max_score=max_score,
