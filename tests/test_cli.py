@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import inspect
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from cases import with_options
 
 import ally_fast
 from ally_fast import report
-from ally_fast.cli import info_command, main, program, select_command
+from ally_fast.cli import info_command, main, select_command, select_outputs
 
 N, D, K, B = 60, 4, 5, 12
 BASE = ("--embeddings", "pool.npy", "--scores", "scores.npy", "-b", str(B), "-k", str(K))
@@ -139,14 +140,15 @@ def test_options(name):
 def test_every_argument_of_select_has_its_option(monkeypatch):
     given = {}
 
+    wanted = inspect.signature(ally_fast.select).parameters
+
     def spy(*positional, **options):
         given.update(options)
         raise ValueError("seen")
 
     monkeypatch.setattr(ally_fast, "select", spy)
     assert select() == 2
-    wanted = program._OPTION_OF_ARGUMENT
-    assert {*given, "embeddings", "dual_scores"} == {*wanted, "progress", "return_info"}
+    assert {*given, "embeddings", "dual_scores", "ids"} == set(wanted)
 
 
 def test_files_of_weights_labels_and_centroids(rng):
@@ -289,7 +291,7 @@ MISTAKES = {
         ["--embeddings", "x.txt"],
         r"x\.txt: vectors are not read from plain text; save",
     ),
-    "extension out": (["-o", "batch.txt"], r"batch\.txt: .* \.csv, \.npy, \.parquet, \.json"),
+    "extension out": (["-o", "batch.xls"], r"batch\.xls: .* \.csv, \.npy, \.parquet, \.json"),
     "folder out": (["-o", "no/batch.csv"], r"no: no such folder"),
     "output exists": (["-o", "old.csv"], r"old\.csv: exists; add --force"),
     "output is input": (["-o", "scores.npy", "--force"], r"scores\.npy: is an input"),
@@ -408,7 +410,7 @@ def test_an_input_that_does_not_fit_into_memory(capsys, monkeypatch):
     def fail(*positional, **options):
         raise MemoryError("Unable to allocate 4 TiB")
 
-    monkeypatch.setattr(select_command, "read_column", fail)
+    monkeypatch.setattr(select_command, "open_column", fail)
     error = error_of(capsys, select())
     assert error == (
         "ally-fast: error: --scores scores.npy: out of memory: Unable to allocate 4 TiB\n"
@@ -453,9 +455,9 @@ def test_an_interrupted_write_leaves_nothing(folder, capsys, monkeypatch):
         file.write(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(select_command, "write_batch", write_half)
+    monkeypatch.setattr(np, "save", write_half)
     before = names(folder)
-    assert select() == 130
+    assert select("--save-centroids", "centroids.npy", out="batch.csv") == 130
     assert capsys.readouterr() == ("", "ally-fast: interrupted\n")
     assert names(folder) == before
 
@@ -574,7 +576,7 @@ def test_all_outputs_appear_or_none(full, folder, capsys, monkeypatch):
     def fill(*rest):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    owner, name = (select_command, "save_figure") if full == "--plot" else (np, "save")
+    owner, name = (select_outputs, "save_figure") if full == "--plot" else (np, "save")
     monkeypatch.setattr(owner, name, fill)
     last = {"--plot": "batch.png", "--save-centroids": "centroids.npy"}[full]
     before = names(folder)

@@ -4,79 +4,107 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from ally_fast.cli.messages import USER_ERRORS, one_line
-from ally_fast.pools.sources import split_key
-
-# Arguments of `ally_fast.select` that may be files, and their options.
-OPTION_OF_INPUT = {
-    "embeddings": "--embeddings",
-    "dual_scores": "--scores",
-    "labeled_embeddings": "--labeled",
-    "allocation": "--allocation",
-    "exclude": "--exclude",
-    "centroids": "--centroids",
-}
-COLUMN_INPUTS = ("dual_scores", "allocation", "exclude")
+from ally_fast.pools.column_spec import ColumnSpec
+from ally_fast.pools.location import Location
+from ally_fast.pools.sources import locations, split_key
 
 
 class InputError(ValueError):
     """An input file cannot be used; the message names its option and the file."""
 
 
+@dataclass(frozen=True)
+class Input:
+    """Something that a user named.
+
+    Attributes
+    ----------
+    argument : str
+        The argument of `ally_fast.select` that it is for.
+    option : str
+        How the user gave it.
+    text : str
+        What the user wrote: files, or a column spec.
+    is_column : bool
+        Whether it is a column spec.
+    """
+
+    argument: str
+    option: str
+    text: str
+    is_column: bool = True
+
+    @property
+    def source(self) -> str | None:
+        """The files; None for a column of the pool itself."""
+        return ColumnSpec.parse(self.text).source if self.is_column else split_key(self.text)[0]
+
+    def files(self) -> list[Location]:
+        """Return the files named; an error names the option."""
+        with reading(self):
+            source = self.source
+            return [] if source is None else locations(source, columns=self.is_column)
+
+
 @contextmanager
-def reading(argument: str, source: str) -> Iterator[None]:
-    """Name the option and the file in any error of the block, which reads that file alone."""
+def reading(given: Input) -> Iterator[None]:
+    """Name the option and the file in any error of the block, which reads that input alone."""
     try:
         yield
     except InputError:
         raise
     except USER_ERRORS as error:
-        raise InputError(_named(one_line(error), argument, source)) from error
+        raise InputError(_named(one_line(error), given)) from error
 
 
 @contextmanager
-def using(sources: Mapping[str, str]) -> Iterator[None]:
-    """Name the option and the file in errors of the block that name the argument or the file.
-
-    Parameters
-    ----------
-    sources : mapping of str to str
-        The file given for an argument.
-    """
+def using(inputs: Sequence[Input]) -> Iterator[None]:
+    """Name the option and the file in errors of the block that name the argument or the file."""
     try:
         yield
     except InputError:
         raise
     except USER_ERRORS as error:
         text = one_line(error)
-        for argument, source in sources.items():
-            if _begins(text, argument) or _mentions(text, source):
-                raise InputError(_named(text, argument, source)) from error
-        raise
+        about = [given for given in inputs if _begins(text, given.argument)]
+        about += [given for given in inputs if _mentions(text, given)]
+        if not about:
+            raise
+        raise InputError(_named(text, about[0])) from error
 
 
-def _named(text: str, argument: str, source: str) -> str:
-    option = OPTION_OF_INPUT[argument]
-    if _begins(text, argument):
-        return f"{option} {source}{text[len(argument) :]}"
-    if text.startswith(_paths(source)):
+def _named(text: str, given: Input) -> str:
+    option, source = given.option, given.text
+    if _begins(text, given.argument):
+        return f"{option} {source}{text[len(given.argument) :]}"
+    if text.startswith(_paths(given)):
         return f"{option} {text}"
-    return f"{option}: {text}" if _mentions(text, source) else f"{option} {source}: {text}"
+    return f"{option}: {text}" if _mentions(text, given) else f"{option} {source}: {text}"
 
 
-def _paths(source: str) -> tuple[str, str]:
+def _paths(given: Input) -> tuple[str, ...]:
     """Return the path of a file as given, and the absolute one, as memory maps know it."""
-    path = split_key(source)[0]
-    return path, os.path.abspath(path)
+    try:
+        path = given.source
+    except ValueError:
+        path = given.text
+    return () if path is None else (path, os.path.abspath(path))
 
 
-def _begins(text: str, word: str) -> bool:
-    return re.match(rf"{re.escape(word)}\b", text) is not None
+def _begins(text: str, argument: str) -> bool:
+    """Tell whether a message is about an argument, or its ids or values."""
+    return re.match(rf"{argument}(?:\.ids|\.values)?(?=:| must )", text) is not None
 
 
-def _mentions(text: str, source: str) -> bool:
-    path = "|".join(map(re.escape, _paths(source)))
-    return re.search(rf"(?<![\w./-])(?:{path})(?![\w/-])", text) is not None
+def _mentions(text: str, given: Input) -> bool:
+    """Tell whether a message names the files; a name that may be a word has something after it."""
+    for path in _paths(given):
+        after = r"(?![\w-]|\.\w)" if re.search(r"[./]", path) else "(?=[/:])"
+        if re.search(rf"(?<![\w./-]){re.escape(path)}{after}", text):
+            return True
+    return False

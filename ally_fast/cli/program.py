@@ -6,31 +6,15 @@ import argparse
 import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
 from ally_fast._version import __version__
 from ally_fast.cli import experiment_command, info_command, select_command, standard_output
-from ally_fast.cli.inputs import OPTION_OF_INPUT
 from ally_fast.cli.messages import USER_ERRORS, one_line
 
-_OPTION_OF_ARGUMENT = {
-    **OPTION_OF_INPUT,
-    "radius": "--radius",
-    "max_score": "--max-score",
-    "train_size": "--train-size",
-    "max_iter": "--max-iter",
-    "tol": "--tol",
-    "metric": "--metric",
-    "engine": "--engine",
-    "device": "--device",
-    "seed": "--seed",
-    "chunk_rows": "--chunk-rows",
-    "b": "-b",
-    "k": "-k",
-}
 _LONGEST_LINE = 299  # characters; with the line's end 300
 
 
@@ -80,10 +64,10 @@ class _Terminated(BaseException):
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line, and return its exit status; see `ally_fast.cli.main`."""
-    debug = False
+    debug, options = False, {}
     try:
         arguments = _parser().parse_args(argv)
-        debug = arguments.debug
+        debug, options = arguments.debug, arguments.options
         with _termination_raises():
             if not getattr(arguments, "quiet", False) or getattr(arguments, "json", False):
                 standard_output.check_open()
@@ -99,7 +83,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     except USER_ERRORS as error:
         if debug:
             raise
-        return _complain(f"error: {_with_option(error)}", 2)
+        return _complain(f"error: {_with_option(error, options)}", 2)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,7 +98,15 @@ def _parser() -> argparse.ArgumentParser:
         subparser.add_argument(
             "--debug", action="store_true", help="show where in the code an error arose"
         )
+        subparser.set_defaults(options=_options(subparser))
     return parser
+
+
+def _options(parser: argparse.ArgumentParser) -> dict[str, str]:
+    """Return the option of each argument: the short one if it has one."""
+    return {
+        action.dest: action.option_strings[0] for action in parser._actions if action.option_strings
+    }
 
 
 def _complain(message: str, status: int) -> int:
@@ -134,13 +126,13 @@ def _cut(text: str) -> str:
     return f"{text[: _LONGEST_LINE - end - 5]} ... {text[-end:]}"
 
 
-def _with_option(error: BaseException) -> str:
+def _with_option(error: BaseException, options: Mapping[str, str]) -> str:
     """Return what an error says, an argument of `ally_fast.select` named by its option."""
     text = one_line(error)
     if isinstance(error, OSError):  # begins with the name of a file
         return text
     argument = re.match(r"\w+(?=: | must )", text)  # a name with a dot is a file's
-    if argument and (option := _OPTION_OF_ARGUMENT.get(argument[0])):
+    if argument and (option := options.get(argument[0])):
         text = option + text[argument.end() :]
     return text
 

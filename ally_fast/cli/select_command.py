@@ -3,44 +3,37 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import ally_fast
-from ally_fast._optional import require
-from ally_fast.cli.inputs import COLUMN_INPUTS, reading, using
+from ally_fast.cli.exclusions import read_exclusions
+from ally_fast.cli.inputs import Input, reading, using
 from ally_fast.cli.select_options import add_select_parser
+from ally_fast.cli.select_outputs import Outcome, check_outputs, output_names, write_outputs
 from ally_fast.cli.standard_output import show
 from ally_fast.device_arrays import to_host
-from ally_fast.files import check_output, whole_files
-from ally_fast.pools import open_pool, read_column
+from ally_fast.pools import ShardedPool, open_column, open_pool, read_column
+from ally_fast.pools.by_id import ById
+from ally_fast.pools.column import Column
+from ally_fast.pools.column_spec import ColumnSpec
 from ally_fast.pools.mapped_file import in_memory
 from ally_fast.pools.row_count import check_rows
 from ally_fast.pools.sources import locations, split_key
-from ally_fast.report import (
-    BATCH_EXTENSIONS,
-    FIGURE_EXTENSIONS,
-    batch_columns,
-    draw_batch,
-    save_figure,
-    summarize,
-    summary_text,
-    write_batch,
-)
-from ally_fast.selection.eligibility import excluded_mask
+from ally_fast.report import summarize, summary_text
+from ally_fast.selection.arguments import Arguments
 
 _ALLOCATIONS = ("equal", "proportional", "sqrt")
-_INDEX_KEYS = {".csv": "index", ".parquet": "index", ".json": "indices"}  # of a batch written
-_PASSED_ON = (
-    *("b", "k", "radius", "max_score", "train_size", "max_iter", "tol", "metric"),
-    *("engine", "device", "seed", "chunk_rows"),
+_READ_HERE = (
+    *("embeddings", "dual_scores", "ids", "exclude", "exclude_ids"),
+    *("allocation", "labeled_embeddings", "centroids"),
 )
 
 
@@ -54,115 +47,119 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     inputs = _inputs(arguments)
-    _check_outputs(arguments, inputs)
-    with reading("embeddings", arguments.embeddings):
-        pool = open_pool(arguments.embeddings)
-    with reading("dual_scores", arguments.scores):
-        scores = read_column(arguments.scores, n=pool.n, allow_null=True)
-    exclude = _excluded(arguments.exclude, pool.n)
-    with using(dict(inputs)), _threads(arguments.threads):
+    check_outputs(arguments, [path for given in inputs for path in given.files()])
+    pool = _pool(arguments, inputs)
+    scores = _scores(pool, _of(inputs, "dual_scores"), arguments)
+    given_ids = ColumnSpec.parse(arguments.ids).column if arguments.ids else None
+    excluded = read_exclusions(
+        pool,
+        [given for given in inputs if given.option == "--exclude"],
+        [given for given in inputs if given.option == "--exclude-indices"],
+        given_ids,
+    )
+    with using(inputs), _threads(arguments.threads):
         indices, info = ally_fast.select(
             pool,
             scores,
-            allocation=_allocation(arguments.allocation, arguments.k),
-            exclude=exclude,
-            labeled_embeddings=_matrix("labeled_embeddings", arguments.labeled),
-            centroids=_matrix("centroids", arguments.centroids, arguments.k),
+            allocation=_allocation(inputs, arguments),
+            exclude=excluded.mask,
+            exclude_ids=excluded.ids,
+            labeled_embeddings=_matrix(inputs, "labeled_embeddings"),
+            centroids=_matrix(inputs, "centroids", arguments.k),
             progress=not arguments.quiet,
             return_info=True,
-            **{name: getattr(arguments, name) for name in _PASSED_ON},
+            **_passed_on(arguments),
         )
     summary = summarize(pool, info)
-    with whole_files(force=arguments.force) as create:
-        with create(arguments.output) as file:
-            extension = _extension(arguments.output)
-            write_batch(file, extension, batch_columns(indices, info), summary)
-        if arguments.save_centroids:
-            with create(arguments.save_centroids) as file:
-                np.save(file, info.centroids)
-        if arguments.plot:
-            with using(dict(inputs)):
-                figure = draw_batch(
-                    pool, scores, indices, info, exclude=exclude, metric=arguments.metric
-                )
-            with create(arguments.plot) as file:
-                save_figure(figure, file, _extension(arguments.plot))
+    with using(inputs):
+        write_outputs(arguments, Outcome(pool, scores, excluded, indices, info, summary))
     if arguments.json:
         show(json.dumps({**summary, "output": arguments.output}, allow_nan=False))
     elif not arguments.quiet:
-        written = ", ".join(path for path, _ in _outputs(arguments))
+        written = ", ".join(output_names(arguments))
         show(f"{summary_text(summary)}\n{'written':<12}{written}")
 
 
-def _inputs(arguments: argparse.Namespace) -> list[tuple[str, str]]:
-    """Return the arguments of `select` that are files, each with its file."""
-    allocation = arguments.allocation
-    if allocation in _ALLOCATIONS:
-        allocation = None
-    else:
+def _passed_on(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that are arguments of `select` as they are."""
+    names = [field.name for field in fields(Arguments) if field.name not in _READ_HERE]
+    return {name: value for name, value in vars(arguments).items() if name in names}
+
+
+def _inputs(arguments: argparse.Namespace) -> list[Input]:
+    """Return everything that names files; one that is no file is refused."""
+    if bool(arguments.pool) == bool(arguments.embeddings):
+        raise ValueError("select needs a pool: POOL, or --embeddings FILE, and not both")
+    sources = arguments.pool or [arguments.embeddings]
+    option = "POOL" if arguments.pool else "--embeddings"
+    found = [Input("embeddings", option, source, is_column=False) for source in sources]
+    found.append(Input("dual_scores", "--scores", arguments.dual_scores))
+    if arguments.ids:
+        found.append(Input("ids", "--ids", arguments.ids))
+    for name, option in (("labeled_embeddings", "--labeled"), ("centroids", "--centroids")):
+        if source := getattr(arguments, name):
+            found.append(Input(name, option, source, is_column=False))
+    if arguments.allocation not in _ALLOCATIONS:
         try:
-            locations(split_key(allocation)[0], columns=True)
+            locations(split_key(arguments.allocation)[0], columns=True)
         except FileNotFoundError:
             raise ValueError(
                 f"allocation must be {', '.join(_ALLOCATIONS)} or a file of weights; "
-                f"got {allocation!r}"
+                f"got {arguments.allocation!r}"
             ) from None
-    given = [
-        ("embeddings", arguments.embeddings),
-        ("dual_scores", arguments.scores),
-        ("labeled_embeddings", arguments.labeled),
-        ("centroids", arguments.centroids),
-        ("allocation", allocation),
-        *(("exclude", source) for source in arguments.exclude),
-    ]
-    return [(argument, source) for argument, source in given if source]
+        found.append(Input("allocation", "--allocation", arguments.allocation))
+    found += [Input("exclude", "--exclude", source) for source in arguments.exclude]
+    by_index = arguments.exclude_indices
+    return found + [Input("exclude", "--exclude-indices", source) for source in by_index]
 
 
-def _outputs(arguments: argparse.Namespace) -> list[tuple[str, tuple[str, ...]]]:
-    """Return the files to write, each with the extensions it may have."""
-    allowed = [
-        (arguments.output, BATCH_EXTENSIONS),
-        (arguments.save_centroids, (".npy",)),
-        (arguments.plot, FIGURE_EXTENSIONS),
-    ]
-    return [(path, extensions) for path, extensions in allowed if path]
+def _of(inputs: Sequence[Input], argument: str) -> Input | None:
+    return next((given for given in inputs if given.argument == argument), None)
 
 
-def _check_outputs(arguments: argparse.Namespace, inputs: list[tuple[str, str]]) -> None:
-    """Find out before any work whether every output can be written."""
-    taken = set()
-    for argument, source in inputs:
-        with reading(argument, source):
-            for file in locations(split_key(source)[0], columns=argument in COLUMN_INPUTS):
-                taken.add(os.path.realpath(file.path))
-    for path, extensions in _outputs(arguments):
-        if os.path.realpath(path) in taken:
-            raise OSError(errno.EINVAL, "is an input or output already", path)
-        check_output(path, extensions, force=arguments.force)
-        taken.add(os.path.realpath(path))
-        if _extension(path) == ".parquet":
-            require("pyarrow", "parquet", f"writing {path}")
-    if arguments.plot:
-        require("matplotlib", "report", "--plot")
+def _pool(arguments: argparse.Namespace, inputs: Sequence[Input]) -> ShardedPool:
+    sources = [given for given in inputs if given.argument == "embeddings"]
+    with reading(sources[0]), using(inputs):
+        pool = open_pool(
+            sources[0].text if len(sources) == 1 else arguments.pool,
+            column=arguments.column,
+            ids=arguments.ids,
+            keep=arguments.keep,
+            storage_options=arguments.storage_options,
+            on_bad_row=arguments.on_bad_row,
+        )
+    assert isinstance(pool, ShardedPool)
+    return pool
 
 
-def _extension(path: str) -> str:
-    return os.path.splitext(path)[1].lower()
+def _scores(pool: ShardedPool, given: Input | None, arguments: argparse.Namespace) -> Any:
+    """Return the scores: an array, or values by id."""
+    assert given is not None
+    with reading(given):
+        spec = ColumnSpec.parse(given.text)
+        column: Column | ById
+        if spec.source is None:
+            column = pool.column(spec.column)
+        else:
+            column = open_column(given.text, storage_options=arguments.storage_options)
+        return column if isinstance(column, ById) else column.numbers(n=pool.n, allow_null=True)
 
 
-def _allocation(given: str, k: int) -> str | NDArray[Any]:
-    if given in _ALLOCATIONS:
-        return given
-    with reading("allocation", given):
-        return in_memory(read_column(given, n=k))
+def _allocation(inputs: Sequence[Input], arguments: argparse.Namespace) -> str | NDArray[Any]:
+    given = _of(inputs, "allocation")
+    if given is None:
+        return str(arguments.allocation)
+    with reading(given):
+        return in_memory(read_column(given.text, n=arguments.k))
 
 
-def _matrix(argument: str, source: str | None, n: int | None = None) -> NDArray[Any] | None:
+def _matrix(inputs: Sequence[Input], argument: str, n: int | None = None) -> NDArray[Any] | None:
     """Read a small file of vectors whole."""
-    if source is None:
+    given = _of(inputs, argument)
+    if given is None:
         return None
-    with reading(argument, source):
-        pool = open_pool(source)
+    with reading(given):
+        pool = open_pool(given.text)
         check_rows(pool.n, n)
         rows = np.array(to_host(pool.read(0, pool.n).array))
         pool.check()
@@ -170,23 +167,6 @@ def _matrix(argument: str, source: str | None, n: int | None = None) -> NDArray[
         if not good.all() and (fault := pool.fault(int(good.argmin()))):
             raise ValueError(fault)
     return rows
-
-
-def _excluded(sources: list[str], n: int) -> NDArray[np.bool_] | None:
-    """Read masks, indices and earlier batches into one mask."""
-    if not sources:
-        return None
-    mask = np.zeros(n, np.bool_)
-    for source in sources:
-        with reading("exclude", source):
-            mask |= excluded_mask(_mask_or_indices(source, n), n)
-    return mask
-
-
-def _mask_or_indices(source: str, n: int) -> NDArray[Any]:
-    """Read a mask, or at most `n` indices: more would repeat some."""
-    path, key = split_key(source)
-    return in_memory(read_column(path, key or _INDEX_KEYS.get(_extension(path)), most=n))
 
 
 @contextmanager

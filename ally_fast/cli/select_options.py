@@ -6,16 +6,19 @@ import argparse
 from typing import Any
 
 from ally_fast._settings import MOST_THREADS
+from ally_fast.json_object import parse_object
 from ally_fast.report import BATCH_EXTENSIONS, FIGURE_EXTENSIONS
 
 _EPILOG = """\
-files in:   pool.npy (memory-mapped), pool.npz:key, pool.parquet:column (streamed)
-            columns (scores, weights, exclusions) also from file.csv:column, file.json:name
-files out:  .csv and .parquet (order, index, score, cluster, rank, distance),
-            .npy (indices), .json (indices, columns and summary)
+POOL is one or more files, a folder of shards, a quoted pattern, or a URL.
+SPEC is [FILES]:COLUMN[@IDS]: a column of the pool itself (:score), or of other
+files, by position (duals.parquet:score) or by id (duals.parquet:score@id).
+A file of one column needs no name for it (duals.npy, labeled.txt).
 
-example:    ally-fast select --embeddings pool.npy --scores duals.npy -b 10000 -k 1000 -o batch.csv
-            the next round: add --exclude batch.csv, and -o another file
+  ally-fast select pool/ --column emb --ids :image_id \\
+      --scores duals.parquet:score@image_id --exclude labeled.csv \\
+      -b 10000 -k 1000 --keep uri,caption -o batch.csv
+  ally-fast select --embeddings pool.npy --scores duals.npy -b 500 -k 50 -o b.csv
 """
 
 
@@ -35,8 +38,24 @@ def add_select_parser(commands: Any) -> argparse.ArgumentParser:
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("input and output").add_argument
-    add("--embeddings", required=True, metavar="FILE", help="the pool, one row per example")
-    add("--scores", required=True, metavar="FILE", help="one score per row, higher is chosen first")
+    parser.add_argument("pool", nargs="*", metavar="POOL", help="the pool: files, folder or URL")
+    add("--embeddings", metavar="FILE", help="a pool of one file, FILE[:COLUMN]")
+    add("--column", metavar="NAME", help="the pool's column of vectors, or its key")
+    add("--ids", metavar="SPEC", help="an id for each row")
+    add(
+        "--scores",
+        dest="dual_scores",
+        required=True,
+        metavar="SPEC",
+        help="a score for each row; higher is chosen first",
+    )
+    add("--keep", type=_names, default=(), metavar="A,B", help="columns to write with the batch")
+    add(
+        "--storage-options",
+        type=_object,
+        metavar="JSON",
+        help="an object for the file system of a URL, as fsspec takes it",
+    )
     add("-b", "--budget", dest="b", required=True, type=int, help="number of rows to choose")
     add("-k", "--clusters", dest="k", required=True, type=int, help="number of clusters")
     add("-o", "--output", required=True, metavar="FILE", help=", ".join(BATCH_EXTENSIONS))
@@ -57,12 +76,37 @@ def _add_rows(parser: argparse.ArgumentParser) -> None:
         "--exclude",
         action="append",
         default=[],
-        metavar="FILE",
-        help="rows never taken: a boolean mask, indices, or a batch written earlier; repeatable",
+        metavar="SPEC",
+        help="rows never taken: ids if the pool has ids, else a mask, indices or a batch; "
+        "repeatable",
+    )
+    add(
+        "--exclude-indices",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="the same by position, of a pool with ids; repeatable",
+    )
+    add(
+        "--unknown-ids",
+        choices=("error", "ignore"),
+        default="error",
+        help="what to do with ids that no row has (default: error)",
+    )
+    add(
+        "--on-bad-row",
+        choices=("error", "skip"),
+        default="error",
+        help="what to do with rows that are null, NaN or ragged (default: error)",
     )
     add("--max-score", type=float, metavar="S", help="rows scoring above are never taken")
     add("--radius", type=float, metavar="R", help="picks keep this distance from each other")
-    add("--labeled", metavar="FILE", help="embeddings that picks keep --radius from, too")
+    add(
+        "--labeled",
+        dest="labeled_embeddings",
+        metavar="FILE",
+        help="embeddings that picks keep --radius from, too",
+    )
 
 
 def _add_clusters(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +143,17 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     add("--chunk-rows", type=int, metavar="N", help="rows read at a time (default: chosen)")
     add("--quiet", action="store_true", help="no progress, no summary")
     add("--json", action="store_true", help="print the summary as one JSON object")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        return parse_object(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _train_size(text: str) -> int | str | None:

@@ -1,7 +1,7 @@
 """What a selection did: summary, table, picture."""
 
 from ally_fast.report.batch_figure import FIGURE_EXTENSIONS, draw_batch, save_figure
-from ally_fast.report.batch_table import BATCH_EXTENSIONS, batch_columns, write_batch
+from ally_fast.report.batch_table import BATCH_EXTENSIONS, batch_columns, check_keep, write_batch
 from ally_fast.report.generation_figure import draw_generation
 from ally_fast.report.summary import summarize, summary_text
 
@@ -9,6 +9,7 @@ __all__ = [
     "BATCH_EXTENSIONS",
     "FIGURE_EXTENSIONS",
     "batch_columns",
+    "check_keep",
     "draw_batch",
     "draw_generation",
     "save_figure",

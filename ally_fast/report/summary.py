@@ -31,6 +31,7 @@ def summarize(pool: RowSource, info: SelectionInfo) -> dict[str, Any]:
         "dimensions": pool.d,
         "dtype": pool.dtype_name,
         "eligible_rows": info.eligible_rows,
+        "skipped_rows": info.skipped_rows,
         "clusters": len(info.centroids),
         "empty_clusters": int((info.cluster_sizes == 0).sum()),
         "picks": len(info.scores),
@@ -63,8 +64,9 @@ def summary_text(summary: dict[str, Any]) -> str:
         if stage != "total" and seconds >= 0.01 * summary["seconds"]
     )
     training = f"{summary['train_rows']:,} rows, {summary['iterations']} iterations"
+    skipped = f", {summary['skipped_rows']:,} skipped" if summary["skipped_rows"] else ""
     lines = {
-        "rows": f"{summary['rows']:,} ({summary['eligible_rows']:,} eligible)",
+        "rows": f"{summary['rows']:,} ({summary['eligible_rows']:,} eligible{skipped})",
         "dimensions": f"{summary['dimensions']:,} ({summary['dtype']})",
         "clusters": f"{summary['clusters']:,} ({summary['empty_clusters']:,} empty)",
         "picks": f"{summary['picks']:,}",

@@ -1,0 +1,112 @@
+"""Rows never to be taken: masks, indices, ids, batches written earlier."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast._optional import require
+from ally_fast.cli.inputs import Input, reading
+from ally_fast.pools import Ids, ShardedPool, open_column, read_column
+from ally_fast.pools.by_id import ById
+from ally_fast.pools.column_spec import ColumnSpec
+from ally_fast.pools.formats import open_shard
+from ally_fast.pools.mapped_file import in_memory
+from ally_fast.pools.names import missing
+from ally_fast.report.batch_record import BatchRecord, read_record
+from ally_fast.selection.eligibility import excluded_mask
+
+_INDEX_KEYS = {".csv": "index", ".parquet": "index", ".json": "indices", ".jsonl": "index"}
+
+
+@dataclass(frozen=True, eq=False)
+class Exclusions:
+    """What the options say.
+
+    Attributes
+    ----------
+    mask : ndarray of bool, shape (n,), or None
+        Rows excluded by position.
+    ids : Arrow array or None
+        Those excluded by id.
+    """
+
+    mask: NDArray[np.bool_] | None
+    ids: Any
+
+
+def read_exclusions(
+    pool: ShardedPool, given: Sequence[Input], by_index: Sequence[Input], id_name: str | None
+) -> Exclusions:
+    """Read files of exclusions.
+
+    Parameters
+    ----------
+    pool : ShardedPool
+    given : sequence of Input
+        Ids if the pool has ids, unless a batch says that it holds indices; else masks, indices,
+        or batches.
+    by_index : sequence of Input
+        Masks, indices or batches in any case.
+    id_name : str or None
+        What the pool calls its column of ids; files may call theirs so.
+    """
+    mask = np.zeros(pool.n, np.bool_)
+    ids: list[Any] = []
+    for one in [*given, *by_index]:
+        with reading(one):
+            record = _record(one)
+            holds_ids = pool.ids is not None and one not in by_index
+            if holds_ids and not (record is not None and record.content == "indices"):
+                ids.append(_ids(one, id_name, pool.ids))
+            else:
+                mask |= _rows(one, record, pool)
+    if not ids:
+        return Exclusions(mask if given or by_index else None, None)
+    arrow = require("pyarrow", "parquet", "excluding by ids")
+    return Exclusions(mask if mask.any() else None, arrow.concat_arrays(ids))
+
+
+def _record(given: Input) -> BatchRecord | None:
+    files = given.files()
+    if len(files) != 1 or files[0].filesystem is not None:
+        return None
+    return read_record(files[0].path)
+
+
+def _rows(given: Input, record: BatchRecord | None, pool: ShardedPool) -> NDArray[np.bool_]:
+    """Read a mask, or at most `n` indices: more would repeat some."""
+    spec = ColumnSpec.parse(given.text)
+    if record is not None:
+        if record.content == "ids":
+            raise ValueError("holds ids, but the pool has none; name them with --ids")
+        difference = record.pool and pool.fingerprint().difference(record.pool)
+        if difference:
+            raise ValueError(f"holds indices of another pool: {difference}; exclude by ids")
+    key = spec.column or _INDEX_KEYS.get(os.path.splitext(str(spec.source))[1].lower())
+    read = in_memory(read_column(spec.source, key, most=pool.n))
+    return excluded_mask(read, pool.n)
+
+
+def _ids(given: Input, id_name: str | None, like: Ids | None) -> Any:
+    """Read ids, as an Arrow array of the kind that the pool's are of."""
+    spec = ColumnSpec.parse(given.text)
+    key = spec.column
+    if key is None and (names := open_shard(given.files()[0]).names):
+        candidates = names if len(names) == 1 else [n for n in ("id", id_name) if n in names]
+        if not candidates:
+            raise ValueError(missing("id", names, "column"))
+        key = candidates[0]
+    text = spec.source if key is None else f"{spec.source}:{key}"
+    assert text is not None
+    column = open_column(text)
+    assert not isinstance(column, ById)
+    ids = Ids(column, "exclude_ids")
+    assert like is not None
+    integers = str(like.values().type) == "int64"
+    return ids.as_integers() if integers and ids.untyped else ids.values()

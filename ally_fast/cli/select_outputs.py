@@ -1,0 +1,134 @@
+"""What ``ally-fast select`` writes: all of it appears, or none."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import io
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast._optional import require
+from ally_fast.cli.exclusions import Exclusions
+from ally_fast.files import check_output, whole_files
+from ally_fast.pools import ShardedPool
+from ally_fast.pools.location import Location
+from ally_fast.report import (
+    BATCH_EXTENSIONS,
+    FIGURE_EXTENSIONS,
+    batch_columns,
+    check_keep,
+    draw_batch,
+    save_figure,
+    write_batch,
+)
+from ally_fast.report.batch_record import SIDECAR, BatchRecord, record_text
+from ally_fast.selection.info import SelectionInfo
+from ally_fast.selection.join import checked_join
+
+_WITH_RECORD = (".json", ".parquet")  # these hold it; the others have a sidecar
+_CONTENT = {".npy": "indices"}
+
+
+def output_names(arguments: argparse.Namespace) -> list[str]:
+    """Return the files that were asked for."""
+    asked = (arguments.output, arguments.save_centroids, arguments.plot)
+    return [path for path in asked if path]
+
+
+def check_outputs(arguments: argparse.Namespace, inputs: Iterable[Location]) -> None:
+    """Find out before any work whether every output can be written."""
+    taken = {os.path.realpath(file.path) for file in inputs if file.filesystem is None}
+    check_keep(arguments.keep)
+    for path, extensions in _outputs(arguments):
+        if os.path.realpath(path) in taken:
+            raise OSError(errno.EINVAL, "is an input or output already", path)
+        check_output(path, extensions, force=arguments.force)
+        taken.add(os.path.realpath(path))
+        if _extension(path) == ".parquet":
+            require("pyarrow", "parquet", f"writing {path}")
+    if arguments.plot:
+        require("matplotlib", "report", "--plot")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What was selected, and from what.
+
+    Attributes
+    ----------
+    pool : ShardedPool
+    scores : array or ById
+        As given.
+    excluded : Exclusions
+    indices : ndarray of int64, shape (b,)
+    info : SelectionInfo
+    summary : dict
+    """
+
+    pool: ShardedPool
+    scores: Any
+    excluded: Exclusions
+    indices: NDArray[np.int64]
+    info: SelectionInfo
+    summary: dict[str, Any]
+
+
+def write_outputs(arguments: argparse.Namespace, outcome: Outcome) -> None:
+    """Write the batch and what was asked for beside it."""
+    pool, indices, info = outcome.pool, outcome.indices, outcome.info
+    extension = _extension(arguments.output)
+    content = _CONTENT.get(extension, "table")
+    if extension == ".txt":
+        content = "indices" if info.ids is None else "ids"
+    record = BatchRecord(content, pool.fingerprint())
+    batch = io.BytesIO()
+    described = {**outcome.summary, "batch": record.as_json()}
+    write_batch(batch, extension, batch_columns(indices, info), described)
+    with whole_files(force=arguments.force) as create:
+        with create(arguments.output) as file:
+            file.write(batch.getvalue())
+        if extension not in _WITH_RECORD:
+            with create(arguments.output + SIDECAR) as file:
+                file.write(record_text(record, batch.getvalue()))
+        if arguments.save_centroids:
+            with create(arguments.save_centroids) as file:
+                np.save(file, info.centroids)
+        if arguments.plot:
+            figure = _figure(arguments, outcome)
+            with create(arguments.plot) as file:
+                save_figure(figure, file, _extension(arguments.plot))
+
+
+def _figure(arguments: argparse.Namespace, outcome: Outcome) -> Any:
+    join = checked_join(outcome.pool, None, arguments.unknown_ids)
+    mask = join.excluded(outcome.excluded.ids)
+    if outcome.excluded.mask is not None:
+        mask = outcome.excluded.mask if mask is None else mask | outcome.excluded.mask
+    scores = join.values(outcome.scores, "dual_scores", None if mask is None else ~mask)
+    return draw_batch(
+        outcome.pool, scores, outcome.indices, outcome.info, exclude=mask, metric=arguments.metric
+    )
+
+
+def _outputs(arguments: argparse.Namespace) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the files to write, each with the extensions it may have."""
+    sidecar = None
+    if _extension(arguments.output) not in _WITH_RECORD:
+        sidecar = arguments.output + SIDECAR
+    allowed = [
+        (arguments.output, BATCH_EXTENSIONS),
+        (sidecar, (SIDECAR,)),
+        (arguments.save_centroids, (".npy",)),
+        (arguments.plot, FIGURE_EXTENSIONS),
+    ]
+    return [(path, extensions) for path, extensions in allowed if path]
+
+
+def _extension(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
