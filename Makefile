@@ -9,7 +9,7 @@ PY := .venv/bin/python
 NATIVE := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 NVCC := $(shell PATH="$$CUDA_HOME/bin:$$PATH:/usr/local/cuda/bin" command -v nvcc)
 
-.PHONY: demo test bench gpu lint format sanitize emulate cuda-compile build wheel-check clean
+.PHONY: demo test test-integrations bench gpu lint format sanitize emulate cuda-compile build wheel-check clean
 
 demo: .venv/demo.stamp
 	$(PY) examples/demo.py $(ARGS)
@@ -19,6 +19,10 @@ PARALLEL := -n auto --maxprocesses 8
 
 test: .venv/dev.stamp
 	$(PY) -m pytest $(PARALLEL) $(ARGS)
+
+# What needs heavy packages, in an environment of its own; no other tests need them.
+test-integrations: .venv-integrations/integrations.stamp
+	.venv-integrations/bin/python -m pytest $(PARALLEL) tests/integrations $(ARGS)
 
 bench: .venv/bench.stamp
 	$(PY) -m benchmarks.run $(ARGS)
@@ -84,17 +88,22 @@ wheel-check: build
 	  assert 'PrimalDualTrainer' in dir(learning)"
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-integrations build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -f ally_fast/_cpu.*.so ally_fast/_cuda.*.so
 
 # A stamp: the environment exists and holds this package, editable, with the extras of its name.
-.venv/made.stamp:
-	$(PYTHON) -m venv --clear .venv
+.venv/made.stamp .venv-integrations/made.stamp:
+	$(PYTHON) -m venv --clear $(@D)
 	touch $@
 
 EXTRAS_demo := report,sklearn
 EXTRAS_dev := dev
 EXTRAS_bench := bench
-.venv/%.stamp: pyproject.toml setup.py ally_fast/_version.py $(NATIVE) | .venv/made.stamp
+NEEDED := pyproject.toml setup.py ally_fast/_version.py $(NATIVE)
+.venv/%.stamp: $(NEEDED) | .venv/made.stamp
 	$(PY) -m pip install --quiet --editable ".[$(EXTRAS_$*)]"
+	touch $@
+
+.venv-integrations/integrations.stamp: $(NEEDED) | .venv-integrations/made.stamp
+	.venv-integrations/bin/python -m pip install --quiet --editable ".[integrations]"
 	touch $@

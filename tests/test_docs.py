@@ -44,6 +44,9 @@ def test_the_public_call_is_the_contract():
     expected = {
         "allocation": "equal",
         "exclude": None,
+        "ids": None,
+        "exclude_ids": None,
+        "unknown_ids": "error",
         "labeled_embeddings": None,
         "radius": None,
         "max_score": None,

@@ -89,8 +89,8 @@ def _rows(given: Input, record: BatchRecord | None, pool: ShardedPool) -> NDArra
         if difference:
             raise ValueError(f"holds indices of another pool: {difference}; exclude by ids")
     key = spec.column or _INDEX_KEYS.get(os.path.splitext(str(spec.source))[1].lower())
-    read = in_memory(read_column(spec.source, key, most=pool.n))
-    return excluded_mask(read, pool.n)
+    read = read_column(spec.source, key, most=pool.n, storage_options=given.storage_options)
+    return excluded_mask(in_memory(read), pool.n)
 
 
 def _ids(given: Input, id_name: str | None, like: Ids | None) -> Any:
@@ -104,7 +104,7 @@ def _ids(given: Input, id_name: str | None, like: Ids | None) -> Any:
         key = candidates[0]
     text = spec.source if key is None else f"{spec.source}:{key}"
     assert text is not None
-    column = open_column(text)
+    column = open_column(text, storage_options=given.storage_options)
     assert not isinstance(column, ById)
     ids = Ids(column, "exclude_ids")
     assert like is not None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from ally_fast.cli.messages import USER_ERRORS, one_line
 from ally_fast.pools.column_spec import ColumnSpec
@@ -32,12 +33,15 @@ class Input:
         What the user wrote: files, or a column spec.
     is_column : bool
         Whether it is a column spec.
+    storage_options : mapping or None
+        For the file system of a URL.
     """
 
     argument: str
     option: str
     text: str
     is_column: bool = True
+    storage_options: Mapping[str, Any] | None = None
 
     @property
     def source(self) -> str | None:
@@ -48,7 +52,10 @@ class Input:
         """Return the files named; an error names the option."""
         with reading(self):
             source = self.source
-            return [] if source is None else locations(source, columns=self.is_column)
+            if source is None:
+                return []
+            options = self.storage_options
+            return locations(source, columns=self.is_column, storage_options=options)
 
 
 @contextmanager

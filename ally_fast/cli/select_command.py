@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -110,7 +110,8 @@ def _inputs(arguments: argparse.Namespace) -> list[Input]:
         found.append(Input("allocation", "--allocation", arguments.allocation))
     found += [Input("exclude", "--exclude", source) for source in arguments.exclude]
     by_index = arguments.exclude_indices
-    return found + [Input("exclude", "--exclude-indices", source) for source in by_index]
+    found += [Input("exclude", "--exclude-indices", source) for source in by_index]
+    return [replace(given, storage_options=arguments.storage_options) for given in found]
 
 
 def _of(inputs: Sequence[Input], argument: str) -> Input | None:

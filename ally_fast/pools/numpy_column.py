@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast._optional import require
+from ally_fast.pools.location import Location
 from ally_fast.pools.mapped_file import in_memory
 from ally_fast.pools.names import quoted
 from ally_fast.pools.numpy_file import numpy_array
@@ -21,21 +22,21 @@ class NumpyColumn:
 
     Parameters
     ----------
-    path : str
+    location : Location
         The file.
     key : str or None
         Of an ``.npz``; None: its only array.
     """
 
-    def __init__(self, path: str, key: str | None) -> None:
-        self.name = f"{path}: key {quoted(key)}" if key else path
-        self._path, self._key = path, key
+    def __init__(self, location: Location, key: str | None) -> None:
+        self.name = f"{location.name}: key {quoted(key)}" if key else location.name
+        self._location, self._key = location, key
 
     def numbers(
         self, *, n: int | None = None, most: int | None = None, allow_null: bool = False
     ) -> NDArray[Any]:
         """Return the array itself, memory-mapped if it is alone in its file; see `Column`."""
-        return numpy_array(self._path, self._key, ndim=1, n=n, most=most)
+        return numpy_array(self._location, self._key, ndim=1, n=n, most=most)
 
     def parts(self) -> Iterator[Any]:
         """Yield all values in order, as Arrow arrays of bounded size."""
@@ -48,7 +49,7 @@ class NumpyColumn:
         return self._arrow(in_memory(self._array())[indices])
 
     def _array(self) -> NDArray[Any]:
-        return numpy_array(self._path, self._key, ndim=1, texts=True)
+        return numpy_array(self._location, self._key, ndim=1, texts=True)
 
     def _arrow(self, values: NDArray[Any]) -> Any:
         arrow = require("pyarrow", "parquet", f"reading {self.name}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import mmap
-import os
 import re
 import struct
 import sys
@@ -17,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.pools.location import Location, as_location
 from ally_fast.pools.names import missing, quoted
 from ally_fast.pools.row_count import check_rows
 
@@ -40,7 +40,9 @@ _TEXTS = re.compile(r"[<>|][SU][1-9]\d{0,8}")
 
 
 @dataclass(frozen=True)
-class _Header:
+class Header:
+    """What an ``.npy`` file declares; `length` is that of the header itself, in bytes."""
+
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     fortran_order: bool
@@ -48,11 +50,12 @@ class _Header:
 
     @property
     def total_bytes(self) -> int:
+        """Return the length of the whole file."""
         return self.length + math.prod(self.shape) * self.dtype.itemsize
 
 
 def numpy_array(
-    path: str,
+    source: Location | str,
     key: str | None,
     *,
     ndim: int | None = None,
@@ -64,8 +67,8 @@ def numpy_array(
 
     Parameters
     ----------
-    path : str
-        A ``.npy`` file; any other is read as ``.npz``.
+    source : Location or str
+        A ``.npy`` file; any other is read as ``.npz``. Behind a URL there is no map.
     key : str or None
         The name of an array in an ``.npz``; None: the only one.
     ndim, n, most : int, optional
@@ -80,27 +83,33 @@ def numpy_array(
         Naming the file: if it is damaged, holds anything but real numbers of at most 8 bytes, is
         longer or shorter than it declares, or lacks the key.
     """
-    with _named(path), open(path, "rb") as file:
-        if path.lower().endswith(".npy"):
-            return _mapped(file, ndim, n, most, texts)
+    location = as_location(source)
+    with named(location.name), location.open() as file:
+        if location.extension == ".npy":
+            size = location.size()
+            if location.filesystem is None:
+                return _mapped(file, size, ndim, n, most, texts)
+            header = read_header(file, size, texts)
+            _check_shape(header.shape, ndim, n, most)
+            return _read_data(file, header)
         if file.read(2) != b"PK":
             raise ValueError(f"{_NOT_ONE}: it does not begin as an .npz")
         with zipfile.ZipFile(file) as archive:
             member = _member(archive, key)
             with archive.open(member) as stream:
-                header = _read_header(stream, member.file_size, texts)
+                header = read_header(stream, member.file_size, texts)
                 _check_shape(header.shape, ndim, n, most)
                 return _read_data(stream, header)
 
 
-def numpy_keys(path: str) -> list[str]:
+def numpy_keys(location: Location) -> list[str]:
     """Return the names of the arrays in an ``.npz``; errors as those of `numpy_array`."""
-    with _named(path), zipfile.ZipFile(path) as archive:
+    with named(location.name), location.open() as file, zipfile.ZipFile(file) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 @contextmanager
-def _named(path: str) -> Iterator[None]:
+def named(path: str) -> Iterator[None]:
     """Put the file's name before every error that its content can cause."""
     try:
         yield
@@ -131,7 +140,7 @@ def _member(archive: zipfile.ZipFile, key: str | None) -> zipfile.ZipInfo:
     return members[keys.index(key)]
 
 
-def _read_header(file: IO[bytes], file_bytes: int, texts: bool) -> _Header:
+def read_header(file: IO[bytes], file_bytes: int, texts: bool) -> Header:
     """Read the header of an array in a file, or member of an archive, of so many bytes."""
     start = file.read(8)
     size_format = _LENGTH_FORMATS.get(start[6:])
@@ -143,7 +152,7 @@ def _read_header(file: IO[bytes], file_bytes: int, texts: bool) -> _Header:
         raise ValueError(f"{_NOT_ONE}: its header of {text_bytes} bytes is too long")
     text = file.read(text_bytes).decode("ascii")
     dtype, shape, fortran_order = _parse_header(text, texts)
-    header = _Header(dtype, shape, fortran_order, 8 + len(size_bytes) + text_bytes)
+    header = Header(dtype, shape, fortran_order, 8 + len(size_bytes) + text_bytes)
     if math.prod(max(1, length) for length in shape) * dtype.itemsize > sys.maxsize:
         raise ValueError(f"{_NOT_ONE}: it declares too many values")
     if header.total_bytes != file_bytes:
@@ -183,9 +192,9 @@ def _check_shape(shape: tuple[int, ...], ndim: int | None, n: int | None, most: 
 
 
 def _mapped(
-    file: IO[bytes], ndim: int | None, n: int | None, most: int | None, texts: bool
+    file: IO[bytes], size: int, ndim: int | None, n: int | None, most: int | None, texts: bool
 ) -> NDArray[Any]:
-    header = _read_header(file, os.fstat(file.fileno()).st_size, texts)
+    header = read_header(file, size, texts)
     _check_shape(header.shape, ndim, n, most)
     order: Any = "F" if header.fortran_order else "C"
     array = np.memmap(file, header.dtype, "r", header.length, header.shape, order)
@@ -195,7 +204,7 @@ def _mapped(
     return array
 
 
-def _read_data(stream: IO[bytes], header: _Header) -> NDArray[Any]:
+def _read_data(stream: IO[bytes], header: Header) -> NDArray[Any]:
     flat = np.empty(math.prod(header.shape), header.dtype)
     left = flat.view(np.uint8)
     while len(left):

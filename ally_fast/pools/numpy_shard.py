@@ -8,6 +8,7 @@ from ally_fast.pools.array_pool import ArrayPool
 from ally_fast.pools.file_shard import FileShard
 from ally_fast.pools.numpy_column import NumpyColumn
 from ally_fast.pools.numpy_file import numpy_array, numpy_keys
+from ally_fast.pools.streamed_array import StreamedArray
 
 
 class NumpyShard(FileShard):
@@ -18,12 +19,14 @@ class NumpyShard(FileShard):
     @property
     def names(self) -> Sequence[str]:
         """The keys of an ``.npz``."""
-        return () if self._location.extension == ".npy" else numpy_keys(self._location.path)
+        return () if self._location.extension == ".npy" else numpy_keys(self._location)
 
-    def vectors(self, column: str | None = None) -> ArrayPool:
-        """Return a two-dimensional array."""
-        return ArrayPool(numpy_array(self._location.path, column, ndim=2), self.name)
+    def vectors(self, column: str | None = None) -> ArrayPool | StreamedArray:
+        """Return a two-dimensional array; behind a URL it is read in parts."""
+        if self._location.filesystem is not None and self._location.extension == ".npy":
+            return StreamedArray(self._location)
+        return ArrayPool(numpy_array(self._location, column, ndim=2), self.name)
 
     def column(self, column: str | None = None) -> NumpyColumn:
         """Return a one-dimensional array."""
-        return NumpyColumn(self._location.path, column)
+        return NumpyColumn(self._location, column)

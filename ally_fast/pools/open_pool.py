@@ -118,6 +118,7 @@ def read_column(
     n: int | None = None,
     most: int | None = None,
     allow_null: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> NDArray[Any]:
     """Read one number or truth value per row from files.
 
@@ -134,6 +135,8 @@ def read_column(
         declares, before rows are read; of text no more rows are read.
     allow_null : bool
         Read a null, or an empty field of CSV, as NaN.
+    storage_options : mapping, optional
+        For the file system of a URL, as fsspec takes them.
 
     Returns
     -------
@@ -151,7 +154,7 @@ def read_column(
     if _is_path(source):
         source, given = split_key(os.fspath(source))
         key = given or key
-    return _column_of(source, key, None).numbers(n=n, most=most, allow_null=allow_null)
+    return _column_of(source, key, storage_options).numbers(n=n, most=most, allow_null=allow_null)
 
 
 def open_column(

@@ -127,8 +127,18 @@ def _remote(url: str, options: Mapping[str, Any] | None, columns: bool) -> list[
     core = require("fsspec.core", "remote", f"reading {url}")
     try:
         filesystem, path = core.url_to_fs(url, **(options or {}))
-    except (ImportError, ValueError) as error:
-        raise ValueError(f"{url}: {str(error).splitlines()[0]}") from error
+        return _listed(url, filesystem, path, columns)
+    except OSError:
+        raise
+    except Exception as error:  # of as many classes as there are file systems
+        if isinstance(error, ValueError) and url in str(error):
+            raise
+        raise ValueError(
+            f"{url}: {(str(error) or type(error).__name__).splitlines()[0]}"
+        ) from error
+
+
+def _listed(url: str, filesystem: Any, path: str, columns: bool) -> list[Location]:
     if _GLOB.search(path):
         paths = [name for name in filesystem.glob(path) if not filesystem.isdir(name)]
         if not paths:
