@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ally_fast.cluster.engine import Assigner
 from ally_fast.device_arrays import to_host
-from ally_fast.pools.chunks import chunks
 from ally_fast.pools.finite import nonfinite_error
 from ally_fast.pools.pool import Pool
+from ally_fast.pools.reading import read_chunks
 from ally_fast.progress import Progress
 
 # Called with the number of the assigner, what it found, and the rows: lo, hi.
@@ -34,7 +34,7 @@ def assign_chunks(
     """Assign every chunk that holds eligible rows, and hand what was found to `take`.
 
     The rows from ``rows[0]`` to ``rows[1]`` (exclusive) are cut into as many ranges as there are
-    assigners, which work side by side; within a range chunks come in order.
+    assigners, which work side by side.
 
     Raises
     ------
@@ -48,10 +48,11 @@ def assign_chunks(
     def run(part: int) -> None:
         assigner = assigners[part]
         try:
-            for lo, hi in chunks(bounds[part + 1], chunk_rows, bounds[part], pool):
-                mask = None if eligible is None else eligible[lo:hi]
-                if mask is None or mask.any():
-                    take(part, assigner(pool.read(lo, hi), mask), lo, hi)
+            within = (bounds[part], bounds[part + 1])
+            for lo, hi, read in read_chunks(pool, chunk_rows, rows=within, wanted=eligible):
+                if read is not None:
+                    mask = None if eligible is None else eligible[lo:hi]
+                    take(part, assigner(read, mask), lo, hi)
                 if stopped.is_set() or assigner.met_nonfinite(wait=False):
                     break
                 bar.advance(hi - lo)

@@ -13,6 +13,7 @@ from ally_fast.cluster.loaded_rows import load_in_frame
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools.finite import nonfinite_error
 from ally_fast.pools.pool import Pool
+from ally_fast.pools.reading import gather_chunks
 from ally_fast.progress import Progress
 
 ROWS_PER_CENTROID = 256  # "auto"
@@ -54,14 +55,9 @@ def training_rows(
     rows = np.empty((size, pool.d), np.float32)
     step = max(1, _GATHER_BYTES // max(1, pool.d * pool.itemsize))
     with Progress(progress, size, "sample") as bar:
-        for lo in range(0, size, step):
-            places = by_index[lo : lo + step]
-            indices = drawn[places]
-            lo_row, hi_row = int(indices[0]), int(indices[-1]) + 1
-            whole = hi_row - lo_row == len(indices)
-            part = pool.read(lo_row, hi_row) if whole else pool.gather(indices)
-            if not load_in_frame(part.seen(normalize), rows, places, frame):
+        for part, read in gather_chunks(pool, drawn[by_index], step):
+            if not load_in_frame(read.seen(normalize), rows, by_index[part], frame):
                 raise nonfinite_error(pool, eligible)
-            bar.advance(len(places))
+            bar.advance(part.stop - part.start)
     pool.check()
     return rows

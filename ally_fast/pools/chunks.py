@@ -14,12 +14,16 @@ _DEVICE_ROWS = 1 << 22  # on a GPU rows are not moved: few calls, each with work
 
 
 def chunk_size(pool: Pool, chunk_rows: Any) -> int:
-    """Return the rows to read at once: `chunk_rows`, or about 64 MiB of them; on a GPU 2**22."""
+    """Return the rows to read at once: `chunk_rows`, or about 64 MiB of them; on a GPU 2**22.
+
+    Where several chunks are read ahead, each has 16 MiB.
+    """
     if chunk_rows is not None:
         return checks.integer(chunk_rows, "chunk_rows", 1)
     if pool.device != "cpu":
         return _DEVICE_ROWS
-    return max(_FEWEST_ROWS, _CHUNK_BYTES // max(1, pool.d * pool.itemsize))
+    total = _CHUNK_BYTES // 4 if pool.streamed else _CHUNK_BYTES
+    return max(_FEWEST_ROWS, total // max(1, pool.d * pool.itemsize))
 
 
 def chunks(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ally_fast.pools.chunks import chunk_size, chunks
 from ally_fast.pools.pool import Pool, as_float
+from ally_fast.pools.reading import read_chunks
 from ally_fast.progress import Progress
 
 
@@ -21,9 +22,9 @@ def finite_rows(
         return eligible, 0
     finite = np.ones(pool.n, np.bool_)
     with Progress(progress, pool.n, "check rows") as bar:
-        for lo, hi in chunks(pool.n, chunk_rows, pool=pool):
-            if eligible is None or eligible[lo:hi].any():
-                finite[lo:hi] = np.isfinite(as_float(pool.read(lo, hi))).all(axis=1)
+        for lo, hi, rows in read_chunks(pool, chunk_rows, wanted=eligible):
+            if rows is not None:
+                finite[lo:hi] = np.isfinite(as_float(rows)).all(axis=1)
             bar.advance(hi - lo)
     among = finite if eligible is None else finite | ~eligible
     skipped = pool.n - int(np.count_nonzero(among))

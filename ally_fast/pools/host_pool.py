@@ -29,6 +29,11 @@ class HostPool:
     scores: Any = None
     keep: Mapping[str, Column] = MappingProxyType({})
     on_bad_row: str = "error"
+    streamed: bool = False
+
+    def units(self, lo: int, hi: int) -> list[tuple[int, int]]:
+        """Return the range itself: it is read in one go."""
+        return [(lo, hi)]
 
     def fault(self, row: int) -> str | None:
         """Return None: the row's number says it all."""

@@ -62,6 +62,8 @@ class ParquetPool(HostPool):
     A null row of a ``fixed_size_list`` needs pyarrow 26; older releases cannot decode it.
     """
 
+    streamed = True
+
     def __init__(
         self, location: Location | str | os.PathLike[str], column: str | None = None
     ) -> None:

@@ -66,6 +66,8 @@ class Pool(RowSource, Protocol):
         Columns whose values are wanted for the picks.
     on_bad_row : str
         "error" or "skip", for rows that are not finite.
+    streamed : bool
+        Whether reading is work, such as decoding, that is worth doing ahead.
     """
 
     family: Family
@@ -75,6 +77,11 @@ class Pool(RowSource, Protocol):
     scores: Any
     keep: Mapping[str, Column]
     on_bad_row: str
+    streamed: bool
+
+    def units(self, lo: int, hi: int) -> list[tuple[int, int]]:
+        """Return ranges that cover rows ``lo`` to ``hi``; threads may read them side by side."""
+        ...
 
     def fault(self, row: int) -> str | None:
         """Say why a row is not finite, and where it stands; None if its number says it all."""

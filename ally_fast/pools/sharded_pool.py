@@ -6,6 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ class ShardedPool(HostPool):
         self.starts = np.cumsum([0, *rows], dtype=np.int64)
         self.n = int(self.starts[-1])
         self.d, self.dtype_name, self.itemsize = first.d, first.dtype_name, first.itemsize
-        self.family = first.family
+        self.family, self.streamed = first.family, first.streamed
 
     @property
     def shards(self) -> Sequence[Shard]:
@@ -93,6 +94,12 @@ class ShardedPool(HostPool):
             inside = indices[places == number] - self.starts[number]
             parts.append((number, self._vectors(number).gather(inside)))
         return self._joined(parts)
+
+    def units(self, lo: int, hi: int) -> list[tuple[int, int]]:
+        """Return the ranges of the shards; a shard is read in its own order."""
+        inner = self.starts[(self.starts > lo) & (self.starts < hi)]
+        bounds = np.unique(np.concatenate([[lo], inner, [max(lo, hi)]])).tolist()
+        return list(pairwise(bounds))
 
     def fault(self, row: int) -> str | None:
         """Say why a row is not finite, and in which shard it stands."""

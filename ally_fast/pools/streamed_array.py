@@ -29,6 +29,8 @@ class StreamedArray(HostPool):
         If it is damaged, has another number of dimensions, or is in Fortran order.
     """
 
+    streamed = True
+
     def __init__(self, location: Location) -> None:
         self._location = location
         with named(location.name), location.open() as file:

@@ -20,12 +20,19 @@ _SAMPLED_ROWS = 64
 
 
 def is_table(source: Any) -> bool:
-    """Tell whether an object is a table of named columns, without importing what makes it."""
+    """Tell whether an object is a table with a column of vectors, without importing what makes it.
+
+    A frame of numbers alone is a matrix: each of its rows is a vector.
+    """
     arrow = sys.modules.get("pyarrow")
     if arrow is not None and isinstance(source, arrow.Table | arrow.RecordBatch):
         return True
-    named = hasattr(source, "columns") or hasattr(source, "column_names")
-    return named and (hasattr(source, "__arrow_c_stream__") or hasattr(source, "to_pandas"))
+    if hasattr(source, "column_names") and hasattr(source, "to_pandas"):  # datasets.Dataset
+        return True
+    if not (hasattr(source, "columns") and hasattr(source, "__arrow_c_stream__")):
+        return False
+    kinds = getattr(source, "dtypes", ())
+    return not all(getattr(kind, "kind", "O") in "biuf" for kind in kinds)
 
 
 class TableShard:

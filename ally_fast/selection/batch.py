@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.pools.pool import Pool
+from ally_fast.pools.reading import gather_rows
 from ally_fast.rows import Rows
 from ally_fast.selection.allocation import quotients
 from ally_fast.selection.part import Entries
@@ -43,7 +44,7 @@ class Offers:
 def gather(pool: Pool, indices: NDArray[np.int64]) -> Rows:
     """Return the rows at pool indices in any order, read in the order of the pool."""
     by_index = np.argsort(indices)
-    rows = pool.gather(indices[by_index])
+    rows = gather_rows(pool, indices[by_index])
     places = np.empty_like(by_index)
     places[by_index] = np.arange(len(by_index))
     return rows.taken(places)

@@ -1,0 +1,155 @@
+"""Passes over a pool. Where reading is work, it is done ahead of use and side by side."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from queue import Empty, Full, Queue
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import _settings
+from ally_fast.pools.chunks import chunk_size, chunks
+from ally_fast.pools.pool import Pool
+from ally_fast.rows import Rows
+
+Found = TypeVar("Found")
+# What one reader does, in order; so that stopping is heard between two of them.
+Steps = Iterator[Callable[[], Found]]
+
+_MOST_READERS = 8  # each holds a chunk
+_PATIENCE = 0.1  # seconds between two looks at whether to stop
+
+
+def read_chunks(
+    pool: Pool,
+    chunk_rows: int,
+    *,
+    rows: tuple[int, int] | None = None,
+    wanted: NDArray[np.bool_] | None = None,
+) -> Iterator[tuple[int, int, Rows | None]]:
+    """Yield (lo, hi, rows ``lo`` to ``hi``) that cover a range of rows, each once.
+
+    Parameters
+    ----------
+    pool : Pool
+        Its file is checked after each chunk was used.
+    chunk_rows : int
+        Rows in a chunk, at most.
+    rows : (int, int), optional
+        The range; by default all rows.
+    wanted : ndarray of bool, shape (n,), optional
+        Chunks without any are not read: None comes in place of their rows.
+
+    Notes
+    -----
+    Of a pool that streams its rows, chunks come in the order in which they are ready, and up to
+    16 of them are held. Of any other pool they come in order, one at a time.
+    """
+
+    def step(lo: int, hi: int) -> tuple[int, int, Rows | None]:
+        needed = wanted is None or wanted[lo:hi].any()
+        return lo, hi, pool.read(lo, hi) if needed else None
+
+    def steps(lo: int, hi: int) -> Steps[tuple[int, int, Rows | None]]:
+        return (partial(step, *chunk) for chunk in chunks(hi, chunk_rows, lo))
+
+    units = pool.units(*(rows or (0, pool.n)))
+    for found in _found(pool, [steps(lo, hi) for lo, hi in units]):
+        yield found
+        pool.check()
+
+
+def gather_chunks(
+    pool: Pool, indices: NDArray[np.int64], chunk_rows: int
+) -> Iterator[tuple[slice, Rows]]:
+    """Yield (part, the rows at ``indices[part]``) for parts that cover sorted indices.
+
+    The order is that of `read_chunks`.
+    """
+
+    def step(lo: int, hi: int) -> tuple[slice, Rows]:
+        first, end = int(indices[lo]), int(indices[hi - 1]) + 1
+        whole = end - first == hi - lo
+        return slice(lo, hi), pool.read(first, end) if whole else pool.gather(indices[lo:hi])
+
+    def steps(lo: int, hi: int) -> Steps[tuple[slice, Rows]]:
+        return (partial(step, *chunk) for chunk in chunks(hi, chunk_rows, lo))
+
+    bounds = [np.searchsorted(indices, unit) for unit in pool.units(0, pool.n)]
+    yield from _found(pool, [steps(int(lo), int(hi)) for lo, hi in bounds if lo < hi])
+
+
+def gather_rows(pool: Pool, indices: NDArray[np.int64]) -> Rows:
+    """Return the rows at sorted indices, in one piece."""
+    if not pool.streamed or not len(indices):
+        return pool.gather(indices)
+    parts = sorted(
+        gather_chunks(pool, indices, chunk_size(pool, None)), key=lambda found: found[0].start
+    )
+    arrays = [rows.array for _, rows in parts]
+    return Rows(np.concatenate(arrays), parts[0][1].bf16)
+
+
+def _found(pool: Pool, units: Sequence[Steps[Found]]) -> Iterator[Found]:
+    if pool.streamed:
+        yield from _side_by_side(units)
+    else:
+        for steps in units:
+            for step in steps:
+                yield step()
+
+
+def _side_by_side(units: Sequence[Steps[Found]]) -> Iterator[Found]:
+    """Yield what the steps of all units give; each unit is done by one thread, in order."""
+    readers = min(len(units), _settings.threads(), _MOST_READERS)
+    ready: Queue[tuple[Found | None, BaseException | None, bool]] = Queue(max(1, readers))
+    stop = threading.Event()
+    left = iter(units)
+    turn = threading.Lock()
+
+    def put(item: tuple[Found | None, BaseException | None, bool]) -> None:
+        while not stop.is_set():
+            try:
+                return ready.put(item, timeout=_PATIENCE)
+            except Full:
+                continue
+
+    def run() -> None:
+        try:
+            while not stop.is_set():
+                with turn:
+                    steps = next(left, None)
+                if steps is None:
+                    break
+                for step in steps:
+                    if stop.is_set():
+                        return
+                    put((step(), None, False))
+            put((None, None, True))
+        except BaseException as error:  # raised where the rows are waited for
+            put((None, error, True))
+
+    threads = [threading.Thread(target=run, daemon=True) for _ in range(readers)]
+    for thread in threads:
+        thread.start()
+    running = readers
+    try:
+        while running:
+            found, error, ended = ready.get()
+            if error is not None:
+                raise error
+            if ended:
+                running -= 1
+            else:
+                yield found  # type: ignore[misc]
+    finally:
+        stop.set()
+        while any(thread.is_alive() for thread in threads):
+            try:  # makes room, so that none waits for it
+                ready.get(timeout=_PATIENCE)
+            except Empty:
+                continue
