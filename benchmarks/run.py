@@ -21,6 +21,7 @@ from benchmarks import (
     bench_dual_ascent,
     bench_interrupt,
     bench_ops,
+    bench_pools,
     bench_select,
     machine,
     report,
@@ -36,6 +37,7 @@ BENCHES = {
     "ops": bench_ops,
     "dual_ascent": bench_dual_ascent,
     "interrupt": bench_interrupt,
+    "pools": bench_pools,
 }
 
 

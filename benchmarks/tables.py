@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks import gates, labels
+from benchmarks import bench_pools, gates, labels
 from benchmarks.gates import times
 from benchmarks.plan import MAIN, POOLS
 from benchmarks.rows import QUIET_CORES, Row, one, select
@@ -282,11 +282,42 @@ def interrupt_table(rows: list[Row]) -> str:
     return table(["pool", "clusters", "seconds"], body) if body else ""
 
 
+def pools_table(rows: list[Row]) -> str:
+    """Draw selections from pools on disk beside what bounds them."""
+    body = []
+    for row in select(rows, bench="pools"):
+        if not row.ok or row.setting not in POOL_WAYS:
+            continue
+        stages = ", ".join(
+            f"{stage} {time:.3g}"
+            for stage, time in row.stages.items()
+            if stage != "total" and time >= 0.1
+        )
+        body.append(
+            [
+                POOL_WAYS[row.setting],
+                f"{labels.count(row.n)} {labels.TIMES} {row.d}" if row.d else labels.count(row.n),
+                seconds(min(row.seconds)),
+                stages,
+                f"{(row.extra_bytes or 0) / 1e6:,.0f}",
+                f"{row.extra.get('bytes_from_disk', 0) / 1e9:.2f}",
+            ]
+        )
+    head = ["way", "pool", "seconds", "stages", "extra peak MB", "GB from disk"]
+    return table(head, body, left=1) if body else ""
+
+
 def milliseconds(value: float) -> str:
     """Write seconds as milliseconds with three digits."""
     return f"{1e3 * value:.0f}" if value >= 0.1 else f"{1e3 * value:.3g}"
 
 
+POOL_WAYS = {
+    **bench_pools.WAYS,
+    "ids": "join of scores by text ids of 36 characters",
+    "groups4096": "k-means, Parquet in row groups of 4096",
+    "groups1m": "k-means, Parquet in one row group",
+}
 TABLES = {
     "machine": machine,
     "gates": gates_table,
@@ -297,4 +328,5 @@ TABLES = {
     "ops": ops_table,
     "dual_ascent": dual_ascent_table,
     "interrupt": interrupt_table,
+    "pools": pools_table,
 }
