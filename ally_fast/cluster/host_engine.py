@@ -94,6 +94,10 @@ class HostShortlister:
         """Take rows from `first` on."""
         self._shortlist.push(assignments, scores, first=first)
 
+    def entries(self) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int64]]:
+        """Return clusters, scores and indices of what is kept so far."""
+        return self._shortlist.entries()
+
     def merge_into(self, shortlist: Shortlist) -> None:
         """Add what was collected to another."""
         shortlist.merge(self._shortlist)

@@ -16,9 +16,10 @@ from ally_fast.pools.finite import nonfinite_error
 from ally_fast.pools.pool import Pool
 from ally_fast.pools.reading import read_chunks
 from ally_fast.progress import Progress
+from ally_fast.rows import Rows
 
-# Called with the number of the assigner, what it found, and the rows: lo, hi.
-Take = Callable[[int, Any, int, int], None]
+# Called with the number of the assigner, what it found, the rows, and the index of the first.
+Take = Callable[[int, Any, Rows, int], None]
 
 
 def assign_chunks(
@@ -52,7 +53,7 @@ def assign_chunks(
             for lo, hi, read in read_chunks(pool, chunk_rows, rows=within, wanted=eligible):
                 if read is not None:
                     mask = None if eligible is None else eligible[lo:hi]
-                    take(part, assigner(read, mask), lo, hi)
+                    take(part, assigner(read, mask), read, lo)
                 if stopped.is_set() or assigner.met_nonfinite(wait=False):
                     break
                 bar.advance(hi - lo)
@@ -94,7 +95,8 @@ def assign_pool(
     assignments = np.full(rows[1] - first, -1, np.int32)
     late: list[tuple[int, int, Any]] = []  # in device memory: fetched once all is queued
 
-    def take(_: int, found: Any, lo: int, hi: int) -> None:
+    def take(_: int, found: Any, read: Rows, lo: int) -> None:
+        hi = lo + len(read)
         if isinstance(found, np.ndarray):
             assignments[lo - first : hi - first] = found
         else:

@@ -13,11 +13,18 @@ from ally_fast.pools.taken import as_values, taken
 from ally_fast.selection.batch import Batch, gather
 from ally_fast.selection.info import SelectionInfo
 from ally_fast.selection.part import Part
+from ally_fast.selection.pick_distances import looked_up
 from ally_fast.selection.plan import Plan
 
 
-def centroid_distances(plan: Plan, trained: KMeansResult, batch: Batch) -> NDArray[np.float64]:
+def centroid_distances(
+    plan: Plan, trained: KMeansResult, whole: Part, batch: Batch
+) -> NDArray[np.float64]:
     """Return each pick's Euclidean distance to its centroid; picks are read unless they were."""
+    if whole.distances is not None:
+        known = looked_up(whole.distances, batch.indices)
+        if known is not None:
+            return np.sqrt(known)
     rows = gather(plan.request.pool, batch.indices) if batch.rows is None else batch.rows
     rows = rows.seen(plan.request.rule.normalize)
     table = centroid_table(trained.centroids)

@@ -12,6 +12,8 @@ from ally_fast.selection.rule import Rule
 
 # Clusters, scores and pool indices, by cluster and best first.
 Entries = tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int64]]
+# Pool indices, ascending, and squared distances to their centroids.
+Distances = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +29,14 @@ class Part:
     assigned : tuple of (int, ndarray of int32)
         In that case every row's cluster, -1 where not eligible: runs of rows, each with the pool
         index of its first.
+    distances : Distances or None
+        Of rows that may still be picked, where they were taken.
     """
 
     sizes: NDArray[np.int64]
     entries: Entries | None = None
     assigned: tuple[tuple[int, NDArray[np.int32]], ...] = ()
+    distances: Distances | None = None
 
 
 def merge(rule: Rule, *parts: Part) -> Part:
@@ -45,4 +50,13 @@ def merge(rule: Rule, *parts: Part) -> Part:
     for part in parts:
         if part.entries is not None:
             shortlist.merge_entries(*part.entries, part.sizes)
-    return Part(sizes, shortlist.entries())
+    return Part(sizes, shortlist.entries(), distances=_joined(parts))
+
+
+def _joined(parts: tuple[Part, ...]) -> Distances | None:
+    known = [part.distances for part in parts if part.distances is not None]
+    if len(known) < len(parts):
+        return None
+    indices = np.concatenate([found for found, _ in known])
+    order = np.argsort(indices)
+    return indices[order], np.concatenate([distances for _, distances in known])[order]

@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.engine import Assigner
+from ally_fast.cluster.host_engine import HostShortlister
 from ally_fast.cluster.pool_pass import assign_chunks, assign_pool
 from ally_fast.ops.shortlist import Shortlist
+from ally_fast.rows import Rows
 from ally_fast.selection.part import Part
+from ally_fast.selection.pick_distances import PickDistances
 from ally_fast.selection.plan import Plan
 
 
@@ -35,7 +38,7 @@ def scan(plan: Plan, centroids: NDArray[Any], rows: tuple[int, int] | None = Non
         return Part(np.zeros(rule.k, np.int64))
     assigners = request.engine.assigners(centroids, normalize=rule.normalize)
     if not rule.needs_assignments:
-        return _listed(plan, assigners, rows)
+        return _listed(plan, centroids, assigners, rows)
     assignments = assign_pool(
         request.pool,
         assigners,
@@ -48,14 +51,21 @@ def scan(plan: Plan, centroids: NDArray[Any], rows: tuple[int, int] | None = Non
     return Part(sizes, assigned=((rows[0], assignments),))
 
 
-def _listed(plan: Plan, assigners: list[Assigner], rows: tuple[int, int]) -> Part:
+def _listed(
+    plan: Plan, centroids: NDArray[Any], assigners: list[Assigner], rows: tuple[int, int]
+) -> Part:
     """Return the shortlist; each assigner collects what it saw, where it saw it."""
     request, rule = plan.request, plan.request.rule
     collectors = [assigner.shortlister(rule.k, rule.b, rule.weights()) for assigner in assigners]
+    worth_it = request.pool.streamed and rule.b + rule.k <= request.chunk_rows
+    distances = PickDistances(centroids, rule) if worth_it else None
 
-    def take(number: int, clusters: Any, lo: int, hi: int) -> None:
-        scores = request.scores.read(lo, hi, assigners[number].device)
+    def take(number: int, clusters: Any, read: Rows, lo: int) -> None:
+        scores = request.scores.read(lo, lo + len(read), assigners[number].device)
         collectors[number].push(clusters, scores, lo)
+        collector = collectors[number]
+        if distances is not None and isinstance(collector, HostShortlister):
+            distances.add(collector.entries(), read, lo)
 
     assign_chunks(
         request.pool,
@@ -69,4 +79,5 @@ def _listed(plan: Plan, assigners: list[Assigner], rows: tuple[int, int]) -> Par
     shortlist = Shortlist(rule.k, rule.b, rule.weights())
     for collector in collectors:
         collector.merge_into(shortlist)
-    return Part(shortlist.sizes, shortlist.entries())
+    found = None if distances is None else distances.found()
+    return Part(shortlist.sizes, shortlist.entries(), distances=found)

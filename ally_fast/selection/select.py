@@ -255,7 +255,7 @@ def select(
     indices = to_family(batch.indices, request.pool.family)
     if not return_info:
         return indices
-    distances = centroid_distances(plan, trained, batch)
+    distances = centroid_distances(plan, trained, whole, batch)
     clock.lap("batch")
     return indices, describe(plan, trained, whole, batch, distances, clock.total())
 

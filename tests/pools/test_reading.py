@@ -132,3 +132,23 @@ def test_the_batch_does_not_depend_on_who_reads(threads, array, rng, monkeypatch
         expected = ally_fast.select(array, scores, 20, 7, **given)
         found = ally_fast.select(Streamed(array, delay=0.001), scores, 20, 7, chunk_rows=9, **given)
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("chunk", [3, 9, 40, 200])
+def test_picks_are_not_read_again_and_their_distances_are_the_same(chunk, metric, array, rng):
+    """They are taken while the rows are at hand, if a chunk is no smaller than the batch."""
+    scores = rng.random(N)
+    gathered = []
+
+    class Watched(Streamed):
+        def gather(self, indices):
+            gathered.append(len(indices))
+            return super().gather(indices)
+
+    options = {"centroids": array[:7], "metric": metric, "return_info": True}
+    expected, told = ally_fast.select(array, scores, 20, 7, **options)
+    found, info = ally_fast.select(Watched(array), scores, 20, 7, chunk_rows=chunk, **options)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(info.distances, told.distances)
+    assert bool(gathered) == (chunk < 27)

@@ -1,0 +1,62 @@
+"""Distances of rows that may be picked, taken while the rows are at hand.
+
+Reading the picks again costs a pass where a pool is decoded or comes over a network.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.ops.assign import centroid_table, squared_distances
+from ally_fast.rows import Rows
+from ally_fast.selection.part import Distances, Entries
+from ally_fast.selection.rule import Rule
+
+_SPARE = 4  # times the entries of a shortlist, kept between two clearings
+
+
+class PickDistances:
+    """Squared distances of the rows that a shortlist held after each chunk.
+
+    Parameters
+    ----------
+    centroids : ndarray, shape (k, d)
+    rule : Rule
+    """
+
+    def __init__(self, centroids: NDArray[Any], rule: Rule) -> None:
+        self._table = centroid_table(centroids)
+        self._normalize = rule.normalize
+        self._most = _SPARE * (rule.b + rule.k)
+        self._found: list[Distances] = []
+
+    def add(self, entries: Entries, rows: Rows, lo: int) -> None:
+        """Add the entries that are among `rows`, of which the first has the pool index `lo`."""
+        clusters, _, indices = entries
+        inside = (indices >= lo) & (indices < lo + len(rows))
+        chosen = rows.taken(indices[inside] - lo).seen(self._normalize)
+        distances = squared_distances(chosen, self._table, clusters[inside])
+        self._found.append((indices[inside], distances))
+        if sum(len(part) for part, _ in self._found) > self._most:
+            found, distances = self.found()
+            held = np.isin(found, indices)
+            self._found = [(found[held], distances[held])]
+
+    def found(self) -> Distances:
+        """Return all of them."""
+        indices = np.concatenate([part for part, _ in self._found] or [np.empty(0, np.int64)])
+        distances = np.concatenate([part for _, part in self._found] or [np.empty(0)])
+        order = np.argsort(indices)
+        return indices[order], distances[order]
+
+
+def looked_up(found: Distances, indices: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Return the squared distances of rows; None unless all of them were found."""
+    known, distances = found
+    places = np.searchsorted(known, indices)
+    if not len(known) or (known[np.minimum(places, len(known) - 1)] != indices).any():
+        return None
+    return distances[places]
