@@ -94,6 +94,7 @@ class DeviceShortlist:
         k: int,
         b: int,
         weights: NDArray[np.float64],
+        tie_seed: int | None = None,
         largest_push: int = 1048576,
     ) -> None: ...
     def push(

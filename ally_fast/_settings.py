@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from ally_fast import _cpu
 
+_given: ContextVar[int | None] = ContextVar("threads", default=None)
 MOST_THREADS = 4096  # a mistake, beyond: they are started for each operation
 
 
@@ -42,19 +47,50 @@ def cuda_kernel() -> str:
 
 
 def threads() -> int:
-    """Return the number of threads: the cores this process may use, or ``ALLY_FAST_THREADS``.
+    """Return the number of threads: ``ALLY_FAST_THREADS``, or the cores this process may use.
+
+    Within `using_threads` the number given there. ``OMP_NUM_THREADS`` and limits set by
+    threadpoolctl bound the cores.
 
     Raises
     ------
     ValueError
         If ``ALLY_FAST_THREADS`` is not an integer from 1 to `MOST_THREADS`.
     """
+    if (given := _given.get()) is not None:
+        return given
     asked = os.environ.get("ALLY_FAST_THREADS", "")
     if asked:
         if not re.fullmatch("[0-9]{1,9}", asked) or not 1 <= int(asked) <= MOST_THREADS:
             needed = f"an integer from 1 to {MOST_THREADS}"
             raise ValueError(f"ALLY_FAST_THREADS={asked[:40]!r}: needs {needed}")
         return int(asked)
+    return min([_cores(), *_limits()])
+
+
+@contextmanager
+def using_threads(number: int | None) -> Iterator[None]:
+    """Use so many threads in the block; None: as many as are allowed when it begins."""
+    token = _given.set(threads() if number is None else number)
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
+
+def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _limits() -> list[int]:
+    """Return what users of OpenMP set to leave cores to others."""
+    found = []
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if re.fullmatch("[0-9]{1,9}", asked) and int(asked):
+        found.append(int(asked))
+    if "threadpoolctl" in sys.modules:  # imported by whoever sets a limit
+        pools = sys.modules["threadpoolctl"].threadpool_info()
+        found += [int(pool["num_threads"]) for pool in pools if pool["num_threads"]]
+    return found

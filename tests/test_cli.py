@@ -196,19 +196,17 @@ def test_a_batch_in_any_format_is_excluded_next(extension, b):
     np.testing.assert_array_equal(np.load("batch.npy"), expected(exclude=earlier))
 
 
-def test_threads_are_set_for_the_run_only(monkeypatch):
+def test_threads(monkeypatch):
     seen = []
     real = ally_fast.select
 
     def spy(*positional, **options):
-        seen.append(os.environ.get("ALLY_FAST_THREADS"))
+        seen.append(options["threads"])
         return real(*positional, **options)
 
     monkeypatch.setattr(ally_fast, "select", spy)
-    monkeypatch.delenv("ALLY_FAST_THREADS", raising=False)
     assert select("--threads", 3) == 0
-    assert seen == ["3"]
-    assert "ALLY_FAST_THREADS" not in os.environ
+    assert seen == [3]
 
 
 def test_plot():

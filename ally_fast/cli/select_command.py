@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -22,7 +20,6 @@ from ally_fast.cli.standard_output import show
 from ally_fast.device_arrays import to_host
 from ally_fast.pools import ShardedPool, open_column, open_pool, read_column
 from ally_fast.pools.by_id import ById
-from ally_fast.pools.column import Column
 from ally_fast.pools.column_spec import ColumnSpec
 from ally_fast.pools.mapped_file import in_memory
 from ally_fast.pools.row_count import check_rows
@@ -32,7 +29,8 @@ from ally_fast.selection.arguments import Arguments
 
 _ALLOCATIONS = ("equal", "proportional", "sqrt")
 _READ_HERE = (
-    *("embeddings", "dual_scores", "ids", "exclude", "exclude_ids"),
+    *("embeddings", "dual_scores", "ids", "exclude", "exclude_ids", "groups", "cost"),
+    *("min_per_group", "max_per_group"),
     *("allocation", "labeled_embeddings", "centroids"),
 )
 
@@ -49,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     inputs = _inputs(arguments)
     check_outputs(arguments, [path for given in inputs for path in given.files()])
     pool = _pool(arguments, inputs)
-    scores = _scores(pool, _of(inputs, "dual_scores"), arguments)
+    scores = _numbers(pool, _of(inputs, "dual_scores"))
     given_ids = ColumnSpec.parse(arguments.ids).column if arguments.ids else None
     excluded = read_exclusions(
         pool,
@@ -57,13 +55,18 @@ def run(arguments: argparse.Namespace) -> None:
         [given for given in inputs if given.option == "--exclude-indices"],
         given_ids,
     )
-    with using(inputs), _threads(arguments.threads):
+    groups = _column(pool, _of(inputs, "groups"))
+    with using(inputs):
         indices, info = ally_fast.select(
             pool,
             scores,
             allocation=_allocation(inputs, arguments),
             exclude=excluded.mask,
             exclude_ids=excluded.ids,
+            groups=groups,
+            min_per_group=_limits(arguments.min_per_group, groups),
+            max_per_group=_limits(arguments.max_per_group, groups),
+            cost=_numbers(pool, _of(inputs, "cost")),
             labeled_embeddings=_matrix(inputs, "labeled_embeddings"),
             centroids=_matrix(inputs, "centroids", arguments.k),
             progress=not arguments.quiet,
@@ -94,8 +97,9 @@ def _inputs(arguments: argparse.Namespace) -> list[Input]:
     option = "POOL" if arguments.pool else "--embeddings"
     found = [Input("embeddings", option, source, is_column=False) for source in sources]
     found.append(Input("dual_scores", "--scores", arguments.dual_scores))
-    if arguments.ids:
-        found.append(Input("ids", "--ids", arguments.ids))
+    for name in ("ids", "groups", "cost"):
+        if source := getattr(arguments, name):
+            found.append(Input(name, f"--{name}", source))
     for name, option in (("labeled_embeddings", "--labeled"), ("centroids", "--centroids")):
         if source := getattr(arguments, name):
             found.append(Input(name, option, source, is_column=False))
@@ -133,17 +137,35 @@ def _pool(arguments: argparse.Namespace, inputs: Sequence[Input]) -> ShardedPool
     return pool
 
 
-def _scores(pool: ShardedPool, given: Input | None, arguments: argparse.Namespace) -> Any:
-    """Return the scores: an array, or values by id."""
-    assert given is not None
+def _column(pool: ShardedPool, given: Input | None) -> Any:
+    """Return a column as it is named: by position, or by id."""
+    if given is None:
+        return None
     with reading(given):
         spec = ColumnSpec.parse(given.text)
-        column: Column | ById
         if spec.source is None:
-            column = pool.column(spec.column)
-        else:
-            column = open_column(given.text, storage_options=arguments.storage_options)
-        return column if isinstance(column, ById) else column.numbers(n=pool.n, allow_null=True)
+            return pool.column(spec.column)
+        return open_column(given.text, storage_options=given.storage_options)
+
+
+def _numbers(pool: ShardedPool, given: Input | None) -> Any:
+    """Return a column of numbers: an array, or values by id."""
+    column = _column(pool, given)
+    if given is None or isinstance(column, ById):
+        return column
+    with reading(given):
+        return column.numbers(n=pool.n, allow_null=True)
+
+
+def _limits(given: Any, groups: Any) -> Any:
+    """Return limits by group; the groups are integers if the column holds these."""
+    if not isinstance(given, dict):
+        return given
+    column = groups.values if isinstance(groups, ById) else groups
+    first = next(iter(column.parts()), None) if column is not None else None
+    if first is None or not str(first.type).startswith(("int", "uint")):
+        return given
+    return {int(group) if group.lstrip("-").isdecimal() else group: n for group, n in given.items()}
 
 
 def _allocation(inputs: Sequence[Input], arguments: argparse.Namespace) -> str | NDArray[Any]:
@@ -168,18 +190,3 @@ def _matrix(inputs: Sequence[Input], argument: str, n: int | None = None) -> NDA
         if not good.all() and (fault := pool.fault(int(good.argmin()))):
             raise ValueError(fault)
     return rows
-
-
-@contextmanager
-def _threads(number: int | None) -> Iterator[None]:
-    """Set the number of threads for the run."""
-    before = os.environ.get("ALLY_FAST_THREADS")
-    if number is not None:
-        os.environ["ALLY_FAST_THREADS"] = str(number)
-    try:
-        yield
-    finally:
-        if number is not None:
-            os.environ.pop("ALLY_FAST_THREADS")
-            if before is not None:
-                os.environ["ALLY_FAST_THREADS"] = before

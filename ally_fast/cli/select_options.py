@@ -99,6 +99,21 @@ def _add_rows(parser: argparse.ArgumentParser) -> None:
         default="error",
         help="what to do with rows that are null, NaN or ragged (default: error)",
     )
+    add("--groups", metavar="SPEC", help="a group for each row: class, camera, customer")
+    for least in ("min", "max"):
+        add(
+            f"--{least}-per-group",
+            type=_limits,
+            metavar="N|A=N,B=N",
+            help=f"{'fewest' if least == 'min' else 'most'} picks of each group, or of those named",
+        )
+    add("--cost", metavar="SPEC", help="a cost for each row")
+    add("--cost-budget", type=float, metavar="C", help="what all picks may cost together")
+    add(
+        "--tie-break",
+        default="index",
+        help="rows with equal scores by index (default), or random",
+    )
     add("--max-score", type=float, metavar="S", help="rows scoring above are never taken")
     add("--radius", type=float, metavar="R", help="picks keep this distance from each other")
     add(
@@ -154,6 +169,19 @@ def _object(text: str) -> dict[str, Any]:
         return parse_object(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _limits(text: str) -> int | dict[str, int]:
+    try:
+        if "=" not in text:
+            return int(text)
+        pairs = [part.rpartition("=") for part in text.split(",")]
+        limits = {group: int(number) for group, _, number in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number or A=N,B=N") from None
+    if len(limits) < len(pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} names a group twice")
+    return limits
 
 
 def _train_size(text: str) -> int | str | None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _cpu, checks
+from ally_fast._settings import MOST_THREADS
 from ally_fast.cluster.loaded_rows import loaded
 from ally_fast.cluster.magnitude import check_squares
 from ally_fast.device_arrays import host_copy
@@ -35,6 +36,22 @@ def checked_pool(pool: Pool) -> Pool:
             f"embeddings: got shape ({pool.n}, {pool.d}), needs 1 to {_cpu.LARGEST_D} features"
         )
     return pool
+
+
+def checked_threads(number: Any) -> int | None:
+    """Return a number of threads given as an argument; None stays None.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is not an integer from 1 to `MOST_THREADS`.
+    """
+    if number is None:
+        return None
+    count = checks.integer(number, "threads", 1)
+    if count > MOST_THREADS:
+        raise ValueError(f"threads: got {count}, needs at most {MOST_THREADS}")
+    return count
 
 
 def checked_tol(tol: Any) -> float:

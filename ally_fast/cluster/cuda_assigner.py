@@ -53,16 +53,25 @@ class CudaAssigner:
         """Tell whether an eligible row was not finite; nothing is known without waiting."""
         return wait and bool(self._stats.to_host()[2])
 
-    def shortlister(self, k: int, b: int, weights: NDArray[np.float64]) -> CudaShortlister:
+    def shortlister(
+        self, k: int, b: int, weights: NDArray[np.float64], tie_seed: int | None
+    ) -> CudaShortlister:
         """Return a collector on the same device."""
-        return CudaShortlister(k, b, weights, self._stream)
+        return CudaShortlister(k, b, weights, tie_seed, self._stream)
 
 
 class CudaShortlister:
     """A shortlist in device memory."""
 
-    def __init__(self, k: int, b: int, weights: NDArray[np.float64], stream: Stream) -> None:
-        self._shortlist = DeviceShortlist(stream, k, b, weights)
+    def __init__(
+        self,
+        k: int,
+        b: int,
+        weights: NDArray[np.float64],
+        tie_seed: int | None,
+        stream: Stream,
+    ) -> None:
+        self._shortlist = DeviceShortlist(stream, k, b, weights, tie_seed)
         self._stream = stream
         self._feed = CudaFeed(stream)
 

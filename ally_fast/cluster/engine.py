@@ -47,7 +47,9 @@ class Assigner(Protocol):
         """Tell whether an eligible row was not finite; without `wait` as far as is known."""
         ...
 
-    def shortlister(self, k: int, b: int, weights: NDArray[np.float64]) -> Shortlister:
+    def shortlister(
+        self, k: int, b: int, weights: NDArray[np.float64], tie_seed: int | None
+    ) -> Shortlister:
         """Return a collector on the same device."""
         ...
 

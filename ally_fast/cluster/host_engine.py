@@ -79,9 +79,11 @@ class HostAssigner:
         """Tell whether an eligible row was not finite."""
         return self._nonfinite
 
-    def shortlister(self, k: int, b: int, weights: NDArray[np.float64]) -> HostShortlister:
+    def shortlister(
+        self, k: int, b: int, weights: NDArray[np.float64], tie_seed: int | None
+    ) -> HostShortlister:
         """Return a collector in host memory."""
-        return HostShortlister(Shortlist(k, b, weights))
+        return HostShortlister(Shortlist(k, b, weights, tie_seed))
 
 
 class HostShortlister:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast import checks
+from ally_fast import _settings, checks
 from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import (
     METRICS,
     checked_centroids,
     checked_k,
     checked_pool,
+    checked_threads,
     checked_tol,
 )
 from ally_fast.cluster.choose_engine import choose_engine
@@ -44,6 +45,7 @@ def kmeans(
     engine: str = "auto",
     device: str = "auto",
     seed: int = 0,
+    threads: int | None = None,
     chunk_rows: int | None = None,
     progress: bool = False,
 ) -> KMeansResult:
@@ -69,6 +71,8 @@ def kmeans(
         Where to compute; "auto": where the embeddings are.
     seed : int
         Of the draw and the start.
+    threads : int, optional
+        Threads of the CPU; see `select`.
     chunk_rows : int, optional
         Accepted for symmetry with `select`; training rows are gathered in small parts anyway.
     progress : bool
@@ -115,13 +119,14 @@ def kmeans(
         raise ValueError(f"k: got {k}, needs at most the {pool.n - skipped} rows that are finite")
     size = training_size(train_size, k, pool.n - skipped)
     devices = choose_devices(device, pool.device)
-    trained = train(
-        pool,
-        choose_engine(engine, devices, pool.stream),
-        TrainingOptions(k, size, max_iter, tol, seed, normalize),
-        eligible=eligible,
-        progress=progress,
-    )
+    with _settings.using_threads(checked_threads(threads)):
+        trained = train(
+            pool,
+            choose_engine(engine, devices, pool.stream),
+            TrainingOptions(k, size, max_iter, tol, seed, normalize),
+            eligible=eligible,
+            progress=progress,
+        )
     trained.seconds["total"] = time.perf_counter() - started
     return trained
 
@@ -178,6 +183,7 @@ def assign(
     *,
     metric: str = "euclidean",
     device: str = "auto",
+    threads: int | None = None,
     chunk_rows: int | None = None,
     progress: bool = False,
 ) -> Any:
@@ -191,7 +197,7 @@ def assign(
         Finite; float32 and narrower are used in float32, others in float64.
     metric : "euclidean" or "cosine"
         Cosine: rows and centroids are scaled to unit length first.
-    device, chunk_rows, progress
+    device, threads, chunk_rows, progress
         As for `select`.
 
     Returns
@@ -222,10 +228,13 @@ def assign(
     normalize = checks.choice(metric, "metric", METRICS) == "cosine"
     matrix = checked_centroids(centroids, None, pool.d, normalize)
     rows_at_once = chunk_size(pool, chunk_rows)
-    eligible, _ = finite_rows(pool, None, rows_at_once, progress=progress)
-    devices = choose_devices(device, pool.device)
-    assigners = choose_engine("native", devices, pool.stream).assigners(matrix, normalize=normalize)
-    assignments = assign_pool(
-        pool, assigners, eligible, rows=(0, pool.n), chunk_rows=rows_at_once, progress=progress
-    )
+    with _settings.using_threads(checked_threads(threads)):
+        eligible, _ = finite_rows(pool, None, rows_at_once, progress=progress)
+        devices = choose_devices(device, pool.device)
+        assigners = choose_engine("native", devices, pool.stream).assigners(
+            matrix, normalize=normalize
+        )
+        assignments = assign_pool(
+            pool, assigners, eligible, rows=(0, pool.n), chunk_rows=rows_at_once, progress=progress
+        )
     return to_family(assignments, pool.family)

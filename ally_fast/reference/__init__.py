@@ -22,6 +22,7 @@ from .squared_distance import (
     sum_of_squares,
     unit_centroids,
 )
+from .tie_order import tie_place
 
 __all__ = [
     "Batch",
@@ -45,5 +46,6 @@ __all__ = [
     "shortlist",
     "squared_distance",
     "sum_of_squares",
+    "tie_place",
     "unit_centroids",
 ]

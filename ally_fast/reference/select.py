@@ -1,6 +1,9 @@
 """The batch rule replayed pick by pick: a greedy simulation with the head of every cluster."""
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +16,7 @@ from .squared_distance import (
     sum_of_squares,
     unit_centroids,
 )
+from .tie_order import tie_place
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +57,22 @@ def select(
     radius: float | None = None,
     max_score: float | None = None,
     metric: str = "euclidean",
+    tie_seed: int | None = None,
+    groups: Sequence[Any] | None = None,
+    min_per_group: Mapping[Any, int] | None = None,
+    max_per_group: Mapping[Any, int] | None = None,
+    cost: Sequence[float] | None = None,
+    cost_budget: float = math.inf,
 ) -> Batch:
     """Select ``b`` rows around given centroids.
 
     At every step each cluster offers its best row that is left, at quotient
     ``(picks so far + 1/2) / weight``. The offer with the smallest quotient wins, then the one
-    with the highest score, then the one with the lowest index. With ``radius``, a row near an
-    earlier pick is passed over and its cluster offers the next at the same quotient.
+    with the highest score, then the one with the lowest index (or, with ``tie_seed``, the first
+    place in a random order). A row that may not be picked is passed over, and its cluster offers
+    the next at the same quotient: one near an earlier pick, with ``radius``; one of a group that
+    has its most picks; one that costs more than is left. While a group lacks its least picks, only
+    rows of such groups are offered.
 
     Parameters
     ----------
@@ -67,8 +80,12 @@ def select(
     dual_scores : array_like, shape (n,)
     b : int
     centroids : array_like, shape (k, d)
-    allocation, exclude, labeled_embeddings, radius, max_score, metric
+    allocation, exclude, labeled_embeddings, radius, max_score, metric, groups, cost, cost_budget
         As in the public function.
+    tie_seed : int, optional
+        The seed of random ties.
+    min_per_group, max_per_group : mapping of group to int, optional
+        For groups that have a limit.
 
     Returns
     -------
@@ -106,13 +123,56 @@ def select(
     clusters = np.full(scores.size, -1, dtype=np.int32)
     clusters[pool_indices] = assign(rows[pool_indices], table)
     k = table.shape[0]
+
+    def place(row: int) -> int:
+        return row if tie_seed is None else tie_place(row, tie_seed)
+
     sizes = np.bincount(clusters[pool_indices], minlength=k).astype(np.int64)
     queues = [
-        sorted(np.flatnonzero(clusters == c).tolist(), key=lambda i: (-scores[i], i))
+        sorted(np.flatnonzero(clusters == c).tolist(), key=lambda i: (-scores[i], place(i)))
         for c in range(k)
     ]
     weights = _weights(allocation, sizes)
-    picks, ranks = _greedy(rows, scores, queues, weights, b, radius)
+
+    def may_be_picked(row: int, picks: list[int], only_needed: bool) -> bool:
+        if radius is not None and _is_near(rows, row, picks, radius):
+            return False
+        if cost is not None:
+            left = cost_budget
+            for pick in picks:
+                left -= cost[pick]
+            if cost[row] > left:
+                return False
+        if groups is None:
+            return True
+        count = sum(groups[pick] == groups[row] for pick in picks)
+        if only_needed:
+            return bool(count < (min_per_group or {}).get(groups[row], 0))
+        return bool(count < (max_per_group or {}).get(groups[row], math.inf))
+
+    picks: list[int] = []
+    given = [0] * k
+    ranks: list[int] = []
+    for goal, only_needed in ((sum((min_per_group or {}).values()), True), (b, False)):
+        left_over = [[row for row in queue if row not in picks] for queue in queues]
+        while len(picks) < goal:
+            offers = []
+            for c, queue in enumerate(left_over):
+                while queue and not may_be_picked(queue[0], picks, only_needed):
+                    queue.pop(0)
+                if queue:
+                    with np.errstate(divide="ignore"):
+                        quotient = np.float64(given[c] + 0.5) / weights[c]
+                    offers.append((quotient, -scores[queue[0]], place(queue[0]), queue[0], c))
+            if not offers and (cost is None or only_needed):
+                raise ValueError(f"b={b}, but only {len(picks)} rows can be had")
+            if not offers:
+                break
+            *_, row, c = min(offers)
+            left_over[c].pop(0)
+            picks.append(row)
+            ranks.append(given[c])
+            given[c] += 1
     indices = np.asarray(picks, dtype=np.int64)
     return Batch(
         indices=indices,
@@ -138,36 +198,6 @@ def _weights(
         return np.asarray(allocation, dtype=np.float64)
     wide = sizes.astype(np.float64)
     return {"equal": np.ones_like(wide), "proportional": wide, "sqrt": np.sqrt(wide)}[allocation]
-
-
-def _greedy(
-    rows: npt.NDArray[np.generic],
-    scores: npt.NDArray[np.float64],
-    queues: list[list[int]],
-    weights: npt.NDArray[np.float64],
-    b: int,
-    radius: float | None,
-) -> tuple[list[int], list[int]]:
-    given = [0] * len(queues)
-    picks: list[int] = []
-    ranks: list[int] = []
-    while len(picks) < b:
-        offers = []
-        for c, queue in enumerate(queues):
-            if queue:
-                with np.errstate(divide="ignore"):
-                    quotient = np.float64(given[c] + 0.5) / weights[c]
-                offers.append((quotient, -scores[queue[0]], queue[0], c))
-        if not offers:
-            raise ValueError(f"b={b}, but only {len(picks)} rows can be had")
-        _, _, row, c = min(offers)
-        queues[c].pop(0)
-        if radius is not None and _is_near(rows, row, picks, radius):
-            continue
-        picks.append(row)
-        ranks.append(given[c])
-        given[c] += 1
-    return picks, ranks
 
 
 def _is_near(rows: npt.NDArray[np.generic], row: int, picks: list[int], radius: float) -> bool:

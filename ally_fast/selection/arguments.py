@@ -19,9 +19,15 @@ class Arguments:
     ids: Any
     exclude_ids: Any
     unknown_ids: Any
+    groups: Any
+    min_per_group: Any
+    max_per_group: Any
+    cost: Any
+    cost_budget: Any
     labeled_embeddings: Any
     radius: Any
     max_score: Any
+    tie_break: Any
     centroids: Any
     train_size: Any
     max_iter: Any
@@ -30,5 +36,6 @@ class Arguments:
     engine: Any
     device: Any
     seed: Any
+    threads: Any
     chunk_rows: Any
     progress: bool

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.ops.shortlist import tie_places
 from ally_fast.pools.pool import Pool
 from ally_fast.pools.reading import gather_rows
 from ally_fast.rows import Rows
 from ally_fast.selection.allocation import quotients
 from ally_fast.selection.part import Entries
+from ally_fast.selection.rule import Rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +59,11 @@ def offers(entries: Entries) -> Offers:
     return Offers(clusters, scores, indices, np.arange(len(clusters)) - starts)
 
 
-def cut(listed: Offers, weights: NDArray[np.float64], b: int) -> Batch:
-    """Return the `b` first entries by (quotient, score descending, index)."""
+def cut(listed: Offers, weights: NDArray[np.float64], rule: Rule) -> Batch:
+    """Return the ``b`` first entries by (quotient, score descending, order of ties)."""
     quotient = quotients(listed.ranks, listed.clusters, weights)
-    order = np.lexsort((listed.indices, -listed.scores, quotient))[:b]
+    ties = tie_places(listed.indices, rule.tie_seed)
+    order = np.lexsort((ties, -listed.scores, quotient))[: rule.b]
     return Batch(
         indices=listed.indices[order],
         scores=listed.scores[order],

@@ -42,6 +42,7 @@ def describe(
     """Return what a selection says about itself."""
     request = plan.request
     pool, rule = request.pool, request.rule
+    quotas, costs = request.quotas, request.costs
     passes = plan.eligible_rows if rule.b else 0
     rows_read = plan.rows_read + trained.train_rows + passes + rule.b
     return SelectionInfo(
@@ -50,6 +51,8 @@ def describe(
         ranks=batch.ranks,
         distances=distances,
         ids=None if request.ids is None else as_values(request.ids.take(batch.indices)),
+        groups=None if quotas is None else [quotas.names[i] for i in quotas.codes[batch.indices]],
+        costs=None if costs is None else costs.values[batch.indices],
         kept={name: taken(column, batch.indices) for name, column in pool.keep.items()},
         centroids=trained.centroids,
         cluster_sizes=whole.sizes,

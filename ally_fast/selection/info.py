@@ -28,6 +28,10 @@ class SelectionInfo(Record):
         Euclidean distance to the centroid (of the unit row, with ``metric="cosine"``).
     ids : ndarray of int64 or object, shape (b,), or None
         What you call the picks; None where rows have no ids.
+    groups : list or None
+        The group of each pick; None where none were given.
+    costs : ndarray of float64, shape (b,), or None
+        What each pick costs.
     kept : dict of str to ndarray, each of shape (b,)
         Values of the picks in the columns that the pool was told to keep.
     centroids : ndarray of float32 or float64, shape (k, d)
@@ -63,6 +67,8 @@ class SelectionInfo(Record):
     ranks: NDArray[np.int64]
     distances: NDArray[np.float64]
     ids: NDArray[Any] | None
+    groups: list[Any] | None
+    costs: NDArray[np.float64] | None
     kept: dict[str, NDArray[Any]]
     centroids: NDArray[np.floating]
     cluster_sizes: NDArray[np.int64]

@@ -14,6 +14,7 @@ from ally_fast.device_arrays import host_copy
 from ally_fast.pools.by_id import ById
 from ally_fast.pools.ids import Ids, as_ids
 from ally_fast.pools.pool import Pool
+from ally_fast.pools.taken import as_values
 
 UNKNOWN_IDS = ("error", "ignore")
 
@@ -68,6 +69,39 @@ class Join:
             values = as_array(host_copy(given.values), f"{name}.values", ndim=1).numbers()
         if len(values) != len(keys):
             raise ValueError(f"{name}: got {len(values)} values for {len(keys)} ids")
+        places, missing = self._places(keys, name, eligible)
+        if not missing.any():
+            return values[places]
+        return np.where(missing, np.nan, values[places] if len(values) else np.nan)
+
+    def column(self, given: Any, name: str, eligible: NDArray[np.bool_] | None) -> NDArray[Any]:
+        """Return one value a row of any kind: integers, texts; as `values` does for numbers."""
+        if isinstance(given, ById):
+            keys = as_ids(given.ids, f"{name}.ids")
+            keys.check_unique()
+            values = _values(given.values)
+            if len(values) != len(keys):
+                raise ValueError(f"{name}: got {len(values)} values for {len(keys)} ids")
+            places, missing = self._places(keys, name, eligible)
+            if not missing.any():
+                return values[places]
+            found = np.full(self.n, None, object)
+            found[~missing] = values[places[~missing]]
+            return found
+        return _values(given)
+
+    def _known(self, given: Ids) -> Ids:
+        if self.ids is None:
+            raise ValueError(
+                f"{given.name}: got ids, but the rows of the pool have none; needs ids as well, "
+                "or values by position"
+            )
+        return self.ids
+
+    def _places(
+        self, keys: Ids, name: str, eligible: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the place of each row's id among the keys, and which rows' ids are not there."""
         ids = self._known(keys)
         places = keys.places(ids)
         known = np.zeros(len(keys), np.bool_)
@@ -80,17 +114,7 @@ class Join:
                 f"{name}: {int(wanted.sum())} of {self.n} rows have none, the first is row "
                 f"{int(wanted.argmax())}, id {ids.shown(wanted)}"
             )
-        if not missing.any():
-            return values[places]
-        return np.where(missing, np.nan, values[places] if len(values) else np.nan)
-
-    def _known(self, given: Ids) -> Ids:
-        if self.ids is None:
-            raise ValueError(
-                f"{given.name}: got ids, but the rows of the pool have none; needs ids as well, "
-                "or values by position"
-            )
-        return self.ids
+        return places, missing
 
     def _refuse_unknown(self, given: Ids, unknown: NDArray[np.bool_]) -> None:
         if self.unknown_ids == "error" and unknown.any():
@@ -116,6 +140,14 @@ def checked_join(pool: Pool, ids: Any, unknown_ids: Any) -> Join:
         found.check_number(pool.n)
         found.check_unique()
     return Join(found, pool.n, unknown_ids)
+
+
+def _values(given: Any) -> NDArray[Any]:
+    """Return values of any kind as a NumPy array, of a column or of an array."""
+    if _is_column(given):
+        parts = [as_values(part) for part in given.parts()]
+        return np.concatenate(parts) if parts else np.empty(0, object)
+    return np.asarray(host_copy(given))
 
 
 def _is_column(given: Any) -> bool:

@@ -46,7 +46,7 @@ def merge(rule: Rule, *parts: Part) -> Part:
     sizes = sum((part.sizes for part in parts), np.zeros(rule.k, np.int64))
     if rule.needs_assignments:
         return Part(sizes, assigned=tuple(run for part in parts for run in part.assigned))
-    shortlist = Shortlist(rule.k, rule.b, rule.weights())
+    shortlist = Shortlist(rule.k, rule.b, rule.weights(), rule.tie_seed)
     for part in parts:
         if part.entries is not None:
             shortlist.merge_entries(*part.entries, part.sizes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,8 @@ from ally_fast.selection.allocation import Allocation
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.eligibility import check_budget, drop_rows_above, rows_not_excluded
 from ally_fast.selection.join import Join, checked_join
-from ally_fast.selection.rule import Rule
+from ally_fast.selection.quotas import Costs, Quotas, checked_costs, checked_quotas
+from ally_fast.selection.rule import TIE_BREAKS, Rule
 from ally_fast.selection.scores import Scores
 
 
@@ -46,6 +47,8 @@ class Request:
         What the user calls the rows.
     scores : Scores
     rule : Rule
+    quotas : Quotas or None
+    costs : Costs or None
     eligible : ndarray of bool, shape (n,), or None
         Rows neither excluded, nor skipped, nor scored above ``max_score``; None: all of them.
     skipped_rows : int
@@ -65,6 +68,8 @@ class Request:
     ids: Ids | None
     scores: Scores
     rule: Rule
+    quotas: Quotas | None
+    costs: Costs | None
     eligible: NDArray[np.bool_] | None
     skipped_rows: int
     labeled: NDArray[Any] | None
@@ -104,11 +109,19 @@ def check(arguments: Arguments) -> Request:
     eligible = drop_rows_above(scores, pool.n, eligible, max_score)
     eligible, skipped = finite_rows(pool, eligible, chunk_rows, progress=arguments.progress)
     check_budget(rule.b, eligible, pool.n)
+    groups = None if arguments.groups is None else join.column(arguments.groups, "groups", eligible)
+    limits = (arguments.min_per_group, arguments.max_per_group)
+    fewer = arguments.cost is not None
+    quotas = checked_quotas(groups, *limits, rule.b, eligible, pool.n, fewer=fewer)
+    cost = None if arguments.cost is None else join.values(arguments.cost, "cost", eligible)
+    costs = checked_costs(cost, arguments.cost_budget, eligible, pool.n)
     return Request(
         pool=pool,
         ids=join.ids,
         scores=scores,
-        rule=rule,
+        rule=replace(rule, limited=quotas is not None or costs is not None),
+        quotas=quotas,
+        costs=costs,
         eligible=eligible,
         skipped_rows=skipped,
         labeled=labeled,
@@ -140,7 +153,9 @@ def _rule(arguments: Arguments, n: int) -> Rule:
             raise ValueError(f"radius: got {radius}, needs a distance from 1e-150 to 1e154")
     if arguments.labeled_embeddings is not None and radius is None:
         raise ValueError("labeled_embeddings: has no effect without radius; needs radius as well")
-    return Rule(b, k, allocation, radius, normalize)
+    random = checks.choice(arguments.tie_break, "tie_break", TIE_BREAKS) == "random"
+    tie_seed = checks.seed(arguments.seed) if random else None
+    return Rule(b, k, allocation, radius, normalize, tie_seed)
 
 
 def _training(arguments: Arguments, rule: Rule, n: int) -> TrainingOptions:

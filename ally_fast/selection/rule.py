@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from ally_fast.selection.allocation import Allocation
 
+TIE_BREAKS = ("index", "random")
+
 
 @dataclass(frozen=True, eq=False)
 class Rule:
@@ -24,6 +26,10 @@ class Rule:
         No two picks lie within it.
     normalize : bool
         Whether rows are compared at unit length.
+    tie_seed : int or None
+        Of the order of rows with equal scores; None: by index.
+    limited : bool
+        Whether groups or costs limit the batch.
     """
 
     b: int
@@ -31,11 +37,18 @@ class Rule:
     allocation: Allocation
     radius: float | None
     normalize: bool
+    tie_seed: int | None = None
+    limited: bool = False
+
+    @property
+    def greedy(self) -> bool:
+        """Whether a pick decides what may be picked next."""
+        return self.radius is not None or self.limited
 
     @property
     def needs_assignments(self) -> bool:
         """Whether a pass over the pool cannot tell yet which rows may still be picked."""
-        return self.radius is not None or self.allocation.needs_sizes
+        return self.greedy or self.allocation.needs_sizes
 
     def weights(self, sizes: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
         """Return the clusters' weights, shape (k,); `sizes` if these decide."""

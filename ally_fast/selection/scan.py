@@ -56,7 +56,10 @@ def _listed(
 ) -> Part:
     """Return the shortlist; each assigner collects what it saw, where it saw it."""
     request, rule = plan.request, plan.request.rule
-    collectors = [assigner.shortlister(rule.k, rule.b, rule.weights()) for assigner in assigners]
+    weights = rule.weights()
+    collectors = [
+        assigner.shortlister(rule.k, rule.b, weights, rule.tie_seed) for assigner in assigners
+    ]
     worth_it = request.pool.streamed and rule.b + rule.k <= request.chunk_rows
     distances = PickDistances(centroids, rule) if worth_it else None
 
@@ -76,7 +79,7 @@ def _listed(
         chunk_rows=request.chunk_rows,
         progress=request.progress,
     )
-    shortlist = Shortlist(rule.k, rule.b, rule.weights())
+    shortlist = Shortlist(rule.k, rule.b, rule.weights(), rule.tie_seed)
     for collector in collectors:
         collector.merge_into(shortlist)
     found = None if distances is None else distances.found()

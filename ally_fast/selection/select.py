@@ -6,7 +6,9 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from ally_fast import _settings
 from ally_fast.arrays import to_family
+from ally_fast.cluster.arguments import checked_threads
 from ally_fast.cluster.kmeans import train
 from ally_fast.cluster.result import KMeansResult
 from ally_fast.selection.arguments import Arguments
@@ -32,9 +34,15 @@ def select(
     ids: Any = ...,
     exclude_ids: Any = ...,
     unknown_ids: str = ...,
+    groups: Any = ...,
+    min_per_group: Any = ...,
+    max_per_group: Any = ...,
+    cost: Any = ...,
+    cost_budget: float | None = ...,
     labeled_embeddings: Any = ...,
     radius: float | None = ...,
     max_score: float | None = ...,
+    tie_break: str = ...,
     centroids: Any = ...,
     train_size: Any = ...,
     max_iter: int = ...,
@@ -43,6 +51,7 @@ def select(
     engine: str = ...,
     device: str = ...,
     seed: int = ...,
+    threads: int | None = ...,
     chunk_rows: int | None = ...,
     progress: bool = ...,
     return_info: Literal[True],
@@ -61,9 +70,15 @@ def select(
     ids: Any = ...,
     exclude_ids: Any = ...,
     unknown_ids: str = ...,
+    groups: Any = ...,
+    min_per_group: Any = ...,
+    max_per_group: Any = ...,
+    cost: Any = ...,
+    cost_budget: float | None = ...,
     labeled_embeddings: Any = ...,
     radius: float | None = ...,
     max_score: float | None = ...,
+    tie_break: str = ...,
     centroids: Any = ...,
     train_size: Any = ...,
     max_iter: int = ...,
@@ -72,6 +87,7 @@ def select(
     engine: str = ...,
     device: str = ...,
     seed: int = ...,
+    threads: int | None = ...,
     chunk_rows: int | None = ...,
     progress: bool = ...,
     return_info: bool = ...,
@@ -89,9 +105,15 @@ def select(
     ids: Any = None,
     exclude_ids: Any = None,
     unknown_ids: str = "error",
+    groups: Any = None,
+    min_per_group: Any = None,
+    max_per_group: Any = None,
+    cost: Any = None,
+    cost_budget: float | None = None,
     labeled_embeddings: Any = None,
     radius: float | None = None,
     max_score: float | None = None,
+    tie_break: str = "index",
     centroids: Any = None,
     train_size: Any = "auto",
     max_iter: int = 25,
@@ -100,6 +122,7 @@ def select(
     engine: str = "auto",
     device: str = "auto",
     seed: int = 0,
+    threads: int | None = None,
     chunk_rows: int | None = None,
     progress: bool = False,
     return_info: bool = False,
@@ -136,6 +159,15 @@ def select(
         Rows never taken, by id; ids may repeat.
     unknown_ids : "error" or "ignore"
         What to do with ids in `exclude_ids` or beside scores that no row has.
+    groups : array, shape (n,), or ById, optional
+        The group of each row: a predicted class, a camera, a customer. Integers or texts.
+    min_per_group, max_per_group : int or mapping of group to int, optional
+        The least and the most picks of each group; a number holds for each.
+    cost : array, shape (n,), or ById, optional
+        What it costs to label each row, at least 0.
+    cost_budget : float, optional
+        What all picks may cost together: a row that does not fit is passed over, and there may be
+        fewer than `b` picks.
     labeled_embeddings : array, shape (l, d), optional
         With `radius`, rows within it of one of these are never taken.
     radius : float, optional
@@ -144,6 +176,8 @@ def select(
         next best.
     max_score : float, optional
         Rows scoring above are never taken (suspected outliers or mislabeled rows).
+    tie_break : "index" or "random"
+        The order of rows with equal scores: the lower index first, or at random, by `seed`.
     centroids : array, shape (k, d), optional
         Use these, from an earlier round say, instead of training.
     train_size : "auto", None or int
@@ -158,7 +192,10 @@ def select(
         Where to compute. "auto": where the embeddings are. Rows in host memory stream to the
         devices named, ``"cuda:0,cuda:1"`` say, of which each takes a part of the pool.
     seed : int
-        Of the training sample and the start of k-means.
+        Of the training sample, the start of k-means, and random ties.
+    threads : int, optional
+        Threads of the CPU; by default ``ALLY_FAST_THREADS``, or the cores that the process may
+        use, or fewer where ``OMP_NUM_THREADS`` or threadpoolctl say so.
     chunk_rows : int, optional
         Rows read at once; by default about 64 MiB of them. Does not change the answer.
     progress : bool
@@ -208,33 +245,45 @@ def select(
     >>> batch.shape, len(set(batch.tolist()))
     ((20,), 20)
     """
-    clock = Clock()
-    request = check(
-        Arguments(
-            embeddings=embeddings,
-            dual_scores=dual_scores,
-            b=b,
-            k=k,
-            allocation=allocation,
-            exclude=exclude,
-            ids=ids,
-            exclude_ids=exclude_ids,
-            unknown_ids=unknown_ids,
-            labeled_embeddings=labeled_embeddings,
-            radius=radius,
-            max_score=max_score,
-            centroids=centroids,
-            train_size=train_size,
-            max_iter=max_iter,
-            tol=tol,
-            metric=metric,
-            engine=engine,
-            device=device,
-            seed=seed,
-            chunk_rows=chunk_rows,
-            progress=progress,
-        )
+    arguments = Arguments(
+        embeddings=embeddings,
+        dual_scores=dual_scores,
+        b=b,
+        k=k,
+        allocation=allocation,
+        exclude=exclude,
+        ids=ids,
+        exclude_ids=exclude_ids,
+        unknown_ids=unknown_ids,
+        groups=groups,
+        min_per_group=min_per_group,
+        max_per_group=max_per_group,
+        cost=cost,
+        cost_budget=cost_budget,
+        labeled_embeddings=labeled_embeddings,
+        radius=radius,
+        max_score=max_score,
+        tie_break=tie_break,
+        centroids=centroids,
+        train_size=train_size,
+        max_iter=max_iter,
+        tol=tol,
+        metric=metric,
+        engine=engine,
+        device=device,
+        seed=seed,
+        threads=threads,
+        chunk_rows=chunk_rows,
+        progress=progress,
     )
+    with _settings.using_threads(checked_threads(threads)):
+        indices, info = _selected(arguments, return_info)
+    return (indices, info) if return_info else indices
+
+
+def _selected(arguments: Arguments, return_info: bool) -> tuple[Any, SelectionInfo | None]:
+    clock = Clock()
+    request = check(arguments)
     clock.lap("check")
     plan = make_plan(request)
     clock.lap("radius")
@@ -254,7 +303,7 @@ def select(
     batch = finish(plan, whole)
     indices = to_family(batch.indices, request.pool.family)
     if not return_info:
-        return indices
+        return indices, None
     distances = centroid_distances(plan, trained, whole, batch)
     clock.lap("batch")
     return indices, describe(plan, trained, whole, batch, distances, clock.total())

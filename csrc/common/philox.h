@@ -24,7 +24,7 @@ ALLY_FAST_HOST_DEVICE inline Philox4 philox4x32_10(Philox4 counter, uint32_t key
 }
 
 // What a draw is for: keeps the streams of one seed apart.
-enum class Purpose : uint32_t { kSampleRows = 1, kD2Sample = 2 };
+enum class Purpose : uint32_t { kSampleRows = 1, kD2Sample = 2, kTies = 3 };
 
 ALLY_FAST_HOST_DEVICE inline Philox4 draw(uint64_t seed, Purpose purpose, uint64_t index) {
   const Philox4 counter = {{static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32),

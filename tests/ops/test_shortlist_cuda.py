@@ -15,7 +15,7 @@ pytestmark = pytest.mark.gpu
 def make(stream, k, b, weights, largest_push):
     from ally_fast import _cuda
 
-    return _cuda.DeviceShortlist(stream, k, b, weights, largest_push)
+    return _cuda.DeviceShortlist(stream, k, b, weights, largest_push=largest_push)
 
 
 def push(shortlist, stream, assignments, scores, first=0, indices=None, bf16=False):
@@ -218,3 +218,19 @@ def test_pushes_are_checked(stream):
         push(shortlist, stream, np.zeros(3, np.int32), np.zeros(3), indices=np.arange(2))
     with pytest.raises(TypeError, match=r"scores.*int64"):
         push(shortlist, stream, np.zeros(3, np.int32), np.arange(3))
+
+
+@pytest.mark.parametrize("seed", [0, 5, 2**64 - 1])
+def test_random_ties_are_those_of_the_host(seed, stream, rng):
+    n, k, b = 9000, 6, 300
+    assignments = rng.integers(-1, k, size=n, dtype=np.int32)
+    scores = rng.integers(0, 3, size=n).astype(np.float64)
+    on_host = _cpu.Shortlist(k, b, np.ones(k), seed)
+    on_host.push(assignments, scores)
+    on_device = _cuda.DeviceShortlist(stream, k, b, np.ones(k), seed, largest_push=2000)
+    copied = (_cuda.DeviceArray.from_host(array, stream) for array in (assignments, scores))
+    on_device.push(*copied)
+    *entries, sizes = on_device.fetch()
+    for ours, theirs in zip(entries, on_host.entries(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(sizes, on_host.sizes)

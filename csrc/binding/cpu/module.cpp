@@ -291,7 +291,12 @@ void change(CheckedShortlist& list, const Change& run) {
   list.whole = true;
 }
 
-CheckedShortlist make_shortlist(int64_t k, int64_t b, const py::array& weights_array) {
+TieOrder ties_of(const std::optional<uint64_t>& seed) {
+  return seed ? random_ties(*seed) : TieOrder{};
+}
+
+CheckedShortlist make_shortlist(int64_t k, int64_t b, const py::array& weights_array,
+                                const std::optional<uint64_t>& tie_seed) {
   const auto weights = typed<double>(weights_array, "weights", 1);
   REQUIRE(k >= 1 && weights.size() == k, "weights: got " + std::to_string(weights.size()) +
                                              " of them, needs k = " + std::to_string(k));
@@ -299,7 +304,7 @@ CheckedShortlist make_shortlist(int64_t k, int64_t b, const py::array& weights_a
   REQUIRE(std::all_of(weights.data(), weights.data() + k,
                       [](double w) { return std::isfinite(w) && w > 0; }),
           "weights: needs finite values above 0");
-  return CheckedShortlist(k, b, weights.data());
+  return CheckedShortlist(k, b, weights.data(), ties_of(tie_seed));
 }
 
 void push(CheckedShortlist& list, const py::array& assignments_array, const py::array& scores_array,
@@ -321,8 +326,10 @@ void push(CheckedShortlist& list, const py::array& assignments_array, const py::
 
 void merge(CheckedShortlist& list, const CheckedShortlist& other) {
   REQUIRE(&list != &other, "other: a shortlist cannot be merged with itself");
-  REQUIRE(list.b() == other.b() && list.weights() == other.weights(),
-          "other: needs the same k, b and weights");
+  const bool alike = list.b() == other.b() && list.weights() == other.weights() &&
+                     list.ties().random == other.ties().random &&
+                     std::equal(list.ties().keys, list.ties().keys + 4, other.ties().keys);
+  REQUIRE(alike, "other: needs the same k, b, weights and tie_seed");
   check_whole(other);
   change(list, [&] { list.merge(other); });
 }
@@ -363,10 +370,21 @@ py::tuple entries(CheckedShortlist& list) {
     for (const Shortlist::Entry& entry : list.entries()[c]) {
       clusters.mutable_at(at) = static_cast<int32_t>(c);
       scores.mutable_at(at) = entry.score;
-      indices.mutable_at(at++) = entry.index;
+      indices.mutable_at(at++) = list.ties().index(entry.place);
     }
   }
   return py::make_tuple(clusters, scores, indices);
+}
+
+Array<int64_t> tie_places(const py::array& indices_array, const std::optional<uint64_t>& seed) {
+  const auto indices = typed<int64_t>(indices_array, "indices", 1);
+  const TieOrder ties = ties_of(seed);
+  Array<int64_t> places(indices.size());
+  for (py::ssize_t i = 0; i < indices.size(); ++i) {
+    REQUIRE(indices.at(i) >= 0 && indices.at(i) < int64_t{1} << 62, "indices: needs [0, 2**62)");
+    places.mutable_at(i) = ties.place(indices.at(i));
+  }
+  return places;
 }
 
 std::vector<std::string> names(const char* const* list) {
@@ -416,7 +434,8 @@ PYBIND11_MODULE(_cpu, module) {
       .def_readonly("first_nonfinite", &AssignStats::first_nonfinite);
 
   py::class_<CheckedShortlist>(module, "Shortlist")
-      .def(py::init(&make_shortlist), py::arg("k"), py::arg("b"), py::arg("weights"))
+      .def(py::init(&make_shortlist), py::arg("k"), py::arg("b"), py::arg("weights"),
+           py::arg("tie_seed") = py::none())
       .def("push", &push, py::arg("assignments"), py::arg("scores"), py::arg("first") = 0,
            py::arg("indices") = py::none())
       .def("merge", &merge, py::arg("other"))
@@ -433,6 +452,7 @@ PYBIND11_MODULE(_cpu, module) {
   module.attr("LARGEST_D") = kLargestD;
   module.def("isas", [] { return names(runnable_kernels()); });
   module.def("build_info", &build_info);
+  module.def("tie_places", &tie_places, py::arg("indices"), py::arg("tie_seed"));
   module.def("philox", &philox, py::arg("counter"), py::arg("key"));
   module.def("assign", &assign, py::arg("rows"), py::arg("table"), py::arg("out"), py::kw_only(),
              py::arg("bf16") = false, py::arg("normalize") = false,

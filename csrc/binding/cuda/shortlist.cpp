@@ -11,8 +11,9 @@ namespace {
 
 // The shortlist with what keeps its stream alive; two Python threads may share it.
 struct Held {
-  Held(StreamPtr on, int64_t k, int64_t b, const double* weights, int64_t largest_push)
-      : stream(std::move(on)), list(stream->get(), k, b, weights, largest_push) {}
+  Held(StreamPtr on, int64_t k, int64_t b, const double* weights, const TieOrder& ties,
+       int64_t largest_push)
+      : stream(std::move(on)), list(stream->get(), k, b, weights, ties, largest_push) {}
   StreamPtr stream;
   std::mutex mutex;
   DeviceShortlist list;
@@ -20,6 +21,7 @@ struct Held {
 
 std::unique_ptr<Held> make_shortlist(const StreamPtr& stream, int64_t k, int64_t b,
                                      const py::array_t<double, py::array::c_style>& weights,
+                                     const std::optional<uint64_t>& tie_seed,
                                      int64_t largest_push) {
   require(k >= 1 && k <= INT32_MAX && weights.ndim() == 1 && weights.size() == k,
           "weights: got " + std::to_string(weights.size()) +
@@ -33,7 +35,8 @@ std::unique_ptr<Held> make_shortlist(const StreamPtr& stream, int64_t k, int64_t
                   [&](double w) { return std::isfinite(w) && w > 0 && std::isfinite(most / w); }),
       "weights: needs finite values above 0, and not below (b + 1) / 1.8e308");
   const py::gil_scoped_release released;
-  return std::make_unique<Held>(stream, k, b, data, largest_push);
+  const TieOrder ties = tie_seed ? random_ties(*tie_seed) : TieOrder{};
+  return std::make_unique<Held>(stream, k, b, data, ties, largest_push);
 }
 
 void push(Held& held, const DeviceArray& assignments, const DeviceArray& scores_array,
@@ -73,7 +76,8 @@ py::tuple fetch(Held& held) {
 void register_shortlist(py::module_& module) {
   py::class_<Held>(module, "DeviceShortlist")
       .def(py::init(&make_shortlist), py::arg("stream"), py::arg("k"), py::arg("b"),
-           py::arg("weights"), py::arg("largest_push") = int64_t{1} << 20)
+           py::arg("weights"), py::arg("tie_seed") = py::none(),
+           py::arg("largest_push") = int64_t{1} << 20)
       .def("push", &push, py::arg("assignments"), py::arg("scores"), py::arg("first") = 0,
            py::arg("indices") = py::none(), py::kw_only(), py::arg("bf16") = false)
       .def("fetch", &fetch);

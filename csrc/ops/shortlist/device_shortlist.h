@@ -1,7 +1,7 @@
 // The shortlist of rows whose clusters and scores are in device memory; what it is: shortlist.h.
 //
 // What beats its cluster's threshold is appended to one buffer, in any order; when that might be
-// full, all of it is sorted by (cluster, score descending, index ascending), and each cluster keeps
+// full, all of it is sorted by (cluster, score descending, place ascending), and each cluster keeps
 // its best. The host never asks how many there are: it knows how many there can be, and queues a
 // pruning which the device leaves out if there are few. So nothing waits, apart from `fetch`.
 #pragma once
@@ -11,6 +11,7 @@
 
 #include "../../common/cuda/stream.h"
 #include "../../common/rows.h"
+#include "../../common/tie_order.h"
 
 namespace ally_fast {
 
@@ -27,7 +28,7 @@ class DeviceShortlist {
   // largest_push  IN  rows that are appended between two prunings, at least 1: 24 bytes of device
   //                   memory each
   DeviceShortlist(const CudaStream& stream, int64_t k, int64_t b, const double* weights,
-                  int64_t largest_push);
+                  const TieOrder& ties, int64_t largest_push);
   ~DeviceShortlist();
   DeviceShortlist(const DeviceShortlist&) = delete;
   DeviceShortlist& operator=(const DeviceShortlist&) = delete;
@@ -53,6 +54,7 @@ class DeviceShortlist {
   int64_t k_, b_, limit_, largest_push_, next_push_;
   int64_t bound_ = 0;  // there are at most so many entries
   double lightest_;
+  TieOrder ties_;
   std::unique_ptr<Memory> memory_;
 };
 

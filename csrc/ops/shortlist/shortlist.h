@@ -1,6 +1,6 @@
 // The rows that can still be in the batch: each cluster's best, and every cluster's size.
 //
-//   within a cluster rows are ordered by (score descending, index ascending)
+//   within a cluster rows are ordered by (score descending, place ascending): tie_order.h
 //   row of rank r in cluster c has the quotient (r + 1/2) / w_c; the batch is the b lowest
 //
 // As rows stream by, sizes only grow, so the b-th lowest quotient computed from the sizes seen so far
@@ -11,16 +11,18 @@
 #include <cstdint>
 #include <vector>
 
+#include "../../common/tie_order.h"
+
 namespace ally_fast {
 
 class Shortlist {
  public:
   struct Entry {
     double score;
-    int64_t index;
+    int64_t place;
   };
 
-  Shortlist(int64_t k, int64_t b, const double* weights);
+  Shortlist(int64_t k, int64_t b, const double* weights, const TieOrder& ties);
 
   // Rows with cluster (negative: left out), score and pool index (null: first, first + 1, …).
   void push(const int32_t* assignments, const double* scores, int64_t count, int64_t first,
@@ -36,6 +38,7 @@ class Shortlist {
   const std::vector<int64_t>& sizes() const { return sizes_; }
   const std::vector<std::vector<Entry>>& entries() const { return entries_; }
   int64_t b() const { return b_; }
+  const TieOrder& ties() const { return ties_; }
   const std::vector<double>& weights() const { return weights_; }
   int64_t kept() const { return kept_; }
 
@@ -45,6 +48,7 @@ class Shortlist {
   std::vector<int64_t> depths() const;
 
   int64_t b_, kept_ = 0, limit_;
+  TieOrder ties_;
   std::vector<double> weights_;
   std::vector<int64_t> sizes_;
   std::vector<std::vector<Entry>> entries_;

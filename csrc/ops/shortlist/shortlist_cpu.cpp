@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kSort = 16;  // about the work of an entry to be sorted
 
 bool better(const Shortlist::Entry& a, const Shortlist::Entry& b) {
-  return a.score != b.score ? a.score > b.score : a.index < b.index;
+  return a.score != b.score ? a.score > b.score : a.place < b.place;
 }
 
 constexpr Shortlist::Entry kNothing = {-std::numeric_limits<double>::infinity(),
@@ -20,9 +20,10 @@ constexpr Shortlist::Entry kNothing = {-std::numeric_limits<double>::infinity(),
 
 }  // namespace
 
-Shortlist::Shortlist(int64_t k, int64_t b, const double* weights)
+Shortlist::Shortlist(int64_t k, int64_t b, const double* weights, const TieOrder& ties)
     : b_(b),
       limit_(2 * (b + 2 * k) + 8192),
+      ties_(ties),
       weights_(weights, weights + k),
       sizes_(static_cast<size_t>(k), 0),
       entries_(static_cast<size_t>(k)),
@@ -40,7 +41,8 @@ void Shortlist::push(const int32_t* assignments, const double* scores, int64_t c
     const int32_t c = assignments[i];
     if (c < 0) return;
     ++sizes_[c];
-    add(c, {scores[i], indices ? indices[i] : first + i});
+    if (scores[i] < worst_[c].score) return;  // before its place is worked out
+    add(c, {scores[i], ties_.place(indices ? indices[i] : first + i)});
   });
 }
 
@@ -55,7 +57,7 @@ void Shortlist::merge(const Shortlist& other) {
 void Shortlist::merge_entries(const int32_t* clusters, const double* scores, const int64_t* indices,
                               int64_t count, const int64_t* sizes) {
   for (size_t c = 0; c < sizes_.size(); ++c) sizes_[c] += sizes[c];
-  polled_for(count, [&](int64_t e) { add(clusters[e], {scores[e], indices[e]}); });
+  polled_for(count, [&](int64_t e) { add(clusters[e], {scores[e], ties_.place(indices[e])}); });
 }
 
 std::vector<int64_t> Shortlist::depths() const {

@@ -20,7 +20,7 @@ constexpr int64_t kFewClusters = 8192;  // counted in shared memory
 
 struct Candidate {
   double score;
-  int64_t index;
+  int64_t place;
 };
 struct Entry {
   Candidate candidate;
@@ -32,7 +32,7 @@ struct Counters {
 };
 
 __device__ __forceinline__ bool better(const Candidate& a, const Candidate& b) {
-  return a.score != b.score ? a.score > b.score : a.index < b.index;
+  return a.score != b.score ? a.score > b.score : a.place < b.place;
 }
 struct Before {
   __device__ __forceinline__ bool operator()(const Entry& a, const Entry& b) const {
@@ -47,8 +47,8 @@ struct Before {
 template <DType kDType, bool kFew>
 __global__ void __launch_bounds__(kAppendThreads)
     append_kernel(const int32_t* assignments, const char* scores, const int64_t* indices,
-                  int64_t count, int64_t first, int64_t k, const Candidate* thresholds,
-                  int64_t* sizes, Entry* entries, Counters* counters) {
+                  int64_t count, int64_t first, int64_t k, TieOrder ties,
+                  const Candidate* thresholds, int64_t* sizes, Entry* entries, Counters* counters) {
   int* const counted = reinterpret_cast<int*>(dynamic_shared());
   if constexpr (kFew) {
     for (int64_t c = threadIdx.x; c < k; c += kAppendThreads) counted[c] = 0;
@@ -70,8 +70,11 @@ __global__ void __launch_bounds__(kAppendThreads)
     bool enters = false;
     if (c >= 0) {
       row.score = static_cast<double>(Element<kDType>::load(scores + i * Element<kDType>::kBytes));
-      row.index = indices ? indices[i] : first + i;
-      enters = better(row, thresholds[c]);
+      const Candidate threshold = thresholds[c];
+      if (row.score >= threshold.score) {  // before its place is worked out
+        row.place = ties.place(indices ? indices[i] : first + i);
+        enters = better(row, threshold);
+      }
     }
     const int64_t place = append_places(&counters->held, enters);
     if (enters) entries[place] = {row, c};
@@ -189,7 +192,7 @@ struct DeviceShortlist::Memory {
 };
 
 DeviceShortlist::DeviceShortlist(const CudaStream& stream, int64_t k, int64_t b,
-                                 const double* weights, int64_t largest_push)
+                                 const double* weights, const TieOrder& ties, int64_t largest_push)
     : stream_(stream),
       k_(k),
       b_(b),
@@ -197,7 +200,8 @@ DeviceShortlist::DeviceShortlist(const CudaStream& stream, int64_t k, int64_t b,
       largest_push_(largest_push),
       // At first all rows come in, and few are enough to learn what a row must beat.
       next_push_(std::min(2 * limit_, largest_push)),
-      lightest_(*std::min_element(weights, weights + k)) {
+      lightest_(*std::min_element(weights, weights + k)),
+      ties_(ties) {
   const OpScope scope("shortlist", stream);
   // No more than b + 2 k are kept: fewer than b rows lie within any quotient below the one found,
   // at which each cluster has at most one more, and one to make up for rounding.
@@ -230,11 +234,12 @@ void DeviceShortlist::push(const int32_t* assignments, const void* scores, DType
       const int64_t blocks =
           std::min(blocks_for(rows, 2 * kAppendThreads), int64_t{2} * scope.multiprocessors());
       const Shape shape{blocks, kAppendThreads, few ? static_cast<size_t>(k_) * sizeof(int) : 0};
-      scope.launch(
-          few ? append_kernel<kDType, true> : append_kernel<kDType, false>, shape,
-          assignments + begin, static_cast<const char*>(scores) + begin * Element<kDType>::kBytes,
-          indices ? indices + begin : nullptr, rows, first + begin, k_, memory.thresholds.data(),
-          memory.sizes.data(), memory.entries.data(), memory.counters.data());
+      scope.launch(few ? append_kernel<kDType, true> : append_kernel<kDType, false>, shape,
+                   assignments + begin,
+                   static_cast<const char*>(scores) + begin * Element<kDType>::kBytes,
+                   indices ? indices + begin : nullptr, rows, first + begin, k_, ties_,
+                   memory.thresholds.data(), memory.sizes.data(), memory.entries.data(),
+                   memory.counters.data());
       bound_ += rows;
       begin += rows;
     }
@@ -277,7 +282,7 @@ DeviceShortlist::Entries DeviceShortlist::fetch() {
   for (const Entry& entry : entries) {
     result.clusters.push_back(entry.cluster);
     result.scores.push_back(entry.candidate.score);
-    result.indices.push_back(entry.candidate.index);
+    result.indices.push_back(ties_.index(entry.candidate.place));
   }
   bound_ = counters.held;
   return result;

@@ -1,0 +1,221 @@
+"""The batch where a pick decides what may be picked next: radius, groups, costs."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.cluster.loaded_rows import loaded
+from ally_fast.ops.shortlist import tie_places
+from ally_fast.pools.pool import as_float
+from ally_fast.rows import Rows
+from ally_fast.selection.batch import Batch, Offers, gather, offers
+from ally_fast.selection.best import best_entries
+from ally_fast.selection.blocking import Blocking
+from ally_fast.selection.part import Part
+from ally_fast.selection.request import Request
+
+_STEP = 1024  # offers looked through at a time
+_BEYOND = -1  # stands for a row that is not listed
+
+
+@dataclass(eq=False)
+class _Picks:
+    """The picks so far, and what they leave."""
+
+    given: NDArray[np.int64]  # picks of each cluster
+    group_counts: NDArray[np.int64]
+    cost_left: float
+    indices: list[int] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    clusters: list[int] = field(default_factory=list)
+    ranks: list[int] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)  # by pass, where they were read
+
+    def copy(self) -> _Picks:
+        """Return picks that can grow on their own."""
+        return _Picks(
+            self.given.copy(),
+            self.group_counts.copy(),
+            self.cost_left,
+            list(self.indices),
+            list(self.scores),
+            list(self.clusters),
+            list(self.ranks),
+            list(self.rows),
+        )
+
+
+def pick_greedily(request: Request, whole: Part) -> Batch:
+    """Pick rows one by one: each cluster offers its best row that may be picked.
+
+    The offer with the lowest quotient ``(picks of its cluster + 1/2) / weight`` wins, then the one
+    with the highest score, then the first in the order of ties. Groups below their minimum come
+    first, alone; then all rows.
+
+    Notes
+    -----
+    Lists of each cluster's best rows are made again, four times as long, when one runs out. Time
+    O(n) for each; memory O(d) for each row listed, with a radius.
+    """
+    quotas, costs = request.quotas, request.costs
+    picks = _Picks(
+        np.zeros(request.rule.k, np.int64),
+        np.zeros(0 if quotas is None else len(quotas.names), np.int64),
+        np.inf if costs is None else costs.budget,
+    )
+    if quotas is not None and quotas.least.any():
+        goal = int(quotas.least.sum())
+        picks = _pass(request, whole, picks, quotas.least, goal)
+        short = np.flatnonzero(picks.group_counts < quotas.least)
+        if len(short):
+            place = int(short[0])
+            raise ValueError(
+                f"min_per_group: group {quotas.names[place]!r} needs {quotas.least[place]}, but "
+                f"only {picks.group_counts[place]} of its rows can be picked beside the others"
+            )
+    picks = _pass(request, whole, picks, None if quotas is None else quotas.most, request.rule.b)
+    rows = picks.rows
+    return Batch(
+        indices=np.array(picks.indices, np.int64),
+        scores=np.array(picks.scores, np.float64),
+        clusters=np.array(picks.clusters, np.int32),
+        ranks=np.array(picks.ranks, np.int64),
+        rows=_joined(rows) if rows and sum(map(len, rows)) == len(picks.indices) else None,
+    )
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    return Rows(np.concatenate([part.array for part in parts]), parts[0].bf16)
+
+
+def _pass(
+    request: Request, whole: Part, before: _Picks, most: NDArray[np.int64] | None, goal: int
+) -> _Picks:
+    """Pick until there are `goal` picks, from groups with fewer than `most` (None: all rows)."""
+    budget = max(1, goal - len(before.indices))
+    while True:
+        open_rows = _open_rows(request, before, most)
+        entries, sizes = best_entries(request, whole, budget, open_rows)
+        picks = _Pass(request, before.copy(), offers(entries), sizes, most).run(
+            goal, request.rule.weights(whole.sizes)
+        )
+        if picks is not None:
+            return picks
+        budget *= 4  # a cluster's list ran out while it had more rows to offer
+
+
+def _open_rows(
+    request: Request, before: _Picks, most: NDArray[np.int64] | None
+) -> NDArray[np.bool_] | None:
+    """Return the rows that a pass may pick, shape (n,); None: all that are eligible."""
+    if request.quotas is None or most is None:
+        return None
+    codes = request.quotas.codes
+    rows = np.append(before.group_counts < most, False)[codes]
+    rows[before.indices] = False
+    return rows
+
+
+class _Pass:
+    """One pass over lists of the clusters' best rows."""
+
+    def __init__(
+        self,
+        request: Request,
+        picks: _Picks,
+        listed: Offers,
+        sizes: NDArray[np.int64],
+        most: NDArray[np.int64] | None,
+    ) -> None:
+        self._request, self._picks, self._listed, self._most = request, picks, listed, most
+        self._sizes = sizes
+        quotas, costs, rule = request.quotas, request.costs, request.rule
+        self._groups = None if quotas is None else quotas.codes[listed.indices]
+        self._costs = None if costs is None else costs.values[listed.indices]
+        self._open = np.ones(len(listed.indices), np.bool_)
+        self._ends = np.searchsorted(listed.clusters, np.arange(len(sizes)), side="right")
+        self._lengths = np.bincount(listed.clusters, minlength=len(sizes))
+        self._ties = tie_places(listed.indices, rule.tie_seed)
+        self._rows: Rows | None = None
+        self._blocking: Blocking | None = None
+        if rule.radius is not None:
+            self._rows = gather(request.pool, listed.indices)
+            self._blocking = Blocking(self._matrix(self._rows), rule.radius)
+            if picks.rows:
+                self._blocking.block(self._matrix(_joined(picks.rows)))
+
+    def run(self, goal: int, weights: NDArray[np.float64]) -> _Picks | None:
+        """Return the picks; None if a list ran out of which a row would have had to be offered."""
+        picks, chosen = self._picks, []
+        queue: list[tuple[float, float, int, int]] = []
+
+        def offer(cluster: int, first: int) -> None:
+            """Queue the cluster's next row; one beyond the list is better than any, to be safe."""
+            entry = self._next(first, int(self._ends[cluster]))
+            quotient = (picks.given[cluster] + 0.5) / float(weights[cluster])
+            if entry is not None:
+                place = (-float(self._listed.scores[entry]), int(self._ties[entry]))
+                heapq.heappush(queue, (quotient, *place, entry))
+            elif self._lengths[cluster] < self._sizes[cluster]:
+                heapq.heappush(queue, (quotient, -np.inf, 0, _BEYOND))
+
+        for cluster in np.flatnonzero(self._sizes).tolist():
+            offer(cluster, int(self._ends[cluster] - self._lengths[cluster]))
+        while queue and len(picks.indices) < goal:
+            entry = heapq.heappop(queue)[-1]
+            if entry == _BEYOND:
+                return None
+            if self._allows(entry):
+                self._pick(entry)
+                chosen.append(entry)
+            offer(int(self._listed.clusters[entry]), entry + 1)
+        if self._rows is not None:
+            picks.rows.append(self._rows.taken(np.array(chosen, np.int64)))
+        return picks
+
+    def _next(self, first: int, end: int) -> int | None:
+        """Return the first entry from `first` on that is open and not too dear."""
+        for lo in range(first, end, _STEP):
+            part = slice(lo, min(end, lo + _STEP))
+            fits = self._open[part]
+            if self._costs is not None:
+                fits = fits & (self._costs[part] <= self._picks.cost_left)
+            if fits.any():
+                return lo + int(fits.argmax())
+        return None
+
+    def _allows(self, entry: int) -> bool:
+        """Tell whether a row that was queued may still be picked."""
+        if not self._open[entry]:
+            return False
+        if self._costs is not None and self._costs[entry] > self._picks.cost_left:
+            return False
+        return self._blocking is None or not self._blocking.blocks(entry)
+
+    def _pick(self, entry: int) -> None:
+        picks, listed = self._picks, self._listed
+        cluster = int(listed.clusters[entry])
+        picks.indices.append(int(listed.indices[entry]))
+        picks.scores.append(float(listed.scores[entry]))
+        picks.clusters.append(cluster)
+        picks.ranks.append(int(picks.given[cluster]))
+        picks.given[cluster] += 1
+        if self._blocking is not None:
+            self._blocking.pick(entry)
+        if self._costs is not None:
+            picks.cost_left -= float(self._costs[entry])
+        if self._groups is not None and self._most is not None:
+            group = self._groups[entry]
+            picks.group_counts[group] += 1
+            if picks.group_counts[group] >= self._most[group]:
+                self._open[self._groups == group] = False
+
+    def _matrix(self, rows: Rows) -> NDArray[Any]:
+        if self._request.rule.normalize:
+            return loaded(rows.seen(normalize=True))[0]
+        return as_float(rows)

@@ -1,0 +1,175 @@
+"""How many picks a group may and must have, and what picks may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import checks
+from ally_fast.arrays import as_array
+from ally_fast.device_arrays import host_copy
+
+_MOST = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, eq=False)
+class Quotas:
+    """Groups of rows, with the least and the most picks of each.
+
+    Attributes
+    ----------
+    names : list
+        What the user calls the groups.
+    codes : ndarray of int32, shape (n,)
+        The group of each row, a place in `names`; -1 for rows that cannot be picked.
+    least, most : ndarray of int64, shape (len(names),)
+    """
+
+    names: list[Any]
+    codes: NDArray[np.int32]
+    least: NDArray[np.int64]
+    most: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Costs:
+    """What each row costs, shape (n,), float64, and what all picks may cost together."""
+
+    values: NDArray[np.float64]
+    budget: float
+
+
+def checked_quotas(
+    groups: Any,
+    least: Any,
+    most: Any,
+    b: int,
+    eligible: NDArray[np.bool_] | None,
+    n: int,
+    *,
+    fewer: bool,
+) -> Quotas | None:
+    """Return the quotas; None if no groups are given.
+
+    Parameters
+    ----------
+    groups : array, shape (n,), or None
+        Integers, texts or booleans.
+    least, most : int, mapping of group to int, or None
+        ``min_per_group`` and ``max_per_group``; a number holds for each group that eligible rows
+        have.
+    fewer : bool
+        Whether there may be fewer than `b` picks.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If groups come without limits or limits without groups; if an eligible row has no group;
+        if limits cannot be met, naming the group, what it has and what is asked.
+    """
+    if groups is None:
+        for name, limit in (("min_per_group", least), ("max_per_group", most)):
+            if limit is not None:
+                raise ValueError(f"{name}: has no effect without groups; needs groups as well")
+        return None
+    if least is None and most is None:
+        raise ValueError("groups: have no effect alone; needs min_per_group or max_per_group")
+    names, codes = _coded(groups, eligible, n)
+    sizes = np.bincount(codes[codes >= 0], minlength=len(names))
+    low = _limits(least, "min_per_group", names, 0)
+    high = _limits(most, "max_per_group", names, _MOST)
+    for place, name in enumerate(names):
+        if low[place] > high[place]:
+            raise ValueError(
+                f"min_per_group: group {name!r} needs {low[place]}, but max_per_group allows "
+                f"{high[place]}"
+            )
+        if low[place] > sizes[place]:
+            raise ValueError(
+                f"min_per_group: group {name!r} needs {low[place]}, but has {sizes[place]} "
+                "eligible rows"
+            )
+    if low.sum() > b:
+        raise ValueError(f"min_per_group: the groups need {low.sum()} in all, but b is {b}")
+    can = int(np.minimum(sizes, high).sum())
+    if can < b and not fewer:
+        raise ValueError(f"max_per_group: the groups allow {can} in all, but b is {b}")
+    return Quotas(names, codes, low, high)
+
+
+def checked_costs(
+    cost: Any, budget: Any, eligible: NDArray[np.bool_] | None, n: int
+) -> Costs | None:
+    """Return the costs; None if none are given.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If one of the two is missing; if a cost is negative or not finite, with the first such row.
+    """
+    if cost is None and budget is None:
+        return None
+    if cost is None or budget is None:
+        given, other = ("cost", "cost_budget") if budget is None else ("cost_budget", "cost")
+        raise ValueError(f"{given}: has no effect without {other}; needs {other} as well")
+    values = np.asarray(as_array(host_copy(cost), "cost", ndim=1).numbers(), np.float64)
+    if len(values) != n:
+        raise ValueError(f"cost: got {len(values)}, needs one for each of {n} rows")
+    bad = ~(np.isfinite(values) & (values >= 0))
+    if eligible is not None:
+        bad &= eligible
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(
+            f"cost: {int(bad.sum())} are negative or not finite, the first is {values[row]} in "
+            f"row {row}; needs finite values of at least 0"
+        )
+    limit = checks.number(budget, "cost_budget")
+    if limit < 0:
+        raise ValueError(f"cost_budget: got {limit}, needs at least 0")
+    return Costs(values, limit)
+
+
+def _coded(
+    groups: Any, eligible: NDArray[np.bool_] | None, n: int
+) -> tuple[list[Any], NDArray[np.int32]]:
+    """Return the groups of eligible rows in ascending order, and each row's place among them."""
+    values = np.asarray(host_copy(groups))
+    if values.ndim != 1 or len(values) != n:
+        raise ValueError(f"groups: got shape {values.shape}, needs one for each of {n} rows")
+    if values.dtype.kind == "O":
+        missing = np.array([value is None or value != value for value in values])
+    elif values.dtype.kind == "f":
+        missing = np.isnan(values)
+    else:
+        missing = np.zeros(n, np.bool_)
+    counted = np.ones(n, np.bool_) if eligible is None else eligible
+    if (missing & counted).any():
+        row = int((missing & counted).argmax())
+        raise ValueError(f"groups: row {row} has none; needs one for each row that may be picked")
+    codes = np.full(n, -1, np.int32)
+    try:
+        names, codes[counted] = np.unique(values[counted], return_inverse=True)
+    except TypeError:
+        raise TypeError("groups: got values of several kinds, needs integers or texts") from None
+    return names.tolist(), codes
+
+
+def _limits(given: Any, name: str, names: list[Any], default: int) -> NDArray[np.int64]:
+    limits = np.full(len(names), default, np.int64)
+    if given is None:
+        return limits
+    if not isinstance(given, Mapping):
+        limits[:] = checks.integer(given, name, 0)
+        return limits
+    for group, limit in given.items():
+        number = checks.integer(limit, name, 0)
+        if group in names:
+            limits[names.index(group)] = number
+        elif number and not default:
+            raise ValueError(f"{name}: group {group!r} needs {number}, but has 0 eligible rows")
+    return limits
