@@ -100,6 +100,21 @@ def undressed(kind: Any) -> Any:
             return kind
 
 
+def without_views(kind: Any) -> Any:
+    """Return a type to cast texts and bytes to, if rows are to be taken: Arrow takes no views."""
+    arrow = sys.modules["pyarrow"]
+    if arrow.types.is_string_view(kind):
+        return arrow.large_string()
+    if arrow.types.is_binary_view(kind):
+        return arrow.large_binary()
+    if arrow.types.is_struct(kind):
+        return arrow.struct([field.with_type(without_views(field.type)) for field in kind])
+    if arrow.types.is_list(kind) or arrow.types.is_large_list(kind):
+        inner = kind.value_field.with_type(without_views(kind.value_type))
+        return arrow.list_(inner) if arrow.types.is_list(kind) else arrow.large_list(inner)
+    return kind
+
+
 def tensor_shape(kind: Any) -> tuple[int, ...] | None:
     """Return what a tensor type says of each row; its values are stored as one list."""
     arrow = sys.modules["pyarrow"]

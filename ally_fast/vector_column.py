@@ -78,7 +78,7 @@ class VectorColumn:
         self.dtype_name = self._element(kind, element, dtype)
         self.bf16 = self.dtype_name == "bfloat16"
         stored = np.dtype(np.uint16 if self.bf16 else self.dtype_name)
-        self._stored = stored.newbyteorder("<") if self._of_bytes else stored
+        self._stored = np.dtype(f"<{stored.str[1:]}") if self._of_bytes else stored
         self.itemsize = stored.itemsize
         self.unit = 1 if self._of_bytes else self.itemsize
         self.dtype = stored
@@ -159,8 +159,9 @@ class VectorColumn:
         return array
 
     def to_matrix(self, rows: Any) -> NDArray[Any]:
-        """Return rows as a matrix of `dtype` and shape ``(len(rows), d)``."""
-        return self.to_array(rows).reshape(len(rows), self.d).astype(self.dtype, copy=False)
+        """Return rows as a matrix of `dtype`, shape ``(len(rows), d)``; a view where it can be."""
+        rows = self.to_array(rows).reshape(len(rows), self.d)
+        return np.require(rows, self.dtype, "A")  # bytes may stand anywhere
 
     def why(self, row: Any) -> str:
         """Say what is wrong with a row that reads as NaN: "is null", say.
@@ -236,7 +237,7 @@ class VectorColumn:
         kept = rows if good.all() else _filtered(rows, good)
         inner, leaves = self._leaves(kept.flatten(), level + 1)
         if inner is not None:
-            whole: NDArray[np.bool_] = inner.reshape(len(kept), self._sizes[level] or 0).all(axis=1)
+            whole = np.asarray(inner.reshape(len(kept), self._sizes[level] or 0).all(axis=1))
             good[good] = whole
             _, leaves = self._leaves(_filtered(kept, whole).flatten(), level + 1)
         return (None if good.all() else good), leaves

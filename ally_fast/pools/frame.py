@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ally_fast._optional import require
+from ally_fast.arrow_lists import without_views
 from ally_fast.pools.names import missing, quoted
 
 _REASON = 120
@@ -51,7 +52,8 @@ datasets.Dataset, or what exports an Arrow stream
         if isinstance(table, _known("pandas", "DataFrame")):
             self.names, self._get = _of_pandas(table, self._arrow)
         elif isinstance(table, _known("polars", "DataFrame")):
-            self.names, self._get = list(table.columns), table.get_column
+            self.names = list(table.columns)
+            self._get = lambda name: table.get_column(name).to_arrow()
         else:
             if isinstance(table, _known("datasets", "Dataset")):
                 if table._indices is not None:
@@ -88,11 +90,10 @@ datasets.Dataset, or what exports an Arrow stream
             return self._arrow.null()
 
     def _as_chunks(self, column: Any) -> Any:
-        if isinstance(column, self._arrow.ChunkedArray):
-            return column
-        if isinstance(column, self._arrow.Array):
-            return self._arrow.chunked_array([column])
-        return self._arrow.chunked_array(column)
+        if not isinstance(column, self._arrow.ChunkedArray):
+            column = self._arrow.chunked_array([column])
+        kind = without_views(column.type)
+        return column if column.type == kind else column.cast(kind)
 
 
 def _of_pandas(frame: Any, arrow: Any) -> tuple[list[str], Callable[[str], Any]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ally_fast import _cpu
 from ally_fast._optional import require
-from ally_fast.arrow_lists import is_bytes, undressed
+from ally_fast.arrow_lists import is_bytes, undressed, without_views
 from ally_fast.pools.column_choice import ColumnChoice, ColumnChooser
 from ally_fast.pools.location import Location, as_location
 from ally_fast.pools.names import quoted
@@ -76,7 +76,7 @@ class ParquetFile:
             )
         self.starts = np.cumsum([0, *rows], dtype=np.int64)
         self.columns = ColumnChooser(self.path, self.names, lambda name: self._kinds[name])
-        self._kinds = {field.name: field.type for field in self._schema}
+        self._kinds = {field.name: without_views(field.type) for field in self._schema}
         self._values: dict[tuple[ColumnChoice, int], int] = {}
 
     @property
@@ -180,6 +180,8 @@ class ParquetFile:
                 if batch is None:
                     return
                 part = choice.of(batch)
+                if part.type != choice.kind:
+                    part = part.cast(choice.kind)
             yield part
 
     def _leaf(self, path: tuple[str, ...]) -> int:

@@ -67,8 +67,10 @@ class TableShard:
             choice = ColumnChoice(name, ((name,),), kind)
             digest.update(f" {name} {kind} ".encode())
             if not require("pyarrow", "parquet").types.is_null(kind):
-                sample = self._rows(choice).take(rows[: self._frame.n])
-                digest.update(str(sample.to_pylist()).encode())
+                column = self._rows(choice)
+                for row in rows[: self._frame.n].tolist():
+                    for value in column.slices(row, row + 1):
+                        digest.update(str(value.to_pylist()).encode())
         return digest.digest()
 
     def stamp(self) -> tuple[Any, ...]:
