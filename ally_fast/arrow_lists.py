@@ -115,10 +115,12 @@ def without_views(kind: Any) -> Any:
     return kind
 
 
-def tensor_shape(kind: Any) -> tuple[int, ...] | None:
-    """Return what a tensor type says of each row; its values are stored as one list."""
+def tensor_axes(kind: Any) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Return the shape in which a row of a tensor type is stored, and the order of its axes."""
     arrow = sys.modules["pyarrow"]
-    return tuple(kind.shape) if isinstance(kind, arrow.FixedShapeTensorType) else None
+    if not isinstance(kind, arrow.FixedShapeTensorType):
+        return None
+    return tuple(kind.shape), tuple(kind.permutation or range(len(kind.shape)))
 
 
 def number_name(kind: Any) -> str | None:

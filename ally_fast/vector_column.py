@@ -15,7 +15,7 @@ from ally_fast.arrow_lists import (
     lengths_of,
     levels_of,
     number_name,
-    tensor_shape,
+    tensor_axes,
     undressed,
 )
 
@@ -84,8 +84,9 @@ class VectorColumn:
         self.dtype = stored
         if stored.kind in "iu" and not self.bf16:
             self.dtype = np.dtype(np.float32 if self.itemsize <= 2 else np.float64)
+        self._axes = tensor_axes(kind)
         if None not in self._sizes:
-            self._settle(tensor_shape(kind))
+            self._settle()
 
     @property
     def d(self) -> int:
@@ -153,10 +154,11 @@ class VectorColumn:
         elif values.dtype != self._stored:  # integers with nulls among them
             values = values.astype(self.dtype)
         if good is None:
-            return values.reshape(len(rows), *self.shape)
-        array = np.full((len(rows), *self.shape), _BF16_NAN if self.bf16 else np.nan, self.dtype)
-        array[good] = values.reshape(int(good.sum()), *self.shape)
-        return array
+            return values.reshape(len(rows), *self._stored_shape).transpose(self._order)
+        missing = _BF16_NAN if self.bf16 else np.nan
+        array = np.full((len(rows), *self._stored_shape), missing, self.dtype)
+        array[good] = values.reshape(int(good.sum()), *self._stored_shape)
+        return array.transpose(self._order)
 
     def to_matrix(self, rows: Any) -> NDArray[Any]:
         """Return rows as a matrix of `dtype`, shape ``(len(rows), d)``; a view where it can be."""
@@ -208,7 +210,7 @@ class VectorColumn:
             raise TypeError(f"{self.name} must hold lists of numbers; it holds {shown}")
         return name
 
-    def _settle(self, shape: tuple[int, ...] | None = None) -> None:
+    def _settle(self) -> None:
         """Fix the shape of all rows, now that the sizes of all levels are known."""
         sizes = tuple(int(size or 0) for size in self._sizes)
         if self._of_bytes:
@@ -219,7 +221,9 @@ class VectorColumn:
                     f"{self.dtype_name}"
                 )
             sizes = (size,)
-        self.shape = shape or sizes
+        shape, order = self._axes or (sizes, tuple(range(len(sizes))))
+        self._stored_shape, self._order = shape, (0, *(axis + 1 for axis in order))
+        self.shape = tuple(shape[axis] for axis in order)
 
     def _unfolded(self, rows: Any) -> Iterator[tuple[NDArray[np.int64], Any]]:
         """Yield the lengths at each level of lists, and what all the lists of it hold."""
@@ -264,5 +268,6 @@ def holds_vectors(kind: Any) -> bool:
     """Tell whether the rows of an Arrow type are vectors beyond doubt."""
     sizes, element = levels_of(kind)
     lists = bool(sizes) and not is_bytes(undressed(kind))
-    open_levels = sum(size != 1 for size in tensor_shape(kind) or sizes)
+    axes = tensor_axes(kind)
+    open_levels = sum(size != 1 for size in (axes[0] if axes else sizes))
     return lists and open_levels <= 1 and number_name(element) is not None

@@ -25,6 +25,11 @@ class ParquetCursor:
         The row group; the cursor stands before its first row.
     batch_rows : int
         Rows of a block.
+
+    Attributes
+    ----------
+    start, end : int
+        The first row that can be had from here, and the end of the row group.
     """
 
     def __init__(
@@ -38,22 +43,18 @@ class ParquetCursor:
         rows = file.rows(group)
         self._column = column
         self._batches: Iterator[Any] = file.batches(choice, group, batch_rows, column.width)
-        self._start, self._stop, self._end = rows.start, rows.start, rows.stop
+        self.start, self._stop, self.end = rows.start, rows.start, rows.stop
         self._rows: Any = None
         self._matrix: NDArray[Any] | None = None
 
     @property
-    def start(self) -> int:
-        """The first row that can be had from here."""
-        return self._start
+    def is_at_end(self) -> bool:
+        """Whether this is the last block of its row group."""
+        return self._stop == self.end
 
     def reaches(self, row: int) -> bool:
         """Tell whether a row can be had from here."""
-        return self._start <= row < self._end
-
-    def is_spent(self, stop: int) -> bool:
-        """Tell whether nothing is left for one who has read the rows before `stop`."""
-        return self._stop == self._end <= stop
+        return self.start <= row < self.end
 
     def block(self, row: int) -> tuple[int, NDArray[Any]]:
         """Return the first row and the vectors of the block that holds a row.
@@ -62,12 +63,12 @@ class ParquetCursor:
         """
         while row >= self._stop:
             self._rows = next(self._batches)
-            self._start, self._stop = self._stop, self._stop + len(self._rows)
+            self.start, self._stop = self._stop, self._stop + len(self._rows)
             self._matrix = None
-            if self._stop == self._end:  # compares what was declared; lets go of the decoder
+            if self._stop == self.end:  # compares what was declared; lets go of the decoder
                 for _ in self._batches:
                     pass
         if self._matrix is None:
             self._matrix = self._column.to_matrix(self._rows)
             self._rows = None
-        return self._start, self._matrix
+        return self.start, self._matrix

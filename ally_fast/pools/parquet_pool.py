@@ -151,14 +151,15 @@ class ParquetPool(HostPool):
             cursor = max(near, key=lambda cursor: cursor.start)
             self._cursors.remove(cursor)
         else:
+            going_on = [cursor for cursor in self._cursors if not cursor.is_at_end]
+            self._cursors = going_on[-(_MOST_CURSORS - 1) :]
             group = self._group_of(row)
             cursor = ParquetCursor(self._file, self._choice, self._column, group, self._batch_rows)
-            del self._cursors[: len(self._cursors) + 1 - _MOST_CURSORS]
         block = cursor.block(row)  # a cursor that fails is dropped: the next call starts afresh
         self._cursors.append(cursor)
         return block
 
     def _let_go(self, stop: int) -> None:
-        """Drop the cursor used last if nothing is left there, now that rows before `stop` are."""
-        if self._cursors[-1].is_spent(stop):
+        """Drop the cursor used last if rows before `stop` were the last of its row group."""
+        if self._cursors[-1].end == stop:
             self._cursors.pop()
