@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,6 +67,7 @@ class ColumnChooser:
 
     def __init__(self, file: str, names: Sequence[str], kind_of: Callable[[str], Any]) -> None:
         self._file, self._names, self._kind_of = file, names, kind_of
+        self._counts = Counter(names)
 
     def values(self, column: str | None) -> ColumnChoice:
         """Return a column of one value per row: ``name``, or ``a.b`` within a struct.
@@ -113,7 +115,7 @@ class ColumnChooser:
         raise self._missing(column)
 
     def _found(self, column: str) -> tuple[tuple[tuple[str, ...], ...], Any] | None:
-        if (count := list(self._names).count(column)) > 1:
+        if (count := self._counts[column]) > 1:
             raise ValueError(
                 f"{self._file}: {count} columns are called {quoted(column)}; rename all but one"
             )

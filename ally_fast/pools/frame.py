@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ally_fast._optional import require
-from ally_fast.arrow_lists import without_views
+from ally_fast.arrow_lists import number_name, without_views
 from ally_fast.pools.names import missing, quoted
 
 _REASON = 120
@@ -25,6 +25,17 @@ def is_table(source: Any) -> bool:
     if isinstance(source, (*_known("datasets", "Dataset"), *_known("pandas", "DataFrame"))):
         return True
     return hasattr(type(source), "columns") and hasattr(type(source), "__arrow_c_stream__")
+
+
+def is_matrix(table: Any) -> bool:
+    """Tell whether all columns of a table hold numbers, and NumPy can read it as an array."""
+    if isinstance(table, _known("pandas", "DataFrame")):
+        return all(getattr(kind, "kind", "O") in "iuf" for kind in table.dtypes)
+    if isinstance(table, _known("polars", "DataFrame")):
+        return all(kind.is_numeric() for kind in table.dtypes)
+    if isinstance(table, _known("pyarrow", "Table", "RecordBatch")):
+        return all(number_name(field.type) is not None for field in table.schema)
+    return False
 
 
 class Frame:
@@ -46,22 +57,27 @@ datasets.Dataset, or what exports an Arrow stream
     """
 
     def __init__(self, table: Any) -> None:
-        self._arrow = require("pyarrow", "parquet", "a table")
+        arrow = require("pyarrow", "parquet", "a table")
         self._columns: dict[str, Any] = {}
         self.order = None
         if isinstance(table, _known("pandas", "DataFrame")):
-            self.names, self._get = _of_pandas(table, self._arrow)
+            self.names, self._get = _of_pandas(table)
         elif isinstance(table, _known("polars", "DataFrame")):
             self.names = list(table.columns)
             self._get = lambda name: table.get_column(name).to_arrow()
+        elif isinstance(table, _known("datasets", "Dataset")):
+            if table._indices is not None:
+                self.order = table._indices.column(0).to_numpy()
+            self.names, self._get = table.data.table.column_names, table.data.table.column
         else:
-            if isinstance(table, _known("datasets", "Dataset")):
-                if table._indices is not None:
-                    self.order = table._indices.column(0).to_numpy()
-                table = table.data.table
-            table = table if isinstance(table, self._arrow.Table) else self._arrow.table(table)
+            table = table if isinstance(table, arrow.Table) else arrow.table(table)
             self.names, self._get = table.column_names, table.column
-        self.n = len(table) if self.order is None else len(self.order)
+        self.n = len(table)
+        self._table = table
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what makes it again."""
+        return Frame, (self._table,)
 
     def column(self, name: str) -> Any:
         """Return a column as a ``ChunkedArray``, in the order in which it is stored.
@@ -75,9 +91,10 @@ datasets.Dataset, or what exports an Arrow stream
             twice = f"{count} columns are called {quoted(name)}; rename all but one"
             raise ValueError(f"table: {twice if count else missing(name, self.names, 'column')}")
         if name not in self._columns:
+            arrow = require("pyarrow", "parquet", "a table")
             try:
-                self._columns[name] = self._as_chunks(self._get(name))
-            except (self._arrow.ArrowException, TypeError, OverflowError) as error:
+                self._columns[name] = _as_chunks(self._get(name))
+            except (arrow.ArrowException, TypeError, OverflowError) as error:
                 reason = (str(error).splitlines() or [""])[0][:_REASON]
                 raise ValueError(f"table: column {quoted(name)}: {reason}") from None
         return self._columns[name]
@@ -87,17 +104,20 @@ datasets.Dataset, or what exports an Arrow stream
         try:
             return self.column(name).type
         except ValueError:
-            return self._arrow.null()
-
-    def _as_chunks(self, column: Any) -> Any:
-        if not isinstance(column, self._arrow.ChunkedArray):
-            column = self._arrow.chunked_array([column])
-        kind = without_views(column.type)
-        return column if column.type == kind else column.cast(kind)
+            return require("pyarrow", "parquet", "a table").null()
 
 
-def _of_pandas(frame: Any, arrow: Any) -> tuple[list[str], Callable[[str], Any]]:
+def _as_chunks(column: Any) -> Any:
+    arrow = require("pyarrow", "parquet", "a table")
+    if not isinstance(column, arrow.ChunkedArray):
+        column = arrow.chunked_array([column])
+    kind = without_views(column.type)
+    return column if column.type == kind else column.cast(kind)
+
+
+def _of_pandas(frame: Any) -> tuple[list[str], Callable[[str], Any]]:
     """Return the names of a pandas frame's columns, and what converts one."""
+    arrow = require("pyarrow", "parquet", "a table")
     columns = {str(name): place for place, name in enumerate(frame.columns)}
     levels = {
         str(name): level

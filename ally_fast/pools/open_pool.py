@@ -19,7 +19,7 @@ from ally_fast.pools.column import Column
 from ally_fast.pools.column_spec import ColumnSpec
 from ally_fast.pools.device_pool import DevicePool
 from ally_fast.pools.formats import FORMATS, open_shard
-from ally_fast.pools.frame import is_table
+from ally_fast.pools.frame import is_matrix, is_table
 from ally_fast.pools.host_pool import SourcePool
 from ally_fast.pools.ids import Ids
 from ally_fast.pools.pool import Pool, RowSource
@@ -42,9 +42,8 @@ def as_pool(embeddings: Any, name: str = "embeddings") -> Pool:
     if _is_path(embeddings):
         return open_pool(embeddings)
     if is_table(embeddings):
-        table = TableShard(embeddings)
-        if not (table.is_matrix() and hasattr(embeddings, "__array__")):
-            return ShardedPool([table])
+        if not is_matrix(embeddings):
+            return ShardedPool([TableShard(embeddings)])
     elif (vectors := vectors_of(embeddings, name)) is not None:
         return ArrowPool(ArrowRows(vectors.chunks, vectors.type), VectorColumn(vectors.type, name))
     over = ArrayPool if device_of(embeddings) == "cpu" else DevicePool
@@ -71,7 +70,9 @@ def open_pool(
         polars frame, a Hugging Face ``Dataset``; any array that `select` takes. Files of a list
         keep its order; those of a folder or a pattern come in natural sort order of their paths.
     column : str, optional
-        The column of vectors, or the key; may be left out where there is one candidate only.
+        The column of vectors, or the key; may be left out where only one holds lists of numbers.
+        Of Parquet and tables also ``a.b``, a field of a struct; ``emb[float16]``, bytes of such
+        numbers; ``emb_*``, all columns of numbers called so, one a dimension, in natural order.
     ids : str or array, optional
         One id a row: the name of a column of the pool, a column spec of other files
         (``"meta/*.parquet:id"``), or integers or texts.

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast._optional import require
-from ally_fast.arrow_lists import number_name
 from ally_fast.pools.arrow_pool import ArrowPool
 from ally_fast.pools.arrow_rows import ArrowRows
 from ally_fast.pools.column import ArrowColumn
@@ -37,25 +36,21 @@ class TableShard:
 
     def __init__(self, table: Any) -> None:
         self._frame = Frame(table)
-        self._chooser = ColumnChooser(self.name, self._frame.names, self._frame.kind)
+        self._columns = ColumnChooser(self.name, self._frame.names, self._frame.kind)
 
     @property
     def names(self) -> Sequence[str]:
         """The names of its columns."""
         return self._frame.names
 
-    def is_matrix(self) -> bool:
-        """Tell whether all columns hold numbers, so that it may be taken as an array."""
-        return all(number_name(self._frame.kind(name)) is not None for name in self.names)
-
     def vectors(self, column: str | None = None) -> ArrowPool:
         """Return a column of vectors, as `ColumnChooser.vectors` takes it; a view of it."""
-        choice = self._chooser.vectors(column)
+        choice = self._columns.vectors(column)
         return ArrowPool(self._rows(choice), choice.vectors(self.name))
 
     def column(self, column: str | None = None) -> TableColumn:
         """Return a column of one value per row."""
-        choice = self._chooser.values(column)
+        choice = self._columns.values(column)
         return TableColumn(self._rows(choice), f"{self.name}: column {quoted(choice.name)}")
 
     def digest(self) -> bytes:

@@ -142,8 +142,9 @@ def test_a_pool_of_a_table_travels(kind, lists, rows):
     pool = open_pool(TABLES[kind](lists))
     twin = pickle.loads(pickle.dumps(pool.column("id")))
     assert twin.take(np.array([7])).to_pylist() == [7]
-    vectors = as_pool(arrow_table(lists)["emb"])
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(vectors)).read(4, 40).array, rows[4:40])
+    for one in (pool, as_pool(arrow_table(lists)["emb"])):
+        twin = pickle.loads(pickle.dumps(one))
+        np.testing.assert_array_equal(twin.read(4, 40).array, rows[4:40])
 
 
 def test_rows_are_a_view_where_they_can_be(rows):
@@ -170,6 +171,14 @@ def test_a_frame_of_numbers_is_an_array_as_ever(rows, rng):
         np.testing.assert_array_equal(select(open_pool(frame, column="*"), scores, 20, 5), expected)
         with pytest.raises(ValueError, match=r"table: name its column .* 'x0', 'x1'"):
             open_pool(frame)
+
+
+@pytest.mark.parametrize("module", ["pandas", "polars"])
+def test_a_frame_of_numbers_needs_no_arrow(module, rows, rng, monkeypatch):
+    frame = pytest.importorskip(module).DataFrame({f"x{i}": rows[:, i] for i in range(D)})
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    scores = rng.normal(size=N)
+    np.testing.assert_array_equal(select(frame, scores, 20, 5), select(rows, scores, 20, 5))
 
 
 def test_numbers_of_pandas():
