@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.arrow_arrays import arrow_as_numpy, is_arrow
+from ally_fast.arrow_arrays import arrow_as_numpy, arrow_of
 
 _HOST_DLPACK_DEVICES = {1, 3, 11, 13}  # CPU, and CUDA pinned, ROCm pinned, CUDA managed memory
 _DLPACK_DEVICE_NAMES = {2: "cuda", 8: "mps", 10: "rocm", 14: "xpu"}
@@ -119,7 +119,7 @@ def as_array(x: Any, name: str, *, ndim: int | None = None, allow_bool: bool = F
     ValueError
         If `x` is ragged, of another rank than `ndim`, or in the memory of another device.
     """
-    array, bf16 = _torch_as_numpy(x, name) if is_torch(x) else _other_as_numpy(x, name)
+    array, bf16 = _torch_as_numpy(x, name) if is_torch(x) else _other_as_numpy(x, name, ndim)
     kind = array.dtype.kind
     if not (
         kind in "iu" or (kind == "f" and array.dtype.itemsize <= 8) or (kind == "b" and allow_bool)
@@ -161,11 +161,11 @@ def _torch_as_numpy(x: Any, name: str) -> tuple[NDArray[Any], bool]:
         ) from error
 
 
-def _other_as_numpy(x: Any, name: str) -> tuple[NDArray[Any], bool]:
+def _other_as_numpy(x: Any, name: str, ndim: int | None) -> tuple[NDArray[Any], bool]:
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: fill it first with .filled(value)")
-    if is_arrow(x):
-        return _exact(arrow_as_numpy(x, name), str(x.type), name), False
+    if (column := arrow_of(x, name)) is not None:
+        return _exact(arrow_as_numpy(column, name, ndim), str(column.type), name), False
     if not isinstance(x, np.ndarray) and hasattr(x, "__dlpack_device__"):
         kind, number = x.__dlpack_device__()
         device = f"{_DLPACK_DEVICE_NAMES.get(int(kind), f'DLPack device {int(kind)}')}:{number}"

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast._optional import require
+from ally_fast.arrow_lists import is_list, undressed
+from ally_fast.vector_column import VectorColumn
+
 _SHOWN = 80  # characters of a type's name in a message
+_REASON = 120
+_VECTORS = (list, tuple, np.ndarray)
 
 
 def is_arrow(x: Any) -> bool:
@@ -17,8 +23,66 @@ def is_arrow(x: Any) -> bool:
     return arrow is not None and isinstance(x, arrow.Array | arrow.ChunkedArray)
 
 
-def arrow_as_numpy(x: Any, name: str) -> NDArray[Any]:
-    """View an Arrow array of numbers, or of equally long lists of them, as a NumPy array.
+def arrow_of(x: Any, name: str) -> Any | None:
+    """Return an Arrow array as it is, a column of vectors of pandas or polars as one, else None.
+
+    Parameters
+    ----------
+    x : object
+        Neither library is imported to find out what it is.
+    name : str
+        The argument's name, for messages.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is missing, which reads such columns.
+    ValueError
+        If rows of a pandas column of objects do not make one type.
+    """
+    if is_arrow(x):
+        return x
+    if _is_series_of_vectors(x):
+        arrow = require("pyarrow", "parquet", f"{name}, a column of vectors,")
+        try:
+            return x.to_arrow() if hasattr(x, "to_arrow") else arrow.array(x, from_pandas=True)
+        except (arrow.ArrowInvalid, arrow.ArrowTypeError, arrow.ArrowNotImplementedError) as error:
+            raise ValueError(f"{name}: {str(error).splitlines()[0][:_REASON]}") from None
+    return None
+
+
+def vectors_of(x: Any, name: str) -> Any | None:
+    """Return a column of lists as a ``ChunkedArray``, None for anything else; see `arrow_of`."""
+    column = arrow_of(x, name)
+    if column is None or not is_list(undressed(column.type)):
+        return None
+    return sys.modules["pyarrow"].chunked_array(chunks_of(column), column.type)
+
+
+def _is_series_of_vectors(x: Any) -> bool:
+    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
+    if polars is not None and isinstance(x, polars.Series):
+        return bool(x.dtype.is_nested())
+    if pandas is None or not isinstance(x, pandas.Series):
+        return False
+    if (kind := getattr(x.dtype, "pyarrow_dtype", None)) is not None:
+        return bool(sys.modules["pyarrow"].types.is_nested(kind))
+    if x.dtype != object:
+        return False
+    first = next((item for item in x if isinstance(item, _VECTORS) or pandas.notna(item)), None)
+    return isinstance(first, _VECTORS)
+
+
+def chunks_of(x: Any) -> list[Any]:
+    """Return the chunks of an Arrow array that hold rows; one at least."""
+    if not hasattr(x, "chunks"):
+        return [x]
+    empty = sys.modules["pyarrow"].array([], x.type) if not len(x) else None
+    return [chunk for chunk in x.chunks if len(chunk)] or [empty]
+
+
+def arrow_as_numpy(x: Any, name: str, ndim: int | None = None) -> NDArray[Any]:
+    """View an Arrow array of numbers, or of vectors, as a NumPy array.
 
     Copied only where there are several chunks, nulls, or booleans, which Arrow packs.
 
@@ -27,76 +91,42 @@ def arrow_as_numpy(x: Any, name: str) -> NDArray[Any]:
     x : pyarrow.Array or pyarrow.ChunkedArray
     name : str
         The argument's name, for messages.
+    ndim : int, optional
+        The number of dimensions needed. Where it is 2, matrices of one row are vectors.
 
     Returns
     -------
     ndarray
-        A null is NaN: rows that play no part may be null, others are refused where NaN is.
+        A null is NaN, and so is a row that holds no vector (see `VectorColumn`): it does no harm
+        where it plays no part, and is refused where NaN is.
 
     Raises
     ------
     TypeError
         If it holds something else than numbers.
     ValueError
-        If lists differ in length, or a null is among values that NaN cannot stand for.
+        If a null is among values that NaN cannot stand for.
     """
-    arrow = sys.modules["pyarrow"]
-    if not isinstance(x, arrow.ChunkedArray):
-        return _dense(x, name, arrow)
-    chunks = [chunk for chunk in x.chunks if len(chunk)] or [arrow.array([], x.type)]
-    parts = [_dense(chunk, name, arrow) for chunk in chunks]
-    shapes = {part.shape[1:] for part in parts}
-    if len(shapes) > 1:
-        raise ValueError(f"{name}: chunks hold rows of different shapes: {sorted(shapes)[:10]}")
+    chunks = chunks_of(x)
+    types, kind = sys.modules["pyarrow"].types, x.type
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
+        parts = [_numbers(chunk, name) for chunk in chunks]
+    elif is_list(undressed(kind)):
+        column = VectorColumn(kind, name)
+        column.learn(chunks)
+        shape = column.shape
+        assert shape is not None
+        if ndim == 2 and sum(size != 1 for size in shape) <= 1:
+            shape = (column.d,)
+        parts = [column.to_array(chunk).reshape(len(chunk), *shape) for chunk in chunks]
+    else:
+        raise TypeError(f"{name} must hold real numbers; got Arrow {str(kind)[:_SHOWN]}")
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _dense(x: Any, name: str, arrow: Any) -> NDArray[Any]:
-    types, kind = arrow.types, x.type
-    if isinstance(x, arrow.ExtensionArray):
-        values = _dense(x.storage, name, arrow)
-        shape = getattr(kind, "shape", None)  # of each row, if it is a tensor
-        return values if shape is None else values.reshape(len(x), *shape)
-    if types.is_fixed_size_list(kind) or types.is_list(kind) or types.is_large_list(kind):
-        return _lists(x, name, arrow)
-    if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
-        raise TypeError(f"{name} must hold real numbers; got Arrow {str(kind)[:_SHOWN]}")
-    if types.is_boolean(kind) and x.null_count:
-        raise ValueError(f"{name}: the value at place {_first_null(x)} is null")
+def _numbers(x: Any, name: str) -> NDArray[Any]:
+    if x.null_count and sys.modules["pyarrow"].types.is_boolean(x.type):
+        null = x.is_null().to_numpy(zero_copy_only=False)
+        raise ValueError(f"{name}: the value at place {int(null.argmax())} is null")
     numbers: NDArray[Any] = x.to_numpy(zero_copy_only=False)
     return numbers
-
-
-def _lists(x: Any, name: str, arrow: Any) -> NDArray[Any]:
-    rows = x.drop_null() if x.null_count else x
-    values = _dense(rows.flatten(), name, arrow)
-    if arrow.types.is_fixed_size_list(x.type):
-        width = x.type.list_size
-    else:
-        lengths = np.diff(rows.offsets.to_numpy())
-        width = int(lengths[0]) if len(lengths) else 0
-        if (lengths != width).any():
-            odd = int((lengths != width).argmax())
-            if x.null_count:
-                odd = int(np.flatnonzero(_valid(x))[odd])
-            raise ValueError(
-                f"{name}: lists differ in length: row {odd} does not hold {width} values, as "
-                "those before it do"
-            )
-    dense = values.reshape(len(rows), width, *values.shape[1:])
-    if not x.null_count:
-        return dense
-    if dense.dtype.kind != "f":
-        raise ValueError(f"{name}: row {_first_null(x)} is null")
-    whole = np.full((len(x), *dense.shape[1:]), np.nan, dense.dtype)
-    whole[_valid(x)] = dense
-    return whole
-
-
-def _valid(x: Any) -> NDArray[np.bool_]:
-    valid: NDArray[np.bool_] = x.is_valid().to_numpy(zero_copy_only=False)
-    return valid
-
-
-def _first_null(x: Any) -> int:
-    return int(_valid(x).argmin())

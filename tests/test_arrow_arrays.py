@@ -78,12 +78,10 @@ def test_a_null_number_is_nan():
 @pytest.mark.parametrize(
     ("array", "error", "message"),
     [
-        (arrow.array([[1, 2], None]), ValueError, "row 1 is null"),
         (arrow.array([True, None]), ValueError, "place 1 is null"),
         (arrow.array([1, None, 2**53 + 1]), ValueError, "place 2"),
-        (arrow.array([[1.0], [1.0, 2.0]]), ValueError, "row 1 does not hold 1 values"),
-        (arrow.array([[1.0], None, [1.0, 2.0]]), ValueError, "row 2 does not hold 1 values"),
-        (arrow.chunked_array([[[1.0]], [[1.0, 2.0]]]), ValueError, "different shapes"),
+        (arrow.array([[True, False]]), TypeError, r"list<[^>]*bool>"),
+        (arrow.array([b"ab"]), TypeError, "Arrow binary"),
         (arrow.array(["a"]), TypeError, "Arrow string"),
         (arrow.array([None]), TypeError, "Arrow null"),
         (arrow.array([1]).dictionary_encode(), TypeError, "Arrow dictionary"),
@@ -96,6 +94,52 @@ def test_what_is_no_array_of_numbers(array, error, message):
     with pytest.raises(error, match=f"rows.*{message}") as raised:
         as_array(array, "rows", allow_bool=True)
     assert len(str(raised.value)) <= 300
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (
+            arrow.array([[1.0, 2.0], [3.0], None, []]),
+            [[1, 2], [np.nan] * 2, [np.nan] * 2, [np.nan] * 2],
+        ),
+        (arrow.array([[1.0], [1.0, 2.0], [3.0]]), [[1], [np.nan], [3]]),
+        (arrow.chunked_array([[[1.0]], [[1.0, 2.0]], [[3.0]]]), [[1], [np.nan], [3]]),
+        (
+            arrow.array([[[1.0, 2.0]], [[1.0, 2.0]] * 2, [None]]),
+            [[1, 2], [np.nan] * 2, [np.nan] * 2],
+        ),
+    ],
+)
+def test_a_row_of_another_length_is_nan(array, expected):
+    np.testing.assert_array_equal(as_array(array, "rows", ndim=2).array, expected)
+
+
+@pytest.mark.parametrize(("stored", "read"), [("int8", "float32"), ("int64", "float64")])
+def test_integers_stay_what_they_are_unless_a_row_is_missing(stored, read):
+    kind = arrow.list_(arrow.from_numpy_dtype(np.dtype(stored)))
+    assert as_array(arrow.array([[1, 2], [3, 4]], kind), "rows").array.dtype == stored
+    array = as_array(arrow.array([[1, 2], None, [3, None]], kind), "rows").array
+    np.testing.assert_array_equal(
+        array, np.array([[1, 2], [np.nan] * 2, [3, np.nan]], read), strict=True
+    )
+
+
+def test_tensors_whose_axes_are_stored_in_another_order():
+    values = np.arange(24.0).reshape(4, 3, 2)
+    tensors = arrow.FixedShapeTensorArray.from_numpy_ndarray(values.transpose(0, 2, 1))
+    assert tensors.type.permutation == [1, 0]
+    np.testing.assert_array_equal(as_array(tensors, "rows").array, values.transpose(0, 2, 1))
+
+
+@pytest.mark.parametrize("ndim", [2, 3, None])
+def test_matrices_of_one_row_are_vectors_where_those_are_needed(ndim):
+    shape = (4, 3) if ndim == 2 else (4, 1, 3)
+    for array in (
+        arrow.FixedShapeTensorArray.from_numpy_ndarray(ROWS[:, None]),
+        arrow.array([[row] for row in ROWS.tolist()], arrow.list_(arrow.list_(arrow.float32()))),
+    ):
+        np.testing.assert_array_equal(as_array(array, "rows", ndim=ndim).array, ROWS.reshape(shape))
 
 
 @pytest.mark.parametrize("array", [FIXED[:0], arrow.chunked_array([], FIXED.type)])

@@ -9,20 +9,25 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ally_fast import checks
+from ally_fast.arrow_arrays import vectors_of
 from ally_fast.device_arrays import device_of
 from ally_fast.pools.array_pool import ArrayPool
+from ally_fast.pools.arrow_pool import ArrowPool
+from ally_fast.pools.arrow_rows import ArrowRows
 from ally_fast.pools.by_id import ById
 from ally_fast.pools.column import Column
 from ally_fast.pools.column_spec import ColumnSpec
 from ally_fast.pools.device_pool import DevicePool
 from ally_fast.pools.formats import FORMATS, open_shard
+from ally_fast.pools.frame import is_matrix, is_table
 from ally_fast.pools.host_pool import SourcePool
 from ally_fast.pools.ids import Ids
 from ally_fast.pools.pool import Pool, RowSource
 from ally_fast.pools.sharded_column import ShardedColumn
 from ally_fast.pools.sharded_pool import ShardedPool
 from ally_fast.pools.sources import locations, split_key
-from ally_fast.pools.table_shard import TableShard, is_table
+from ally_fast.pools.table_shard import TableShard
+from ally_fast.vector_column import VectorColumn
 
 BAD_ROWS = ("error", "skip")
 Path = str | os.PathLike[str]
@@ -34,8 +39,13 @@ def as_pool(embeddings: Any, name: str = "embeddings") -> Pool:
         return embeddings
     if isinstance(embeddings, RowSource):
         return SourcePool(embeddings)
-    if _is_path(embeddings) or is_table(embeddings):
+    if _is_path(embeddings):
         return open_pool(embeddings)
+    if is_table(embeddings):
+        if not is_matrix(embeddings):
+            return ShardedPool([TableShard(embeddings)])
+    elif (vectors := vectors_of(embeddings, name)) is not None:
+        return ArrowPool(ArrowRows(vectors.chunks, vectors.type), VectorColumn(vectors.type, name))
     over = ArrayPool if device_of(embeddings) == "cpu" else DevicePool
     return over(embeddings, name)
 
@@ -60,7 +70,9 @@ def open_pool(
         polars frame, a Hugging Face ``Dataset``; any array that `select` takes. Files of a list
         keep its order; those of a folder or a pattern come in natural sort order of their paths.
     column : str, optional
-        The column of vectors, or the key; may be left out where there is one candidate only.
+        The column of vectors, or the key; may be left out where only one holds lists of numbers.
+        Of Parquet and tables also ``a.b``, a field of a struct; ``emb[float16]``, bytes of such
+        numbers; ``emb_*``, all columns of numbers called so, one a dimension, in natural order.
     ids : str or array, optional
         One id a row: the name of a column of the pool, a column spec of other files
         (``"meta/*.parquet:id"``), or integers or texts.

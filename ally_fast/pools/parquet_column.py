@@ -26,7 +26,7 @@ class ParquetColumn(ArrowColumn):
     location : Location
         The file.
     column : str or None
-        May be left out if it is the only one.
+        ``a.b`` is a field of a struct. May be left out if it is the only one.
 
     Raises
     ------
@@ -37,16 +37,16 @@ class ParquetColumn(ArrowColumn):
     def __init__(self, location: Location, column: str | None) -> None:
         self._location = location
         with closing(ParquetFile(location)) as file:
-            self._column = file.choose(column, file.names)
-            self.kind = file.kind(self._column)
+            self._choice = file.columns.values(column)
+            self.kind = self._choice.kind
             self.n = file.n
-        self.name = f"{location.name}: column {quoted(self._column)}"
+        self.name = f"{location.name}: column {quoted(self._choice.name)}"
 
     def parts(self) -> Iterator[Any]:
         """Yield all values in order, as Arrow arrays of bounded size."""
         with closing(ParquetFile(self._location)) as file:
             for group in file.groups:
-                yield from file.batches(self._column, group, _BATCH_ROWS)
+                yield from file.batches(self._choice, group, _BATCH_ROWS)
 
     def take(self, indices: NDArray[np.int64]) -> Any:
         """Return the values at sorted row `indices`; decodes only row groups that it needs."""
@@ -56,7 +56,7 @@ class ParquetColumn(ArrowColumn):
             groups = np.unique(np.searchsorted(file.starts, indices, side="right") - 1)
             for group in groups.tolist():
                 start = int(file.starts[group])
-                for part in file.batches(self._column, group, _BATCH_ROWS):
+                for part in file.batches(self._choice, group, _BATCH_ROWS):
                     lo, hi = np.searchsorted(indices, [start, start + len(part)])
                     taken.append(part.take(arrow.array(indices[lo:hi] - start)))
                     start += len(part)

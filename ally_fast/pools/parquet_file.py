@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +11,11 @@ import numpy as np
 
 from ally_fast import _cpu
 from ally_fast._optional import require
+from ally_fast.arrow_lists import is_bytes, undressed, without_views
+from ally_fast.pools.column_choice import ColumnChoice, ColumnChooser
 from ally_fast.pools.location import Location, as_location
-from ally_fast.pools.names import missing, quoted
+from ally_fast.pools.names import quoted
+from ally_fast.vector_column import VectorColumn
 
 _BUFFER_BYTES = 1 << 20  # without it the reader holds a row group's whole column chunk
 _REASON_CHARACTERS = 120
@@ -36,8 +39,10 @@ class ParquetFile:
         The file's path or URL, for messages.
     starts : ndarray of int64, shape (groups + 1,)
         The first row of each row group, and the number of rows.
-    schema : pyarrow.Schema
+    names : list of str
         Its columns.
+    columns : ColumnChooser
+        Finds what a caller names.
 
     Raises
     ------
@@ -61,9 +66,8 @@ class ParquetFile:
                 page_checksum_verification=True,
             )
             metadata = self._file.metadata
-            self.schema = self._file.schema_arrow
-            self.names: list[str] = self.schema.names
-            self._paths = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+            self._schema = self._file.schema_arrow
+            self.names: list[str] = self._schema.names
             rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
             declared = metadata.num_rows
         if min(rows, default=0) < 0 or sum(rows) != declared:
@@ -71,8 +75,9 @@ class ParquetFile:
                 f"{self.path}: damaged: declares {declared} rows, its row groups {sum(rows)}"
             )
         self.starts = np.cumsum([0, *rows], dtype=np.int64)
-        self._leaves: dict[str, int] = {}
-        self._values: dict[tuple[str, int], int] = {}
+        self.columns = ColumnChooser(self.path, self.names, lambda name: self._kinds[name])
+        self._kinds = {field.name: without_views(field.type) for field in self._schema}
+        self._values: dict[tuple[ColumnChoice, int], int] = {}
 
     @property
     def n(self) -> int:
@@ -106,59 +111,41 @@ class ParquetFile:
         except Exception as error:  # of some twenty classes, by what is damaged
             raise ValueError(f"{self.path}: {what}: {_reason(error)}") from error
 
-    def choose(self, column: str | None, candidates: Sequence[str]) -> str:
-        """Return the name of a column: the one asked for, or the only candidate.
+    def declared(self, choice: ColumnChoice, group: int) -> int:
+        """Return how many values a row group of lists declares; of bytes, how many bytes.
 
-        Raises
-        ------
-        ValueError
-            If there is no such column, or more than one.
-        """
-        if column is None and len(candidates) == 1:
-            column = candidates[0]
-        if column is None or column not in self.names:
-            raise ValueError(f"{self.path}: {missing(column, self.names, 'column')}")
-        if (count := self.names.count(column)) > 1:
-            raise ValueError(
-                f"{self.path}: {count} columns are called {quoted(column)}; rename all but one"
-            )
-        return column
-
-    def kind(self, column: str) -> Any:
-        """Return the Arrow type of a column."""
-        return self.schema.field(column).type
-
-    def values_declared(self, column: str, group: int) -> int:
-        """Return how many values a row group of a column of lists declares; a null counts as one.
-
-        Its first row is decoded before: pyarrow ends the process where it is asked about a column
-        that is damaged in the file's footer, but not where it reads one.
+        A null counts as one. Its first row is decoded before: pyarrow ends the process where it is
+        asked about a column that is damaged in the file's footer, but not where it reads one.
         """
         if not self.rows(group):
             return 0
-        if (column, group) not in self._values:
-            for _ in self._batches(column, group, 1):
+        if (choice, group) not in self._values:
+            for _ in self._batches(choice, group, 1):
                 break
-            with self.named(_place(column, group)):
-                chunk = self._file.metadata.row_group(group).column(self._leaf(column))
-                self._values[column, group] = int(chunk.num_values)
-        return self._values[column, group]
+            with self.named(_place(choice, group)):
+                chunk = self._file.metadata.row_group(group).column(self._leaf(choice.paths[0]))
+                declared = int(chunk.num_values)
+                if is_bytes(undressed(choice.kind)):  # each stands behind four that tell its length
+                    declared = max(0, int(chunk.total_uncompressed_size) - 4 * declared)
+                self._values[choice, group] = declared
+        return self._values[choice, group]
 
     def batches(
-        self, column: str, group: int, batch_rows: int, width: int | None = None
+        self, choice: ColumnChoice, group: int, batch_rows: int, width: int | None = None
     ) -> Iterator[Any]:
         """Yield one row group of a column as Arrow arrays of at most `batch_rows` rows.
 
         Parameters
         ----------
-        column : str
-            From `choose`.
+        choice : ColumnChoice
+            From `columns`.
         group : int
             The row group.
         batch_rows : int
             Rows to decode at once.
         width : int, optional
-            Values in a row, for a column of lists: a row group that declares far more is refused.
+            Values, or bytes, in a row that may differ in their number: a row group that declares
+            far more is refused.
 
         Raises
         ------
@@ -166,68 +153,67 @@ class ParquetFile:
             If the row group cannot be decoded, or holds another number of rows than declared.
         """
         declared = len(self.rows(group))
-        if width is not None:
-            values = self.values_declared(column, group)
+        if width is not None and not choice.is_pattern:
+            values = self.declared(choice, group)
             if values > 2 * declared * width + _SPARE_VALUES:
                 raise ValueError(
-                    f"{self.path}: {_place(column, group)}: declares {values} values for "
+                    f"{self.path}: {_place(choice, group)}: declares {values} values for "
                     f"{declared} rows of {width}"
                 )
         held = 0
-        for part in self._batches(column, group, batch_rows):
+        for part in self._batches(choice, group, batch_rows):
             held += len(part)
             if held <= declared:
                 yield part
         if held != declared:
             raise ValueError(
-                f"{self.path}: {_place(column, group)}: declares {declared} rows and holds {held}"
+                f"{self.path}: {_place(choice, group)}: declares {declared} rows and holds {held}"
             )
 
-    def _batches(self, column: str, group: int, batch_rows: int) -> Iterator[Any]:
-        with self.named(_place(column, group)):
-            batches = self._file.iter_batches(batch_rows, row_groups=[group], columns=[column])
+    def _batches(self, choice: ColumnChoice, group: int, batch_rows: int) -> Iterator[Any]:
+        columns = [".".join(path) for path in choice.paths]
+        with self.named(_place(choice, group)):
+            batches = self._file.iter_batches(batch_rows, row_groups=[group], columns=columns)
         while True:
-            with self.named(_place(column, group)):
+            with self.named(_place(choice, group)):
                 batch = next(batches, None)
                 if batch is None:
                     return
-                part = batch.column(column)
+                part = choice.of(batch)
+                if part.type != choice.kind:
+                    part = part.cast(choice.kind)
             yield part
 
-    def _leaf(self, column: str) -> int:
-        """Return the place of a list column's values among all that are stored.
-
-        Its path begins with the column's name and a dot; so may that of a column with a dot in its
-        name.
-        """
-        if column not in self._leaves:
-            inside = f"{column}."
-            others = [field for field in self.schema if field.name.startswith(inside)]
-            names = {field.name for field in others if not field.type.num_fields}
-            prefixes = tuple(f"{field.name}." for field in others if field.type.num_fields)
-            found = [
-                place
-                for place, path in enumerate(self._paths)
-                if path.startswith(inside) and path not in names and not path.startswith(prefixes)
-            ]
-            if len(found) != 1:
-                raise ValueError(f"{len(found)} columns of values are stored for it")
-            self._leaves[column] = found[0]
-        return self._leaves[column]
+    def _leaf(self, path: tuple[str, ...]) -> int:
+        """Return the place of a column's values among all that are stored: those before it."""
+        place, fields = 0, list(self._schema)
+        for name in path:
+            for field in fields:
+                if field.name == name:
+                    break
+                place += _leaves(field.type)
+            fields = [field.type.field(i) for i in range(field.type.num_fields)]
+        return place
 
 
-def check_width(path: str, column: str, width: int) -> int:
+def check_width(column: VectorColumn) -> int:
     """Return the number of values in a row, if rows so wide can be computed on."""
-    if width > _cpu.LARGEST_D:
+    if column.d > _cpu.LARGEST_D:
         raise ValueError(
-            f"{path}: column {quoted(column)} holds {width} values in a row, needs at most "
-            f"{_cpu.LARGEST_D}"
+            f"{column.name} holds {column.d} values in a row, needs at most {_cpu.LARGEST_D}"
         )
-    return width
+    return column.d
 
 
-def _place(column: str, group: int) -> str:
-    return f"column {quoted(column)}: row group {group}"
+def _leaves(kind: Any) -> int:
+    """Return how many columns of values a column of some type is stored in."""
+    kind = undressed(kind)
+    inner = [kind.field(i).type for i in range(kind.num_fields)]
+    return sum(map(_leaves, inner)) if inner else 1
+
+
+def _place(choice: ColumnChoice, group: int) -> str:
+    return f"column {quoted(choice.name)}: row group {group}"
 
 
 def _reason(error: Exception) -> str:

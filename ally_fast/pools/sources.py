@@ -11,12 +11,12 @@ from typing import Any
 from ally_fast._optional import require
 from ally_fast.pools.formats import FORMATS, VECTOR_FORMATS
 from ally_fast.pools.location import Location
+from ally_fast.pools.natural_order import natural_order
 
 Path = str | os.PathLike[str]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:::[A-Za-z0-9+.-]+)*://")
 _GLOB = re.compile(r"[*?[]")
-_DIGITS = re.compile(r"(\d+)")
 _FOLDERS_AS_FILES = (".zarr",)
 
 
@@ -71,15 +71,6 @@ def split_key(source: str) -> tuple[str, str | None]:
         if key and (_is_name_of_file(path) or os.path.exists(os.path.expanduser(path))):
             return path, key
     return source, None
-
-
-def natural_order(path: str) -> tuple[Any, ...]:
-    """Return a key that sorts paths by folder and name, numbers in them by value."""
-    return tuple(
-        (tuple((int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces), part)
-        for part in path.split("/")
-        for pieces in (_DIGITS.split(part),)
-    )
 
 
 def _is_name_of_file(path: str) -> bool:

@@ -1,7 +1,7 @@
 """The batch rule replayed pick by pick: a greedy simulation with the head of every cluster."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,45 +134,10 @@ def select(
     ]
     weights = _weights(allocation, sizes)
 
-    def may_be_picked(row: int, picks: list[int], only_needed: bool) -> bool:
-        if radius is not None and _is_near(rows, row, picks, radius):
-            return False
-        if cost is not None:
-            left = cost_budget
-            for pick in picks:
-                left -= cost[pick]
-            if cost[row] > left:
-                return False
-        if groups is None:
-            return True
-        count = sum(groups[pick] == groups[row] for pick in picks)
-        if only_needed:
-            return bool(count < (min_per_group or {}).get(groups[row], 0))
-        return bool(count < (max_per_group or {}).get(groups[row], math.inf))
-
-    picks: list[int] = []
-    given = [0] * k
-    ranks: list[int] = []
-    for goal, only_needed in ((sum((min_per_group or {}).values()), True), (b, False)):
-        left_over = [[row for row in queue if row not in picks] for queue in queues]
-        while len(picks) < goal:
-            offers = []
-            for c, queue in enumerate(left_over):
-                while queue and not may_be_picked(queue[0], picks, only_needed):
-                    queue.pop(0)
-                if queue:
-                    with np.errstate(divide="ignore"):
-                        quotient = np.float64(given[c] + 0.5) / weights[c]
-                    offers.append((quotient, -scores[queue[0]], place(queue[0]), queue[0], c))
-            if not offers and (cost is None or only_needed):
-                raise ValueError(f"b={b}, but only {len(picks)} rows can be had")
-            if not offers:
-                break
-            *_, row, c = min(offers)
-            left_over[c].pop(0)
-            picks.append(row)
-            ranks.append(given[c])
-            given[c] += 1
+    limits = _Limits(
+        rows, radius, groups, min_per_group or {}, max_per_group or {}, cost, cost_budget
+    )
+    picks, ranks = _greedy(limits, scores, queues, weights, b, place)
     indices = np.asarray(picks, dtype=np.int64)
     return Batch(
         indices=indices,
@@ -198,6 +163,68 @@ def _weights(
         return np.asarray(allocation, dtype=np.float64)
     wide = sizes.astype(np.float64)
     return {"equal": np.ones_like(wide), "proportional": wide, "sqrt": np.sqrt(wide)}[allocation]
+
+
+@dataclass(frozen=True, eq=False)
+class _Limits:
+    """What decides whether a row may be picked."""
+
+    rows: npt.NDArray[np.generic]
+    radius: float | None
+    groups: Sequence[Any] | None
+    least: Mapping[Any, int]
+    most: Mapping[Any, int]
+    cost: Sequence[float] | None
+    cost_budget: float
+
+    def allow(self, row: int, picks: list[int], only_needed: bool) -> bool:
+        if self.radius is not None and _is_near(self.rows, row, picks, self.radius):
+            return False
+        if self.cost is not None:
+            left = self.cost_budget
+            for pick in picks:
+                left -= self.cost[pick]
+            if self.cost[row] > left:
+                return False
+        if self.groups is None:
+            return True
+        group = self.groups[row]
+        count = sum(bool(self.groups[pick] == group) for pick in picks)
+        return count < (self.least.get(group, 0) if only_needed else self.most.get(group, math.inf))
+
+
+def _greedy(
+    limits: _Limits,
+    scores: npt.NDArray[np.float64],
+    queues: list[list[int]],
+    weights: npt.NDArray[np.float64],
+    b: int,
+    place: Callable[[int], int],
+) -> tuple[list[int], list[int]]:
+    picks: list[int] = []
+    ranks: list[int] = []
+    given = [0] * len(queues)
+    for goal, only_needed in ((sum(limits.least.values()), True), (b, False)):
+        left = [[row for row in queue if row not in picks] for queue in queues]
+        while len(picks) < goal:
+            offers = []
+            for c, queue in enumerate(left):
+                while queue and not limits.allow(queue[0], picks, only_needed):
+                    queue.pop(0)
+                if queue:
+                    with np.errstate(divide="ignore"):
+                        quotient = np.float64(given[c] + 0.5) / weights[c]
+                    offers.append((quotient, -scores[queue[0]], place(queue[0]), queue[0], c))
+            if not offers and (limits.cost is None or only_needed):
+                raise ValueError(f"b={b}, but only {len(picks)} rows can be had")
+            if not offers:
+                break
+            *_, row, c = min(offers)
+            left[c].pop(0)
+            picks.append(row)
+            ranks.append(given[c])
+            given[c] += 1
+    return picks, ranks
 
 
 def _is_near(rows: npt.NDArray[np.generic], row: int, picks: list[int], radius: float) -> bool:

@@ -128,7 +128,7 @@ def test_another_experiment_in_the_folder(options, message, classes_npz, tmp_pat
         (("--jobs", "0"), "jobs: got 0"),
         (("--initial", "0"), "initial: got 0"),
         (("--epsilon", "nan"), "epsilon"),
-        (("--dual-update", "never"), "dual_update: got 'never'"),
+        (("--dual-update", "never"), "--dual-update: got 'never'"),
         (("--split", "rows"), "split"),
     ],
 )

@@ -151,7 +151,7 @@ LONG = [
     *(k_center_greedy, load_rows, radius_filter, sample_rows, shortlist_push, shortlist_entries),
     *(shortlist_merge, shortlist_merge_entries, dual_ascent, dual_ascent_gradient),
 ]
-QUICK = {"isas", "build_info", "philox"}
+QUICK = {"tie_places", "isas", "build_info", "philox"}
 # Updates multipliers all or not at all, and a row of it is a few additions.
 UNINTERRUPTED = {"dual_ascent_losses"}
 

@@ -12,10 +12,10 @@ from ally_fast import _cpu
 pytestmark = pytest.mark.gpu
 
 
-def make(stream, k, b, weights, largest_push):
+def make(stream, k, b, weights, largest_push, tie_seed=None):
     from ally_fast import _cuda
 
-    return _cuda.DeviceShortlist(stream, k, b, weights, largest_push=largest_push)
+    return _cuda.DeviceShortlist(stream, k, b, weights, tie_seed, largest_push)
 
 
 def push(shortlist, stream, assignments, scores, first=0, indices=None, bf16=False):
@@ -227,10 +227,6 @@ def test_random_ties_are_those_of_the_host(seed, stream, rng):
     scores = rng.integers(0, 3, size=n).astype(np.float64)
     on_host = _cpu.Shortlist(k, b, np.ones(k), seed)
     on_host.push(assignments, scores)
-    on_device = _cuda.DeviceShortlist(stream, k, b, np.ones(k), seed, largest_push=2000)
-    copied = (_cuda.DeviceArray.from_host(array, stream) for array in (assignments, scores))
-    on_device.push(*copied)
-    *entries, sizes = on_device.fetch()
-    for ours, theirs in zip(entries, on_host.entries(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    np.testing.assert_array_equal(sizes, on_host.sizes)
+    on_device = make(stream, k, b, np.ones(k), 2000, seed)
+    push(on_device, stream, assignments, scores)
+    assert_same(on_device.fetch(), on_host)

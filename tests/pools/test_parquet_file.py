@@ -184,6 +184,13 @@ def test_a_wide_file_lists_ten_names(rows, tmp_path):
         assert len(str(error.value).removeprefix(str(tmp_path))) <= 300
 
 
+def test_rows_of_texts_that_were_views(tmp_path):
+    texts = pa.array(["a", None, "c"], pa.string_view())
+    path = write(tmp_path / "p.parquet", {"row": [[1.0]] * 3, "t": texts, "s": texts})
+    column = open_pool(f"{path}:row").column("t")
+    assert column.take(np.array([1, 2])).to_pylist() == [None, "c"]
+
+
 # Sizes
 
 _MEASURED = """
@@ -238,6 +245,17 @@ def test_a_pool_is_read_in_bounded_memory(tmp_path):
     assert taken < 32
 
 
+def test_sampling_takes_bounded_memory(tmp_path):
+    path = tmp_path / "p.parquet"
+    rows = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(1 << 25, np.float32)), 8)
+    pq.write_table(pa.table({"row": rows}), path)
+    code = f"import numpy; pool = open_pool('{path}:row'); rows = numpy.arange(0, 1 << 22, 64); "
+    code += "print(sum(pool.gather(some).array.sum() for some in numpy.split(rows, 64)))"
+    said, taken = said_and_taken(code)
+    assert said == "0.0"
+    assert taken < 32
+
+
 def test_a_row_group_of_giant_lists_is_refused_before_they_are_decoded(tmp_path):
     path = tmp_path / "p.parquet"
     lengths = np.full(200, 8)
@@ -249,6 +267,19 @@ def test_a_row_group_of_giant_lists_is_refused_before_they_are_decoded(tmp_path)
     assert path.stat().st_size < 1_000_000
     said, taken = said_and_taken(f"open_pool('{path}:row').read(0, 200)")
     assert re.search(r"column 'row': row group 0: declares \d+ values for 200 rows of 8$", said)
+    assert taken < 32
+
+
+def test_a_row_group_of_giant_bytes_is_refused_before_they_are_decoded(tmp_path):
+    path = tmp_path / "p.parquet"
+    values = [bytes(32)] * 199 + [bytes(96 << 20)]
+    table = pa.table({"row": pa.array(values, pa.binary())})
+    options = {"write_batch_size": 10, "data_page_size": 100, "write_statistics": False}
+    pq.write_table(table, path, compression="zstd", use_dictionary=False, **options)
+    del table, values
+    assert path.stat().st_size < 1_000_000
+    said, taken = said_and_taken(f"open_pool('{path}:row[float32]').read(0, 200)")
+    assert re.search(r"column 'row': row group 0: declares \d+ values for 200 rows of 32$", said)
     assert taken < 32
 
 

@@ -1,18 +1,21 @@
 """Rows of a Parquet column, streamed, against the same rows in memory."""
 
 import copy
+import itertools
 import multiprocessing
 import pickle
 import re
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from ally_fast import select
 from ally_fast.cli import main
+from ally_fast.cluster import training
 from ally_fast.pools import ParquetPool, Pool, open_pool, parquet_pool
 from ally_fast.pools.parquet_file import ParquetFile
+from ally_fast.vector_column import VectorColumn
 
 pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
 pq = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
@@ -96,6 +99,97 @@ def test_gather_decodes_only_the_row_groups_it_needs(array, tmp_path, monkeypatc
     monkeypatch.setattr(ParquetFile, "batches", batches)
     np.testing.assert_array_equal(pool.gather(np.array([23, 29, 71])).array, array[[23, 29, 71]])
     assert asked == [2, 7]
+
+
+# A pass decodes each row once
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Return a list that grows by the number of rows of each block that is decoded."""
+    counts = []
+    decode = ParquetFile.batches
+
+    def batches(*args):
+        for part in decode(*args):
+            counts.append(len(part))
+            yield part
+
+    monkeypatch.setattr(ParquetFile, "batches", batches)
+    return counts
+
+
+@pytest.mark.parametrize("step", [1, 3, 10, 64])
+def test_a_pass_decodes_each_row_once(step, array, row_group, tmp_path, rng, decoded):
+    pool = ParquetPool(write_array(tmp_path / "p.parquet", array, row_group=row_group), "row")
+    for indices in (np.arange(N), np.sort(rng.choice(N, 55, replace=False))):
+        decoded.clear()
+        for lo in range(0, len(indices), step):
+            some = indices[lo : lo + step]
+            np.testing.assert_array_equal(pool.gather(some).array, array[some])
+        assert sum(decoded) <= N
+    for _ in range(2):
+        decoded.clear()
+        for lo in range(0, N, step):
+            pool.read(lo, min(lo + step, N))
+        assert sum(decoded) <= N
+
+
+def test_read_and_gather_continue_each_other(array, row_group, tmp_path, decoded):
+    pool = ParquetPool(write_array(tmp_path / "p.parquet", array, row_group=row_group), "row")
+    np.testing.assert_array_equal(pool.read(0, 33).array, array[:33])
+    np.testing.assert_array_equal(pool.gather(np.array([33, 33, 50])).array, array[[33, 33, 50]])
+    np.testing.assert_array_equal(pool.read(51, N).array, array[51:])
+    assert sum(decoded) <= N
+
+
+@pytest.mark.parametrize("size", [20, 60, N])
+def test_sampling_decodes_each_row_once(size, array, row_group, tmp_path, decoded, monkeypatch):
+    monkeypatch.setattr(training, "_GATHER_BYTES", 7 * D * 4)
+    given = {"seed": 0, "eligible": None, "normalize": False, "frame": None, "progress": False}
+    expected = training.training_rows(open_pool(array), size, **given)
+    pool = ParquetPool(write_array(tmp_path / "p.parquet", array, row_group=row_group), "row")
+    np.testing.assert_array_equal(training.training_rows(pool, size, **given), expected)
+    assert sum(decoded) <= N
+
+
+def test_blocks_without_wanted_rows_do_not_become_matrices(array, tmp_path, monkeypatch):
+    pool = ParquetPool(write_array(tmp_path / "p.parquet", array), "row")
+    made = []
+    convert = VectorColumn.to_matrix
+    monkeypatch.setattr(
+        VectorColumn, "to_matrix", lambda self, rows: made.append(len(rows)) or convert(self, rows)
+    )
+    pool.gather(np.array([7, 8, 51]))
+    assert sum(made) == 10  # two blocks of five rows
+    pool.gather(np.array([52, 93]))
+    assert sum(made) == 15
+
+
+@pytest.mark.parametrize("readers", [2, 8])
+def test_readers_of_ranges_do_not_disturb_each_other(readers, array, row_group, tmp_path, decoded):
+    """Each decodes what lies before its range in the row group, once or twice."""
+    pool = ParquetPool(write_array(tmp_path / "p.parquet", array, row_group=row_group), "row")
+    bounds = np.linspace(0, N, readers + 1).astype(int).tolist()
+    for step in range(N):
+        for lo, hi in itertools.pairwise(bounds):
+            if lo + step < hi:
+                row = lo + step
+                np.testing.assert_array_equal(pool.read(row, row + 1).array, array[row : row + 1])
+    assert sum(decoded) <= 2 * readers * N
+
+
+def test_threads_read_ranges_of_one_pool(array, row_group, tmp_path):
+    pool = ParquetPool(write_array(tmp_path / "p.parquet", array, row_group=row_group), "row")
+    bounds = np.linspace(0, N, 13).astype(int).tolist()
+
+    def rows(lo, hi):
+        return np.concatenate([pool.read(row, row + 1).array for row in range(lo, hi)])
+
+    for workers in (4, 12):  # more than there are cursors as well
+        with ThreadPoolExecutor(workers) as threads:
+            parts = threads.map(rows, bounds[:-1], bounds[1:])
+            np.testing.assert_array_equal(np.concatenate(list(parts)), array)
 
 
 # Rows that hold no vector

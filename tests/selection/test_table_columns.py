@@ -125,16 +125,24 @@ def test_nullable_types_of_pandas(pool):
 
 
 @pytest.mark.parametrize("name", ["pandas", "polars"])
-def test_columns_of_vectors_say_what_to_do(name, pool):
+def test_columns_of_vectors(name, pool):
     library = pytest.importorskip(name)
     embeddings, scores = pool
-    column = library.Series(embeddings.tolist())
-    with pytest.raises(TypeError, match=r"embeddings must hold.*np\.stack\(column\)"):
-        ally_fast.select(column, scores, 30, 5)
-    np.testing.assert_array_equal(
-        ally_fast.select(np.stack(column).astype(np.float32), scores, 30, 5),
-        ally_fast.select(embeddings, scores, 30, 5),
+    expected = ally_fast.select(embeddings.astype(np.float64), scores, 30, 5, exclude=[3, 4])
+    column = library.Series(
+        [None if i in (3, 4) else row for i, row in enumerate(embeddings.tolist())]
     )
+    np.testing.assert_array_equal(ally_fast.select(column, scores, 30, 5, exclude=[3, 4]), expected)
+    with pytest.raises(ValueError, match="embeddings: row 3 is null; 2 of 120 rows hold no"):
+        ally_fast.select(column, scores, 30, 5)
+
+
+def test_arrays_of_objects_say_what_to_do(pool):
+    embeddings, scores = pool
+    rows = np.empty(N, object)
+    rows[:] = list(embeddings)
+    with pytest.raises(TypeError, match=r"embeddings must hold.*np\.stack\(column\)"):
+        ally_fast.select(rows, scores, 30, 5)
 
 
 def test_pieces_that_are_no_arrays():
