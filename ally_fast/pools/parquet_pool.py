@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ally_fast.rows import Rows
 _BATCH_BYTES = 4 << 20
 _WIDTH_ROWS = 1024
 _WIDTH_BYTES = 4 << 20
+_UNIT_BYTES = 16 << 20
 _MOST_CURSORS = 8  # of readers that go through ranges at the same time
 
 
@@ -116,6 +118,15 @@ class ParquetPool(HostPool):
                 done += len(inside)
                 self._let_go(int(inside[-1]) + 1)
         return Rows(rows, self._column.bf16)
+
+    def units(self, lo: int, hi: int) -> list[tuple[int, int]]:
+        """Return runs of row groups, each of 16 MiB at least but the last."""
+        least = max(1, _UNIT_BYTES // max(1, self.d * self.itemsize))
+        bounds = [lo]
+        for start in self._file.starts.tolist():
+            if bounds[-1] + least <= start < hi:
+                bounds.append(start)
+        return list(pairwise([*bounds, hi])) if lo < hi else []
 
     def fault(self, row: int) -> str:
         """Say why a row cannot be used, with the names of the file and the column."""

@@ -20,7 +20,8 @@ Found = TypeVar("Found")
 # What one reader does, in order; so that stopping is heard between two of them.
 Steps = Iterator[Callable[[], Found]]
 
-_MOST_READERS = 8  # each holds a chunk
+MOST_READERS = 8  # each holds a chunk
+_reader = threading.local()
 _PATIENCE = 0.1  # seconds between two looks at whether to stop
 
 
@@ -94,6 +95,11 @@ def gather_rows(pool: Pool, indices: NDArray[np.int64]) -> Rows:
     return Rows(np.concatenate(arrays), parts[0][1].bf16)
 
 
+def reader_number() -> int:
+    """Return which reader of a pass the thread is: each has files open of its own."""
+    return getattr(_reader, "number", 0)
+
+
 def _found(pool: Pool, units: Sequence[Steps[Found]]) -> Iterator[Found]:
     if pool.streamed:
         yield from _side_by_side(units)
@@ -105,7 +111,7 @@ def _found(pool: Pool, units: Sequence[Steps[Found]]) -> Iterator[Found]:
 
 def _side_by_side(units: Sequence[Steps[Found]]) -> Iterator[Found]:
     """Yield what the steps of all units give; each unit is done by one thread, in order."""
-    readers = min(len(units), _settings.threads(), _MOST_READERS)
+    readers = min(len(units), _settings.threads(), MOST_READERS)
     ready: Queue[tuple[Found | None, BaseException | None, bool]] = Queue(max(1, readers))
     stop = threading.Event()
     left = iter(units)
@@ -118,7 +124,8 @@ def _side_by_side(units: Sequence[Steps[Found]]) -> Iterator[Found]:
             except Full:
                 continue
 
-    def run() -> None:
+    def run(number: int) -> None:
+        _reader.number = number
         try:
             while not stop.is_set():
                 with turn:
@@ -133,7 +140,7 @@ def _side_by_side(units: Sequence[Steps[Found]]) -> Iterator[Found]:
         except BaseException as error:  # raised where the rows are waited for
             put((None, error, True))
 
-    threads = [threading.Thread(target=run, daemon=True) for _ in range(readers)]
+    threads = [threading.Thread(target=run, args=(i,), daemon=True) for i in range(readers)]
     for thread in threads:
         thread.start()
     running = readers

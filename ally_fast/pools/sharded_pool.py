@@ -17,6 +17,7 @@ from ally_fast.pools.constant_column import ConstantColumn
 from ally_fast.pools.fingerprint import Fingerprint
 from ally_fast.pools.host_pool import HostPool
 from ally_fast.pools.pool import Pool
+from ally_fast.pools.reading import reader_number
 from ally_fast.pools.shard import Shard
 from ally_fast.pools.sharded_column import ShardedColumn
 from ally_fast.rows import Rows
@@ -51,13 +52,16 @@ class ShardedPool(HostPool):
         self._shards = list(shards)
         self._column = column
         self._lock = threading.Lock()
-        self._open: OrderedDict[int, Pool] = OrderedDict()
+        self._open: OrderedDict[tuple[int, int], Pool] = OrderedDict()
         self._stamps = [shard.stamp() for shard in self._shards]
         self._used: set[int] = set()
-        rows, self._widths = [], []
+        rows: list[int] = []
+        self._widths: list[int] = []
+        units: list[list[int]] = []
         first: Pool | None = None
         for number, shard in enumerate(self._shards):
             vectors = self._vectors(number)
+            units.append([lo for lo, _ in vectors.units(0, vectors.n)])
             rows.append(vectors.n)
             self._widths.append(vectors.d)
             if not vectors.n:
@@ -69,6 +73,10 @@ class ShardedPool(HostPool):
         first = first or self._vectors(0)
         self.starts = np.cumsum([0, *rows], dtype=np.int64)
         self.n = int(self.starts[-1])
+        within = [np.array(lows, np.int64) for lows in units]
+        self._bounds = np.concatenate(
+            [start + lows for start, lows in zip(self.starts[:-1], within, strict=True)]
+        )
         self.d, self.dtype_name, self.itemsize = first.d, first.dtype_name, first.itemsize
         self.family, self.streamed = first.family, first.streamed
 
@@ -96,10 +104,9 @@ class ShardedPool(HostPool):
         return self._joined(parts)
 
     def units(self, lo: int, hi: int) -> list[tuple[int, int]]:
-        """Return the ranges of the shards; a shard is read in its own order."""
-        inner = self.starts[(self.starts > lo) & (self.starts < hi)]
-        bounds = np.unique(np.concatenate([[lo], inner, [max(lo, hi)]])).tolist()
-        return list(pairwise(bounds))
+        """Return the ranges of the shards, and those within them that they have."""
+        inner = self._bounds[(self._bounds > lo) & (self._bounds < hi)].tolist()
+        return list(pairwise([lo, *inner, hi])) if lo < hi else []
 
     def fault(self, row: int) -> str | None:
         """Say why a row is not finite, and in which shard it stands."""
@@ -137,7 +144,7 @@ class ShardedPool(HostPool):
         """Raise ValueError if a shard that was read since the last check has changed."""
         with self._lock:
             used, self._used = self._used, set()
-            opened = [self._open[number] for number in used if number in self._open]
+            opened = [vectors for (number, _), vectors in self._open.items() if number in used]
         for vectors in opened:
             vectors.check()
         for number in used:
@@ -154,16 +161,17 @@ class ShardedPool(HostPool):
         self.__dict__.update(state, _lock=threading.Lock())
 
     def _vectors(self, number: int) -> Pool:
-        """Return a shard's vectors; the shard not used for longest is closed for it."""
+        """Return a shard's vectors for this reader; those not used for longest are closed."""
+        key = (number, reader_number())
         with self._lock:
             self._used.add(number)
-            if number in self._open:
-                self._open.move_to_end(number)
-                return self._open[number]
+            if key in self._open:
+                self._open.move_to_end(key)
+                return self._open[key]
         self._check(number)
         vectors = self._shards[number].vectors(self._column)
         with self._lock:
-            self._open[number] = vectors
+            self._open[key] = vectors
             while len(self._open) > _MOST_OPEN:
                 self._open.popitem(last=False)
         return vectors
@@ -180,7 +188,9 @@ class ShardedPool(HostPool):
         try:
             changed = shard.stamp() != self._stamps[number]
         except FileNotFoundError:
-            if number in self._open:  # what is open stays
+            with self._lock:
+                is_open = any(number == opened for opened, _ in self._open)
+            if is_open:  # what is open stays
                 return
             raise
         if changed:
