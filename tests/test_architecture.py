@@ -42,6 +42,7 @@ FLOORS = {
     "selection": 4,
     "generate": 4,
     "strategies": 5,
+    "jobs": 5,
     "experiments": 6,
     "integrations": 6,
     "report": 6,

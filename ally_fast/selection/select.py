@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -288,7 +289,7 @@ def _selected(arguments: Arguments, return_info: bool) -> tuple[Any, SelectionIn
     plan = make_plan(request)
     clock.lap("radius")
     if plan.training is None:
-        trained = _untrained(request)
+        trained = untrained(request)
     else:
         trained = train(
             request.pool,
@@ -309,10 +310,18 @@ def _selected(arguments: Arguments, return_info: bool) -> tuple[Any, SelectionIn
     return indices, describe(plan, trained, whole, batch, distances, clock.total())
 
 
-def _untrained(request: Request) -> KMeansResult:
+def untrained(request: Request) -> KMeansResult:
     """Return the record of centroids that were given, or not needed."""
     engine, centroids = request.engine, request.centroids
     if centroids is None:
         centroids = np.zeros((request.rule.k, request.pool.d), np.float32)
     seed = request.training.seed
     return KMeansResult(centroids, 0.0, 0, 0, engine.name, engine.device, engine.isa, seed, {})
+
+
+# Arguments by keyword, for whoever runs the stages in another way.
+DEFAULTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(select).parameters.items()
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name != "return_info"
+}

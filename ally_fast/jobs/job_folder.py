@@ -1,0 +1,167 @@
+"""The folder of a job: what is done lies there in whole files."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.cluster.result import KMeansResult
+from ally_fast.files import whole_file
+from ally_fast.jobs.job_record import difference
+from ally_fast.json_object import parse_object
+from ally_fast.pools.numpy_file import numpy_array
+
+_RECORD = "job.json"
+_TRAINING = "training.json"
+_CENTROIDS = "centroids.npy"
+_ASSIGNMENTS = "assignments"
+
+
+class JobFolder:
+    """A folder with ``job.json``, ``centroids.npy`` and one file of assignments for each piece.
+
+    Parameters
+    ----------
+    path : str
+
+    Notes
+    -----
+    Files appear whole or not at all, so that a process can be killed at any moment. A piece is
+    some rows of a shard; its file is named by the shard's content, so that a later job finds it
+    under another order of shards.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder, and keep other processes out of it for the block.
+
+        Raises
+        ------
+        OSError
+            If it cannot be made, or another process works in it.
+        """
+        os.makedirs(self.path, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise OSError(errno.EBUSY, "another process works on this job", self.path) from None
+        finally:
+            os.close(descriptor)
+
+    def begin(self, record: dict[str, Any]) -> None:
+        """Write what the job is, or compare it with what it was.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds another job; the message says what differs.
+        """
+        before = self._json(_RECORD)
+        if before is None:
+            if foreign := [name for name in os.listdir(self.path) if not name.startswith(".")]:
+                raise ValueError(
+                    f"{self.path}: holds {foreign[0]!r} but no job; needs a new or an empty folder"
+                )
+            self._write_json(_RECORD, record)
+            return
+        try:
+            changed = difference(before, json.loads(json.dumps(record)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{self._file(_RECORD)}: {error}") from None
+        if changed:
+            raise ValueError(
+                f"{self.path}: is another job: {changed}; needs another folder, or this one removed"
+            )
+
+    def training(self) -> KMeansResult | None:
+        """Return the centroids, and what is known of their training; None if they are not there.
+
+        Raises
+        ------
+        ValueError
+            Naming the file, if it is damaged.
+        """
+        facts = self._json(_TRAINING)
+        if facts is None:
+            return None
+        centroids = np.array(numpy_array(self._file(_CENTROIDS), None, ndim=2))
+        if facts.pop("digest", None) != _digest(centroids):
+            raise ValueError(f"{self._file(_CENTROIDS)}: is not what {_TRAINING} describes")
+        try:
+            return KMeansResult(centroids=centroids, **facts)
+        except TypeError as error:
+            raise ValueError(f"{self._file(_TRAINING)}: {error}") from None
+
+    def keep_training(self, trained: KMeansResult) -> None:
+        """Write the centroids, then what tells that they are there."""
+        with whole_file(self._file(_CENTROIDS), force=True) as file:
+            np.save(file, trained.centroids)
+        facts = {name: value for name, value in vars(trained).items() if name != "centroids"}
+        self._write_json(_TRAINING, {**facts, "digest": _digest(trained.centroids)})
+
+    def assignments(self, piece: str, rows: int, centroids: str) -> NDArray[np.int32] | None:
+        """Return the clusters of a piece's rows, mapped; None if they are not there.
+
+        Raises
+        ------
+        ValueError
+            Naming the file, if it is damaged.
+        """
+        path = os.path.join(self.path, _ASSIGNMENTS, centroids, f"{piece}.npy")
+        if not os.path.exists(path):
+            return None
+        found = numpy_array(path, None, ndim=1, n=rows)
+        if found.dtype != np.int32:
+            raise ValueError(f"{path}: holds {found.dtype}, needs int32")
+        return found
+
+    def keep_assignments(self, piece: str, clusters: NDArray[np.int32], centroids: str) -> None:
+        """Write the clusters of a piece's rows."""
+        folder = os.path.join(self.path, _ASSIGNMENTS, centroids)
+        os.makedirs(folder, exist_ok=True)
+        with whole_file(os.path.join(folder, f"{piece}.npy"), force=True) as file:
+            np.save(file, clusters)
+
+    def _file(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+    def _json(self, name: str) -> dict[str, Any] | None:
+        path = self._file(name)
+        if not os.path.exists(path):
+            return None
+        with open(path, "rb") as file:
+            try:
+                return parse_object(file.read())
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from None
+
+    def _write_json(self, name: str, content: dict[str, Any]) -> None:
+        text = io.BytesIO(json.dumps(content, allow_nan=False, indent=1).encode() + b"\n")
+        with whole_file(self._file(name), force=True) as file:
+            file.write(text.getvalue())
+
+
+def centroids_digest(centroids: NDArray[Any], normalize: bool) -> str:
+    """Return what centroids, and how rows are compared with them, are known by."""
+    return f"{_digest(centroids)}{'-cosine' if normalize else ''}"
+
+
+def _digest(centroids: NDArray[Any]) -> str:
+    digest = blake2b(f"{centroids.dtype.str} {centroids.shape}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(centroids).data)
+    return digest.hexdigest()

@@ -1,0 +1,105 @@
+"""What the batch of a job follows from: compared before a job goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast._version import __version__
+from ally_fast.pools.chunks import chunks
+from ally_fast.pools.fingerprint import Fingerprint
+from ally_fast.pools.sharded_pool import ShardedPool
+from ally_fast.selection.plan import Plan
+
+FORMAT = "ally-fast job"
+VERSION = 1
+_CHUNK_ROWS = 1 << 20
+# How an entry is called where it has changed.
+_NAMES = {
+    "scores": "dual_scores",
+    "eligible": "the rows that may be picked (exclusions, scores above max_score, labeled rows)",
+    "made_by": "the version of ally-fast",
+}
+
+
+def job_record(plan: Plan, pool: ShardedPool) -> dict[str, Any]:
+    """Return all that a batch follows from, ready for JSON."""
+    request, rule, training = plan.request, plan.request.rule, plan.request.training
+    quotas, costs = request.quotas, request.costs
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "made_by": __version__,
+        "pool": pool.fingerprint().as_json(),
+        "b": rule.b,
+        "k": rule.k,
+        "allocation": rule.allocation.name or _digest(rule.weights()),
+        "radius": rule.radius,
+        "metric": "cosine" if rule.normalize else "euclidean",
+        "tie_seed": rule.tie_seed,
+        "engine": request.engine.name,
+        "seed": training.seed,
+        "train_size": training.size,
+        "max_iter": training.max_iter,
+        "tol": training.tol,
+        "centroids": _digest(request.centroids),
+        "labeled_embeddings": _digest(request.labeled),
+        "eligible": _digest(plan.eligible),
+        "scores": _digest_of_scores(plan, pool.n),
+        "groups": None if quotas is None else [str(quotas.names), _digest(quotas.codes)],
+        "min_per_group": None if quotas is None else quotas.least.tolist(),
+        "max_per_group": None if quotas is None else quotas.most.tolist(),
+        "cost": None if costs is None else _digest(costs.values),
+        "cost_budget": None if costs is None else costs.budget,
+    }
+
+
+def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Say what differs between two records; None if nothing does.
+
+    Raises
+    ------
+    ValueError
+        If the earlier one is no record of a job, or of a later version.
+    """
+    if before.get("format") != FORMAT:
+        raise ValueError("is no record of a job")
+    if before.get("version") != VERSION:
+        raise ValueError(
+            f"is of format {before.get('version')}; this version of ally-fast reads {VERSION}"
+        )
+    pool = Fingerprint.from_json(now["pool"])
+    changed = pool.difference(Fingerprint.from_json(before.get("pool")))
+    if changed or before["pool"]["fingerprint"] != now["pool"]["fingerprint"]:
+        return f"the pool has changed: {changed or 'it has grown'}"
+    for name, value in now.items():
+        earlier = before.get(name)
+        if name != "pool" and earlier != value:
+            shown = _NAMES.get(name, name)
+            if isinstance(value, str | list) or isinstance(earlier, str | list):
+                return f"{shown} changed"
+            return f"{shown} was {earlier}, is {value}"
+    return None
+
+
+def _digest(array: NDArray[Any] | None) -> str | None:
+    """Return a hash of an array's values, whatever their layout."""
+    if array is None:
+        return None
+    digest = blake2b(f"{array.dtype.str} {array.shape}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _digest_of_scores(plan: Plan, n: int) -> str:
+    digest = blake2b(digest_size=16)
+    for lo, hi in chunks(n, _CHUNK_ROWS):
+        part = plan.request.scores.read(lo, hi)
+        if plan.eligible is not None:  # the others may be anything
+            part = np.where(plan.eligible[lo:hi], part, 0.0)
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()
