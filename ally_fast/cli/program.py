@@ -64,19 +64,21 @@ class _Terminated(BaseException):
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line, and return its exit status; see `ally_fast.cli.main`."""
-    debug, options = False, {}
+    debug, options, how = False, {}, ""
     try:
         arguments = _parser().parse_args(argv)
         debug, options = arguments.debug, arguments.options
+        if job := getattr(arguments, "job", None):
+            how = f": what is done is in {job}; the same command goes on from there"
         with _termination_raises():
             if not getattr(arguments, "quiet", False) or getattr(arguments, "json", False):
                 standard_output.check_open()
             arguments.run(arguments)
         return 0
     except KeyboardInterrupt:
-        return _complain("interrupted", 130)
+        return _complain(f"interrupted{how}", 130)
     except _Terminated as request:
-        return _complain("terminated", 128 + request.number)
+        return _complain(f"terminated{how}", 128 + request.number)
     except BrokenPipeError:
         standard_output.discard(sys.stdout)
         return 141

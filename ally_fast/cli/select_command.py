@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ally_fast
+from ally_fast import jobs
 from ally_fast.cli.exclusions import read_exclusions
 from ally_fast.cli.inputs import Input, reading, using
 from ally_fast.cli.select_options import add_select_parser
@@ -26,6 +27,7 @@ from ally_fast.pools.row_count import check_rows
 from ally_fast.pools.sources import locations, split_key
 from ally_fast.report import summarize, summary_text
 from ally_fast.selection.arguments import Arguments
+from ally_fast.selection.info import SelectionInfo
 
 _ALLOCATIONS = ("equal", "proportional", "sqrt")
 _READ_HERE = (
@@ -57,7 +59,8 @@ def run(arguments: argparse.Namespace) -> None:
     )
     groups = _column(pool, _of(inputs, "groups"))
     with using(inputs):
-        indices, info = ally_fast.select(
+        indices, info = _selected(
+            arguments,
             pool,
             scores,
             allocation=_allocation(inputs, arguments),
@@ -70,7 +73,6 @@ def run(arguments: argparse.Namespace) -> None:
             labeled_embeddings=_matrix(inputs, "labeled_embeddings"),
             centroids=_matrix(inputs, "centroids", arguments.k),
             progress=not arguments.quiet,
-            return_info=True,
             **_passed_on(arguments),
         )
     summary = summarize(pool, info)
@@ -83,6 +85,17 @@ def run(arguments: argparse.Namespace) -> None:
         show(f"{summary_text(summary)}\n{'written':<12}{written}")
 
 
+def _selected(
+    arguments: argparse.Namespace, pool: ShardedPool, scores: Any, **options: Any
+) -> tuple[NDArray[np.int64], SelectionInfo]:
+    """Select in memory, or in the folder of a job."""
+    if arguments.job is None:
+        batch: tuple[NDArray[np.int64], SelectionInfo]
+        batch = ally_fast.select(pool, scores, return_info=True, **options)
+        return batch
+    return jobs.select(arguments.job, pool, scores, start_from=arguments.start_from, **options)
+
+
 def _passed_on(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the options that are arguments of `select` as they are."""
     names = [field.name for field in fields(Arguments) if field.name not in _READ_HERE]
@@ -91,6 +104,8 @@ def _passed_on(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _inputs(arguments: argparse.Namespace) -> list[Input]:
     """Return everything that names files; one that is no file is refused."""
+    if arguments.start_from and not arguments.job:
+        raise ValueError("--from needs --job: a folder for this round")
     if bool(arguments.pool) == bool(arguments.embeddings):
         raise ValueError("select needs a pool: POOL, or --embeddings FILE, and not both")
     sources = arguments.pool or [arguments.embeddings]

@@ -156,6 +156,13 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     )
     add("--threads", type=_threads, metavar="N", help="threads (default: ALLY_FAST_THREADS or all)")
     add("--chunk-rows", type=int, metavar="N", help="rows read at a time (default: chosen)")
+    add("--job", metavar="DIR", help="keep what is done here; if killed, the same command goes on")
+    add(
+        "--from",
+        dest="start_from",
+        metavar="DIR",
+        help="the job of an earlier round: its centroids, and clusters of shards it had",
+    )
     add("--quiet", action="store_true", help="no progress, no summary")
     add("--json", action="store_true", help="print the summary as one JSON object")
 
