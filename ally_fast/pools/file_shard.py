@@ -7,6 +7,7 @@ from typing import Any
 
 from ally_fast.pools.column import Column
 from ally_fast.pools.location import Location
+from ally_fast.pools.names import quoted
 from ally_fast.pools.pool import Pool
 
 
@@ -49,3 +50,16 @@ class FileShard:
     def stamp(self) -> tuple[Any, ...]:
         """Return what changes when the file does."""
         return self._location.stamp()
+
+    def _disk_path(self) -> str:
+        """Return where the file lies on a disk; ValueError if it lies elsewhere."""
+        if self._location.filesystem is not None:
+            raise ValueError(
+                f"{self.name}: {self.form} are read from a disk only; copy it to one, or use "
+                "Parquet"
+            )
+        return self._location.path
+
+    def _named(self, what: str, key: str | None) -> str:
+        """Return what messages call a column, or key, of the file."""
+        return f"{self.name}: {what} {quoted(key)}" if key else self.name

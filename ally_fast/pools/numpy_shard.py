@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+from ally_fast.pools.array_column import ArrayColumn
 from ally_fast.pools.array_pool import ArrayPool
 from ally_fast.pools.file_shard import FileShard
-from ally_fast.pools.numpy_column import NumpyColumn
 from ally_fast.pools.numpy_file import numpy_array, numpy_keys
 
 
@@ -18,12 +19,13 @@ class NumpyShard(FileShard):
     @property
     def names(self) -> Sequence[str]:
         """The keys of an ``.npz``."""
-        return () if self._location.extension == ".npy" else numpy_keys(self._location.path)
+        return () if self._location.extension == ".npy" else numpy_keys(self._disk_path())
 
     def vectors(self, column: str | None = None) -> ArrayPool:
         """Return a two-dimensional array."""
-        return ArrayPool(numpy_array(self._location.path, column, ndim=2), self.name)
+        return ArrayPool(numpy_array(self._disk_path(), column, ndim=2), self.name)
 
-    def column(self, column: str | None = None) -> NumpyColumn:
+    def column(self, column: str | None = None) -> ArrayColumn:
         """Return a one-dimensional array."""
-        return NumpyColumn(self._location.path, column)
+        read = partial(numpy_array, self._disk_path(), column, ndim=1)
+        return ArrayColumn(self._named("key", column), read)

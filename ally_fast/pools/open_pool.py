@@ -18,6 +18,7 @@ from ally_fast.pools.device_pool import DevicePool
 from ally_fast.pools.formats import FORMATS, open_shard
 from ally_fast.pools.host_pool import SourcePool
 from ally_fast.pools.ids import Ids
+from ally_fast.pools.laion import laion_shards
 from ally_fast.pools.pool import Pool, RowSource
 from ally_fast.pools.sharded_column import ShardedColumn
 from ally_fast.pools.sharded_pool import ShardedPool
@@ -180,8 +181,11 @@ def _pool(source: Any, column: str | None, options: Mapping[str, Any] | None) ->
             source, key = split_key(os.fspath(source))
         if key is not None and column is not None:
             raise ValueError(f"column: got {column!r} beside {source}:{key}; needs one of them")
+        column = column or key
+        if _is_path(source) and (paired := laion_shards(source, column, options)):
+            return ShardedPool(paired)
         files = locations(source, storage_options=options)
-        return ShardedPool([open_shard(file) for file in files], column or key)
+        return ShardedPool([open_shard(file) for file in files], column)
     if is_table(source):
         return ShardedPool([TableShard(source)], column)
     if column is not None:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ally_fast import _cpu
 from ally_fast._optional import require
+from ally_fast.pools.column_file import ColumnFile
 from ally_fast.pools.location import Location, as_location
-from ally_fast.pools.names import missing, quoted
 
 _BUFFER_BYTES = 1 << 20  # without it the reader holds a row group's whole column chunk
-_REASON_CHARACTERS = 120
-_SPARE_VALUES = 4 << 20  # that a row group may declare beside twice those of its rows
 
 
-class ParquetFile:
+class ParquetFile(ColumnFile):
     """An open Parquet file, read a row group of a column at a time.
 
     Page checksums are verified where the file holds them. What the file declares is compared with
@@ -74,59 +70,9 @@ class ParquetFile:
         self._leaves: dict[str, int] = {}
         self._values: dict[tuple[str, int], int] = {}
 
-    @property
-    def n(self) -> int:
-        """Number of rows, as declared."""
-        return int(self.starts[-1])
-
-    @property
-    def groups(self) -> range:
-        """The row groups."""
-        return range(len(self.starts) - 1)
-
-    def rows(self, group: int) -> range:
-        """Return the rows of a row group."""
-        return range(int(self.starts[group]), int(self.starts[group + 1]))
-
     def close(self) -> None:
         """Close the file."""
         self._file.close(force=True)
-
-    @contextmanager
-    def named(self, what: str) -> Iterator[None]:
-        """Add the file and the place to whatever pyarrow raises."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno:
-                raise OSError(error.errno, os.strerror(error.errno), self.path) from error
-            raise ValueError(f"{self.path}: {what}: {_reason(error)}") from error
-        except MemoryError as error:
-            raise MemoryError(f"{self.path}: {what}: {_reason(error)}") from error
-        except Exception as error:  # of some twenty classes, by what is damaged
-            raise ValueError(f"{self.path}: {what}: {_reason(error)}") from error
-
-    def choose(self, column: str | None, candidates: Sequence[str]) -> str:
-        """Return the name of a column: the one asked for, or the only candidate.
-
-        Raises
-        ------
-        ValueError
-            If there is no such column, or more than one.
-        """
-        if column is None and len(candidates) == 1:
-            column = candidates[0]
-        if column is None or column not in self.names:
-            raise ValueError(f"{self.path}: {missing(column, self.names, 'column')}")
-        if (count := self.names.count(column)) > 1:
-            raise ValueError(
-                f"{self.path}: {count} columns are called {quoted(column)}; rename all but one"
-            )
-        return column
-
-    def kind(self, column: str) -> Any:
-        """Return the Arrow type of a column."""
-        return self.schema.field(column).type
 
     def values_declared(self, column: str, group: int) -> int:
         """Return how many values a row group of a column of lists declares; a null counts as one.
@@ -139,55 +85,16 @@ class ParquetFile:
         if (column, group) not in self._values:
             for _ in self._batches(column, group, 1):
                 break
-            with self.named(_place(column, group)):
+            with self.named(self.place(column, group)):
                 chunk = self._file.metadata.row_group(group).column(self._leaf(column))
                 self._values[column, group] = int(chunk.num_values)
         return self._values[column, group]
 
-    def batches(
-        self, column: str, group: int, batch_rows: int, width: int | None = None
-    ) -> Iterator[Any]:
-        """Yield one row group of a column as Arrow arrays of at most `batch_rows` rows.
-
-        Parameters
-        ----------
-        column : str
-            From `choose`.
-        group : int
-            The row group.
-        batch_rows : int
-            Rows to decode at once.
-        width : int, optional
-            Values in a row, for a column of lists: a row group that declares far more is refused.
-
-        Raises
-        ------
-        MemoryError, OSError, ValueError
-            If the row group cannot be decoded, or holds another number of rows than declared.
-        """
-        declared = len(self.rows(group))
-        if width is not None:
-            values = self.values_declared(column, group)
-            if values > 2 * declared * width + _SPARE_VALUES:
-                raise ValueError(
-                    f"{self.path}: {_place(column, group)}: declares {values} values for "
-                    f"{declared} rows of {width}"
-                )
-        held = 0
-        for part in self._batches(column, group, batch_rows):
-            held += len(part)
-            if held <= declared:
-                yield part
-        if held != declared:
-            raise ValueError(
-                f"{self.path}: {_place(column, group)}: declares {declared} rows and holds {held}"
-            )
-
     def _batches(self, column: str, group: int, batch_rows: int) -> Iterator[Any]:
-        with self.named(_place(column, group)):
+        with self.named(self.place(column, group)):
             batches = self._file.iter_batches(batch_rows, row_groups=[group], columns=[column])
         while True:
-            with self.named(_place(column, group)):
+            with self.named(self.place(column, group)):
                 batch = next(batches, None)
                 if batch is None:
                     return
@@ -214,22 +121,3 @@ class ParquetFile:
                 raise ValueError(f"{len(found)} columns of values are stored for it")
             self._leaves[column] = found[0]
         return self._leaves[column]
-
-
-def check_width(path: str, column: str, width: int) -> int:
-    """Return the number of values in a row, if rows so wide can be computed on."""
-    if width > _cpu.LARGEST_D:
-        raise ValueError(
-            f"{path}: column {quoted(column)} holds {width} values in a row, needs at most "
-            f"{_cpu.LARGEST_D}"
-        )
-    return width
-
-
-def _place(column: str, group: int) -> str:
-    return f"column {quoted(column)}: row group {group}"
-
-
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]}..."

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from ally_fast import _cpu
 from ally_fast._optional import require
+from ally_fast.pools.column_file import ColumnFile, check_width
 from ally_fast.pools.host_pool import HostPool
 from ally_fast.pools.location import Location, as_location
 from ally_fast.pools.names import quoted
-from ally_fast.pools.parquet_file import ParquetFile, check_width
+from ally_fast.pools.parquet_file import ParquetFile
 from ally_fast.pools.pool import computable
 from ally_fast.rows import Rows
 
@@ -62,11 +63,13 @@ class ParquetPool(HostPool):
     A null row of a ``fixed_size_list`` needs pyarrow 26; older releases cannot decode it.
     """
 
+    open_file: type[ColumnFile] = ParquetFile
+
     def __init__(
         self, location: Location | str | os.PathLike[str], column: str | None = None
     ) -> None:
         self._location = as_location(location).absolute()
-        self._file = ParquetFile(location)
+        self._file = self.open_file(location)
         require("pyarrow.compute", "parquet")
         self._arrow = require("pyarrow", "parquet")
         self._column = self._choose_column(column)
@@ -109,6 +112,10 @@ class ParquetPool(HostPool):
                 lo, hi = np.searchsorted(indices, [start, start + len(block)])
                 parts.append(block[indices[lo:hi] - start])
         return self._joined(parts)
+
+    def check(self) -> None:
+        """Raise ValueError if rows handed out lie in the file, and it has changed."""
+        self._file.check()
 
     def fault(self, row: int) -> str:
         """Say why a row cannot be used, with the names of the file and the column."""
@@ -210,6 +217,7 @@ class ParquetPool(HostPool):
         kept = rows if good.all() else rows.filter(self._arrow.array(good))
         values = kept.flatten().to_numpy(zero_copy_only=False)  # a null within comes as NaN
         vectors = values.reshape(len(kept), self.d).astype(self._dtype, copy=False)
+        vectors = np.require(vectors, requirements="A")  # a file may place them anywhere
         if kept is rows:
             return np.asarray(vectors)
         matrix = np.full((len(rows), self.d), np.nan, self._dtype)

@@ -1,0 +1,149 @@
+"""A file of columns that are read a group of rows at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import _cpu
+from ally_fast.pools.foreign_errors import foreign_errors
+from ally_fast.pools.location import Location
+from ally_fast.pools.names import missing, quoted
+
+_SPARE_VALUES = 4 << 20  # that a group may declare beside twice those of its rows
+
+
+class ColumnFile:
+    """An open file whose rows lie in groups; subclasses open and decode it.
+
+    Attributes
+    ----------
+    path : str
+        The file's path or URL, for messages.
+    starts : ndarray of int64, shape (groups + 1,)
+        The first row of each group, and the number of rows.
+    schema : pyarrow.Schema
+        Its columns.
+    names : list of str
+        Their names.
+    """
+
+    part = "row group"  # what messages call a group
+    path: str
+    starts: NDArray[np.int64]
+    schema: Any
+    names: list[str]
+
+    def __init__(self, location: Location | str | os.PathLike[str]) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the file."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise ValueError if rows handed out lie in the file, and it has changed."""
+
+    def values_declared(self, column: str, group: int) -> int:
+        """Return how many values a group of a column of lists declares; a null may count as one."""
+        raise NotImplementedError
+
+    def _batches(self, column: str, group: int, batch_rows: int) -> Iterator[Any]:
+        raise NotImplementedError
+
+    @property
+    def n(self) -> int:
+        """Number of rows, as declared."""
+        return int(self.starts[-1])
+
+    @property
+    def groups(self) -> range:
+        """The groups."""
+        return range(len(self.starts) - 1)
+
+    def rows(self, group: int) -> range:
+        """Return the rows of a group."""
+        return range(int(self.starts[group]), int(self.starts[group + 1]))
+
+    def named(self, what: str) -> AbstractContextManager[None]:
+        """Add the file and the place to whatever is raised."""
+        return foreign_errors(self.path, what)
+
+    def choose(self, column: str | None, candidates: Sequence[str]) -> str:
+        """Return the name of a column: the one asked for, or the only candidate.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, or more than one.
+        """
+        if column is None and len(candidates) == 1:
+            column = candidates[0]
+        if column is None or column not in self.names:
+            raise ValueError(f"{self.path}: {missing(column, self.names, 'column')}")
+        if (count := self.names.count(column)) > 1:
+            raise ValueError(
+                f"{self.path}: {count} columns are called {quoted(column)}; rename all but one"
+            )
+        return column
+
+    def kind(self, column: str) -> Any:
+        """Return the Arrow type of a column."""
+        return self.schema.field(column).type
+
+    def place(self, column: str, group: int) -> str:
+        """Return what messages call a group of a column."""
+        return f"column {quoted(column)}: {self.part} {group}"
+
+    def batches(
+        self, column: str, group: int, batch_rows: int, width: int | None = None
+    ) -> Iterator[Any]:
+        """Yield one group of a column as Arrow arrays of at most `batch_rows` rows.
+
+        Parameters
+        ----------
+        column : str
+            From `choose`.
+        group : int
+            The group.
+        batch_rows : int
+            Rows to decode at once.
+        width : int, optional
+            Values in a row, for a column of lists: a group that declares far more is refused.
+
+        Raises
+        ------
+        MemoryError, OSError, ValueError
+            If the group cannot be decoded, or holds another number of rows than declared.
+        """
+        declared = len(self.rows(group))
+        if width is not None:
+            values = self.values_declared(column, group)
+            if values > 2 * declared * width + _SPARE_VALUES:
+                raise ValueError(
+                    f"{self.path}: {self.place(column, group)}: declares {values} values for "
+                    f"{declared} rows of {width}"
+                )
+        held = 0
+        for part in self._batches(column, group, batch_rows):
+            held += len(part)
+            if held <= declared:
+                yield part
+        if held != declared:
+            where = f"{self.path}: {self.place(column, group)}"
+            raise ValueError(f"{where}: declares {declared} rows and holds {held}")
+
+
+def check_width(path: str, column: str, width: int) -> int:
+    """Return the number of values in a row, if rows so wide can be computed on."""
+    if width > _cpu.LARGEST_D:
+        raise ValueError(
+            f"{path}: column {quoted(column)} holds {width} values in a row, needs at most "
+            f"{_cpu.LARGEST_D}"
+        )
+    return width
