@@ -80,12 +80,16 @@ class ZarrArray:
         self._read = set()
 
     def _note(self, file: str) -> None:
-        """Compare a file with what it was when it was first read."""
-        if self._folder.filesystem is not None:
-            return
-        stamp = self._stamp(file)
-        if self._seen.setdefault(file, stamp) != stamp:
+        """Compare a file with what it was when it was first read; then look at its form."""
+        stamp = self._stamp(file) if self._folder.filesystem is None else ()
+        if self._seen.get(file, stamp) != stamp:
             raise ValueError(f"{self.name}: {file}: the file changed while it was read")
+        if file not in self._seen and file != self._metadata.file and self._metadata.blosc:
+            try:
+                self._metadata.blosc.check(self._folder.inside(file))
+            except FileNotFoundError:
+                pass
+        self._seen[file] = stamp
         self._read.add(file)
 
     def _stamp(self, file: str) -> tuple[Any, ...] | None:

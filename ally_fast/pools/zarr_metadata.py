@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any
 
 from ally_fast.json_object import parse_object
+from ally_fast.pools.blosc_file import BloscFile, blosc_file, blosc_file_of_shards
 from ally_fast.pools.location import Location
 
 
@@ -23,6 +24,8 @@ class ZarrMetadata:
         Of the array, and of what one file holds.
     prefix, separator : str
         Of the names of these files.
+    blosc : BloscFile or None
+        Where Blosc's buffers lie in such a file; None: it holds none.
     """
 
     file: str
@@ -30,6 +33,7 @@ class ZarrMetadata:
     chunks: tuple[int, ...]
     prefix: str
     separator: str
+    blosc: BloscFile | None
 
     def files(self, lo: int, hi: int) -> Iterator[str]:
         """Yield the files that hold rows ``lo`` to ``hi`` (exclusive), if they are there."""
@@ -68,33 +72,34 @@ def zarr_metadata(folder: Location) -> ZarrMetadata | None:
 
 
 def _of_format_2(file: str, found: dict[str, Any]) -> ZarrMetadata:
-    for codec in [*(found["filters"] or ()), found["compressor"]]:
-        _check_codec((codec or {}).get("id"))
+    codecs = [codec["id"] for codec in (*(found["filters"] or ()), found["compressor"]) if codec]
     separator = found.get("dimension_separator", ".")
-    return _checked(file, found["shape"], found["chunks"], "", separator)
+    blosc = blosc_file(codecs)
+    return _checked(file, found["shape"], found["chunks"], "", separator, blosc)
 
 
 def _of_format_3(file: str, found: dict[str, Any]) -> ZarrMetadata:
-    for codec in found["codecs"]:
-        _check_codec(codec["name"])
     grid, keys = found["chunk_grid"], found["chunk_key_encoding"]
     if grid["name"] != "regular" or keys["name"] not in ("default", "v2"):
         raise ValueError("its chunks do not form a regular grid")
     is_default = keys["name"] == "default"
     separator = keys.get("configuration", {}).get("separator", "/" if is_default else ".")
     prefix = f"c{separator}" if is_default else ""
-    return _checked(file, found["shape"], grid["configuration"]["chunk_shape"], prefix, separator)
+    chunks, codecs = grid["configuration"]["chunk_shape"], found["codecs"]
+    inner = next((codec for codec in codecs if codec["name"] == "sharding_indexed"), None)
+    if inner is None:
+        blosc = blosc_file([codec["name"] for codec in codecs])
+    else:
+        blosc = blosc_file_of_shards(inner["configuration"], chunks)
+    return _checked(file, found["shape"], chunks, prefix, separator, blosc)
 
 
-def _checked(file: str, shape: Any, chunks: Any, prefix: str, separator: Any) -> ZarrMetadata:
+def _checked(
+    file: str, shape: Any, chunks: Any, prefix: str, separator: Any, blosc: BloscFile | None
+) -> ZarrMetadata:
     lengths = [*shape, *chunks]
     if len(shape) != len(chunks) or not all(type(length) is int for length in lengths):
         raise ValueError("describes no array")
     if min(shape, default=0) < 0 or min(chunks, default=1) < 1 or separator not in (".", "/"):
         raise ValueError("describes no array")
-    return ZarrMetadata(file, tuple(shape), tuple(chunks), prefix, separator)
-
-
-def _check_codec(name: Any) -> None:
-    if "pickle" in str(name).lower():
-        raise ValueError("its values are pickled, and a pickle runs code; write numbers or texts")
+    return ZarrMetadata(file, tuple(shape), tuple(chunks), prefix, separator, blosc)
