@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ally_fast._optional import require
 from ally_fast.pools.foreign_errors import foreign_errors
 from ally_fast.pools.location import Location
-from ally_fast.pools.names import missing, quoted
+from ally_fast.pools.names import chosen, quoted
 
 _NOT_ONE = "not a readable HDF5 file"
 
@@ -76,14 +76,8 @@ class Hdf5Array:
     def _open(self, path: str, key: str | None, ndim: int) -> None:
         h5py = require("h5py", "hdf5", f"reading {path}")
         with foreign_errors(path, _NOT_ONE):
-            names = _names(self._file, h5py)
-        shapes = {name: len(shape) for name, shape in names.items()}
-        fitting = [name for name, dimensions in shapes.items() if dimensions == ndim]
-        if key is None and len(fitting) == 1:
-            (key,) = fitting
-        key = key and key.strip("/")
-        if key is None or key not in shapes:
-            raise ValueError(f"{path}: {missing(key, list(shapes), 'key')}")
+            shapes = _shapes(self._file, h5py)
+        key = chosen(path, key and key.strip("/"), shapes, ndim)
         self.name = f"{path}: key {quoted(key)}"
         with foreign_errors(self.name, _NOT_ONE):
             self._data = self._file[key]
@@ -120,7 +114,7 @@ def hdf5_keys(location: Location) -> list[str]:
     file = _opened(location)
     with foreign_errors(location.name, _NOT_ONE):
         try:
-            return list(_names(file, h5py))
+            return list(_shapes(file, h5py))
         finally:
             file.close()
 
@@ -130,10 +124,13 @@ def _opened(location: Location) -> Any:
     with foreign_errors(location.name, _NOT_ONE):
         source = location.path if location.filesystem is None else location.open()
         # On some network file systems a lock cannot be had; where it can, writers are kept away.
-        return h5py.File(source, "r", locking="best-effort")
+        try:
+            return h5py.File(source, "r", locking="best-effort")
+        except BlockingIOError:
+            raise ValueError("another process is writing it") from None
 
 
-def _names(file: Any, h5py: Any) -> dict[str, tuple[int, ...]]:
+def _shapes(file: Any, h5py: Any) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the data sets by name; links to other files are not followed."""
     found = {}
 

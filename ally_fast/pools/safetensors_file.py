@@ -16,7 +16,7 @@ from ally_fast.arrays import BFLOAT16
 from ally_fast.json_object import parse_object
 from ally_fast.pools.foreign_errors import foreign_errors
 from ally_fast.pools.mapped_file import mapped
-from ally_fast.pools.names import missing, quoted
+from ally_fast.pools.names import chosen, quoted
 from ally_fast.pools.row_count import check_rows
 
 _LONGEST_HEADER = 100_000_000  # as the format's own limit
@@ -67,11 +67,7 @@ def safetensors_array(
     """
     with open(path, "rb") as file:
         tensors = _tensors(file, path)
-        fitting = [name for name, tensor in tensors.items() if len(tensor.shape) == ndim]
-        if key is None and len(fitting) == 1:
-            (key,) = fitting
-        if key is None or key not in tensors:
-            raise ValueError(f"{path}: {missing(key, list(tensors), 'key')}")
+        key = chosen(path, key, {name: one.shape for name, one in tensors.items()}, ndim)
         tensor, where = tensors[key], f"{path}: key {quoted(key)}"
         dtype = _DTYPES.get(tensor.dtype_name)
         if dtype is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ally_fast._optional import require
 from ally_fast.pools.foreign_errors import foreign_errors
 from ally_fast.pools.location import Location
-from ally_fast.pools.names import missing, quoted
+from ally_fast.pools.names import chosen, quoted
 from ally_fast.pools.zarr_metadata import ZarrMetadata, zarr_metadata
 
 Seen = dict[str, tuple[Any, ...] | None]
@@ -41,14 +42,12 @@ class ZarrArray:
 
     def __init__(self, location: Location, key: str | None, ndim: int, seen: Seen) -> None:
         arrays = _arrays(location)
-        fitting = [name for name, found in arrays.items() if len(found.shape) == ndim]
-        if key is None and len(fitting) == 1:
-            (key,) = fitting
         key = key and key.strip("/")
-        if key is None or key not in arrays:
-            if key is not None and list(arrays) == [""]:
-                raise ValueError(f"{location.name}: is one array, without keys; got {quoted(key)}")
-            raise ValueError(f"{location.name}: {missing(key, list(arrays), 'key')}")
+        if key and list(arrays) == [""]:
+            raise ValueError(f"{location.name}: is one array, without keys; got {quoted(key)}")
+        key = chosen(
+            location.name, key, {name: found.shape for name, found in arrays.items()}, ndim
+        )
         self.name = f"{location.name}: key {quoted(key)}" if key else location.name
         self._folder, self._metadata = location.inside(key), arrays[key]
         self._seen = seen
@@ -84,11 +83,9 @@ class ZarrArray:
         stamp = self._stamp(file) if self._folder.filesystem is None else ()
         if self._seen.get(file, stamp) != stamp:
             raise ValueError(f"{self.name}: {file}: the file changed while it was read")
-        if file not in self._seen and file != self._metadata.file and self._metadata.blosc:
-            try:
-                self._metadata.blosc.check(self._folder.inside(file))
-            except FileNotFoundError:
-                pass
+        if file not in self._seen and file != self._metadata.file:
+            with suppress(FileNotFoundError):
+                self._metadata.chunk_file.check(self._folder.inside(file))
         self._seen[file] = stamp
         self._read.add(file)
 

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from ally_fast.json_object import parse_object
-from ally_fast.pools.blosc_file import BloscFile, blosc_file, blosc_file_of_shards
+from ally_fast.pools.chunk_file import ChunkFile, chunk_file, shard_file
 from ally_fast.pools.location import Location
 
 
@@ -24,8 +24,8 @@ class ZarrMetadata:
         Of the array, and of what one file holds.
     prefix, separator : str
         Of the names of these files.
-    blosc : BloscFile or None
-        Where Blosc's buffers lie in such a file; None: it holds none.
+    chunk_file : ChunkFile
+        The form of these files.
     """
 
     file: str
@@ -33,7 +33,7 @@ class ZarrMetadata:
     chunks: tuple[int, ...]
     prefix: str
     separator: str
-    blosc: BloscFile | None
+    chunk_file: ChunkFile
 
     def files(self, lo: int, hi: int) -> Iterator[str]:
         """Yield the files that hold rows ``lo`` to ``hi`` (exclusive), if they are there."""
@@ -74,8 +74,8 @@ def zarr_metadata(folder: Location) -> ZarrMetadata | None:
 def _of_format_2(file: str, found: dict[str, Any]) -> ZarrMetadata:
     codecs = [codec["id"] for codec in (*(found["filters"] or ()), found["compressor"]) if codec]
     separator = found.get("dimension_separator", ".")
-    blosc = blosc_file(codecs)
-    return _checked(file, found["shape"], found["chunks"], "", separator, blosc)
+    form = chunk_file(codecs)
+    return _checked(file, found["shape"], found["chunks"], "", separator, form)
 
 
 def _of_format_3(file: str, found: dict[str, Any]) -> ZarrMetadata:
@@ -88,18 +88,20 @@ def _of_format_3(file: str, found: dict[str, Any]) -> ZarrMetadata:
     chunks, codecs = grid["configuration"]["chunk_shape"], found["codecs"]
     inner = next((codec for codec in codecs if codec["name"] == "sharding_indexed"), None)
     if inner is None:
-        blosc = blosc_file([codec["name"] for codec in codecs])
+        form = chunk_file([codec["name"] for codec in codecs])
+    elif len(codecs) > 1:
+        raise ValueError("its shards are coded once more")
     else:
-        blosc = blosc_file_of_shards(inner["configuration"], chunks)
-    return _checked(file, found["shape"], chunks, prefix, separator, blosc)
+        form = shard_file(inner["configuration"], chunks)
+    return _checked(file, found["shape"], chunks, prefix, separator, form)
 
 
 def _checked(
-    file: str, shape: Any, chunks: Any, prefix: str, separator: Any, blosc: BloscFile | None
+    file: str, shape: Any, chunks: Any, prefix: str, separator: Any, form: ChunkFile
 ) -> ZarrMetadata:
     lengths = [*shape, *chunks]
     if len(shape) != len(chunks) or not all(type(length) is int for length in lengths):
         raise ValueError("describes no array")
     if min(shape, default=0) < 0 or min(chunks, default=1) < 1 or separator not in (".", "/"):
         raise ValueError("describes no array")
-    return ZarrMetadata(file, tuple(shape), tuple(chunks), prefix, separator, blosc)
+    return ZarrMetadata(file, tuple(shape), tuple(chunks), prefix, separator, form)

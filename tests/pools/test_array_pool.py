@@ -1,9 +1,12 @@
 """Rows of arrays, in a form the core computes on."""
 
+import sys
+
 import numpy as np
 import pytest
 from cases import DTYPES, LAYOUTS, OwnRows, lay_out
 
+from ally_fast import select
 from ally_fast.arrays import NUMPY
 from ally_fast.pools import ArrayPool, Pool, as_pool
 
