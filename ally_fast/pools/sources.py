@@ -6,6 +6,7 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ally_fast._optional import require
@@ -173,9 +174,14 @@ def _located(
 
 
 def _matching(pattern: str, matches: Iterable[str]) -> list[str]:
-    """Return what a pattern matches; hidden files only if it says so."""
-    wants_hidden = _is_hidden(os.path.basename(pattern))
-    found = [name for name in matches if wants_hidden or not _is_hidden(os.path.basename(name))]
+    """Return what a pattern matches; what is hidden, or in a hidden folder, only if it says so."""
+    said = [part for part in pattern.split("/") if _is_hidden(part)]
+
+    def is_wanted(name: str) -> bool:
+        hidden = (part for part in name.split("/") if _is_hidden(part))
+        return all(any(fnmatchcase(part, one) for one in said) for part in hidden)
+
+    found = [name for name in matches if is_wanted(name)]
     if not found:
         raise FileNotFoundError(2, "no file matches", pattern)
     return found

@@ -5,15 +5,11 @@ import os
 import pickle
 import re
 import shutil
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # for forms.py, under any import mode
-from forms import FORMS, arrow_table, is_bfloat16
+from reader_forms import FORMS, arrow_table, is_bfloat16
 
 from ally_fast import select
 from ally_fast.pools import Pool, ShardedPool, open_pool, parquet_pool, sliced_pool

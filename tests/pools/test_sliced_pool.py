@@ -128,9 +128,7 @@ def test_vectors_of_something_else(dtype, shape, chunks, empty):
 def test_an_array_of_another_rank(empty):
     _, path, file = empty("f4", (N,), (10,))
     closed(file)
-    with pytest.raises(
-        ValueError, match=r"pool\..*: need one row of .* got shape \(60,\)"
-    ):
+    with pytest.raises(ValueError, match=r"pool\..*: need one row of .* got shape \(60,\)"):
         open_pool(path)
 
 
