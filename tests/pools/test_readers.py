@@ -251,6 +251,16 @@ def files_of(path):
     return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
 
 
+def some_files_of(path):
+    """Return a file, or of a folder what describes its array, and two of its chunks."""
+    files = files_of(path)
+    if len(files) == 1:
+        return files
+    described = [file for file in files if file.name in (".zarray", "zarr.json")]
+    chunks = [file for file in files if file.name.strip(".").replace(".", "").isdigit()]
+    return [*described, chunks[0], chunks[-1]]
+
+
 def refusal(source):
     """Return why a file is not read, None if it is."""
     try:
@@ -266,7 +276,7 @@ def refusal(source):
 def test_a_file_cut_anywhere_is_refused_by_name(form, array, tmp_path):
     source = written(form, tmp_path / "pool", array)
     path = tmp_path / f"pool{FORMS[form].extension}"
-    for file in files_of(path):
+    for file in some_files_of(path):
         content = file.read_bytes()
         lengths = sorted({*range(0, len(content), max(1, len(content) // 40)), len(content) - 1})
         for length in lengths:
@@ -285,7 +295,7 @@ def test_a_file_cut_anywhere_is_refused_by_name(form, array, tmp_path):
 @every_form
 def test_noise_is_refused_or_read_but_ends_no_process(form, array, tmp_path, rng):
     source = written(form, tmp_path / "pool", array)
-    for file in files_of(tmp_path / f"pool{FORMS[form].extension}"):
+    for file in some_files_of(tmp_path / f"pool{FORMS[form].extension}"):
         content = bytearray(file.read_bytes())
         for _ in range(60):
             damaged = content.copy()
