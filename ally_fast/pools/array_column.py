@@ -31,6 +31,11 @@ class ArrayColumn:
         self.name = name
         self._read = read
 
+    @property
+    def n(self) -> int:
+        """Number of rows; reads an array that is not memory-mapped."""
+        return len(self._read(texts=True))
+
     def numbers(
         self, *, n: int | None = None, most: int | None = None, allow_null: bool = False
     ) -> NDArray[Any]:

@@ -51,7 +51,11 @@ class Hdf5Array:
             file.close()
 
     def rows(self, lo: int, hi: int) -> NDArray[Any]:
-        """Return rows ``lo`` to ``hi`` (exclusive)."""
+        """Return rows ``lo`` to ``hi`` (exclusive); of a column all must have been written."""
+        if len(self.shape) == 1:
+            for row in range(lo, hi, self.chunk_rows or max(1, hi - lo)):
+                if not self.is_written(row):
+                    raise ValueError(f"{self.name}: row {row} was never written")
         with foreign_errors(self.name, f"rows {lo} to {hi}"):
             source = self._data.asstr() if self.dtype.kind == "O" else self._data
             rows: NDArray[Any] = source[lo:hi]
@@ -60,8 +64,8 @@ class Hdf5Array:
     def is_written(self, row: int) -> bool:
         """Tell whether there is space for a row in the file: a data set can have gaps."""
         identity = self._data.id
-        if self.chunk_rows is None or row == 0 == len(self._data):
-            return bool(identity.get_storage_size()) or not self._data.size
+        if self.chunk_rows is None:
+            return bool(identity.get_storage_size() >= self._data.size)  # a byte each, at least
         with foreign_errors(self.name, f"row {row}"):
             corner = row // self.chunk_rows * self.chunk_rows
             for place in range(0, *self._data.shape[1:2] or (1,), *self._data.chunks[1:2] or (1,)):

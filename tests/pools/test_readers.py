@@ -178,6 +178,19 @@ def test_columns_beside_the_vectors(form, array, tmp_path, rng):
         pool.column("absent").numbers()
 
 
+@where(lambda form: form.extension not in (".npy", ".parquet", ".arrow", ".feather", ".ipc"))
+def test_a_column_of_more_or_fewer_rows_than_its_shard_is_refused(form, array, tmp_path):
+    """Two that are wrong by as much, in opposite ways, would shift the rows between them."""
+    for name, rows in (("a-0", N + 1), ("a-1", N - 1)):
+        written(form, tmp_path / name, array, {"whole": np.arange(rows)})
+    prefix = FORMS[form].prefix
+    pool = open_pool(tmp_path, column=prefix + FORMS[form].key)
+    column = pool.column(f"{prefix}whole")
+    for read in (column.numbers, lambda: list(column.parts()), lambda: column.take(np.arange(3))):
+        with pytest.raises(ValueError, match=r"a-0\..*: holds 61 rows, needs 60"):
+            read()
+
+
 @where(lambda form: form.key is not None)
 def test_a_missing_key_lists_those_there_are(form, array, tmp_path):
     source = written(form, tmp_path / "pool", array)

@@ -210,6 +210,22 @@ def test_texts_of_hdf5(h5py, tmp_path):
         pool.column("bad").take(np.arange(3))
 
 
+def test_a_column_that_was_written_in_part_is_refused(h5py, tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["emb"] = np.eye(30)
+        file.create_dataset("score", (30,), "f4", chunks=(10,))[:20] = 1
+        file.create_dataset("none", (30,), "f4")
+        file.create_dataset("endless", (1 << 50,), "f4", chunks=(10,))[:20] = 1
+    pool = open_pool(tmp_path / "x.h5")
+    for name, row in (("score", 20), ("none", 0)):
+        with pytest.raises(ValueError, match=rf"x\.h5: key '{name}': row {row} was never written"):
+            pool.column(name).numbers()
+    with pytest.raises(ValueError, match="key 'endless': row 20 was never written"):
+        read_column(f"{tmp_path}/x.h5:endless")
+    with pytest.raises(ValueError, match="key 'endless': holds 1125899906842624 rows, needs 30"):
+        pool.column("endless").take(np.arange(3))
+
+
 def test_a_file_that_is_being_read_can_be_opened_by_other_readers(h5py, array, tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["emb"] = array
