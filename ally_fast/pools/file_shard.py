@@ -25,7 +25,7 @@ class FileShard:
     def __init__(self, location: Location) -> None:
         self.name = location.name
         self.partitions = location.partitions
-        self._location = location
+        self._location = location.absolute()  # a copy may be used in another folder
 
     @property
     def names(self) -> Sequence[str]:
@@ -51,14 +51,14 @@ class FileShard:
         """Return what changes when the file does."""
         return self._location.stamp()
 
-    def _disk_path(self) -> str:
-        """Return where the file lies on a disk; ValueError if it lies elsewhere."""
+    def _on_disk(self) -> Location:
+        """Return where the file lies; ValueError if that is not on a disk."""
         if self._location.filesystem is not None:
             raise ValueError(
                 f"{self.name}: {self.form} are read from a disk only; copy it to one, or use "
                 "Parquet"
             )
-        return self._location.path
+        return self._location
 
     def _named(self, what: str, key: str | None) -> str:
         """Return what messages call a column, or key, of the file."""

@@ -23,8 +23,8 @@ class Hdf5Shard(FileShard):
 
     def vectors(self, column: str | None = None) -> SlicedPool:
         """Return a data set of two dimensions."""
-        return SlicedPool(partial(Hdf5Array, self._location.absolute(), column, 2))
+        return SlicedPool(partial(Hdf5Array, self._location, column, 2))
 
     def column(self, column: str | None = None) -> SlicedColumn:
         """Return a data set of one dimension."""
-        return SlicedColumn(partial(Hdf5Array, self._location.absolute(), column, 1))
+        return SlicedColumn(partial(Hdf5Array, self._location, column, 1))

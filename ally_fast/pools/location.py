@@ -26,16 +26,21 @@ class Location:
         What hive-style folders above it say: ``{"date": "2026-01-31"}``.
     is_folder : bool
         Whether it is a folder that is one unit.
+    shown : str or None
+        What messages call it; None: by its path.
     """
 
     path: str
     filesystem: Any = None
     partitions: Mapping[str, str] = field(default_factory=dict)
     is_folder: bool = False
+    shown: str | None = None
 
     @property
     def name(self) -> str:
-        """The path, or the URL, for messages."""
+        """The path as it was given, or the URL, for messages."""
+        if self.shown is not None:
+            return self.shown
         if self.filesystem is None:
             return self.path
         return str(self.filesystem.unstrip_protocol(self.path))
@@ -49,7 +54,10 @@ class Location:
 
     def inside(self, name: str) -> Location:
         """Return a file, or folder, within a folder; "" is itself."""
-        return Location(f"{self.path.rstrip('/')}/{name}" if name else self.path, self.filesystem)
+        path, shown = (
+            f"{above.rstrip('/')}/{name}".rstrip("/") for above in (self.path, self.name)
+        )
+        return Location(path, self.filesystem, shown=shown)
 
     def folders(self) -> list[str]:
         """Return the names of the folders within a folder, sorted."""
@@ -99,10 +107,10 @@ class Location:
         return digest.digest()
 
     def absolute(self) -> Location:
-        """Return the same file, whatever the working directory will be."""
+        """Return the same file, whatever the working directory will be; it keeps its name."""
         if self.filesystem is not None:
             return self
-        return replace(self, path=os.path.abspath(self.path))
+        return replace(self, path=os.path.abspath(self.path), shown=self.name)
 
     def _digest_of_folder(self) -> bytes:
         """Return a hash of the names and sizes of the files within, and of some of them."""

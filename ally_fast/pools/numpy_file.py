@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import BFLOAT16
+from ally_fast.pools.location import Location, as_location
 from ally_fast.pools.mapped_file import mapped
 from ally_fast.pools.names import missing, quoted
 from ally_fast.pools.row_count import check_rows
@@ -53,7 +54,7 @@ class _Header:
 
 
 def numpy_array(
-    path: str,
+    path: Location | str,
     key: str | None,
     *,
     ndim: int | None = None,
@@ -65,8 +66,8 @@ def numpy_array(
 
     Parameters
     ----------
-    path : str
-        A ``.npy`` file; any other is read as ``.npz``.
+    path : Location or str
+        On a disk. A ``.npy`` file; any other is read as ``.npz``.
     key : str or None
         The name of an array in an ``.npz``; None: the only one.
     ndim, n, most : int, optional
@@ -86,8 +87,9 @@ def numpy_array(
         Naming the file: if it is damaged, holds anything but real numbers of at most 8 bytes, is
         longer or shorter than it declares, or lacks the key.
     """
-    with _named(path), open(path, "rb") as file:
-        if path.lower().endswith(".npy"):
+    location = as_location(path)
+    with _named(location.name), open(location.path, "rb") as file:
+        if location.extension == ".npy":
             if key is not None:
                 raise ValueError(f"an .npy file has no keys; got {quoted(key)}")
             return _mapped(file, ndim, n, most, texts)
@@ -101,9 +103,10 @@ def numpy_array(
                 return _read_data(stream, header)
 
 
-def numpy_keys(path: str) -> list[str]:
+def numpy_keys(path: Location | str) -> list[str]:
     """Return the names of the arrays in an ``.npz``; errors as those of `numpy_array`."""
-    with _named(path), zipfile.ZipFile(path) as archive:
+    location = as_location(path)
+    with _named(location.name), zipfile.ZipFile(location.path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 

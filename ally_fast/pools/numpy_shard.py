@@ -19,13 +19,13 @@ class NumpyShard(FileShard):
     @property
     def names(self) -> Sequence[str]:
         """The keys of an ``.npz``."""
-        return () if self._location.extension == ".npy" else numpy_keys(self._disk_path())
+        return () if self._location.extension == ".npy" else numpy_keys(self._on_disk())
 
     def vectors(self, column: str | None = None) -> ArrayPool:
         """Return a two-dimensional array."""
-        return ArrayPool(numpy_array(self._disk_path(), column, ndim=2), self.name)
+        return ArrayPool(numpy_array(self._on_disk(), column, ndim=2), self.name)
 
     def column(self, column: str | None = None) -> ArrayColumn:
         """Return a one-dimensional array."""
-        read = partial(numpy_array, self._disk_path(), column, ndim=1)
+        read = partial(numpy_array, self._on_disk(), column, ndim=1)
         return ArrayColumn(self._named("key", column), read)

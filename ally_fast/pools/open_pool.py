@@ -60,8 +60,12 @@ def open_pool(
         a hive-partitioned folder, ``"s3://bucket/folder"``; a pyarrow ``Table``, a pandas or
         polars frame, a Hugging Face ``Dataset``; any array that `select` takes. Files of a list
         keep its order; those of a folder or a pattern come in natural sort order of their paths.
+        Formats: ``.npy``, ``.npz``, Parquet, Arrow IPC (Feather), safetensors, HDF5, Zarr. A
+        folder with ``img_emb`` or ``text_emb`` beside ``metadata`` (LAION's layout) takes vectors
+        from the one and all other columns from the other.
     column : str, optional
-        The column of vectors, or the key; may be left out where there is one candidate only.
+        The column of vectors, or the key, or ``"img_emb"``; may be left out where there is one
+        candidate only.
     ids : str or array, optional
         One id a row: the name of a column of the pool, a column spec of other files
         (``"meta/*.parquet:id"``), or integers or texts.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ally_fast.arrays import BFLOAT16
 from ally_fast.json_object import parse_object
 from ally_fast.pools.foreign_errors import foreign_errors
+from ally_fast.pools.location import Location
 from ally_fast.pools.mapped_file import mapped
 from ally_fast.pools.names import chosen, quoted
 from ally_fast.pools.row_count import check_rows
@@ -39,14 +40,14 @@ class _Tensor:
 
 
 def safetensors_array(
-    path: str, key: str | None, *, ndim: int, n: int | None = None, most: int | None = None
+    location: Location, key: str | None, *, ndim: int, n: int | None = None, most: int | None = None
 ) -> NDArray[Any]:
     """Return a tensor, memory-mapped.
 
     Parameters
     ----------
-    path : str
-        The file.
+    location : Location
+        The file, on a disk.
     key : str or None
         The tensor's name; None: the only one of so many dimensions.
     ndim : int
@@ -65,7 +66,8 @@ def safetensors_array(
         Naming the file: if it is damaged, longer or shorter than it declares, or has no such
         tensor, or one of another kind.
     """
-    with open(path, "rb") as file:
+    path = location.name
+    with open(location.path, "rb") as file:
         tensors = _tensors(file, path)
         key = chosen(path, key, {name: one.shape for name, one in tensors.items()}, ndim)
         tensor, where = tensors[key], f"{path}: key {quoted(key)}"
@@ -87,10 +89,10 @@ def safetensors_array(
         return mapped(file, dtype, tensor.start, tensor.shape)
 
 
-def safetensors_keys(path: str) -> list[str]:
+def safetensors_keys(location: Location) -> list[str]:
     """Return the names of the tensors in a file; errors as those of `safetensors_array`."""
-    with open(path, "rb") as file:
-        return list(_tensors(file, path))
+    with open(location.path, "rb") as file:
+        return list(_tensors(file, location.name))
 
 
 def _tensors(file: IO[bytes], path: str) -> dict[str, _Tensor]:

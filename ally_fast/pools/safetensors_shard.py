@@ -21,18 +21,18 @@ class SafetensorsShard(FileShard):
     @property
     def names(self) -> Sequence[str]:
         """The names of the tensors."""
-        return safetensors_keys(self._disk_path())
+        return safetensors_keys(self._on_disk())
 
     def vectors(self, column: str | None = None) -> ArrayPool:
         """Return a tensor of two dimensions."""
-        path = self._disk_path()
-        return ArrayPool(safetensors_array(path, column, ndim=2), self._named("key", column))
+        location = self._on_disk()
+        return ArrayPool(safetensors_array(location, column, ndim=2), self._named("key", column))
 
     def column(self, column: str | None = None) -> ArrayColumn:
         """Return a tensor of one dimension."""
-        path = self._disk_path()
+        location = self._on_disk()
 
         def read(*, n: int | None = None, most: int | None = None, texts: bool) -> NDArray[Any]:
-            return safetensors_array(path, column, ndim=1, n=n, most=most)
+            return safetensors_array(location, column, ndim=1, n=n, most=most)
 
         return ArrayColumn(self._named("key", column), read)

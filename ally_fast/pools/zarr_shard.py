@@ -18,8 +18,7 @@ class ZarrShard(FileShard):
     form = "Zarr"
 
     def __init__(self, location: Location) -> None:
-        super().__init__(location.absolute())
-        self.name = location.name
+        super().__init__(location)
         self._seen: dict[str | None, Seen] = {}
 
     @property

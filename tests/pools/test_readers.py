@@ -6,6 +6,7 @@ import pickle
 import re
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -358,9 +359,15 @@ def test_a_shard_that_changes_between_two_passes_is_named(form, array, tmp_path)
 @every_form
 @pytest.mark.parametrize("travel", [lambda pool: pickle.loads(pickle.dumps(pool)), copy.deepcopy])
 def test_a_copy_opens_the_files_again(form, travel, array, tmp_path, monkeypatch):
-    pool = shards_of(form, tmp_path, in_parts(array))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p").mkdir()
+    pool = shards_of(form, Path("p"), in_parts(array))
+    assert [shard.name for shard in pool.shards][2:] == [
+        f"p/{name}{FORMS[form].extension}" for name in ("part-2", "part-10")
+    ]
     pool.read(0, 30)
     twin = travel(pool)
+    monkeypatch.chdir("/")
     np.testing.assert_array_equal(twin.read(0, N).array, array)
     np.testing.assert_array_equal(pool.read(30, N).array, array[30:])
 

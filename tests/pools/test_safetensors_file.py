@@ -56,11 +56,11 @@ def test_what_the_package_writes(tmp_path):
 def test_bfloat16_without_ml_dtypes(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)
     bits = np.array([0x3F80, 0xC000, 0x0000, 0x4049], np.uint16)
-    header = {"emb": entry("BF16", (2, 2), (0, 8)), "score": entry("BF16", (4,), (8, 16))}
+    header = {"emb": entry("BF16", (4, 1), (0, 8)), "score": entry("BF16", (4,), (8, 16))}
     path = written(tmp_path, header, bits.tobytes() * 2)
     pool = open_pool(path)
     assert (pool.dtype_name, pool.itemsize) == ("bfloat16", 2)
-    rows = pool.read(0, 2)
+    rows = pool.read(0, 4)
     assert rows.bf16
     np.testing.assert_array_equal(rows.array.ravel(), bits)
     assert read_column(f"{path}:score").tolist() == [1.0, -2.0, 0.0, 3.140625]

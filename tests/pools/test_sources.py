@@ -1,6 +1,7 @@
 """What a caller names, and what it means: files in order, or one line that says what is wrong."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -227,6 +228,26 @@ def test_a_file_that_is_not_read_says_what_to_do(name, listed):
     message = refusal(ValueError, [name] if listed else name)
     assert message.startswith(f"{name}: ")
     assert HINTS[name] in message
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "extra"),
+    [
+        ("x.parquet", "pyarrow.parquet", "parquet"),
+        ("x.arrow", "pyarrow.ipc", "parquet"),
+        ("x.h5", "h5py", "hdf5"),
+        ("x.zarr", "zarr", "zarr"),
+    ],
+)
+def test_a_package_that_is_missing_is_named_with_its_extra(name, package, extra, monkeypatch):
+    if name == "x.zarr":
+        pytest.importorskip("zarr", reason="needs zarr").save_array(name, ROWS)
+    else:
+        open(name, "w").close()
+    monkeypatch.setitem(sys.modules, package, None)
+    message = refusal(ImportError, name)
+    root = package.split(".")[0]
+    assert message == f"reading {name} needs {root}: pip install 'ally-fast[{extra}]'"
 
 
 def test_a_url_of_a_file_system_that_is_not_there():
