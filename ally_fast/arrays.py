@@ -16,6 +16,7 @@ from ally_fast.arrow_arrays import arrow_as_numpy, arrow_of
 _HOST_DLPACK_DEVICES = {1, 3, 11, 13}  # CPU, and CUDA pinned, ROCm pinned, CUDA managed memory
 _DLPACK_DEVICE_NAMES = {2: "cuda", 8: "mps", 10: "rocm", 14: "xpu"}
 _FLOATS = "float16, bfloat16, float32, float64"
+BFLOAT16 = np.dtype("V2")  # what NumPy finds in a file of it that ml_dtypes wrote
 _LARGEST_EXACT = 2**53  # float64 holds all integers up to it
 
 
@@ -179,7 +180,7 @@ def _other_as_numpy(x: Any, name: str, ndim: int | None) -> tuple[NDArray[Any], 
         array = np.asarray(x)
     except ValueError as error:
         raise ValueError(f"{name} must be a rectangular array of numbers: {error}") from error
-    if array.dtype.name == "bfloat16" and array.dtype.itemsize == 2:  # NumPy sees ml_dtypes so
+    if array.dtype == BFLOAT16 or array.dtype.name == "bfloat16":
         return array.view(np.uint16), True
     return _exact(array, str(getattr(x, "dtype", "")), name), False
 

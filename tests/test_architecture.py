@@ -55,6 +55,7 @@ FLOORS = {
 USERS_OF_THE_FACE = {"cli", "__main__", "experiments", "integrations"}
 OPTIONAL_PACKAGES = {
     "faiss",
+    "h5py",
     "matplotlib",
     "ml_dtypes",
     "pyarrow",

@@ -7,6 +7,7 @@ from typing import Any
 
 from ally_fast.pools.column import Column
 from ally_fast.pools.location import Location
+from ally_fast.pools.names import quoted
 from ally_fast.pools.pool import Pool
 
 
@@ -24,7 +25,7 @@ class FileShard:
     def __init__(self, location: Location) -> None:
         self.name = location.name
         self.partitions = location.partitions
-        self._location = location
+        self._location = location.absolute()  # a copy may be used in another folder
 
     @property
     def names(self) -> Sequence[str]:
@@ -49,3 +50,16 @@ class FileShard:
     def stamp(self) -> tuple[Any, ...]:
         """Return what changes when the file does."""
         return self._location.stamp()
+
+    def _on_disk(self) -> Location:
+        """Return where the file lies; ValueError if that is not on a disk."""
+        if self._location.filesystem is not None:
+            raise ValueError(
+                f"{self.name}: {self.form} are read from a disk only; copy it to one, or use "
+                "Parquet"
+            )
+        return self._location
+
+    def _named(self, what: str, key: str | None) -> str:
+        """Return what messages call a column, or key, of the file."""
+        return f"{self.name}: {what} {quoted(key)}" if key else self.name

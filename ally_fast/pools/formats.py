@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from ally_fast.pools.arrow_shard import ArrowShard
 from ally_fast.pools.csv_shard import CsvShard
 from ally_fast.pools.file_shard import FileShard
+from ally_fast.pools.hdf5_shard import Hdf5Shard
 from ally_fast.pools.json_lines_shard import JsonLinesShard
 from ally_fast.pools.json_shard import JsonShard
 from ally_fast.pools.lines_shard import LinesShard
 from ally_fast.pools.location import Location
 from ally_fast.pools.numpy_shard import NumpyShard
 from ally_fast.pools.parquet_shard import ParquetShard
+from ally_fast.pools.safetensors_shard import SafetensorsShard
+from ally_fast.pools.zarr_shard import ZarrShard
 
 VECTOR_FORMATS: dict[str, type[FileShard]] = {
     ".npy": NumpyShard,
     ".npz": NumpyShard,
     ".parquet": ParquetShard,
     ".pq": ParquetShard,
+    ".arrow": ArrowShard,
+    ".feather": ArrowShard,
+    ".ipc": ArrowShard,
+    ".safetensors": SafetensorsShard,
+    ".h5": Hdf5Shard,
+    ".hdf5": Hdf5Shard,
+    ".hdf": Hdf5Shard,
+    ".zarr": ZarrShard,
 }
 COLUMN_FORMATS: dict[str, type[FileShard]] = {
     ".csv": CsvShard,

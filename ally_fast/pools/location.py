@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import IO, Any
 
@@ -24,23 +24,51 @@ class Location:
         None: a disk.
     partitions : mapping of str to str
         What hive-style folders above it say: ``{"date": "2026-01-31"}``.
+    is_folder : bool
+        Whether it is a folder that is one unit.
+    shown : str or None
+        What messages call it; None: by its path.
     """
 
     path: str
     filesystem: Any = None
     partitions: Mapping[str, str] = field(default_factory=dict)
+    is_folder: bool = False
+    shown: str | None = None
 
     @property
     def name(self) -> str:
-        """The path, or the URL, for messages."""
+        """The path as it was given, or the URL, for messages."""
+        if self.shown is not None:
+            return self.shown
         if self.filesystem is None:
             return self.path
         return str(self.filesystem.unstrip_protocol(self.path))
 
     @property
     def extension(self) -> str:
-        """The end of the name from its last dot, in lower case."""
+        """The end of the name from its last dot, in lower case; that of a folder is ``.zarr``."""
+        if self.is_folder:
+            return ".zarr"
         return os.path.splitext(self.path)[1].lower()
+
+    def inside(self, name: str) -> Location:
+        """Return a file, or folder, within a folder; "" is itself."""
+        path, shown = (
+            f"{above.rstrip('/')}/{name}".rstrip("/") for above in (self.path, self.name)
+        )
+        return Location(path, self.filesystem, shown=shown)
+
+    def folders(self) -> list[str]:
+        """Return the names of the folders within a folder, sorted."""
+        if self.filesystem is None:
+            with os.scandir(self.path) as entries:
+                return sorted(
+                    entry.name for entry in entries if entry.is_dir(follow_symlinks=False)
+                )
+        listed = self.filesystem.ls(self.path, detail=True)
+        found = (entry["name"] for entry in listed if entry["type"] == "directory")
+        return sorted(os.path.basename(name.rstrip("/")) for name in found)
 
     def open(self) -> IO[bytes]:
         """Open the file for reading, at its beginning."""
@@ -67,8 +95,8 @@ class Location:
 
         Cheap at any size. Files that differ in other bytes only, and not in size, share it.
         """
-        if self.filesystem is None and os.path.isdir(self.path):
-            return _digest_of_folder(self.path)
+        if self.is_folder:
+            return self._digest_of_folder()
         size = self.size()
         digest = blake2b(str(size).encode(), digest_size=16)
         with self.open() as file:
@@ -79,10 +107,31 @@ class Location:
         return digest.digest()
 
     def absolute(self) -> Location:
-        """Return the same file, whatever the working directory will be."""
+        """Return the same file, whatever the working directory will be; it keeps its name."""
         if self.filesystem is not None:
             return self
-        return Location(os.path.abspath(self.path), None, self.partitions)
+        return replace(self, path=os.path.abspath(self.path), shown=self.name)
+
+    def _digest_of_folder(self) -> bytes:
+        """Return a hash of the names and sizes of the files within, and of some of them."""
+        sizes = self._sizes_within()
+        names = sorted(sizes)
+        digest = blake2b(str([(name, sizes[name]) for name in names]).encode(), digest_size=16)
+        for place in sorted({(len(names) - 1) * block // _BLOCKS for block in range(_BLOCKS + 1)}):
+            if names:
+                digest.update(self.inside(names[place]).digest())
+        return digest.digest()
+
+    def _sizes_within(self) -> dict[str, int]:
+        if self.filesystem is None:
+            paths = [
+                os.path.join(folder, name)
+                for folder, _, files in os.walk(self.path)
+                for name in files
+            ]
+            return {os.path.relpath(path, self.path): os.path.getsize(path) for path in paths}
+        found = self.filesystem.find(self.path, detail=True)
+        return {name[len(self.path) :].lstrip("/"): int(found[name]["size"]) for name in found}
 
     def _info(self) -> Mapping[str, Any]:
         self.filesystem.invalidate_cache(os.path.dirname(self.path))
@@ -93,14 +142,3 @@ class Location:
 def as_location(source: Location | str | os.PathLike[str]) -> Location:
     """Return a location, or that of a path on a disk."""
     return source if isinstance(source, Location) else Location(os.fspath(source))
-
-
-def _digest_of_folder(path: str) -> bytes:
-    """Return a hash of the names, sizes and ends of the files within."""
-    digest = blake2b(digest_size=16)
-    for folder, folders, files in os.walk(path):
-        folders.sort()
-        for name in sorted(files):
-            inner = os.path.join(folder, name)
-            digest.update(os.path.relpath(inner, path).encode() + Location(inner).digest())
-    return digest.digest()

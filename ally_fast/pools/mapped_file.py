@@ -6,10 +6,30 @@ import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def mapped(
+    file: IO[bytes],
+    dtype: np.dtype[Any],
+    offset: int,
+    shape: tuple[int, ...],
+    order: Literal["C", "F"] = "C",
+) -> NDArray[Any]:
+    """Return the values that begin at a byte of an open file, memory-mapped, to be read in order.
+
+    The caller has checked that the file holds them.
+    """
+    if 0 in shape:
+        return np.empty(shape, dtype, order)
+    array = np.memmap(file, dtype, "r", offset, shape, order)
+    base: object = array.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_SEQUENTIAL"):
+        base.madvise(mmap.MADV_SEQUENTIAL)  # a cold file then comes in large pieces
+    return array
 
 
 class MappedFile:

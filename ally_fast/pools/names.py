@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 _MOST_NAMES = 10
@@ -16,6 +16,22 @@ def quoted(name: str) -> str:
         half = (_NAME_CHARACTERS - 3) // 2
         name = f"{name[:half]}...{name[-half:]}"
     return repr(name)
+
+
+def chosen(path: str, key: str | None, shapes: Mapping[str, tuple[int, ...]], ndim: int) -> str:
+    """Return the key of an array in a file: the one asked for, or the only one of so many axes.
+
+    Raises
+    ------
+    ValueError
+        If there is no such array, or more than one.
+    """
+    fitting = [name for name, shape in shapes.items() if len(shape) == ndim] or list(shapes)
+    if key is None and len(fitting) == 1:
+        (key,) = fitting
+    if key is None or key not in shapes:
+        raise ValueError(f"{path}: {missing(key, list(shapes), 'key')}")
+    return key
 
 
 def missing(key: str | None, names: Sequence[str], what: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import mmap
 import re
 import struct
 import sys
@@ -16,7 +15,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.arrays import BFLOAT16
 from ally_fast.pools.location import Location, as_location
+from ally_fast.pools.mapped_file import mapped
 from ally_fast.pools.names import missing, quoted
 from ally_fast.pools.row_count import check_rows
 
@@ -35,7 +36,7 @@ _ENTRY = re.compile(
 _LENGTH = r" *(?:0|[1-9]\d{0,18})L? *"  # Python 2 wrote L
 _SHAPE = re.compile(rf" *|{_LENGTH},|{_LENGTH}(?:,{_LENGTH})+,? *", re.ASCII)
 _NUMBERS = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248])|bool|u?int(?:8|16|32|64)|float(?:16|32|64)")
-
+_BFLOATS = re.compile(r"[<|]V2|bfloat16")  # as ml_dtypes writes it
 _TEXTS = re.compile(r"[<>|][SU][1-9]\d{0,8}")
 
 
@@ -77,6 +78,11 @@ def numpy_array(
     texts : bool
         Whether texts of fixed width are allowed as well.
 
+    Returns
+    -------
+    ndarray
+        bfloat16 comes as `arrays.BFLOAT16`, which `as_array` knows.
+
     Raises
     ------
     ValueError
@@ -86,6 +92,8 @@ def numpy_array(
     location = as_location(source)
     with named(location.name), location.open() as file:
         if location.extension == ".npy":
+            if key is not None:
+                raise ValueError(f"an .npy file has no keys; got {quoted(key)}")
             size = location.size()
             if location.filesystem is None:
                 return _mapped(file, size, ndim, n, most, texts)
@@ -177,10 +185,12 @@ def _parse_header(text: str, texts: bool) -> tuple[np.dtype[Any], tuple[int, ...
     truth = entries["fortran_order"]["truth"]
     if descr is None or shape is None or truth is None or not _SHAPE.fullmatch(shape):
         raise ValueError(f"{_NOT_ONE}: its header describes none")
-    if not (_NUMBERS.fullmatch(descr) or (texts and _TEXTS.fullmatch(descr))):
+    bfloat16 = _BFLOATS.fullmatch(descr)
+    if not (bfloat16 or _NUMBERS.fullmatch(descr) or (texts and _TEXTS.fullmatch(descr))):
         raise ValueError(f"{_NOT_ONE}: it holds {quoted(descr)}, needs real numbers up to 8 bytes")
     lengths = [int(length.strip(" L")) for length in shape.split(",") if length.strip()]
-    return np.dtype(descr), tuple(lengths), truth == "True"
+    dtype = BFLOAT16 if bfloat16 else np.dtype(descr)
+    return dtype, tuple(lengths), truth == "True"
 
 
 def _check_shape(shape: tuple[int, ...], ndim: int | None, n: int | None, most: int | None) -> None:
@@ -197,11 +207,7 @@ def _mapped(
     header = read_header(file, size, texts)
     _check_shape(header.shape, ndim, n, most)
     order: Any = "F" if header.fortran_order else "C"
-    array = np.memmap(file, header.dtype, "r", header.length, header.shape, order)
-    base: object = array.base
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_SEQUENTIAL"):
-        base.madvise(mmap.MADV_SEQUENTIAL)  # a cold file then comes in large pieces
-    return array
+    return mapped(file, header.dtype, header.length, header.shape, order)
 
 
 def _read_data(stream: IO[bytes], header: Header) -> NDArray[Any]:

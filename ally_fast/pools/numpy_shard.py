@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+from ally_fast.pools.array_column import ArrayColumn
 from ally_fast.pools.array_pool import ArrayPool
 from ally_fast.pools.file_shard import FileShard
-from ally_fast.pools.numpy_column import NumpyColumn
 from ally_fast.pools.numpy_file import numpy_array, numpy_keys
 from ally_fast.pools.streamed_array import StreamedArray
 
@@ -27,6 +28,7 @@ class NumpyShard(FileShard):
             return StreamedArray(self._location)
         return ArrayPool(numpy_array(self._location, column, ndim=2), self.name)
 
-    def column(self, column: str | None = None) -> NumpyColumn:
+    def column(self, column: str | None = None) -> ArrayColumn:
         """Return a one-dimensional array."""
-        return NumpyColumn(self._location, column)
+        read = partial(numpy_array, self._location, column, ndim=1)
+        return ArrayColumn(self._named("key", column), read)

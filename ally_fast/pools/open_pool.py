@@ -22,6 +22,7 @@ from ally_fast.pools.formats import FORMATS, open_shard
 from ally_fast.pools.frame import is_matrix, is_table
 from ally_fast.pools.host_pool import SourcePool
 from ally_fast.pools.ids import Ids
+from ally_fast.pools.laion import laion_shards
 from ally_fast.pools.pool import Pool, RowSource
 from ally_fast.pools.sharded_column import ShardedColumn
 from ally_fast.pools.sharded_pool import ShardedPool
@@ -69,10 +70,14 @@ def open_pool(
         a hive-partitioned folder, ``"s3://bucket/folder"``; a pyarrow ``Table``, a pandas or
         polars frame, a Hugging Face ``Dataset``; any array that `select` takes. Files of a list
         keep its order; those of a folder or a pattern come in natural sort order of their paths.
+        Formats: ``.npy``, ``.npz``, Parquet, Arrow IPC (Feather), safetensors, HDF5, Zarr. A
+        folder with ``img_emb`` or ``text_emb`` beside ``metadata`` (LAION's layout) takes vectors
+        from the one and all other columns from the other.
     column : str, optional
-        The column of vectors, or the key; may be left out where only one holds lists of numbers.
-        Of Parquet and tables also ``a.b``, a field of a struct; ``emb[float16]``, bytes of such
-        numbers; ``emb_*``, all columns of numbers called so, one a dimension, in natural order.
+        The column of vectors, or the key, or ``"img_emb"``; may be left out where only one holds
+        vectors. Of Parquet, Arrow and tables also ``a.b``, a field of a struct; ``emb[float16]``,
+        bytes of such numbers; ``emb_*``, all columns of numbers called so, one a dimension, in
+        natural order.
     ids : str or array, optional
         One id a row: the name of a column of the pool, a column spec of other files
         (``"meta/*.parquet:id"``), or integers or texts.
@@ -195,8 +200,11 @@ def _pool(source: Any, column: str | None, options: Mapping[str, Any] | None) ->
             source, key = split_key(os.fspath(source))
         if key is not None and column is not None:
             raise ValueError(f"column: got {column!r} beside {source}:{key}; needs one of them")
+        column = column or key
+        if _is_path(source) and (paired := laion_shards(source, column, options)):
+            return ShardedPool(paired)
         files = locations(source, storage_options=options)
-        return ShardedPool([open_shard(file) for file in files], column or key)
+        return ShardedPool([open_shard(file) for file in files], column)
     if is_table(source):
         return ShardedPool([TableShard(source)], column)
     if column is not None:

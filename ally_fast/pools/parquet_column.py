@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ally_fast._optional import require
 from ally_fast.pools.column import ArrowColumn
+from ally_fast.pools.column_file import ColumnFile
 from ally_fast.pools.location import Location
 from ally_fast.pools.names import quoted
 from ally_fast.pools.parquet_file import ParquetFile
@@ -34,9 +35,11 @@ class ParquetColumn(ArrowColumn):
         If there is no such column; here and on reading, if the file is damaged.
     """
 
+    open_file: type[ColumnFile] = ParquetFile
+
     def __init__(self, location: Location, column: str | None) -> None:
         self._location = location
-        with closing(ParquetFile(location)) as file:
+        with closing(self.open_file(location)) as file:
             self._choice = file.columns.values(column)
             self.kind = self._choice.kind
             self.n = file.n
@@ -44,7 +47,7 @@ class ParquetColumn(ArrowColumn):
 
     def parts(self) -> Iterator[Any]:
         """Yield all values in order, as Arrow arrays of bounded size."""
-        with closing(ParquetFile(self._location)) as file:
+        with closing(self.open_file(self._location)) as file:
             for group in file.groups:
                 yield from file.batches(self._choice, group, _BATCH_ROWS)
 
@@ -52,7 +55,7 @@ class ParquetColumn(ArrowColumn):
         """Return the values at sorted row `indices`; decodes only row groups that it needs."""
         arrow = require("pyarrow", "parquet", f"reading {self.name}")
         taken = []
-        with closing(ParquetFile(self._location)) as file:
+        with closing(self.open_file(self._location)) as file:
             groups = np.unique(np.searchsorted(file.starts, indices, side="right") - 1)
             for group in groups.tolist():
                 start = int(file.starts[group])

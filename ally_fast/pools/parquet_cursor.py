@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ally_fast.pools.column_choice import ColumnChoice
-from ally_fast.pools.parquet_file import ParquetFile
+from ally_fast.pools.column_file import ColumnFile
 from ally_fast.vector_column import VectorColumn
 
 
@@ -17,7 +17,7 @@ class ParquetCursor:
 
     Parameters
     ----------
-    file : ParquetFile
+    file : ColumnFile
     choice : ColumnChoice
     column : VectorColumn
         Its shape is known.
@@ -34,7 +34,7 @@ class ParquetCursor:
 
     def __init__(
         self,
-        file: ParquetFile,
+        file: ColumnFile,
         choice: ColumnChoice,
         column: VectorColumn,
         group: int,

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from ally_fast import _cpu
 from ally_fast._optional import require
 from ally_fast.arrow_lists import is_bytes, undressed, without_views
 from ally_fast.pools.column_choice import ColumnChoice, ColumnChooser
+from ally_fast.pools.column_file import ColumnFile
 from ally_fast.pools.location import Location, as_location
-from ally_fast.pools.names import quoted
-from ally_fast.vector_column import VectorColumn
 
 _BUFFER_BYTES = 1 << 20  # without it the reader holds a row group's whole column chunk
 _REASON_CHARACTERS = 120
 _SPARE_VALUES = 4 << 20  # that a row group may declare beside twice those of its rows
 
 
-class ParquetFile:
+class ParquetFile(ColumnFile):
     """An open Parquet file, read a row group of a column at a time.
 
     Page checksums are verified where the file holds them. What the file declares is compared with
@@ -79,37 +76,9 @@ class ParquetFile:
         self._kinds = {field.name: without_views(field.type) for field in self._schema}
         self._values: dict[tuple[ColumnChoice, int], int] = {}
 
-    @property
-    def n(self) -> int:
-        """Number of rows, as declared."""
-        return int(self.starts[-1])
-
-    @property
-    def groups(self) -> range:
-        """The row groups."""
-        return range(len(self.starts) - 1)
-
-    def rows(self, group: int) -> range:
-        """Return the rows of a row group."""
-        return range(int(self.starts[group]), int(self.starts[group + 1]))
-
     def close(self) -> None:
         """Close the file."""
         self._file.close(force=True)
-
-    @contextmanager
-    def named(self, what: str) -> Iterator[None]:
-        """Add the file and the place to whatever pyarrow raises."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno:
-                raise OSError(error.errno, os.strerror(error.errno), self.path) from error
-            raise ValueError(f"{self.path}: {what}: {_reason(error)}") from error
-        except MemoryError as error:
-            raise MemoryError(f"{self.path}: {what}: {_reason(error)}") from error
-        except Exception as error:  # of some twenty classes, by what is damaged
-            raise ValueError(f"{self.path}: {what}: {_reason(error)}") from error
 
     def declared(self, choice: ColumnChoice, group: int) -> int:
         """Return how many values a row group of lists declares; of bytes, how many bytes.
@@ -122,7 +91,7 @@ class ParquetFile:
         if (choice, group) not in self._values:
             for _ in self._batches(choice, group, 1):
                 break
-            with self.named(_place(choice, group)):
+            with self.named(self.place(choice, group)):
                 chunk = self._file.metadata.row_group(group).column(self._leaf(choice.paths[0]))
                 declared = int(chunk.num_values)
                 if is_bytes(undressed(choice.kind)):  # each stands behind four that tell its length
@@ -130,52 +99,12 @@ class ParquetFile:
                 self._values[choice, group] = declared
         return self._values[choice, group]
 
-    def batches(
-        self, choice: ColumnChoice, group: int, batch_rows: int, width: int | None = None
-    ) -> Iterator[Any]:
-        """Yield one row group of a column as Arrow arrays of at most `batch_rows` rows.
-
-        Parameters
-        ----------
-        choice : ColumnChoice
-            From `columns`.
-        group : int
-            The row group.
-        batch_rows : int
-            Rows to decode at once.
-        width : int, optional
-            Values, or bytes, in a row that may differ in their number: a row group that declares
-            far more is refused.
-
-        Raises
-        ------
-        MemoryError, OSError, ValueError
-            If the row group cannot be decoded, or holds another number of rows than declared.
-        """
-        declared = len(self.rows(group))
-        if width is not None and not choice.is_pattern:
-            values = self.declared(choice, group)
-            if values > 2 * declared * width + _SPARE_VALUES:
-                raise ValueError(
-                    f"{self.path}: {_place(choice, group)}: declares {values} values for "
-                    f"{declared} rows of {width}"
-                )
-        held = 0
-        for part in self._batches(choice, group, batch_rows):
-            held += len(part)
-            if held <= declared:
-                yield part
-        if held != declared:
-            raise ValueError(
-                f"{self.path}: {_place(choice, group)}: declares {declared} rows and holds {held}"
-            )
-
     def _batches(self, choice: ColumnChoice, group: int, batch_rows: int) -> Iterator[Any]:
         columns = [".".join(path) for path in choice.paths]
-        with self.named(_place(choice, group)):
+        with self.named(self.place(choice, group)):
             batches = self._file.iter_batches(batch_rows, row_groups=[group], columns=columns)
         while True:
-            with self.named(_place(choice, group)):
+            with self.named(self.place(choice, group)):
                 batch = next(batches, None)
                 if batch is None:
                     return
@@ -196,26 +125,8 @@ class ParquetFile:
         return place
 
 
-def check_width(column: VectorColumn) -> int:
-    """Return the number of values in a row, if rows so wide can be computed on."""
-    if column.d > _cpu.LARGEST_D:
-        raise ValueError(
-            f"{column.name} holds {column.d} values in a row, needs at most {_cpu.LARGEST_D}"
-        )
-    return column.d
-
-
 def _leaves(kind: Any) -> int:
     """Return how many columns of values a column of some type is stored in."""
     kind = undressed(kind)
     inner = [kind.field(i).type for i in range(kind.num_fields)]
     return sum(map(_leaves, inner)) if inner else 1
-
-
-def _place(choice: ColumnChoice, group: int) -> str:
-    return f"column {quoted(choice.name)}: row group {group}"
-
-
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]}..."

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _cpu
+from ally_fast.pools.column_file import ColumnFile, check_width
 from ally_fast.pools.host_pool import HostPool
 from ally_fast.pools.location import Location, as_location
 from ally_fast.pools.parquet_cursor import ParquetCursor
-from ally_fast.pools.parquet_file import ParquetFile, check_width
+from ally_fast.pools.parquet_file import ParquetFile
 from ally_fast.rows import Rows
 
 _BATCH_BYTES = 4 << 20
@@ -65,12 +66,13 @@ class ParquetPool(HostPool):
     """
 
     streamed = True
+    open_file: type[ColumnFile] = ParquetFile
 
     def __init__(
         self, location: Location | str | os.PathLike[str], column: str | None = None
     ) -> None:
         self._location = as_location(location).absolute()
-        self._file = ParquetFile(location)
+        self._file = self.open_file(location)
         self._given = column
         self._choice = self._file.columns.vectors(column)
         self._column = self._choice.vectors(self._file.path)
@@ -118,6 +120,10 @@ class ParquetPool(HostPool):
                 done += len(inside)
                 self._let_go(int(inside[-1]) + 1)
         return Rows(rows, self._column.bf16)
+
+    def check(self) -> None:
+        """Raise ValueError if rows handed out lie in the file, and it has changed."""
+        self._file.check()
 
     def units(self, lo: int, hi: int) -> list[tuple[int, int]]:
         """Return runs of row groups, each of 16 MiB at least but the last."""

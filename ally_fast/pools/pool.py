@@ -108,7 +108,8 @@ def computable(array: NDArray[Any], bf16: bool) -> Rows:
         dtype = np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)
     dtype = dtype.newbyteorder("=")
     if array.dtype == dtype and array.flags.aligned:
-        return Rows(array, bf16)
+        # Equal, but the core knows one way to say "the machine's byte order" only.
+        return Rows(array if array.dtype.byteorder == dtype.byteorder else array.view(dtype), bf16)
     return Rows(array.astype(dtype), bf16)
 
 

@@ -21,7 +21,13 @@ class ShardedColumn:
     columns : sequence of Column
         At least one.
     starts : ndarray of int64, shape (len(columns) + 1,), optional
-        The first row of each; needed by `take` only.
+        The first row of each, of which it must hold as many as there are to the next; needed by
+        `take`.
+
+    Raises
+    ------
+    ValueError
+        On reading: if a column holds more or fewer rows than its shard.
 
     Notes
     -----
@@ -39,13 +45,16 @@ class ShardedColumn:
     ) -> NDArray[Any]:
         """Return all values as booleans, integers or floats; see `Column`."""
         if len(self._columns) == 1:
+            if self._starts is not None and n is None:
+                n = int(self._starts[-1])
             return self._columns[0].numbers(n=n, most=most, allow_null=allow_null)
         limit = n if n is not None else most
         parts: list[NDArray[Any]] = []
         held = 0
         for column in self._columns:
             rest = None if limit is None else limit - held
-            parts.append(column.numbers(most=rest, allow_null=allow_null))
+            rows = self._rows(len(parts))
+            parts.append(column.numbers(n=rows, most=rest, allow_null=allow_null))
             held += len(parts[-1])
         if n is not None and held != n:
             try:
@@ -56,11 +65,19 @@ class ShardedColumn:
 
     def parts(self) -> Iterator[Any]:
         """Yield all values in order, as Arrow arrays of bounded size."""
-        for column in self._columns:
-            yield from column.parts()
+        for number, column in enumerate(self._columns):
+            rows, held = self._rows(number), 0
+            for part in column.parts():
+                held += len(part)
+                if rows is not None and held > rows:
+                    break
+                yield part
+            self._check(column, rows, held)
 
     def take(self, indices: NDArray[np.int64]) -> Any:
         """Return the values at sorted row `indices`, which may repeat, as an Arrow array."""
+        for number, column in enumerate(self._columns):
+            self._check(column, self._rows(number), getattr(column, "n", None))
         if len(self._columns) == 1:
             return self._columns[0].take(indices)
         arrow = require("pyarrow", "parquet", f"reading {self.name}")
@@ -79,3 +96,16 @@ class ShardedColumn:
                     f"{self.name}: shards differ in type: {', '.join(sorted(kinds))[:120]}"
                 ) from error
         return arrow.concat_arrays(taken)
+
+    def _rows(self, number: int) -> int | None:
+        """Return how many rows a column must hold, if that is known."""
+        if self._starts is None:
+            return None
+        return int(self._starts[number + 1] - self._starts[number])
+
+    def _check(self, column: Column, rows: int | None, held: int | None) -> None:
+        try:
+            if held is not None:
+                check_rows(held, rows)
+        except ValueError as error:
+            raise ValueError(f"{column.name}: {error}") from None

@@ -6,6 +6,7 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ally_fast._optional import require
@@ -17,7 +18,7 @@ Path = str | os.PathLike[str]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:::[A-Za-z0-9+.-]+)*://")
 _GLOB = re.compile(r"[*?[]")
-_FOLDERS_AS_FILES = (".zarr",)
+_MARKERS = ("zarr.json", ".zarray", ".zgroup")  # files in a folder that is one array, or a group
 
 
 def locations(
@@ -73,9 +74,19 @@ def split_key(source: str) -> tuple[str, str | None]:
     return source, None
 
 
+def folders_in(source: Path, storage_options: Mapping[str, Any] | None = None) -> list[str]:
+    """Return the names of the folders within a folder, sorted; none within anything else."""
+    path = os.fspath(source)
+    if _URL.match(path):
+        filesystem, path = _file_system(path, storage_options)
+        return Location(path, filesystem).folders() if filesystem.isdir(path) else []
+    path = os.path.expanduser(path)
+    return Location(path).folders() if os.path.isdir(path) else []
+
+
 def _is_name_of_file(path: str) -> bool:
     extension = os.path.splitext(path.rstrip("/"))[1].lower()
-    return extension in FORMATS or extension in _FOLDERS_AS_FILES or "*" in path
+    return extension in FORMATS or "*" in path
 
 
 def _locations(path: str, options: Mapping[str, Any] | None, columns: bool) -> list[Location]:
@@ -83,86 +94,144 @@ def _locations(path: str, options: Mapping[str, Any] | None, columns: bool) -> l
         return _remote(path, options, columns)
     path = os.path.expanduser(path)
     if os.path.isdir(path):
-        return [Location(path)] if _is_unit(path) else _in_folder(path, columns)
+        return [Location(path, is_folder=True)] if _is_unit(path) else _in_folder(path, columns)
     if os.path.exists(path):
         return [Location(path)]
     if _GLOB.search(path):
-        matches = glob.glob(path, recursive=True)
-        files = [match for match in matches if os.path.isfile(match) or _is_unit(match)]
-        if not files:
-            raise FileNotFoundError(2, "no file matches", path)
-        return [Location(file) for file in sorted(files, key=natural_order)]
+        matches = _matching(path, glob.glob(path, recursive=True))
+        units = [match for match in matches if _is_unit(match)]
+        files = [match for match in matches if os.path.isfile(match)]
+        return _located("", [*files, *units], units)
     raise FileNotFoundError(2, "no such file", path)
 
 
 def _is_unit(folder: str) -> bool:
     """Tell whether a folder is one array or group of arrays."""
-    markers = ("zarr.json", ".zarray", ".zgroup")
-    return any(os.path.exists(os.path.join(folder, marker)) for marker in markers)
+    return any(os.path.exists(os.path.join(folder, marker)) for marker in _MARKERS)
 
 
 def _in_folder(folder: str, columns: bool) -> list[Location]:
-    names = []
-    for inner, folders, files in os.walk(folder):
-        units = [name for name in folders if _is_unit(os.path.join(inner, name))]
-        folders[:] = [name for name in folders if name not in units and name[0] not in "._"]
-        names += [os.path.join(inner, name) for name in (*files, *units)]
-    paths = _of_one_format(folder, [os.path.relpath(name, folder) for name in names], columns)
-    return [
-        Location(os.path.join(folder, path), None, _partitions(path))
-        for path in sorted(paths, key=natural_order)
-    ]
+    files: list[str] = []
+    units: list[str] = []
+    for inner, folders, names in os.walk(folder):
+        here = os.path.relpath(inner, folder)
+        units += [
+            os.path.normpath(f"{here}/{name}")
+            for name in folders
+            if _is_unit(os.path.join(inner, name))
+        ]
+        folders[:] = [name for name in folders if os.path.normpath(f"{here}/{name}") not in units]
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        files += [os.path.normpath(f"{here}/{name}") for name in names]
+    return _located(f"{folder}/", _of_one_format(folder, files, units, columns), units)
 
 
 def _remote(url: str, options: Mapping[str, Any] | None, columns: bool) -> list[Location]:
-    core = require("fsspec.core", "remote", f"reading {url}")
+    filesystem, path = _file_system(url, options)
     try:
-        filesystem, path = core.url_to_fs(url, **(options or {}))
         return _listed(url, filesystem, path, columns)
-    except OSError:
-        raise
-    except Exception as error:  # of as many classes as there are file systems
-        if isinstance(error, ValueError) and url in str(error):
-            raise
-        raise ValueError(
-            f"{url}: {(str(error) or type(error).__name__).splitlines()[0]}"
-        ) from error
+    except Exception as error:
+        raise _told(error, url) from error
 
 
 def _listed(url: str, filesystem: Any, path: str, columns: bool) -> list[Location]:
     if _GLOB.search(path):
-        paths = [name for name in filesystem.glob(path) if not filesystem.isdir(name)]
-        if not paths:
-            raise FileNotFoundError(2, "no file matches", url)
-    elif filesystem.isdir(path):
+        matches = _matching(url, filesystem.glob(path))
+        folders = [match for match in matches if filesystem.isdir(match)]
+        units = [name for name in folders if any(map(filesystem.exists, _markers(name)))]
+        files = [match for match in matches if match not in folders]
+        return _located("", [*files, *units], units, filesystem)
+    if filesystem.isdir(path):
+        if any(map(filesystem.exists, _markers(path))):
+            return [Location(path, filesystem, is_folder=True)]
         inside = [name[len(path) :].lstrip("/") for name in filesystem.find(path)]
-        paths = _of_one_format(url, inside, columns)
-        return [
-            Location(f"{path.rstrip('/')}/{inner}", filesystem, _partitions(inner))
-            for inner in sorted(paths, key=natural_order)
-        ]
-    elif filesystem.exists(path):
+        files, units = _units_apart(inside)
+        paths = _of_one_format(url, files, units, columns)
+        return _located(f"{path.rstrip('/')}/", paths, units, filesystem)
+    if filesystem.exists(path):
         return [Location(path, filesystem)]
-    else:
-        raise FileNotFoundError(2, "no such file", url)
-    return [Location(path, filesystem) for path in sorted(paths, key=natural_order)]
+    raise FileNotFoundError(2, "no such file", url)
 
 
-def _of_one_format(folder: str, paths: Iterable[str], columns: bool) -> list[str]:
-    """Return the files in a folder that are shards; hidden ones and ``_metadata`` are none."""
+def _file_system(url: str, options: Mapping[str, Any] | None) -> tuple[Any, str]:
+    core = require("fsspec.core", "remote", f"reading {url}")
+    try:
+        filesystem, path = core.url_to_fs(url, **(options or {}))
+        return filesystem, path
+    except Exception as error:
+        raise _told(error, url) from error
+
+
+def _told(error: Exception, url: str) -> Exception:
+    """Return an error with the URL in it; there are as many classes as file systems."""
+    if isinstance(error, OSError) or url in str(error):
+        return error
+    return ValueError(f"{url}: {(str(error) or type(error).__name__).splitlines()[0]}")
+
+
+def _located(
+    base: str, paths: Iterable[str], units: Sequence[str], filesystem: Any = None
+) -> list[Location]:
+    return [
+        Location(f"{base}{path}", filesystem, _partitions(path), path in units)
+        for path in sorted(paths, key=natural_order)
+    ]
+
+
+def _matching(pattern: str, matches: Iterable[str]) -> list[str]:
+    """Return what a pattern matches; what is hidden, or in a hidden folder, only if it says so."""
+    said = [part for part in pattern.split("/") if _is_hidden(part)]
+
+    def is_wanted(name: str) -> bool:
+        hidden = (part for part in name.split("/") if _is_hidden(part))
+        return all(any(fnmatchcase(part, one) for one in said) for part in hidden)
+
+    found = [name for name in matches if is_wanted(name)]
+    if not found:
+        raise FileNotFoundError(2, "no file matches", pattern)
+    return found
+
+
+def _markers(folder: str) -> list[str]:
+    return [f"{folder}/{marker}" for marker in _MARKERS]
+
+
+def _units_apart(paths: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the files that lie in no unit, and the units."""
+    marked = {os.path.dirname(path) for path in paths if os.path.basename(path) in _MARKERS}
+    units = [path for path in marked if not any(above in marked for above in _above(path))]
+    return [path for path in paths if not any(above in units for above in _above(path))], units
+
+
+def _above(path: str) -> list[str]:
+    """Return the folders that a path lies in."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: count + 1]) for count in range(len(parts))]
+
+
+def _is_hidden(name: str) -> bool:
+    """Tell whether a name is that of what programs leave: ``.cache``, ``_SUCCESS``."""
+    return name[:1] in (".", "_")
+
+
+def _of_one_format(
+    folder: str, files: Iterable[str], units: Sequence[str], columns: bool
+) -> list[str]:
+    """Return the files and units in a folder that are shards; hidden ones are none."""
     formats = FORMATS if columns else VECTOR_FORMATS
     by_format: dict[Any, list[str]] = {}
-    for path in paths:
-        if os.path.basename(path)[0] in "._":
-            continue
-        if (form := formats.get(os.path.splitext(path)[1].lower())) is not None:
+    named = [(os.path.splitext(path)[1], path) for path in files]
+    for extension, path in [*named, *((".zarr", unit) for unit in units)]:
+        form = formats.get(extension.lower())
+        if form is not None and not any(map(_is_hidden, path.split("/"))):
             by_format.setdefault(form, []).append(path)
     if not by_format:
         needed = ", ".join(formats)
         raise FileNotFoundError(2, f"is a folder without files that are read ({needed})", folder)
     if len(by_format) > 1:
         held = " and ".join(
-            f"{len(found)} {os.path.splitext(found[0])[1]}" for found in by_format.values()
+            f"{len(found)} {os.path.splitext(found[0])[1] or '.zarr'}"
+            for found in by_format.values()
         )
         raise ValueError(f"{folder}: holds files of several formats ({held}); name those to read")
     (found,) = by_format.values()

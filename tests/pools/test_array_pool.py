@@ -1,9 +1,12 @@
 """Rows of arrays, in a form the core computes on."""
 
+import sys
+
 import numpy as np
 import pytest
 from cases import DTYPES, LAYOUTS, OwnRows, lay_out
 
+from ally_fast import select
 from ally_fast.arrays import NUMPY
 from ally_fast.pools import ArrayPool, Pool, as_pool
 
@@ -42,6 +45,19 @@ def test_floats_of_any_layout(dtype, layout, rng):
 def test_the_other_byte_order(dtype, rng):
     array = rng.normal(size=(7, 3)).astype(dtype)
     check(ArrayPool(array), array.astype(dtype.replace(">", "=")), dtype.replace(">", "="))
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
+def test_the_machine_byte_order_by_its_own_name(kind, rng):
+    spelt_out = np.dtype(kind).newbyteorder("<" if sys.byteorder == "little" else ">")
+    assert spelt_out.byteorder != "="  # as HDF5 and Zarr give it
+    array = rng.normal(size=(7, 3)).astype(spelt_out)
+    pool = ArrayPool(array)
+    assert pool.read(0, 7).array.dtype.byteorder == "="
+    assert np.shares_memory(pool.read(2, 5).array, array)
+    scores = rng.normal(size=7)
+    picked = select(array, scores, 3, 2)
+    np.testing.assert_array_equal(picked, select(array.astype(kind), scores, 3, 2))
 
 
 @pytest.mark.parametrize(

@@ -282,3 +282,24 @@ def test_a_file_that_may_not_be_read_keeps_its_own_error(tmp_path, monkeypatch):
     monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(PermissionError, match=r"x\.npy"):
         read_column(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize("descr", ["'<V2'", "'|V2'", "'bfloat16'"])
+def test_bfloat16_as_ml_dtypes_writes_it(descr, tmp_path):
+    bits = np.array([0x3F80, 0xC000, 0x0000, 0x4049], np.uint16)
+    (tmp_path / "x.npy").write_bytes(npy(plain(descr.ljust(11), shape="(2, 2)"), bits.tobytes()))
+    pool = open_pool(tmp_path / "x.npy")
+    assert (pool.dtype_name, pool.itemsize) == ("bfloat16", 2)
+    rows = pool.read(0, 2)
+    assert rows.bf16
+    np.testing.assert_array_equal(rows.array.ravel(), bits)
+    assert isinstance(rows.array.base.base, np.memmap)
+    (tmp_path / "x.npy").write_bytes(npy(plain(descr, shape="(4,)"), bits.tobytes()))
+    assert read_column(tmp_path / "x.npy").tolist() == [1.0, -2.0, 0.0, 3.140625]
+
+
+def test_a_key_of_an_npy_file_is_refused(tmp_path):
+    np.save(tmp_path / "x.npy", SCORES)
+    for read in (open_pool, read_column):
+        with pytest.raises(ValueError, match=r"x\.npy: an \.npy file has no keys; got 'emb'"):
+            read(f"{tmp_path}/x.npy:emb")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ally_fast.pools import open_pool, read_column, split_source
+from ally_fast.pools import open_pool, read_column
 
 ROWS = np.arange(6, dtype=np.float32).reshape(3, 2)
 SCORES = np.array([0.5, 0.25, 1.0])
@@ -32,23 +32,6 @@ def test_npz_by_key(tmp_path):
 def test_a_key_can_be_left_out_where_there_is_one(tmp_path):
     np.savez_compressed(tmp_path / "pool.npz", X=ROWS)
     assert open_pool(tmp_path / "pool.npz").d == 2
-
-
-@pytest.mark.parametrize(
-    ("name", "parts"),
-    [
-        ("a.npy", ("a.npy", None, ".npy")),
-        ("a.npz:k", ("a.npz", "k", ".npz")),
-        ("a.npz:k:1", ("a.npz", "k:1", ".npz")),
-        ("b:c.npz", ("b:c.npz", None, ".npz")),
-        ("b:c.npz:k", ("b:c.npz", "k", ".npz")),
-        ("a.PARQUET:col", ("a.PARQUET", "col", ".parquet")),
-    ],
-)
-def test_file_and_key(name, parts, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / parts[0]).touch()
-    assert split_source(name) == parts
 
 
 def test_csv_column(tmp_path):
@@ -132,20 +115,6 @@ def test_parquet_nulls_are_nan_where_they_are_allowed(groups, tmp_path):
         read_column(f"{path}:rounded", allow_null=True)
     with pytest.raises(ValueError, match=r"column 'mask': row 1 is null"):
         read_column(f"{path}:mask", allow_null=True)
-
-
-@pytest.mark.parametrize("name", ["x.npy", "x.npz:k", "x.parquet:c", "x.csv:c", "x.txt"])
-def test_no_such_file(name):
-    for reader in (open_pool, read_column):
-        with pytest.raises(FileNotFoundError, match="no such file"):
-            reader(name)
-
-
-@pytest.mark.parametrize("name", ["x.txt", "x.csv"])
-def test_an_unknown_extension_for_a_pool(name, tmp_path):
-    (tmp_path / name).touch()
-    with pytest.raises(ValueError, match=r"embeddings are read from \.npy"):
-        open_pool(tmp_path / name)
 
 
 def truncated(path):

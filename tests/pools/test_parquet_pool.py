@@ -71,16 +71,6 @@ def test_reads_in_any_order(array, row_group, tmp_path, rng):
         np.testing.assert_array_equal(pool.gather(indices).array, array[indices])
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int64"])
-def test_element_types(dtype, rng, tmp_path):
-    array = (10 * rng.normal(size=(N, D))).astype(dtype)
-    pool = ParquetPool(write_array(tmp_path / "p.parquet", array), "row")
-    assert pool.dtype_name == dtype
-    rows = pool.read(0, N).array
-    assert rows.dtype == {"int8": "float32", "int64": "float64"}.get(dtype, dtype)
-    np.testing.assert_array_equal(rows, array)
-
-
 @pytest.mark.parametrize("kind", ["list_", "large_list"])
 def test_lists_of_equal_length(kind, array, row_group, tmp_path):
     path = write(tmp_path / "p.parquet", array, getattr(pa, kind)(pa.float32()), row_group)
@@ -329,24 +319,6 @@ def test_a_pool_travels_to_a_spawned_process(array, tmp_path):
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         read = process.submit(ParquetPool.read, pool, 3, 50).result()
     np.testing.assert_array_equal(read.array, array[3:50])
-
-
-def test_no_rows(tmp_path):
-    path = write_array(tmp_path / "p.parquet", np.zeros((0, D), np.float32))
-    pool = ParquetPool(path, "row")
-    assert pool.n == 0
-    assert pool.read(0, 0).array.shape == (0, D)
-
-
-def test_the_only_column_of_lists_needs_no_name(array, tmp_path):
-    path = write(tmp_path / "p.parquet", array, pa.list_(pa.float32()))
-    assert open_pool(path).d == D
-
-
-def test_the_column_is_missing(array, tmp_path):
-    path = write(tmp_path / "p.parquet", array, pa.list_(pa.float32()))
-    with pytest.raises(ValueError, match=r"no column 'emb'; it has 'id', 'row'"):
-        open_pool(f"{path}:emb")
 
 
 @pytest.mark.parametrize("column", ["id", "text"])

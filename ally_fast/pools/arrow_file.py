@@ -1,0 +1,150 @@
+"""An Arrow IPC file that nobody vouches for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import IO, Any
+
+import numpy as np
+
+from ally_fast._optional import require
+from ally_fast.arrow_lists import without_views
+from ally_fast.pools.arrow_messages import arrow_messages
+from ally_fast.pools.column_choice import ColumnChoice, ColumnChooser
+from ally_fast.pools.column_file import ColumnFile
+from ally_fast.pools.location import Location, as_location
+from ally_fast.pools.mapped_file import MappedFile
+
+_NOT_ONE = "not a readable Arrow file"
+
+
+class ArrowFile(ColumnFile):
+    """An open Arrow IPC file, of the file format (Feather) or the stream format.
+
+    A record batch is a group. A file on a disk is memory-mapped; a record batch that is
+    compressed, or beside a dictionary, is copied and decoded as a whole. What came is validated
+    before it is used: Arrow trusts offsets in a file.
+
+    Parameters
+    ----------
+    location : Location or path-like
+        The file.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed, or older than the first release that is safe.
+    OSError
+        If the file cannot be read from the disk.
+    ValueError
+        If it is no Arrow file, or a damaged one: here and in every method, with the file's name.
+    """
+
+    part = "record batch"
+
+    def __init__(self, location: Location | str | os.PathLike[str]) -> None:
+        location = as_location(location)
+        self.path = location.name
+        self._ipc = require("pyarrow.ipc", "parquet", f"reading {self.path}")
+        self._arrow = require("pyarrow", "parquet")
+        self._stream: IO[bytes] | None = None
+        self._mapped: MappedFile | None = None
+        with self.named(_NOT_ONE):
+            size = location.size()
+            if location.filesystem is not None:
+                self._stream = location.open()
+            elif size:
+                self._map = np.memmap(location.path, np.uint8, "r")
+                self._mapped = MappedFile(self._map)
+            messages = list(arrow_messages(self._bytes, size))
+            if [place for place, one in enumerate(messages) if one.kind == "schema"] != [0]:
+                raise ValueError("it does not begin with a schema")
+            self._head, *rest = messages
+            self._batches_at = [one for one in rest if one.kind == "rows"]
+            self._dictionaries = [one for one in rest if one.kind == "dictionary"]
+            self._schema = self._ipc.read_schema(self._buffer(self._head))
+            self._check_footer(size)
+        self.names: list[str] = self._schema.names
+        self._kinds = {field.name: without_views(field.type) for field in self._schema}
+        self.columns = ColumnChooser(self.path, self.names, lambda name: self._kinds[name])
+        rows = [one.rows for one in self._batches_at]
+        self.starts = np.cumsum([0, *rows], dtype=np.int64)
+        if int(self.starts[-1]) != sum(rows):
+            raise ValueError(f"{self.path}: damaged: declares {sum(rows)} rows")
+        self._last: tuple[tuple[ColumnChoice, int], Any] | None = None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._last = None
+        if self._stream is not None:
+            self._stream.close()
+
+    def check(self) -> None:
+        """Raise ValueError if the file has changed while it was read."""
+        if self._mapped is not None:
+            self._mapped.check()
+
+    def declared(self, choice: ColumnChoice, group: int) -> int:
+        """Return 0: record batches are in memory, or mapped, before they are asked about."""
+        return 0
+
+    def _batches(self, choice: ColumnChoice, group: int, batch_rows: int) -> Iterator[Any]:
+        values = self._column(choice, group)
+        for lo in range(0, len(values), batch_rows):
+            self.check()
+            yield values.slice(lo, batch_rows)
+
+    def _column(self, choice: ColumnChoice, group: int) -> Any:
+        """Return a column of a record batch; the last one is kept."""
+        self.check()
+        if self._last is None or self._last[0] != (choice, group):
+            self._last = None
+            with self.named(self.place(choice, group)):
+                batch = self._record_batch({path[0] for path in choice.paths}, group)
+                batch.validate(full=True)
+                values = choice.of(batch)
+                if len(values) != len(self.rows(group)):
+                    raise ValueError(
+                        f"declares {len(self.rows(group))} rows and holds {len(values)}"
+                    )
+                if values.type != choice.kind:
+                    values = values.cast(choice.kind)
+            self._last = (choice, group), values
+        return self._last[1]
+
+    def _record_batch(self, names: set[str], group: int) -> Any:
+        """Return the columns of these names of a record batch."""
+        message = self._batches_at[group]
+        before = [one for one in self._dictionaries if one.end <= message.start]
+        if not (self._dictionaries or message.is_packed):
+            batch = self._ipc.read_record_batch(self._buffer(message), self._schema)
+            return batch.select([name for name in self.names if name in names])
+        parts = (self._head, *before, message)
+        content = self._arrow.py_buffer(b"".join(self._bytes(one.start, one.end) for one in parts))
+        places = [place for place, name in enumerate(self.names) if name in names]
+        options = self._ipc.IpcReadOptions(included_fields=places)
+        with self._ipc.open_stream(content, options=options) as stream:
+            return stream.read_next_batch()
+
+    def _check_footer(self, size: int) -> None:
+        """Raise if the file format's footer knows of other record batches than were found."""
+        if self._head.start:
+            source = self._stream or self._arrow.py_buffer(self._map)
+            with self._ipc.open_file(source) as file:
+                if file.num_record_batches != len(self._batches_at):
+                    raise ValueError("its footer lists other record batches than it holds")
+
+    def _bytes(self, start: int, end: int) -> bytes:
+        if self._stream is None:
+            return self._map[start:end].tobytes() if end > start else b""
+        self._stream.seek(start)
+        content = self._stream.read(end - start)
+        if len(content) != end - start:
+            raise ValueError("it is cut off")
+        return content
+
+    def _buffer(self, message: Any) -> Any:
+        if self._stream is None:
+            return self._arrow.py_buffer(self._map[message.start : message.end])
+        return self._arrow.py_buffer(self._bytes(message.start, message.end))

@@ -1,0 +1,125 @@
+"""Where the record batches of an Arrow IPC file lie; their values are not read for it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_FILE_MAGIC = b"ARROW1\0\0"
+_LONGEST_METADATA = 1 << 28
+_KINDS = {1: "schema", 2: "dictionary", 3: "rows"}
+
+Read = Callable[[int, int], bytes]
+
+
+@dataclass(frozen=True)
+class ArrowMessage:
+    """One message: the schema, a dictionary, or a record batch.
+
+    Attributes
+    ----------
+    kind : "schema", "dictionary" or "rows"
+    start, end : int
+        Its bytes.
+    rows : int
+        Of a record batch.
+    is_packed : bool
+        Whether a record batch is compressed.
+    """
+
+    kind: str
+    start: int
+    end: int
+    rows: int = 0
+    is_packed: bool = False
+
+
+def arrow_messages(read: Read, size: int) -> Iterator[ArrowMessage]:
+    """Yield the messages of a file of `size` bytes, of the file format or the stream format.
+
+    The file format is the stream format between a magic and a footer.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the bytes from one place to another.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, or not complete.
+    """
+    is_file = read(0, min(8, size)) == _FILE_MAGIC
+    start = 8 if is_file else 0
+    while True:
+        if start + 8 > size:
+            raise ValueError("it ends without its end mark: it was cut off, or is still written")
+        marker, length = struct.unpack("<Ii", read(start, start + 8))
+        if marker != 0xFFFFFFFF or not 0 <= length <= _LONGEST_METADATA:
+            raise ValueError(f"there is no message at byte {start}")
+        begin = start + 8 + length
+        if not length:
+            break
+        if begin > size:
+            raise ValueError("it is cut off")
+        message = _message(read(start + 8, begin), start, begin)
+        if message.end > size:
+            raise ValueError("it is cut off")
+        yield message
+        start = message.end
+    if not is_file and begin != size:
+        raise ValueError(f"it goes on for {size - begin} bytes after its end mark")
+
+
+def _message(metadata: bytes, start: int, begin: int) -> ArrowMessage:
+    """Read the header of a message, a flatbuffer."""
+    try:
+        root = _Table(metadata, struct.unpack_from("<I", metadata)[0])
+        kind = _KINDS[root.number(1, "B")]
+        body = root.number(3, "q")
+        if body < 0:
+            raise ValueError
+        if kind != "rows":
+            return ArrowMessage(kind, start, begin + body)
+        header = root.table(2)
+        rows = header.number(0, "q")
+        if rows < 0:
+            raise ValueError
+        return ArrowMessage(kind, start, begin + body, rows, header.holds(3))
+    except (struct.error, KeyError, ValueError):
+        raise ValueError(f"the message at byte {start} is damaged") from None
+
+
+class _Table:
+    """A table of a flatbuffer: fields are found through a list of 16-bit offsets."""
+
+    def __init__(self, content: bytes, place: int) -> None:
+        self._content, self._place = content, place
+        self._offsets = place - self._at("i", place)
+        if self._offsets < 0:
+            raise ValueError
+        self._bytes = self._at("H", self._offsets)
+
+    def holds(self, field: int) -> bool:
+        return self._offset(field) != 0
+
+    def number(self, field: int, form: str) -> int:
+        offset = self._offset(field)
+        return self._at(form, self._place + offset) if offset else 0
+
+    def table(self, field: int) -> _Table:
+        offset = self._offset(field)
+        if not offset:
+            raise ValueError
+        place = self._place + offset
+        return _Table(self._content, place + self._at("I", place))
+
+    def _offset(self, field: int) -> int:
+        place = 4 + 2 * field
+        return self._at("H", self._offsets + place) if place + 2 <= self._bytes else 0
+
+    def _at(self, form: str, place: int) -> int:
+        value: Any = struct.unpack_from(f"<{form}", self._content, place)[0]
+        return int(value)

@@ -1,0 +1,109 @@
+"""Files of chunks in a Zarr array: lengths in them, which the library trusts."""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from ally_fast.pools.location import Location
+
+_CHECKSUM_BYTES = 4
+_BLOSC_HEADER_BYTES = 16
+_ABSENT = ((1 << 64) - 1,) * 2
+
+
+@dataclass(frozen=True)
+class ChunkFile:
+    """The form of the files that hold the chunks of an array.
+
+    Attributes
+    ----------
+    is_blosc : bool
+        Whether a chunk is a buffer of Blosc's.
+    trailing : int
+        Bytes of a checksum after it.
+    chunks : int or None
+        How many chunks a file holds, with an index of them (a shard); None: one, without.
+    index_checksum : int
+        Bytes of a checksum after the index.
+    index_first : bool
+        Whether the index stands at the beginning.
+    """
+
+    is_blosc: bool
+    trailing: int
+    chunks: int | None = None
+    index_checksum: int = 0
+    index_first: bool = False
+
+    def check(self, location: Location) -> None:
+        """Raise ValueError unless the file holds what it declares.
+
+        The library takes an empty file, and a chunk beyond the end of one, for one that was never
+        written; of Blosc's buffers it decodes as many bytes as they say, be they there or not.
+        """
+        with location.open() as file:
+            size = file.seek(0, os.SEEK_END)
+            for start, length in self._places(file, size):
+                if not length or start + length > size or not self._is_whole(file, start, length):
+                    raise ValueError(f"{location.name}: is cut off, or damaged")
+
+    def _places(self, file: IO[bytes], size: int) -> Iterator[tuple[int, int]]:
+        if self.chunks is None:
+            yield 0, size
+            return
+        index_bytes = 16 * self.chunks
+        file.seek(0 if self.index_first else max(0, size - index_bytes - self.index_checksum))
+        index = file.read(index_bytes)
+        if len(index) < index_bytes:
+            yield 0, 0
+            return
+        yield from (place for place in struct.iter_unpack("<QQ", index) if place != _ABSENT)
+
+    def _is_whole(self, file: IO[bytes], start: int, length: int) -> bool:
+        if not self.is_blosc:
+            return True
+        file.seek(start)
+        header = file.read(_BLOSC_HEADER_BYTES)
+        if len(header) < _BLOSC_HEADER_BYTES:
+            return False
+        (declared,) = struct.unpack_from("<I", header, 12)
+        return bool(declared == length - self.trailing)
+
+
+def chunk_file(codecs: Sequence[Any]) -> ChunkFile:
+    """Return what the codecs of these names, in order, make of a file.
+
+    Raises
+    ------
+    ValueError
+        If one runs code that it finds in the file, or Blosc's buffers cannot be found.
+    """
+    names = [str(codec).lower().rpartition(".")[2] for codec in codecs]
+    if any("pickle" in name for name in names):
+        raise ValueError("its values are pickled, and a pickle runs code; write numbers or texts")
+    if "blosc" not in names:
+        return ChunkFile(False, 0)
+    after = names[names.index("blosc") + 1 :]
+    if after not in ([], ["crc32c"]):
+        raise ValueError(f"it is compressed by {after[-1]} on top of blosc; needs blosc alone")
+    return ChunkFile(True, _CHECKSUM_BYTES * len(after))
+
+
+def shard_file(sharding: Any, shape: Sequence[int]) -> ChunkFile:
+    """Return the same for shards of a shape, from the configuration of their codec."""
+    names = [codec["name"] for codec in sharding["codecs"]]
+    inner = chunk_file(names)
+    index = [codec["name"] for codec in sharding["index_codecs"]]
+    if "sharding_indexed" in names or index not in (["bytes"], ["bytes", "crc32c"]):
+        raise ValueError("it has shards within shards, or another index than bytes and crc32c")
+    chunks = math.prod(
+        -(-length // chunk) for length, chunk in zip(shape, sharding["chunk_shape"], strict=True)
+    )
+    index_first = sharding.get("index_location", "end") == "start"
+    checksum = _CHECKSUM_BYTES * (len(index) - 1)
+    return ChunkFile(inner.is_blosc, inner.trailing, chunks, checksum, index_first)

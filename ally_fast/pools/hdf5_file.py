@@ -1,0 +1,146 @@
+"""Data sets in HDF5 files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast._optional import require
+from ally_fast.pools.foreign_errors import foreign_errors
+from ally_fast.pools.location import Location
+from ally_fast.pools.names import chosen, quoted
+
+_NOT_ONE = "not a readable HDF5 file"
+
+
+class Hdf5Array:
+    """A data set of an HDF5 file, which is open, for reading only, as long as this lives.
+
+    Parameters
+    ----------
+    location : Location
+        The file.
+    key : str or None
+        Groups and name, ``group/dataset``; None: the only one of so many dimensions.
+    ndim : int
+        The number of dimensions that is needed.
+
+    Raises
+    ------
+    ImportError
+        If h5py is not installed.
+    ValueError
+        If the file is damaged, has no such data set, or one of a kind that is not read: virtual,
+        in other files, compressed by a filter that is not there, of values that are no numbers
+        and no texts.
+    """
+
+    def __init__(self, location: Location, key: str | None, ndim: int) -> None:
+        self._file = _opened(location)
+        try:
+            self._open(location.name, key, ndim)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __del__(self) -> None:
+        """Close the file."""
+        if file := getattr(self, "_file", None):
+            file.close()
+
+    def rows(self, lo: int, hi: int) -> NDArray[Any]:
+        """Return rows ``lo`` to ``hi`` (exclusive); of a column all must have been written."""
+        if len(self.shape) == 1:
+            for row in range(lo, hi, self.chunk_rows or max(1, hi - lo)):
+                if not self.is_written(row):
+                    raise ValueError(f"{self.name}: row {row} was never written")
+        with foreign_errors(self.name, f"rows {lo} to {hi}"):
+            source = self._data.asstr() if self.dtype.kind == "O" else self._data
+            rows: NDArray[Any] = source[lo:hi]
+        return rows
+
+    def is_written(self, row: int) -> bool:
+        """Tell whether there is space for a row in the file: a data set can have gaps."""
+        identity = self._data.id
+        if self.chunk_rows is None:
+            return bool(identity.get_storage_size() >= self._data.size)  # a byte each, at least
+        with foreign_errors(self.name, f"row {row}"):
+            corner = row // self.chunk_rows * self.chunk_rows
+            for place in range(0, *self._data.shape[1:2] or (1,), *self._data.chunks[1:2] or (1,)):
+                at = (corner, place)[: self._data.ndim]
+                if identity.get_chunk_info_by_coord(at).byte_offset is None:
+                    return False
+        return True
+
+    def check(self) -> None:
+        """Do nothing: what is read is a copy, and the file's stamp is compared by the pool."""
+
+    def _open(self, path: str, key: str | None, ndim: int) -> None:
+        h5py = require("h5py", "hdf5", f"reading {path}")
+        with foreign_errors(path, _NOT_ONE):
+            shapes = _shapes(self._file, h5py)
+        key = chosen(path, key and key.strip("/"), shapes, ndim)
+        self.name = f"{path}: key {quoted(key)}"
+        with foreign_errors(self.name, _NOT_ONE):
+            self._data = self._file[key]
+            self.shape: tuple[int, ...] = self._data.shape
+            self.dtype: np.dtype[Any] = self._data.dtype
+            chunks = self._data.chunks
+            is_elsewhere = self._data.is_virtual or self._data.external
+            filters = self._filters_missing(h5py)
+        self.chunk_rows: int | None = chunks[0] if chunks else None
+        if is_elsewhere:
+            raise ValueError(
+                f"{self.name}: its values lie in other files; copy them into one data set"
+            )
+        if self.dtype.kind == "O" and h5py.check_string_dtype(self.dtype) is None:
+            raise TypeError(f"{self.name} must hold numbers or texts; it holds objects")
+        if filters:
+            raise ValueError(
+                f"{self.name}: is compressed by {filters}, which HDF5 lacks here; import what "
+                "brings it first, hdf5plugin say"
+            )
+
+    def _filters_missing(self, h5py: Any) -> str | None:
+        settings = self._data.id.get_create_plist()
+        for number in range(settings.get_nfilters()):
+            code, _, _, name = settings.get_filter(number)
+            if not h5py.h5z.filter_avail(code):
+                return f"filter {code} ({quoted(name.decode(errors='replace'))})"
+        return None
+
+
+def hdf5_keys(location: Location) -> list[str]:
+    """Return the names of the data sets in a file; errors as those of `Hdf5Array`."""
+    h5py = require("h5py", "hdf5", f"reading {location.name}")
+    file = _opened(location)
+    with foreign_errors(location.name, _NOT_ONE):
+        try:
+            return list(_shapes(file, h5py))
+        finally:
+            file.close()
+
+
+def _opened(location: Location) -> Any:
+    h5py = require("h5py", "hdf5", f"reading {location.name}")
+    with foreign_errors(location.name, _NOT_ONE):
+        source = location.path if location.filesystem is None else location.open()
+        # On some network file systems a lock cannot be had; where it can, writers are kept away.
+        try:
+            return h5py.File(source, "r", locking="best-effort")
+        except BlockingIOError:
+            raise ValueError("another process is writing it") from None
+
+
+def _shapes(file: Any, h5py: Any) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the data sets by name; links to other files are not followed."""
+    found = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = item.shape or ()
+
+    file.visititems(visit)
+    return found
