@@ -69,6 +69,9 @@ class ArrowFile(ColumnFile):
         self._kinds = {field.name: without_views(field.type) for field in self._schema}
         self.columns = ColumnChooser(self.path, self.names, lambda name: self._kinds[name])
         rows = [one.rows for one in self._batches_at]
+        for one in self._batches_at:
+            if not one.is_packed and one.rows > 8 * (one.end - one.start):  # less than a bit each
+                raise ValueError(f"{self.path}: damaged: declares {one.rows} rows in a batch")
         self.starts = np.cumsum([0, *rows], dtype=np.int64)
         if int(self.starts[-1]) != sum(rows):
             raise ValueError(f"{self.path}: damaged: declares {sum(rows)} rows")
