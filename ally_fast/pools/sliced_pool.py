@@ -43,6 +43,8 @@ class SlicedPool(HostPool):
     written reads as NaN. A pool can be pickled: the copy opens the file again.
     """
 
+    streamed = True
+
     def __init__(self, opener: Callable[[], SlicedArray]) -> None:
         self._opener = opener
         self._lock = threading.Lock()
