@@ -323,7 +323,10 @@ MISTAKES = {
         r"w\.npy: is an input or output already",
     ),
     "scores not finite": (["--scores", "nan.npy"], r"--scores nan\.npy: 60 of 60 are NaN"),
-    "rows not finite": (["--embeddings", "nan2.npy"], r"--embeddings nan2\.npy: 60 of 60 rows"),
+    "rows not finite": (
+        ["--embeddings", "nan2.npy"],
+        r"--embeddings nan2\.npy: row 0 holds NaN .*; 60 of 60 rows",
+    ),
     "rows of truth values": (["--embeddings", "bool.npy"], r"--embeddings bool\.npy must hold"),
     "weights of zero": (["--allocation", "w.npy"], r"--allocation w\.npy: got weight 0"),
     "centroids of another width": (

@@ -68,7 +68,7 @@ def test_what_is_done_is_not_done_again(pool, tmp_path, rng, monkeypatch):
     def fail(*positional, **options):
         raise AssertionError("was done before")
 
-    monkeypatch.setattr(job_select, "train", fail)
+    monkeypatch.setattr(job_select, "trained_centroids", fail)
     monkeypatch.setattr(job_select, "assign_pool", fail)
     same(jobs.select(tmp_path / "job", tmp_path / "pool", scores, B, K), expected)
 

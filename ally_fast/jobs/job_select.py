@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ally_fast import _settings
 from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import checked_threads
-from ally_fast.cluster.kmeans import train
 from ally_fast.cluster.pool_pass import assign_pool
 from ally_fast.cluster.result import KMeansResult
 from ally_fast.jobs.job_folder import JobFolder, centroids_digest
@@ -26,7 +25,8 @@ from ally_fast.selection.info import SelectionInfo
 from ally_fast.selection.part import Part
 from ally_fast.selection.plan import Plan, make_plan
 from ally_fast.selection.request import check
-from ally_fast.selection.select import DEFAULTS, untrained
+from ally_fast.selection.select import DEFAULTS
+from ally_fast.selection.train import trained_centroids
 
 _PORTION_BYTES = 512 << 20  # what is lost at most when a job is killed
 
@@ -125,18 +125,8 @@ def _trained(job: JobFolder, plan: Plan, clock: Clock) -> KMeansResult:
     trained = job.training()
     if trained is not None:
         return trained
-    request = plan.request
-    if plan.training is None:
-        trained = untrained(request)
-    else:
-        trained = train(
-            request.pool,
-            request.engine,
-            plan.training,
-            eligible=plan.eligible,
-            progress=request.progress,
-        )
-        clock.skip(trained.seconds)
+    trained = trained_centroids(plan)
+    clock.skip(trained.seconds)
     job.keep_training(trained)
     return trained
 

@@ -108,13 +108,13 @@ class ShardedPool(HostPool):
         inner = self._bounds[(self._bounds > lo) & (self._bounds < hi)].tolist()
         return list(pairwise([lo, *inner, hi])) if lo < hi else []
 
-    def fault(self, row: int) -> str | None:
+    def fault(self, row: int) -> str:
         """Say why a row is not finite, and in which shard it stands."""
         number, inside = self.place(row)
         fault = self._vectors(number).fault(inside)
-        if fault is None and (len(self._shards) > 1 or self.ids is not None):
+        if fault is None:
             fault = f"{self._shards[number].name}: row {inside} holds NaN or infinite values"
-        if fault is not None and self.ids is not None:
+        if self.ids is not None:
             (name,) = self.ids.take(np.array([row])).to_pylist()
             fault += f" (id {name!r})"
         return fault

@@ -5,13 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any, Literal, overload
 
-import numpy as np
-
 from ally_fast import _settings
 from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import checked_threads
-from ally_fast.cluster.kmeans import train
-from ally_fast.cluster.result import KMeansResult
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.clock import Clock
 from ally_fast.selection.describe import centroid_distances, describe
@@ -19,8 +15,9 @@ from ally_fast.selection.finish import finish
 from ally_fast.selection.info import SelectionInfo
 from ally_fast.selection.part import merge
 from ally_fast.selection.plan import make_plan
-from ally_fast.selection.request import Request, check
+from ally_fast.selection.request import check
 from ally_fast.selection.scan import scan
+from ally_fast.selection.train import trained_centroids
 
 
 @overload
@@ -288,17 +285,8 @@ def _selected(arguments: Arguments, return_info: bool) -> tuple[Any, SelectionIn
     clock.lap("check")
     plan = make_plan(request)
     clock.lap("radius")
-    if plan.training is None:
-        trained = untrained(request)
-    else:
-        trained = train(
-            request.pool,
-            request.engine,
-            plan.training,
-            eligible=plan.eligible,
-            progress=request.progress,
-        )
-        clock.skip(trained.seconds)
+    trained = trained_centroids(plan)
+    clock.skip(trained.seconds)
     whole = merge(request.rule, scan(plan, trained.centroids))
     clock.lap("assign")
     batch = finish(plan, whole)
@@ -308,15 +296,6 @@ def _selected(arguments: Arguments, return_info: bool) -> tuple[Any, SelectionIn
     distances = centroid_distances(plan, trained, whole, batch)
     clock.lap("batch")
     return indices, describe(plan, trained, whole, batch, distances, clock.total())
-
-
-def untrained(request: Request) -> KMeansResult:
-    """Return the record of centroids that were given, or not needed."""
-    engine, centroids = request.engine, request.centroids
-    if centroids is None:
-        centroids = np.zeros((request.rule.k, request.pool.d), np.float32)
-    seed = request.training.seed
-    return KMeansResult(centroids, 0.0, 0, 0, engine.name, engine.device, engine.isa, seed, {})
 
 
 # Arguments by keyword, for whoever runs the stages in another way.

@@ -81,6 +81,31 @@ def test_everything_at_once(where, allocation, rng):
     assert_same(*both(embeddings, scores, 50, 9, where, **arguments))
 
 
+LIMITS = {
+    "groups": {"groups": np.arange(700) % 3, "min_per_group": {2: 20}, "max_per_group": 30},
+    "costs": {"cost": np.arange(700) % 7, "cost_budget": 60},
+    "random ties": {"tie_break": "random", "seed": 5},
+    "all": {
+        "groups": np.arange(700) % 3,
+        "max_per_group": 30,
+        "cost": np.arange(700) % 7,
+        "cost_budget": 100.0,
+        "tie_break": "random",
+        "radius": 0.2,
+        "allocation": "sqrt",
+    },
+}
+
+
+@pytest.mark.parametrize("limits", LIMITS)
+@pytest.mark.parametrize("where", ["device", "cuda", BOTH])
+def test_groups_costs_and_ties(where, limits, rng):
+    embeddings = rng.normal(size=(700, 9)).astype(np.float32)
+    scores = np.round(rng.normal(size=700))
+    options = {"centroids": embeddings[:12], **LIMITS[limits]}
+    assert_same(*both(embeddings, scores, 60, 12, where, **options))
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("where", ["device", "cuda"])
 def test_dtypes(where, dtype, rng):
