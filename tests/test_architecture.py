@@ -42,6 +42,7 @@ FLOORS = {
     "selection": 4,
     "generate": 4,
     "strategies": 5,
+    "exports": 5.5,
     "experiments": 6,
     "integrations": 6,
     "report": 6,
