@@ -1,8 +1,9 @@
-"""An object of JSON, read strictly: what a program writes, or an error that says where."""
+"""JSON, read strictly: what a program writes, or an error that says where."""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 
@@ -12,12 +13,28 @@ def parse_object(text: bytes | str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If the text is no JSON, no object, holds a number that is not finite, or a name twice; the
+        If the text is no object, or as `parse_json` does.
+    """
+    found = parse_json(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"got {type(found).__name__}, needs an object, {{...}}")
+    return found
+
+
+def parse_json(text: bytes | str) -> Any:
+    """Return what a text of JSON holds; bytes are UTF-8.
+
+    Raises
+    ------
+    ValueError
+        If the text is no JSON, holds a number that is not finite, or in an object a name twice; the
         message says at which line and column of the text, if that is known.
     """
     try:
         text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
-        found = json.loads(text, parse_constant=_refuse, object_pairs_hook=_each_once)
+        return json.loads(
+            text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_each_once
+        )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ValueError(f"no JSON at {where}: {error.msg}") from error
@@ -25,13 +42,15 @@ def parse_object(text: bytes | str) -> dict[str, Any]:
         raise ValueError(f"no JSON: byte {error.start} is no UTF-8") from error
     except RecursionError as error:
         raise ValueError("no JSON to read: brackets within too many brackets") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"got {type(found).__name__}, needs an object, {{...}}")
-    return found
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"holds {constant}, needs finite numbers")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return _refuse(text[:40]) if math.isinf(number) else number  # 1e999
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,16 +10,10 @@ from pathlib import Path
 import numpy as np
 
 import ally_fast
+from ally_fast.exports import FORMATS, Wanted, batch_table
 from ally_fast.files import whole_file
 from ally_fast.pools import as_pool
-from ally_fast.report import (
-    batch_columns,
-    draw_batch,
-    save_figure,
-    summarize,
-    summary_text,
-    write_batch,
-)
+from ally_fast.report import draw_batch, save_figure, summarize, summary_text
 
 OUTPUT = Path(__file__).parents[1] / "demo_output"
 SENTENCES = "imdb/imdb_sentences_lsa64_1M_int8.npz"
@@ -66,7 +60,7 @@ def choose(name, embeddings, scores, *, b, k, exclude):
     summary = summarize(pool, info)
     print(summary_text(summary))
     with whole_file(str(OUTPUT / f"{name}.csv"), force=True) as file:
-        write_batch(file, ".csv", batch_columns(indices, info), summary)
+        FORMATS["csv"].write(file, batch_table(indices, info), Wanted(".csv"), summary)
     with whole_file(str(OUTPUT / f"{name}.png"), force=True) as file:
         save_figure(draw_batch(pool, scores, indices, info, exclude=exclude), file, ".png")
     print(f"{'written':<12}{OUTPUT.name}/{name}.csv, {OUTPUT.name}/{name}.png")

@@ -43,6 +43,7 @@ FLOORS = {
     "generate": 4,
     "strategies": 5,
     "jobs": 5,
+    "exports": 5.5,
     "experiments": 6,
     "integrations": 6,
     "report": 6,

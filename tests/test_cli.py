@@ -19,8 +19,8 @@ import pytest
 from cases import with_options
 
 import ally_fast
-from ally_fast import report
 from ally_fast.cli import info_command, main, select_command, select_outputs
+from ally_fast.exports import EXTENSIONS
 
 N, D, K, B = 60, 4, 5, 12
 BASE = ("--embeddings", "pool.npy", "--scores", "scores.npy", "-b", str(B), "-k", str(K))
@@ -185,7 +185,7 @@ def test_the_next_rounds():
     np.testing.assert_array_equal(np.load("two.npy"), wanted)
 
 
-@pytest.mark.parametrize("extension", report.BATCH_EXTENSIONS)
+@pytest.mark.parametrize("extension", EXTENSIONS)
 @pytest.mark.parametrize("b", [0, B])
 def test_a_batch_in_any_format_is_excluded_next(extension, b):
     if extension == ".parquet":

@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from ally_fast._optional import require
 from ally_fast.cli.inputs import Input, reading
+from ally_fast.exports.batch_record import BatchRecord, read_record
+from ally_fast.exports.label_studio import labeled_ids
+from ally_fast.json_object import parse_json
 from ally_fast.pools import Ids, ShardedPool, open_column, read_column
 from ally_fast.pools.by_id import ById
 from ally_fast.pools.column_spec import ColumnSpec
 from ally_fast.pools.formats import open_shard
 from ally_fast.pools.mapped_file import in_memory
 from ally_fast.pools.names import missing
-from ally_fast.report.batch_record import BatchRecord, read_record
 from ally_fast.selection.eligibility import excluded_mask
 
+_FOR_TOOLS = ("stream", "files")
 _INDEX_KEYS = {".csv": "index", ".parquet": "index", ".json": "indices", ".jsonl": "index"}
 
 
@@ -61,9 +64,12 @@ def read_exclusions(
     for one in [*given, *by_index]:
         with reading(one):
             record = _record(one)
+            if record is not None and record.content in _FOR_TOOLS:
+                raise ValueError("was written for another tool; exclude what was labeled by ids")
             holds_ids = pool.ids is not None and one not in by_index
             if holds_ids and not (record is not None and record.content == "indices"):
-                ids.append(_ids(one, id_name, pool.ids))
+                names = ["id", id_name] if record is not None else [id_name, "id"]
+                ids.append(_ids(one, [name for name in names if name is not None], pool.ids))
             else:
                 mask |= _rows(one, record, pool)
     if not ids:
@@ -83,7 +89,7 @@ def _rows(given: Input, record: BatchRecord | None, pool: ShardedPool) -> NDArra
     """Read a mask, or at most `n` indices: more would repeat some."""
     spec = ColumnSpec.parse(given.text)
     if record is not None:
-        if record.content == "ids":
+        if record.content in ("ids", "tasks"):
             raise ValueError("holds ids, but the pool has none; name them with --ids")
         difference = record.pool and pool.fingerprint().difference(record.pool)
         if difference:
@@ -93,20 +99,47 @@ def _rows(given: Input, record: BatchRecord | None, pool: ShardedPool) -> NDArra
     return excluded_mask(in_memory(read), pool.n)
 
 
-def _ids(given: Input, id_name: str | None, like: Ids | None) -> Any:
-    """Read ids, as an Arrow array of the kind that the pool's are of."""
+def _ids(given: Input, likely: list[str], like: Ids | None) -> Any:
+    """Read ids, as an Arrow array of the kind that the pool's are of.
+
+    Where no column is named it is one of the `likely` ones, or the only one.
+    """
     spec = ColumnSpec.parse(given.text)
+    tasks = _tasks(given, spec, likely)
+    ids = Ids(_id_column(given, spec, likely) if tasks is None else tasks, "exclude_ids")
+    assert like is not None
+    kind, values = like.values().type, ids.values()
+    if values.type == kind:
+        return values
+    if not len(values):
+        return values.cast(kind)
+    if str(kind) == "int64" and ids.untyped:
+        return ids.as_integers()
+    kinds = ("integers", "texts") if str(values.type) == "int64" else ("texts", "integers")
+    raise TypeError(f"exclude_ids: got {kinds[0]}, needs {kinds[1]} as the pool's ids")
+
+
+def _id_column(given: Input, spec: ColumnSpec, likely: list[str]) -> Any:
     key = spec.column
     if key is None and (names := open_shard(given.files()[0]).names):
-        candidates = names if len(names) == 1 else [n for n in ("id", id_name) if n in names]
+        candidates = names if len(names) == 1 else [name for name in likely if name in names]
         if not candidates:
-            raise ValueError(missing("id", names, "column"))
+            raise ValueError(missing(likely[0], names, "column"))
         key = candidates[0]
     text = spec.source if key is None else f"{spec.source}:{key}"
     assert text is not None
     column = open_column(text, storage_options=given.storage_options)
     assert not isinstance(column, ById)
-    ids = Ids(column, "exclude_ids")
-    assert like is not None
-    integers = str(like.values().type) == "int64"
-    return ids.as_integers() if integers and ids.untyped else ids.values()
+    return column
+
+
+def _tasks(given: Input, spec: ColumnSpec, likely: list[str]) -> list[Any] | None:
+    """Return the ids of labeled tasks where the file is an export of Label Studio, a list."""
+    files = given.files()
+    if len(files) != 1 or files[0].extension != ".json":
+        return None
+    with files[0].open() as file:
+        content = parse_json(file.read())
+    if not isinstance(content, list):
+        return None
+    return labeled_ids(content, likely if spec.column is None else [spec.column])

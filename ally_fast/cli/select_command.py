@@ -16,7 +16,13 @@ from ally_fast import jobs
 from ally_fast.cli.exclusions import read_exclusions
 from ally_fast.cli.inputs import Input, reading, using
 from ally_fast.cli.select_options import add_select_parser
-from ally_fast.cli.select_outputs import Outcome, check_outputs, output_names, write_outputs
+from ally_fast.cli.select_outputs import (
+    Outcome,
+    check_outputs,
+    output_names,
+    remember_kept,
+    write_outputs,
+)
 from ally_fast.cli.standard_output import show
 from ally_fast.device_arrays import to_host
 from ally_fast.pools import ShardedPool, open_column, open_pool, read_column
@@ -49,6 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     inputs = _inputs(arguments)
     check_outputs(arguments, [path for given in inputs for path in given.files()])
     pool = _pool(arguments, inputs)
+    remember_kept(arguments, pool)
     scores = _numbers(pool, _of(inputs, "dual_scores"))
     given_ids = ColumnSpec.parse(arguments.ids).column if arguments.ids else None
     excluded = read_exclusions(

@@ -6,8 +6,9 @@ import argparse
 from typing import Any
 
 from ally_fast._settings import MOST_THREADS
+from ally_fast.exports import EXTENSIONS, FORMATS
 from ally_fast.json_object import parse_object
-from ally_fast.report import BATCH_EXTENSIONS, FIGURE_EXTENSIONS
+from ally_fast.report import FIGURE_EXTENSIONS
 
 _EPILOG = """\
 POOL is one or more files, a folder of shards, a quoted pattern, or a URL.
@@ -58,7 +59,19 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
     add("-b", "--budget", dest="b", required=True, type=int, help="number of rows to choose")
     add("-k", "--clusters", dest="k", required=True, type=int, help="number of clusters")
-    add("-o", "--output", required=True, metavar="FILE", help=", ".join(BATCH_EXTENSIONS))
+    add("-o", "--output", required=True, metavar="FILE", help=", ".join(EXTENSIONS))
+    add(
+        "--format",
+        choices=tuple(FORMATS),
+        metavar="NAME",
+        help=f"{', '.join(FORMATS)} (default: by the extension)",
+    )
+    add(
+        "--data-column",
+        metavar="[KEY=]NAME",
+        help="the kept column to be labeled: for cvat the file (default: the only one kept), for "
+        "prodigy text=NAME, image=NAME, ...",
+    )
     add("--save-centroids", metavar="FILE", help="write the centroids, for --centroids (.npy)")
     add("--plot", metavar="FILE", help=f"draw the batch ({', '.join(FIGURE_EXTENSIONS)})")
     add("--force", action="store_true", help="replace output files that exist")

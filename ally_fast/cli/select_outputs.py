@@ -6,7 +6,7 @@ import argparse
 import errno
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,24 +15,16 @@ from numpy.typing import NDArray
 
 from ally_fast._optional import require
 from ally_fast.cli.exclusions import Exclusions
+from ally_fast.exports import Format, KeptColumn, Wanted, batch_table, choose_format
+from ally_fast.exports.batch_record import SIDECAR, BatchRecord, record_text
 from ally_fast.files import check_output, whole_files
 from ally_fast.pools import ShardedPool
+from ally_fast.pools.column_spec import ColumnSpec
 from ally_fast.pools.location import Location
-from ally_fast.report import (
-    BATCH_EXTENSIONS,
-    FIGURE_EXTENSIONS,
-    batch_columns,
-    check_keep,
-    draw_batch,
-    save_figure,
-    write_batch,
-)
-from ally_fast.report.batch_record import SIDECAR, BatchRecord, record_text
+from ally_fast.pools.taken import taken_as_stored
+from ally_fast.report import FIGURE_EXTENSIONS, draw_batch, save_figure
 from ally_fast.selection.info import SelectionInfo
 from ally_fast.selection.join import checked_join
-
-_WITH_RECORD = (".json", ".parquet")  # these hold it; the others have a sidecar
-_CONTENT = {".npy": "indices"}
 
 
 def output_names(arguments: argparse.Namespace) -> list[str]:
@@ -44,14 +36,15 @@ def output_names(arguments: argparse.Namespace) -> list[str]:
 def check_outputs(arguments: argparse.Namespace, inputs: Iterable[Location]) -> None:
     """Find out before any work whether every output can be written."""
     taken = {os.path.realpath(file.path) for file in inputs if file.filesystem is None}
-    check_keep(arguments.keep)
-    for path, extensions in _outputs(arguments):
+    form, wanted = _format(arguments), _wanted(arguments)
+    for path, extensions in _outputs(arguments, form):
         if os.path.realpath(path) in taken:
             raise OSError(errno.EINVAL, "is an input or output already", path)
         check_output(path, extensions, force=arguments.force)
         taken.add(os.path.realpath(path))
-        if _extension(path) == ".parquet":
-            require("pyarrow", "parquet", f"writing {path}")
+    if wanted.extension == ".parquet":
+        require("pyarrow", "parquet", f"writing {arguments.output}")
+    form.check(wanted)
     if arguments.plot:
         require("matplotlib", "report", "--plot")
 
@@ -82,18 +75,17 @@ class Outcome:
 def write_outputs(arguments: argparse.Namespace, outcome: Outcome) -> None:
     """Write the batch and what was asked for beside it."""
     pool, indices, info = outcome.pool, outcome.indices, outcome.info
-    extension = _extension(arguments.output)
-    content = _CONTENT.get(extension, "table")
-    if extension == ".txt":
-        content = "indices" if info.ids is None else "ids"
+    form = _format(arguments)
+    content = "indices" if form.content == "ids" and info.ids is None else form.content
     record = BatchRecord(content, pool.fingerprint())
     batch = io.BytesIO()
     described = {**outcome.summary, "batch": record.as_json()}
-    write_batch(batch, extension, batch_columns(indices, info), described)
+    kept = {name: taken_as_stored(column, indices) for name, column in pool.keep.items()}
+    form.write(batch, batch_table(indices, info, kept=kept), _wanted(arguments), described)
     with whole_files(force=arguments.force) as create:
         with create(arguments.output) as file:
             file.write(batch.getvalue())
-        if extension not in _WITH_RECORD:
+        if not form.holds_record:
             with create(arguments.output + SIDECAR) as file:
                 file.write(record_text(record, batch.getvalue()))
         if arguments.save_centroids:
@@ -116,13 +108,41 @@ def _figure(arguments: argparse.Namespace, outcome: Outcome) -> Any:
     )
 
 
-def _outputs(arguments: argparse.Namespace) -> list[tuple[str, tuple[str, ...]]]:
+def remember_kept(arguments: argparse.Namespace, pool: ShardedPool) -> None:
+    """Have the columns to keep read once; find out whether what they declare can be written."""
+    pool.keep = {name: KeptColumn(column) for name, column in pool.keep.items()}
+    kinds = {name: getattr(column, "kind", None) for name, column in pool.keep.items()}
+    form = _format(arguments)
+    form.check(_wanted(arguments, {name: kind for name, kind in kinds.items() if kind is not None}))
+
+
+def _format(arguments: argparse.Namespace) -> Format:
+    return choose_format(arguments.output, arguments.format)
+
+
+def _wanted(arguments: argparse.Namespace, kinds: Mapping[str, Any] | None = None) -> Wanted:
+    id_name = None
+    if arguments.ids:
+        id_name = ColumnSpec.parse(arguments.ids).column or "id"
+    return Wanted(
+        _extension(arguments.output),
+        tuple(arguments.keep),
+        id_name,
+        arguments.data_column,
+        kinds or {},
+    )
+
+
+def _outputs(arguments: argparse.Namespace, form: Format) -> list[tuple[str, tuple[str, ...]]]:
     """Return the files to write, each with the extensions it may have."""
     sidecar = None
-    if _extension(arguments.output) not in _WITH_RECORD:
+    if not form.holds_record:
         sidecar = arguments.output + SIDECAR
     allowed = [
-        (arguments.output, BATCH_EXTENSIONS),
+        (
+            arguments.output,
+            form.extensions,
+        ),
         (sidecar, (SIDECAR,)),
         (arguments.save_centroids, (".npy",)),
         (arguments.plot, FIGURE_EXTENSIONS),

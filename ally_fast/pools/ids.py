@@ -177,11 +177,13 @@ def _from_python(column: Any, name: str, arrow: Any) -> Any:
     if hasattr(column, "__arrow_c_array__"):
         return arrow.array(column)
     try:
-        array = np.asarray(list(column) if isinstance(column, set | frozenset) else column)
+        if not hasattr(column, "dtype"):  # NumPy would make texts of integers among texts
+            return arrow.array(list(column))
+        array = np.asarray(column)
         if array.dtype.kind in "iu":
             return arrow.array(array)
         return arrow.array(array.tolist())
-    except (arrow.ArrowInvalid, arrow.ArrowTypeError, ValueError) as error:
+    except (arrow.ArrowInvalid, arrow.ArrowTypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name}: needs integers or texts; {str(error).splitlines()[0]}") from None
 
 

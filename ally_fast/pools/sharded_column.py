@@ -37,6 +37,7 @@ class ShardedColumn:
     def __init__(self, columns: Sequence[Column], starts: NDArray[np.int64] | None = None) -> None:
         self.name = columns[0].name
         self.untyped = bool(getattr(columns[0], "untyped", False))
+        self.kind = getattr(columns[0], "kind", None)  # None: not declared
         self._columns = columns
         self._starts = starts
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import ally_fast
-from ally_fast import report
 from ally_fast.cli import main
+from ally_fast.exports import EXTENSIONS
 
 pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
 pq = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
@@ -112,7 +112,7 @@ def test_a_folder_and_patterns(pattern, duals, rows, scores):
     assert [int(row["index"]) for row in table()] == batch.tolist()
 
 
-@pytest.mark.parametrize("extension", report.BATCH_EXTENSIONS)
+@pytest.mark.parametrize("extension", EXTENSIONS)
 def test_a_second_round_repeats_nothing(extension, duals, rows, ids):
     """Each of our outputs, also indices, excludes what it holds."""
     assert select(*BY_ID, out=f"one{extension}") == 0
@@ -123,7 +123,7 @@ def test_a_second_round_repeats_nothing(extension, duals, rows, ids):
     assert not first & second
 
 
-@pytest.mark.parametrize("extension", [e for e in report.BATCH_EXTENSIONS if e != ".npy"])
+@pytest.mark.parametrize("extension", [e for e in EXTENSIONS if e != ".npy"])
 def test_a_second_round_over_reordered_shards_repeats_nothing(extension, duals, rows, ids):
     assert select(*BY_ID, out=f"one{extension}") == 0
     assert select(*BY_ID, out="one-again.csv") == 0

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any
 
 from ally_fast._optional import require
-from ally_fast.json_object import parse_object
+from ally_fast.json_object import parse_json, parse_object
 from ally_fast.pools.fingerprint import Fingerprint
 
 FORMAT = "ally-fast batch"
@@ -25,7 +25,7 @@ class BatchRecord:
     Attributes
     ----------
     content : str
-        "table", "indices" or "ids".
+        "table", "indices", "ids", or, of what is for other tools, "tasks", "stream" or "files".
     pool : Fingerprint or None
         The pool; None where it has no files.
     """
@@ -54,9 +54,11 @@ def read_record(path: str) -> BatchRecord | None:
     extension = os.path.splitext(path)[1].lower()
     if extension == ".json":
         with open(path, "rb") as file:
-            info = parse_object(file.read()).get("info")
+            found = parse_json(file.read())
+        info = found.get("info") if isinstance(found, dict) else None
         content = info.get("batch") if isinstance(info, dict) else None
-        return None if content is None else _record(content)
+        if content is not None:
+            return _record(content)
     if extension == ".parquet":
         parquet = require("pyarrow.parquet", "parquet", f"reading {path}")
         metadata = parquet.read_metadata(path).metadata or {}

@@ -1,0 +1,16 @@
+"""A batch as files: tables, and what labeling tools import."""
+
+from ally_fast.exports.formats import EXTENSIONS, FORMATS, Format, choose_format
+from ally_fast.exports.kept_column import KeptColumn
+from ally_fast.exports.table import BatchTable, Wanted, batch_table
+
+__all__ = [
+    "EXTENSIONS",
+    "FORMATS",
+    "BatchTable",
+    "Format",
+    "KeptColumn",
+    "Wanted",
+    "batch_table",
+    "choose_format",
+]

@@ -1,0 +1,40 @@
+"""A column to keep, which is read once: for `SelectionInfo.kept`, and for what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.pools.column import Column
+
+
+class KeptColumn:
+    """A column that remembers the values last taken, with the types that Arrow gives them.
+
+    Parameters
+    ----------
+    column : Column
+    """
+
+    def __init__(self, column: Column) -> None:
+        self._column = column
+        self.name = column.name
+        self.kind = getattr(column, "kind", None)
+        self._taken: tuple[NDArray[np.int64], Any] | None = None
+
+    def numbers(self, **options: Any) -> NDArray[Any]:
+        """Return all values; see `Column`."""
+        return self._column.numbers(**options)
+
+    def parts(self) -> Iterator[Any]:
+        """Yield all values; see `Column`."""
+        return self._column.parts()
+
+    def take(self, indices: NDArray[np.int64]) -> Any:
+        """Return the values at sorted row `indices`; read unless they were those of last time."""
+        if self._taken is None or not np.array_equal(self._taken[0], indices):
+            self._taken = indices, self._column.take(indices)
+        return self._taken[1]

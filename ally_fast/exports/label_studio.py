@@ -1,0 +1,70 @@
+"""Label Studio: tasks to import, and which tasks of an export are labeled."""
+
+from __future__ import annotations
+
+import json
+from typing import IO, Any
+
+from ally_fast.exports.format import Format, no_data_column
+from ally_fast.exports.named_picks import check_task_names, demand_ids, tasks
+from ally_fast.exports.table import BatchTable, Wanted
+from ally_fast.pools.names import missing
+
+
+def _check(wanted: Wanted) -> None:
+    demand_ids(wanted, "label-studio")
+    check_task_names(wanted)
+    no_data_column(wanted)
+
+
+def _write(file: IO[bytes], table: BatchTable, wanted: Wanted, summary: dict[str, Any]) -> None:
+    content = [{"data": task} for task in tasks(table, wanted)]
+    text = json.dumps(content, allow_nan=False, indent=1)
+    file.write(text.encode() + b"\n")
+
+
+LABEL_STUDIO = Format("label-studio", (".json",), _write, check=_check, content="tasks")
+
+
+def labeled_ids(content: list[Any], names: list[str]) -> list[Any]:
+    """Return the ids of the tasks that are labeled.
+
+    A task is labeled if it has an annotation that was not cancelled. A list in which no task has
+    ``annotations`` is one to be imported, and all of its tasks count.
+
+    Parameters
+    ----------
+    content : list
+        What the file holds.
+    names : list of str
+        How the id may be called in a task's data; the first that there is counts.
+
+    Raises
+    ------
+    ValueError
+        If an item is no task, or has no such id.
+    """
+    for number, task in enumerate(content):
+        if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
+            raise ValueError(
+                f"item {number} is no task of Label Studio: it has no object 'data'; needs an "
+                "export as JSON, or the tasks that were imported"
+            )
+    exported = any("annotations" in task for task in content)
+    found = []
+    for number, task in enumerate(content):
+        if exported and not _is_labeled(task, number):
+            continue
+        name = next((name for name in names if name in task["data"]), None)
+        if name is None:
+            absent = missing(names[0], list(task["data"]), "key")
+            raise ValueError(f"task {number}: 'data': {absent}")
+        found.append(task["data"][name])
+    return found
+
+
+def _is_labeled(task: dict[str, Any], number: int) -> bool:
+    annotations = task.get("annotations", [])
+    if not isinstance(annotations, list) or not all(isinstance(one, dict) for one in annotations):
+        raise ValueError(f"task {number}: 'annotations' must be a list of objects")
+    return any(not one.get("was_cancelled", False) for one in annotations)

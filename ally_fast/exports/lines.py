@@ -1,0 +1,32 @@
+"""Plain text: the ids, or the indices, one a line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import IO, Any
+
+from ally_fast.exports.format import Format
+from ally_fast.exports.table import BatchTable, Wanted
+
+
+def write_lines(file: IO[bytes], what: str, values: Iterable[Any]) -> None:
+    """Write values, one a line.
+
+    Raises
+    ------
+    ValueError
+        If one of them would not read back.
+    """
+    for value in values:
+        text = str(value)
+        if not text or re.search("[\n\r\0]", text) or text[0] == "\ufeff":
+            raise ValueError(f"{what} cannot stand on a line of its own: {text[:40]!r}; write .csv")
+        file.write(text.encode() + b"\n")
+
+
+def _write(file: IO[bytes], table: BatchTable, wanted: Wanted, summary: dict[str, Any]) -> None:
+    write_lines(file, "an id", table.own.get("id", table.own["index"]).tolist())
+
+
+LINES = Format("ids", (".txt",), _write, content="ids")
