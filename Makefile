@@ -96,7 +96,7 @@ clean:
 	$(PYTHON) -m venv --clear $(@D)
 	touch $@
 
-EXTRAS_demo := report,sklearn
+EXTRAS_demo := parquet,report,sklearn
 EXTRAS_dev := dev
 EXTRAS_bench := bench
 NEEDED := pyproject.toml setup.py ally_fast/_version.py $(NATIVE)
