@@ -58,7 +58,7 @@ def assign_chunks(
                     break
                 bar.advance(hi - lo)
             if assigner.met_nonfinite(wait=True):
-                raise nonfinite_error(pool, eligible)
+                raise nonfinite_error(pool, eligible, rows)
         except BaseException:
             stopped.set()
             raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,17 +35,20 @@ def finite_rows(
     return (finite if eligible is None else finite & eligible), skipped
 
 
-def nonfinite_error(pool: Pool, eligible: NDArray[np.bool_] | None) -> ValueError:
+def nonfinite_error(pool: Pool, eligible: Any, rows: tuple[int, int] | None = None) -> ValueError:
     """Return the error that says how many of the rows read are not finite, and the first one.
+
+    Of a range of `rows`, those within it; `eligible` is sliced by rows of the pool.
 
     Called once a pass has met such a row; it reads the pool again to count them.
     """
     count, first, largest, far_row = 0, -1, 0.0, -1
-    for lo, hi in chunks(pool.n, chunk_size(pool, None), pool=pool):
-        rows = as_float(pool.read(lo, hi))
+    first_row, end = rows or (0, pool.n)
+    for lo, hi in chunks(end, chunk_size(pool, None), first_row, pool):
+        read = as_float(pool.read(lo, hi))
         if eligible is not None:
-            rows[~eligible[lo:hi]] = 0
-        sizes = np.abs(rows).max(axis=1)
+            read[~eligible[lo:hi]] = 0
+        sizes = np.abs(read).max(axis=1)
         bad = ~np.isfinite(sizes)
         if first < 0 and bad.any():
             first = lo + int(bad.argmax())
@@ -52,10 +57,10 @@ def nonfinite_error(pool: Pool, eligible: NDArray[np.bool_] | None) -> ValueErro
             largest, far_row = float(sizes.max()), lo + int(sizes.argmax())
     if count:
         if fault := pool.fault(first):
-            return ValueError(f"{fault}; {count} of {pool.n} rows hold no finite vector")
+            return ValueError(f"{fault}; {count} of {end - first_row} rows hold no finite vector")
         return ValueError(
-            f"embeddings: {count} of {pool.n} rows hold NaN or infinite values, the first is row "
-            f"{first}; needs finite values"
+            f"embeddings: {count} of {end - first_row} rows hold NaN or infinite values, the "
+            f"first is row {first}; needs finite values"
         )
     return ValueError(
         f"embeddings: the largest value is {largest:.3g}, in row {far_row}, too large beside those "

@@ -15,6 +15,7 @@ from ally_fast.selection.finish import finish
 from ally_fast.selection.info import SelectionInfo
 from ally_fast.selection.part import merge
 from ally_fast.selection.plan import make_plan
+from ally_fast.selection.portion import portion
 from ally_fast.selection.request import check
 from ally_fast.selection.scan import scan
 from ally_fast.selection.train import trained_centroids
@@ -287,7 +288,7 @@ def _selected(arguments: Arguments, return_info: bool) -> tuple[Any, SelectionIn
     clock.lap("radius")
     trained = trained_centroids(plan)
     clock.skip(trained.seconds)
-    whole = merge(request.rule, scan(plan, trained.centroids))
+    whole = merge(request.rule, scan(portion(plan), trained.centroids))
     clock.lap("assign")
     batch = finish(plan, whole)
     indices = to_family(batch.indices, request.pool.family)

@@ -12,6 +12,7 @@ from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.finish import finish
 from ally_fast.selection.part import merge
 from ally_fast.selection.plan import make_plan
+from ally_fast.selection.portion import portion
 from ally_fast.selection.request import check
 from ally_fast.selection.scan import scan
 
@@ -57,7 +58,8 @@ def test_parts_merge_in_any_order_and_grouping(rule, cuts, rng):
     given = arguments(rng, **RULES[rule])
     expected, info = ally_fast.select(**given, return_info=True)
     plan, centroids = planned(given)
-    parts = [scan(plan, centroids, (lo, hi)) for lo, hi in zip([0, *cuts], [*cuts, N], strict=True)]
+    ranges = list(zip([0, *cuts], [*cuts, N], strict=True))
+    parts = [scan(portion(plan, rows), centroids) for rows in ranges]
     rng.shuffle(parts)
     middle = len(parts) // 2 or 1
     halves = [merge(plan.request.rule, *half) for half in (parts[:middle], parts[middle:]) if half]

@@ -1,0 +1,169 @@
+"""`select` on a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import _settings
+from ally_fast.arrays import to_family
+from ally_fast.cluster.arguments import checked_threads
+from ally_fast.cluster.choose_engine import choose_engine
+from ally_fast.distributed.ray_pool import RayPool
+from ally_fast.distributed.tasks import Tasks
+from ally_fast.pools import ShardedPool, open_pool
+from ally_fast.progress import Progress
+from ally_fast.selection.arguments import Arguments
+from ally_fast.selection.clock import Clock
+from ally_fast.selection.describe import centroid_distances, describe
+from ally_fast.selection.finish import finish
+from ally_fast.selection.info import SelectionInfo
+from ally_fast.selection.part import Part, merge
+from ally_fast.selection.plan import Plan, make_plan
+from ally_fast.selection.portion import Portion, Span, spans
+from ally_fast.selection.request import check
+from ally_fast.selection.rule import Rule
+from ally_fast.selection.select import DEFAULTS
+from ally_fast.selection.train import trained_centroids
+
+_PORTION_BYTES = 1 << 30  # of embeddings for each task
+_TASKS_FOR_EACH_CPU = 4  # so that a slow machine holds up the others little
+
+
+def select(
+    pool: Any,
+    dual_scores: Any,
+    b: int,
+    k: int,
+    *,
+    address: str | None = "auto",
+    **options: Any,
+) -> tuple[Any, SelectionInfo]:
+    """Select a batch as `ally_fast.select` does, with the work done by tasks of a Ray cluster.
+
+    Parameters
+    ----------
+    pool, dual_scores, b, k, **options
+        As for `ally_fast.select`. The pool is of files that all machines reach under the same
+        names, or a table.
+    address : str or None
+        Of the cluster; "auto": the one that this machine belongs to. "local" starts one on this
+        machine. Ignored where Ray has been started.
+
+    Returns
+    -------
+    indices, info
+        As `ally_fast.select` returns them with ``return_info=True``: the same bit for bit,
+        whatever the machines, their number, and the order in which they finish.
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        As `ally_fast.select` does, also from within tasks.
+    RuntimeError
+        If there is no cluster, or a worker process dies again and again at the same task.
+
+    Notes
+    -----
+    This process reads ids and scores, draws the training sample through tasks (256 rows a cluster),
+    trains on it, and merges shortlists of O(b + k) rows. Where the rule needs the clusters of all
+    rows (`radius`, groups, costs, allocation by size), they come here: 4 bytes a row. Tasks whose
+    process dies, or that cannot read, run again, elsewhere.
+    """
+    unknown = sorted(set(options) - set(DEFAULTS))
+    if unknown:
+        raise TypeError(f"select has no argument {unknown[0]!r}")
+    pool = pool if isinstance(pool, ShardedPool) else open_pool(pool)
+    if not isinstance(pool, ShardedPool):
+        raise ValueError("pool: needs files or a table; use ally_fast.select for arrays")
+    tasks = Tasks(address)
+    try:
+        given = {"dual_scores": dual_scores, "b": b, "k": k, "embeddings": RayPool(pool, tasks)}
+        values = {**DEFAULTS, **options, **given}
+        arguments = Arguments(**{field.name: values[field.name] for field in fields(Arguments)})
+        with _settings.using_threads(checked_threads(arguments.threads)):
+            return _selected(arguments, tasks)
+    finally:
+        tasks.close()
+
+
+def _selected(arguments: Arguments, tasks: Tasks) -> tuple[Any, SelectionInfo]:
+    clock = Clock()
+    request = check(arguments)
+    clock.lap("check")
+    plan = make_plan(request)
+    clock.lap("radius")
+    trained = trained_centroids(plan)
+    clock.skip(trained.seconds)
+    whole = Part(np.zeros(request.rule.k, np.int64))
+    if request.rule.b:
+        for part in _parts(plan, tasks, trained.centroids):
+            whole = merge(request.rule, whole, part)
+    clock.lap("assign")
+    batch = finish(plan, whole)
+    distances = centroid_distances(plan, trained, whole, batch)
+    clock.lap("batch")
+    indices = to_family(batch.indices, request.pool.family)
+    return indices, describe(plan, trained, whole, batch, distances, clock.total())
+
+
+def _parts(plan: Plan, tasks: Tasks, centroids: NDArray[Any]) -> Iterator[Part]:
+    """Scan the pool by tasks."""
+    request = plan.request
+    assert isinstance(request.pool, RayPool)
+    gpus = 1 if tasks.gpus and request.engine.name == "native" else 0
+    at_once = 2 * (tasks.gpus or tasks.cpus)
+    ranges = _ranges(request.pool, tasks)
+    sent = (request.pool.sent, request.rule, request.engine.name, tasks.put(centroids))
+    calls = ((*sent, rows, *spans(plan, rows), request.chunk_rows) for rows in ranges)
+    with Progress(request.progress, request.pool.n, "assign") as bar:
+        for rows, part in tasks.map(_scan, calls, gpus=gpus, at_once=at_once):
+            bar.advance(rows[1] - rows[0])
+            yield part
+
+
+def _ranges(pool: RayPool, tasks: Tasks) -> list[tuple[int, int]]:
+    """Cut the pool where it is cheap to begin, into enough parts for all machines."""
+    row_bytes = max(1, pool.d * pool.itemsize)
+    share = pool.n // (_TASKS_FOR_EACH_CPU * tasks.cpus)
+    least = max(1, min(share, _PORTION_BYTES // row_bytes))
+    bounds = [0]
+    for _, end in pool.units(0, pool.n):
+        if end - bounds[-1] >= least:
+            bounds.append(end)
+    if bounds[-1] != pool.n:
+        bounds.append(pool.n)
+    return list(pairwise(bounds))
+
+
+def _scan(
+    pool: ShardedPool,
+    rule: Rule,
+    engine: str,
+    centroids: NDArray[Any],
+    rows: tuple[int, int],
+    scores: Span | None,
+    eligible: Span | None,
+    chunk_rows: int,
+) -> tuple[tuple[int, int], Part]:
+    """Scan some rows, on the GPU that the task has, if it has one."""
+    from ally_fast.selection.scan import scan
+
+    devices = ("cuda:0",) if _has_gpu() else ("cpu",)
+    portion = Portion(
+        pool, rule, choose_engine(engine, devices), scores, eligible, rows, chunk_rows, False
+    )
+    part = scan(portion, centroids)
+    pool.check()
+    return rows, part
+
+
+def _has_gpu() -> bool:
+    import ray
+
+    return bool(ray.get_gpu_ids())
