@@ -42,7 +42,7 @@ FLOORS = {
     "generate": 4,
     "strategies": 5,
     "jobs": 5,
-    "distributed": 5,
+    "distributed": 5.5,
     "exports": 5.5,
     "experiments": 6,
     "integrations": 6,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -11,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _settings
+from ally_fast._optional import require
 from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import checked_threads
 from ally_fast.cluster.choose_engine import choose_engine
 from ally_fast.distributed.ray_pool import RayPool
 from ally_fast.distributed.tasks import Tasks
+from ally_fast.jobs.job_folder import JobFolder
+from ally_fast.jobs.job_select import run_job
 from ally_fast.pools import ShardedPool, open_pool
 from ally_fast.progress import Progress
 from ally_fast.selection.arguments import Arguments
@@ -42,6 +47,8 @@ def select(
     k: int,
     *,
     address: str | None = "auto",
+    job: str | os.PathLike[str] | None = None,
+    start_from: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> tuple[Any, SelectionInfo]:
     """Select a batch as `ally_fast.select` does, with the work done by tasks of a Ray cluster.
@@ -54,6 +61,9 @@ def select(
     address : str or None
         Of the cluster; "auto": the one that this machine belongs to. "local" starts one on this
         machine. Ignored where Ray has been started.
+    job, start_from : path, optional
+        The folder of a job, which goes on where it was stopped, and that of an earlier one; see
+        `ally_fast.jobs.select`. Only this process uses them.
 
     Returns
     -------
@@ -87,7 +97,12 @@ def select(
         values = {**DEFAULTS, **options, **given}
         arguments = Arguments(**{field.name: values[field.name] for field in fields(Arguments)})
         with _settings.using_threads(checked_threads(arguments.threads)):
-            return _selected(arguments, tasks)
+            if job is None:
+                return _selected(arguments, tasks)
+            folder = JobFolder(os.fspath(job))
+            earlier = None if start_from is None else JobFolder(os.fspath(start_from))
+            with folder.locked():
+                return run_job(folder, earlier, arguments, pool, partial(_assign, tasks))
     finally:
         tasks.close()
 
@@ -102,7 +117,8 @@ def _selected(arguments: Arguments, tasks: Tasks) -> tuple[Any, SelectionInfo]:
     clock.skip(trained.seconds)
     whole = Part(np.zeros(request.rule.k, np.int64))
     if request.rule.b:
-        for part in _parts(plan, tasks, trained.centroids):
+        ranges = _ranges(request.pool, tasks)
+        for _, part in _parts(plan, tasks, trained.centroids, ranges, request.rule):
             whole = merge(request.rule, whole, part)
     clock.lap("assign")
     batch = finish(plan, whole)
@@ -112,22 +128,37 @@ def _selected(arguments: Arguments, tasks: Tasks) -> tuple[Any, SelectionInfo]:
     return indices, describe(plan, trained, whole, batch, distances, clock.total())
 
 
-def _parts(plan: Plan, tasks: Tasks, centroids: NDArray[Any]) -> Iterator[Part]:
-    """Scan the pool by tasks."""
+def _assign(
+    tasks: Tasks, plan: Plan, centroids: NDArray[Any], ranges: Sequence[tuple[int, int]]
+) -> Iterator[tuple[tuple[int, int], NDArray[np.int32]]]:
+    """Return the clusters of some ranges of rows, as tasks find them."""
+    rule = replace(plan.request.rule, limited=True)  # so that clusters come, no shortlists
+    for rows, part in _parts(plan, tasks, centroids, ranges, rule):
+        ((_, clusters),) = part.assigned
+        yield rows, clusters
+
+
+def _parts(
+    plan: Plan,
+    tasks: Tasks,
+    centroids: NDArray[Any],
+    ranges: Sequence[tuple[int, int]],
+    rule: Rule,
+) -> Iterator[tuple[tuple[int, int], Part]]:
+    """Scan ranges of rows by tasks."""
     request = plan.request
     assert isinstance(request.pool, RayPool)
     gpus = 1 if tasks.gpus and request.engine.name == "native" else 0
     at_once = 2 * (tasks.gpus or tasks.cpus)
-    ranges = _ranges(request.pool, tasks)
-    sent = (request.pool.sent, request.rule, request.engine.name, tasks.put(centroids))
+    sent = (request.pool.sent, rule, request.engine.name, tasks.put(centroids))
     calls = ((*sent, rows, *spans(plan, rows), request.chunk_rows) for rows in ranges)
     with Progress(request.progress, request.pool.n, "assign") as bar:
         for rows, part in tasks.map(_scan, calls, gpus=gpus, at_once=at_once):
             bar.advance(rows[1] - rows[0])
-            yield part
+            yield rows, part
 
 
-def _ranges(pool: RayPool, tasks: Tasks) -> list[tuple[int, int]]:
+def _ranges(pool: Any, tasks: Tasks) -> list[tuple[int, int]]:
     """Cut the pool where it is cheap to begin, into enough parts for all machines."""
     row_bytes = max(1, pool.d * pool.itemsize)
     share = pool.n // (_TASKS_FOR_EACH_CPU * tasks.cpus)
@@ -164,6 +195,4 @@ def _scan(
 
 
 def _has_gpu() -> bool:
-    import ray
-
-    return bool(ray.get_gpu_ids())
+    return bool(require("ray", "ray").get_gpu_ids())

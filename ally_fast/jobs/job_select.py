@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -27,6 +28,12 @@ from ally_fast.selection.plan import Plan, make_plan
 from ally_fast.selection.request import check
 from ally_fast.selection.select import DEFAULTS
 from ally_fast.selection.train import trained_centroids
+
+# Yields ranges of rows with their clusters, -1 where not eligible, in any order.
+Assign = Callable[
+    [Plan, NDArray[Any], Sequence[tuple[int, int]]],
+    Iterator[tuple[tuple[int, int], NDArray[np.int32]]],
+]
 
 _PORTION_BYTES = 512 << 20  # what is lost at most when a job is killed
 
@@ -89,12 +96,17 @@ def select(
     job = JobFolder(os.fspath(folder))
     earlier = None if start_from is None else JobFolder(os.fspath(start_from))
     with _settings.using_threads(checked_threads(arguments.threads)), job.locked():
-        return _run(job, earlier, arguments, pool)
+        return run_job(job, earlier, arguments, pool, _assign_here)
 
 
-def _run(
-    job: JobFolder, earlier: JobFolder | None, arguments: Arguments, pool: ShardedPool
+def run_job(
+    job: JobFolder,
+    earlier: JobFolder | None,
+    arguments: Arguments,
+    pool: ShardedPool,
+    assign: Assign,
 ) -> tuple[Any, SelectionInfo]:
+    """Run the stages in a folder that is locked; `assign` does what is left of the assignment."""
     clock = Clock()
     if earlier is not None:
         arguments = _with_centroids(arguments, earlier)
@@ -102,7 +114,7 @@ def _run(
     job.begin(job_record(plan, pool))
     clock.lap("check")
     trained = _trained(job, plan, clock)
-    whole = _assigned(job, earlier, plan, trained, pool)
+    whole = _assigned(job, earlier, plan, trained, pool, assign)
     clock.lap("assign")
     batch = finish(plan, whole)
     distances = centroid_distances(plan, trained, whole, batch)
@@ -137,6 +149,7 @@ def _assigned(
     plan: Plan,
     trained: KMeansResult,
     pool: ShardedPool,
+    assign: Assign,
 ) -> Part:
     """Return the clusters of all rows: those that are there, and others, portion by portion."""
     rule = plan.request.rule
@@ -153,10 +166,12 @@ def _assigned(
             left.append(piece)
         else:
             parts.append(part)
-    for portion in _portions(left, pool.d * pool.itemsize):
-        lo, hi = portion[0].lo, portion[-1].hi
-        clusters = _clusters(plan, trained, (lo, hi))
-        for piece in portion:
+    portions = {
+        (portion[0].lo, portion[-1].hi): portion
+        for portion in _portions(left, pool.d * pool.itemsize)
+    }
+    for (lo, hi), clusters in assign(plan, trained.centroids, list(portions)):
+        for piece in portions[lo, hi]:
             inside = clusters[piece.lo - lo : piece.hi - lo]
             job.keep_assignments(piece.name, inside, key)
             kept = job.assignments(piece.name, piece.hi - piece.lo, key)
@@ -168,16 +183,21 @@ def _assigned(
     return Part(sizes, assigned=tuple(run for part in parts for run in part.assigned))
 
 
-def _clusters(plan: Plan, trained: KMeansResult, rows: tuple[int, int]) -> NDArray[np.int32]:
+def _assign_here(
+    plan: Plan, centroids: NDArray[Any], ranges: Sequence[tuple[int, int]]
+) -> Iterator[tuple[tuple[int, int], NDArray[np.int32]]]:
     request = plan.request
-    return assign_pool(
-        request.pool,
-        request.engine.assigners(trained.centroids, normalize=request.rule.normalize),
-        plan.eligible,
-        rows=rows,
-        chunk_rows=request.chunk_rows,
-        progress=request.progress,
-    )
+    assigners = request.engine.assigners(centroids, normalize=request.rule.normalize)
+    for rows in ranges:
+        clusters = assign_pool(
+            request.pool,
+            assigners,
+            plan.eligible,
+            rows=rows,
+            chunk_rows=request.chunk_rows,
+            progress=request.progress,
+        )
+        yield rows, clusters
 
 
 def _part(plan: Plan, piece: _Piece, clusters: NDArray[np.int32]) -> Part | None:

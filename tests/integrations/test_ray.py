@@ -11,7 +11,9 @@ import ally_fast
 from ally_fast import open_pool
 
 ray = pytest.importorskip("ray", reason="needs ray")
-from ally_fast import distributed  # noqa: E402
+from ally_fast import distributed, jobs  # noqa: E402
+from ally_fast.jobs import job_select  # noqa: E402
+from ally_fast.jobs.job_folder import JobFolder  # noqa: E402
 from ally_fast.pools import ShardedPool  # noqa: E402
 
 N, D, B, K, SHARDS = 6000, 8, 150, 20, 7
@@ -78,6 +80,30 @@ def test_the_batch_is_that_of_one_process(case, folder, rows, rng):
         options["labeled_embeddings"] = rows[:labeled]
     expected = ally_fast.select(rows, scores, b, K, return_info=True, **options)
     same(distributed.select(folder, scores, b, K, **options), expected)
+
+
+@pytest.mark.parametrize("case", ["plain", "sqrt", "groups"])
+def test_a_job_goes_on_where_it_was_stopped(case, folder, rows, rng, tmp_path, monkeypatch):
+    scores = np.round(rng.random(N), 2)
+    kept = []
+    real = JobFolder.keep_assignments
+
+    def keep(*arguments):
+        if len(kept) == 3:
+            raise KeyboardInterrupt
+        kept.append(arguments)
+        real(*arguments)
+
+    monkeypatch.setattr(job_select, "_PORTION_BYTES", N // SHARDS * D * 4)
+    monkeypatch.setattr(JobFolder, "keep_assignments", keep)
+    with pytest.raises(KeyboardInterrupt):
+        distributed.select(folder, scores, B, K, job=tmp_path / "job", **OPTIONS[case])
+    monkeypatch.setattr(JobFolder, "keep_assignments", real)
+    found = distributed.select(folder, scores, B, K, job=tmp_path / "job", **OPTIONS[case])
+    same(found, ally_fast.select(rows, scores, B, K, return_info=True, **OPTIONS[case]))
+    with monkeypatch.context() as patch:  # in one process, from the same folder
+        patch.setattr(job_select, "assign_pool", None)
+        same(jobs.select(tmp_path / "job", folder, scores, B, K, **OPTIONS[case]), found)
 
 
 class FailsOnce(ShardedPool):
