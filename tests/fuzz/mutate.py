@@ -10,7 +10,14 @@ import numpy as np
 HEAD, TAIL = 160, 320  # where headers and footers are
 TEXT = np.frombuffer(b"0123456789-+.,e\n\r\"'{}[]() LnNf_", np.uint8)
 LENGTHS = (0, 1, 2, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63 - 1, 2**63, -1)
-VARINTS = (b"\0", b"\1", b"\x7f", b"\xfe\xff\xff\xff\x0f", b"\xff" * 9 + b"\1", b"\x80\x80\x80\x80\x01")
+VARINTS = (
+    b"\0",
+    b"\1",
+    b"\x7f",
+    b"\xfe\xff\xff\xff\x0f",
+    b"\xff" * 9 + b"\1",
+    b"\x80\x80\x80\x80\x01",
+)
 NUMERALS = (b"0", b"1", b"-1", b"2147483648", b"9223372036854775807", b"1e9", b"1.5", b"null", b"")
 
 

@@ -54,7 +54,8 @@ def hunt(target, seed, mutants, deadline=None):
     tally, start = Tally(), 0
     while start < mutants and (deadline is None or time.monotonic() < deadline):
         job = {"target": target, "seed": seed, "start": start, "stop": mutants}
-        start = (_run(job, tally, deadline) or mutants - 1) + 1
+        died = _run(job, tally, deadline)
+        start = mutants if died is None else died + 1
     return tally
 
 
