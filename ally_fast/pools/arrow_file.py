@@ -10,7 +10,7 @@ import numpy as np
 
 from ally_fast._optional import require
 from ally_fast.arrow_lists import without_views
-from ally_fast.pools.arrow_messages import arrow_messages, footer_places
+from ally_fast.pools.arrow_messages import arrow_messages, read_footer
 from ally_fast.pools.column_choice import ColumnChoice, ColumnChooser
 from ally_fast.pools.column_file import ColumnFile
 from ally_fast.pools.location import Location, as_location
@@ -139,8 +139,8 @@ class ArrowFile(ColumnFile):
             with self._ipc.open_file(source) as file:
                 if file.schema != self._schema:
                     raise ValueError("its footer describes other columns than it holds")
-            found = [(one.start, one.end) for one in self._batches_at]
-            if footer_places(self._bytes, size) != found:
+            places = [(one.start, one.end) for one in self._batches_at]
+            if read_footer(self._bytes, size) != (self._head.is_big_endian, places):
                 raise ValueError("its footer lists other record batches than it holds")
 
     def _bytes(self, start: int, end: int) -> bytes:

@@ -36,6 +36,8 @@ class ArrowMessage:
     buffers : tuple of (int, int)
         Places and lengths of what is compressed, from there.
     codec : int
+    is_big_endian : bool
+        Whether a schema says that the most significant byte comes first.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class ArrowMessage:
     begin: int = 0
     buffers: tuple[tuple[int, int], ...] = ()
     codec: int = 0
+    is_big_endian: bool = False
 
     def check_packed(self, read: Read) -> None:
         """Raise ValueError if a compressed buffer declares more than its bytes can hold.
@@ -101,8 +104,15 @@ def arrow_messages(read: Read, size: int) -> Iterator[ArrowMessage]:
         raise ValueError(f"it goes on for {size - begin} bytes after its end mark")
 
 
-def footer_places(read: Read, size: int) -> list[tuple[int, int]]:
-    """Return where the footer of the file format says that record batches lie, from and to.
+def read_footer(read: Read, size: int) -> tuple[bool, list[tuple[int, int]]]:
+    """Return what the footer of the file format says of the order of bytes, and of batches.
+
+    Returns
+    -------
+    bool
+        Whether the most significant byte comes first.
+    list of (int, int)
+        Where record batches lie, from and to.
 
     Raises
     ------
@@ -115,10 +125,11 @@ def footer_places(read: Read, size: int) -> list[tuple[int, int]]:
             raise ValueError
         content = read(size - 10 - length, size - 10)
         footer = _Table(content, struct.unpack_from("<I", content)[0])
+        is_big_endian = footer.table(1).number(0, "h") != 0
         blocks = footer.structures(3, "qixxxxq")
     except (struct.error, ValueError):
         raise ValueError("its footer is damaged") from None
-    return [(start, start + header + body) for start, header, body in blocks]
+    return is_big_endian, [(start, start + header + body) for start, header, body in blocks]
 
 
 def _message(metadata: bytes, start: int, begin: int) -> ArrowMessage:
@@ -130,7 +141,8 @@ def _message(metadata: bytes, start: int, begin: int) -> ArrowMessage:
         if body < 0:
             raise ValueError
         if kind == "schema":
-            return ArrowMessage(kind, start, begin + body)
+            is_big_endian = root.table(2).number(0, "h") != 0
+            return ArrowMessage(kind, start, begin + body, is_big_endian=is_big_endian)
         header = root.table(2)
         if kind == "dictionary":
             header = header.table(1)
