@@ -9,7 +9,7 @@ PY := .venv/bin/python
 NATIVE := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 NVCC := $(shell PATH="$$CUDA_HOME/bin:$$PATH:/usr/local/cuda/bin" command -v nvcc)
 
-.PHONY: demo test test-integrations bench gpu lint format sanitize emulate cuda-compile build wheel-check clean
+.PHONY: demo test test-integrations bench fuzz gpu lint format sanitize emulate cuda-compile build wheel-check clean
 
 demo: .venv/demo.stamp
 	$(PY) examples/demo.py $(ARGS)
@@ -23,6 +23,10 @@ test: .venv/dev.stamp
 # What needs heavy packages, in an environment of its own; no other tests need them.
 test-integrations: .venv-integrations/integrations.stamp
 	.venv-integrations/bin/python -m pytest $(PARALLEL) tests/integrations $(ARGS)
+
+# Mutants of valid files, other ones each time: ARGS="--target parquet --minutes 60 --seed 7".
+fuzz: .venv/dev.stamp
+	cd tests && ../$(PY) -m fuzz $(ARGS)
 
 bench: .venv/bench.stamp
 	$(PY) -m benchmarks.run $(ARGS)

@@ -152,3 +152,9 @@ def is_bytes(kind: Any) -> bool:
         or types.is_large_binary(kind)
         or types.is_binary_view(kind)
     )
+
+
+def is_text(kind: Any) -> bool:
+    """Tell whether a type is one of texts, or a dictionary, which may be of texts."""
+    types = sys.modules["pyarrow"].types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind))

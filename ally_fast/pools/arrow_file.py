@@ -10,7 +10,7 @@ import numpy as np
 
 from ally_fast._optional import require
 from ally_fast.arrow_lists import without_views
-from ally_fast.pools.arrow_messages import arrow_messages
+from ally_fast.pools.arrow_messages import arrow_messages, read_footer
 from ally_fast.pools.column_choice import ColumnChoice, ColumnChooser
 from ally_fast.pools.column_file import ColumnFile
 from ally_fast.pools.location import Location, as_location
@@ -124,6 +124,8 @@ class ArrowFile(ColumnFile):
             batch = self._ipc.read_record_batch(self._buffer(message), self._schema)
             return batch.select([name for name in self.names if name in names])
         parts = (self._head, *before, message)
+        for one in parts:
+            one.check_packed(self._bytes)
         content = self._arrow.py_buffer(b"".join(self._bytes(one.start, one.end) for one in parts))
         places = [place for place, name in enumerate(self.names) if name in names]
         options = self._ipc.IpcReadOptions(included_fields=places)
@@ -131,12 +133,15 @@ class ArrowFile(ColumnFile):
             return stream.read_next_batch()
 
     def _check_footer(self, size: int) -> None:
-        """Raise if the file format's footer knows of other record batches than were found."""
+        """Raise if the file format's footer knows of other columns or rows than were found."""
         if self._head.start:
             source = self._stream or self._arrow.py_buffer(self._map)
             with self._ipc.open_file(source) as file:
-                if file.num_record_batches != len(self._batches_at):
-                    raise ValueError("its footer lists other record batches than it holds")
+                if file.schema != self._schema:
+                    raise ValueError("its footer describes other columns than it holds")
+            places = [(one.start, one.end) for one in self._batches_at]
+            if read_footer(self._bytes, size) != (self._head.is_big_endian, places):
+                raise ValueError("its footer lists other record batches than it holds")
 
     def _bytes(self, start: int, end: int) -> bytes:
         if self._stream is None:

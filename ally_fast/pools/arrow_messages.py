@@ -10,6 +10,10 @@ from typing import Any
 _FILE_MAGIC = b"ARROW1\0\0"
 _LONGEST_METADATA = 1 << 28
 _KINDS = {1: "schema", 2: "dictionary", 3: "rows"}
+# How many times longer than its bytes a buffer can be, by codec: LZ4 says so; Zstandard repeats a
+# byte through a block of 128 KiB, which takes four.
+_MOST_PACKED = {0: 255, 1: 1 << 15}
+_SPARE_BYTES = 1 << 16
 
 Read = Callable[[int, int], bytes]
 
@@ -26,7 +30,14 @@ class ArrowMessage:
     rows : int
         Of a record batch.
     is_packed : bool
-        Whether a record batch is compressed.
+        Whether a record batch, or a dictionary, is compressed.
+    begin : int
+        Where its header ends, and its values begin.
+    buffers : tuple of (int, int)
+        Places and lengths of what is compressed, from there.
+    codec : int
+    is_big_endian : bool
+        Whether a schema says that the most significant byte comes first.
     """
 
     kind: str
@@ -34,6 +45,26 @@ class ArrowMessage:
     end: int
     rows: int = 0
     is_packed: bool = False
+    begin: int = 0
+    buffers: tuple[tuple[int, int], ...] = ()
+    codec: int = 0
+    is_big_endian: bool = False
+
+    def check_packed(self, read: Read) -> None:
+        """Raise ValueError if a compressed buffer declares more than its bytes can hold.
+
+        The library sets aside what it declares, whatever that is.
+        """
+        for place, length in self.buffers:
+            if length <= 0:
+                continue
+            if place < 0 or length < 8 or self.begin + place + length > self.end:
+                raise ValueError("its buffers lie beyond its end")
+            start = self.begin + place
+            (declared,) = struct.unpack("<q", read(start, start + 8))
+            most = length * _MOST_PACKED.get(self.codec, 1) + _SPARE_BYTES
+            if not -1 <= declared <= most:
+                raise ValueError(f"declares {declared} bytes in {length} that are compressed")
 
 
 def arrow_messages(read: Read, size: int) -> Iterator[ArrowMessage]:
@@ -73,6 +104,34 @@ def arrow_messages(read: Read, size: int) -> Iterator[ArrowMessage]:
         raise ValueError(f"it goes on for {size - begin} bytes after its end mark")
 
 
+def read_footer(read: Read, size: int) -> tuple[bool, list[tuple[int, int]]]:
+    """Return what the footer of the file format says of the order of bytes, and of batches.
+
+    Returns
+    -------
+    bool
+        Whether the most significant byte comes first.
+    list of (int, int)
+        Where record batches lie, from and to.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
+    try:
+        (length,) = struct.unpack("<i", read(size - 10, size - 6))
+        if not 0 < length <= size - 18:
+            raise ValueError
+        content = read(size - 10 - length, size - 10)
+        footer = _Table(content, struct.unpack_from("<I", content)[0])
+        is_big_endian = footer.table(1).number(0, "h") != 0
+        blocks = footer.structures(3, "qixxxxq")
+    except (struct.error, ValueError):
+        raise ValueError("its footer is damaged") from None
+    return is_big_endian, [(start, start + header + body) for start, header, body in blocks]
+
+
 def _message(metadata: bytes, start: int, begin: int) -> ArrowMessage:
     """Read the header of a message, a flatbuffer."""
     try:
@@ -81,13 +140,19 @@ def _message(metadata: bytes, start: int, begin: int) -> ArrowMessage:
         body = root.number(3, "q")
         if body < 0:
             raise ValueError
-        if kind != "rows":
-            return ArrowMessage(kind, start, begin + body)
+        if kind == "schema":
+            is_big_endian = root.table(2).number(0, "h") != 0
+            return ArrowMessage(kind, start, begin + body, is_big_endian=is_big_endian)
         header = root.table(2)
+        if kind == "dictionary":
+            header = header.table(1)
         rows = header.number(0, "q")
         if rows < 0:
             raise ValueError
-        return ArrowMessage(kind, start, begin + body, rows, header.holds(3))
+        if not header.holds(3):
+            return ArrowMessage(kind, start, begin + body, rows)
+        buffers, codec = header.structures(2, "qq"), header.table(3).number(0, "b")
+        return ArrowMessage(kind, start, begin + body, rows, True, begin, tuple(buffers), codec)
     except (struct.error, KeyError, ValueError):
         raise ValueError(f"the message at byte {start} is damaged") from None
 
@@ -115,6 +180,18 @@ class _Table:
             raise ValueError
         place = self._place + offset
         return _Table(self._content, place + self._at("I", place))
+
+    def structures(self, field: int, form: str) -> list[Any]:
+        """Return a vector of structures."""
+        offset = self._offset(field)
+        if not offset:
+            return []
+        place = self._place + offset
+        place += self._at("I", place)
+        end = place + 4 + self._at("I", place) * struct.calcsize(f"<{form}")
+        if end > len(self._content):
+            raise ValueError
+        return list(struct.iter_unpack(f"<{form}", self._content[place + 4 : end]))
 
     def _offset(self, field: int) -> int:
         place = 4 + 2 * field

@@ -23,6 +23,7 @@ from ally_fast.pools.row_count import check_rows
 
 _NOT_ONE = "not a NumPy file of numbers"
 _MAGIC = b"\x93NUMPY"
+_ARCHIVES = (b"PK\3\4", b"PK\5\6")  # the latter is empty
 _LENGTH_FORMATS = {b"\1\0": "<H", b"\2\0": "<I", b"\3\0": "<I"}  # by version
 _LONGEST_HEADER = 10_000  # as NumPy's own limit
 _REASON_CHARACTERS = 200
@@ -100,7 +101,7 @@ def numpy_array(
             header = read_header(file, size, texts)
             _check_shape(header.shape, ndim, n, most)
             return _read_data(file, header)
-        if file.read(2) != b"PK":
+        if file.read(4) not in _ARCHIVES:
             raise ValueError(f"{_NOT_ONE}: it does not begin as an .npz")
         with zipfile.ZipFile(file) as archive:
             member = _member(archive, key)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ally_fast._optional import require
-from ally_fast.arrow_lists import is_bytes, undressed, without_views
+from ally_fast.arrow_lists import is_bytes, is_text, undressed, without_views
 from ally_fast.pools.column_choice import ColumnChoice, ColumnChooser
 from ally_fast.pools.column_file import ColumnFile
 from ally_fast.pools.location import Location, as_location
@@ -111,6 +111,8 @@ class ParquetFile(ColumnFile):
                 part = choice.of(batch)
                 if part.type != choice.kind:
                     part = part.cast(choice.kind)
+                if is_text(undressed(part.type)):
+                    part.validate(full=True)  # that texts are UTF-8
             yield part
 
     def _leaf(self, path: tuple[str, ...]) -> int:

@@ -77,11 +77,6 @@ def safetensors_array(
         if len(tensor.shape) != ndim:
             needed = "one value per row" if ndim == 1 else "one row of values per example"
             raise ValueError(f"{where}: need {needed}, got shape {tensor.shape}")
-        if tensor.end - tensor.start != math.prod(tensor.shape) * dtype.itemsize:
-            raise ValueError(
-                f"{where}: declares {tensor.end - tensor.start} bytes for {tensor.dtype_name} of "
-                f"shape {tensor.shape}"
-            )
         try:
             check_rows(tensor.shape[0], n, most)
         except ValueError as error:
@@ -106,6 +101,8 @@ def _tensors(file: IO[bytes], path: str) -> dict[str, _Tensor]:
         header.pop("__metadata__", None)
         tensors = {name: _tensor(entry, 8 + length) for name, entry in header.items()}
         place = 8 + length
+        for name, tensor in tensors.items():
+            _check_bytes(name, tensor)
         for tensor in sorted(tensors.values(), key=lambda tensor: (tensor.start, tensor.end)):
             if tensor.start != place:
                 raise ValueError("its tensors do not follow one another")
@@ -113,6 +110,15 @@ def _tensors(file: IO[bytes], path: str) -> dict[str, _Tensor]:
         if place != size:
             raise ValueError(f"it declares {place} bytes and holds {size}")
     return tensors
+
+
+def _check_bytes(name: str, tensor: _Tensor) -> None:
+    dtype, held = _DTYPES.get(tensor.dtype_name), tensor.end - tensor.start
+    if dtype is not None and held != math.prod(tensor.shape) * dtype.itemsize:
+        raise ValueError(
+            f"key {quoted(name)}: declares {held} bytes for {tensor.dtype_name} of "
+            f"shape {tensor.shape}"
+        )
 
 
 def _tensor(entry: Any, base: int) -> _Tensor:
