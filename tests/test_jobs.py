@@ -172,8 +172,13 @@ def test_a_record_of_a_later_version_is_refused(pool, tmp_path):
     jobs.select(tmp_path / "job", tmp_path / "pool", np.zeros(N), B, K)
     record = json.loads((tmp_path / "job" / "job.json").read_text())
     (tmp_path / "job" / "job.json").write_text(json.dumps({**record, "version": 2}))
-    with pytest.raises(ValueError, match="is of format 2; this version of ally-fast reads 1"):
+    message = "is of format 2; this version of ally-fast reads 1"
+    with pytest.raises(ValueError, match=message):
         jobs.select(tmp_path / "job", tmp_path / "pool", np.zeros(N), B, K)
+    with pytest.raises(ValueError, match=message):
+        jobs.select(
+            tmp_path / "two", tmp_path / "pool", np.zeros(N), B, K, start_from=tmp_path / "job"
+        )
 
 
 # Kills itself at some event of the interpreter: a call, a return, of Python or of C.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ally_fast.cluster.result import KMeansResult
 from ally_fast.files import whole_file
-from ally_fast.jobs.job_record import difference
+from ally_fast.jobs.job_record import check_format, difference
 from ally_fast.json_object import parse_object
 from ally_fast.pools.numpy_file import numpy_array
 
@@ -87,6 +87,16 @@ class JobFolder:
             raise ValueError(
                 f"{self.path}: is another job: {changed}; needs another folder, or this one removed"
             )
+
+    def check(self) -> None:
+        """Raise ValueError if the folder holds no job, or one of another format."""
+        record = self._json(_RECORD)
+        if record is None:
+            raise ValueError(f"{self.path}: holds no job")
+        try:
+            check_format(record)
+        except ValueError as error:
+            raise ValueError(f"{self._file(_RECORD)}: {error}") from None
 
     def training(self) -> KMeansResult | None:
         """Return the centroids, and what is known of their training; None if they are not there.

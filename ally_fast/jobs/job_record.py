@@ -66,12 +66,7 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     ValueError
         If the earlier one is no record of a job, or of a later version.
     """
-    if before.get("format") != FORMAT:
-        raise ValueError("is no record of a job")
-    if before.get("version") != VERSION:
-        raise ValueError(
-            f"is of format {before.get('version')}; this version of ally-fast reads {VERSION}"
-        )
+    check_format(before)
     pool = Fingerprint.from_json(now["pool"])
     changed = pool.difference(Fingerprint.from_json(before.get("pool")))
     if changed or before["pool"]["fingerprint"] != now["pool"]["fingerprint"]:
@@ -84,6 +79,16 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
                 return f"{shown} changed"
             return f"{shown} was {earlier}, is {value}"
     return None
+
+
+def check_format(record: Mapping[str, Any]) -> None:
+    """Raise ValueError if a record is none of a job, or of a format that is not read here."""
+    if record.get("format") != FORMAT:
+        raise ValueError("is no record of a job")
+    if record.get("version") != VERSION:
+        raise ValueError(
+            f"is of format {record.get('version')}; this version of ally-fast reads {VERSION}"
+        )
 
 
 def _digest(array: NDArray[Any] | None) -> str | None:

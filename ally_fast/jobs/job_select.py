@@ -126,6 +126,7 @@ def run_job(
 def _with_centroids(arguments: Arguments, earlier: JobFolder) -> Arguments:
     if arguments.centroids is not None:
         raise ValueError("centroids: got some, but the earlier job has its own; needs one of them")
+    earlier.check()
     trained = earlier.training()
     if trained is None:
         raise ValueError(f"{earlier.path}: holds no job that has come to its centroids")

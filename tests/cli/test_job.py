@@ -52,7 +52,7 @@ def test_a_job_and_its_later_round():
     [
         (["--job", "pool"], "pool: holds 'part-.*.npy' but no job"),
         (["--from", "one"], "--from needs --job"),
-        (["--job", "one", "--from", "nothing"], "nothing: holds no job that has come to its"),
+        (["--job", "one", "--from", "nothing"], "nothing: holds no job"),
         (["--job", "no/such"], None),
     ],
 )
