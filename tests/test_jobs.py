@@ -159,6 +159,61 @@ def test_two_processes_cannot_work_on_one_job(pool, tmp_path, rng):
             jobs.select(tmp_path / "job", tmp_path / "pool", np.zeros(N), B, K)
 
 
+def test_another_column_is_another_job(pool, tmp_path, rng):
+    pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+    rows = {name: rng.normal(size=(300, 4)) for name in ("one", "two")}
+    lists = {
+        name: pa.FixedSizeListArray.from_arrays(pa.array(x.ravel()), 4) for name, x in rows.items()
+    }
+    pq.write_table(pa.table(lists), tmp_path / "p.parquet")
+    pools = {name: ally_fast.open_pool(tmp_path / "p.parquet", column=name) for name in rows}
+    scores = rng.random(300)
+    _, info = jobs.select(tmp_path / "job", pools["one"], scores, 20, 5)
+    with pytest.raises(ValueError, match="is another job: column was one, is two"):
+        jobs.select(tmp_path / "job", pools["two"], scores, 20, 5)
+    found = jobs.select(tmp_path / "two", pools["two"], scores, 20, 5, start_from=tmp_path / "job")
+    options = {"centroids": info.centroids, "return_info": True}
+    same(found, ally_fast.select(rows["two"], scores, 20, 5, **options))
+
+
+def test_damaged_clusters_are_named(pool, tmp_path, rng):
+    scores = rng.random(N)
+    jobs.select(tmp_path / "job", tmp_path / "pool", scores, B, K)
+    path = sorted((tmp_path / "job" / "assignments").rglob("*.npy"))[0]
+    clusters = np.load(path)
+    clusters[3] ^= 1
+    np.save(path, clusters)
+    with pytest.raises(ValueError, match=rf"{path.name}: is damaged; remove it, and run again"):
+        jobs.select(tmp_path / "job", tmp_path / "pool", scores, B, K)
+    path.unlink()
+    expected = ally_fast.select(pool, scores, B, K, return_info=True)
+    same(jobs.select(tmp_path / "job", tmp_path / "pool", scores, B, K), expected)
+
+
+def test_renamed_shards_are_the_same_job(pool, tmp_path, rng):
+    scores = rng.random(N)
+    expected = jobs.select(tmp_path / "job", tmp_path / "pool", scores, B, K)
+    for path in (tmp_path / "pool").iterdir():
+        path.rename(path.with_name(f"new-{path.name}"))
+    same(jobs.select(tmp_path / "job", tmp_path / "pool", scores, B, K), expected)
+
+
+def test_more_pieces_than_files_may_be_open(tmp_path, rng, monkeypatch):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    rows = rng.normal(size=(400, 4)).astype(np.float32)
+    (tmp_path / "pool").mkdir()
+    for number, part in enumerate(np.array_split(rows, 200)):
+        np.save(tmp_path / "pool" / f"{number}.npy", part)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (160, hard))
+    try:
+        found = jobs.select(tmp_path / "job", tmp_path / "pool", np.arange(400), 20, 5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    same(found, ally_fast.select(rows, np.arange(400), 20, 5, return_info=True))
+
+
 @pytest.mark.parametrize("name", ["job.json", "training.json", "centroids.npy"])
 def test_a_damaged_file_is_named(name, pool, tmp_path):
     jobs.select(tmp_path / "job", tmp_path / "pool", np.zeros(N), B, K)

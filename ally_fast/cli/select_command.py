@@ -74,8 +74,8 @@ def run(arguments: argparse.Namespace) -> None:
             exclude=excluded.mask,
             exclude_ids=excluded.ids,
             groups=groups,
-            min_per_group=_limits(arguments.min_per_group, groups),
-            max_per_group=_limits(arguments.max_per_group, groups),
+            min_per_group=arguments.min_per_group,
+            max_per_group=arguments.max_per_group,
             cost=_numbers(pool, _of(inputs, "cost")),
             labeled_embeddings=_matrix(inputs, "labeled_embeddings"),
             centroids=_matrix(inputs, "centroids", arguments.k),
@@ -177,17 +177,6 @@ def _numbers(pool: ShardedPool, given: Input | None) -> Any:
         return column
     with reading(given):
         return column.numbers(n=pool.n, allow_null=True)
-
-
-def _limits(given: Any, groups: Any) -> Any:
-    """Return limits by group; the groups are integers if the column holds these."""
-    if not isinstance(given, dict):
-        return given
-    column = groups.values if isinstance(groups, ById) else groups
-    first = next(iter(column.parts()), None) if column is not None else None
-    if first is None or not str(first.type).startswith(("int", "uint")):
-        return given
-    return {int(group) if group.lstrip("-").isdecimal() else group: n for group, n in given.items()}
 
 
 def _allocation(inputs: Sequence[Input], arguments: argparse.Namespace) -> str | NDArray[Any]:

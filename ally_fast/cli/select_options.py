@@ -199,6 +199,8 @@ def _limits(text: str) -> int | dict[str, int]:
         limits = {group: int(number) for group, _, number in pairs}
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number or A=N,B=N") from None
+    if "" in limits:
+        raise argparse.ArgumentTypeError(f"{text!r} has a limit for no group")
     if len(limits) < len(pairs):
         raise argparse.ArgumentTypeError(f"{text!r} names a group twice")
     return limits

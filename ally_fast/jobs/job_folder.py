@@ -56,10 +56,12 @@ class JobFolder:
         os.makedirs(self.path, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                said = "another process works on this job"
+                raise OSError(errno.EBUSY, said, self.path) from None
             yield
-        except BlockingIOError:
-            raise OSError(errno.EBUSY, "another process works on this job", self.path) from None
         finally:
             os.close(descriptor)
 
@@ -124,28 +126,34 @@ class JobFolder:
         facts = {name: value for name, value in vars(trained).items() if name != "centroids"}
         self._write_json(_TRAINING, {**facts, "digest": _digest(trained.centroids)})
 
-    def assignments(self, piece: str, rows: int, centroids: str) -> NDArray[np.int32] | None:
-        """Return the clusters of a piece's rows, mapped; None if they are not there.
+    def assignments(self, piece: str, rows: int, k: int, key: str) -> NDArray[np.int32] | None:
+        """Return the clusters of a piece's rows, below `k`; None if they are not there.
 
         Raises
         ------
         ValueError
             Naming the file, if it is damaged.
         """
-        path = os.path.join(self.path, _ASSIGNMENTS, centroids, f"{piece}.npy")
+        path = self._assignments_file(piece, key)
         if not os.path.exists(path):
             return None
-        found = numpy_array(path, None, ndim=1, n=rows)
-        if found.dtype != np.int32:
-            raise ValueError(f"{path}: holds {found.dtype}, needs int32")
+        held = np.array(numpy_array(path, None, ndim=1, n=rows + len(_seal(np.empty(0, np.int32)))))
+        found = held[:rows]
+        in_range = not rows or (found.min() >= -1 and found.max() < k)
+        if held.dtype != np.int32 or not in_range or (held[rows:] != _seal(found)).any():
+            raise ValueError(f"{path}: is damaged; remove it, and run again")
         return found
 
-    def keep_assignments(self, piece: str, clusters: NDArray[np.int32], centroids: str) -> None:
-        """Write the clusters of a piece's rows."""
-        folder = os.path.join(self.path, _ASSIGNMENTS, centroids)
-        os.makedirs(folder, exist_ok=True)
-        with whole_file(os.path.join(folder, f"{piece}.npy"), force=True) as file:
-            np.save(file, clusters)
+    def keep_assignments(self, piece: str, clusters: NDArray[np.int32], key: str) -> None:
+        """Write the clusters of a piece's rows, and a hash of them behind."""
+        path = self._assignments_file(piece, key)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with whole_file(path, force=True) as file:
+            np.save(file, np.concatenate([clusters, _seal(clusters)]))
+
+    def _assignments_file(self, piece: str, key: str) -> str:
+        """Return the path of a piece's file; folders of folders keep each of them short."""
+        return os.path.join(self.path, _ASSIGNMENTS, key, piece[:2], f"{piece}.npy")
 
     def _file(self, name: str) -> str:
         return os.path.join(self.path, name)
@@ -166,9 +174,17 @@ class JobFolder:
             file.write(text.getvalue())
 
 
-def centroids_digest(centroids: NDArray[Any], normalize: bool) -> str:
-    """Return what centroids, and how rows are compared with them, are known by."""
-    return f"{_digest(centroids)}{'-cosine' if normalize else ''}"
+def assignments_key(centroids: NDArray[Any], *how: str) -> str:
+    """Return what clusters follow from beside the rows: centroids, metric, engine, column."""
+    digest = blake2b(_digest(centroids).encode(), digest_size=16)
+    digest.update(repr(how).encode())
+    return digest.hexdigest()
+
+
+def _seal(clusters: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return a hash of clusters, as numbers that can stand behind them."""
+    digest = blake2b(np.ascontiguousarray(clusters).data, digest_size=16).digest()
+    return np.frombuffer(digest, np.int32)
 
 
 def _digest(centroids: NDArray[Any]) -> str:

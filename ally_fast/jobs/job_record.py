@@ -24,6 +24,7 @@ _NAMES = {
     "eligible": "the rows that may be picked (exclusions, scores above max_score, labeled rows)",
     "made_by": "the version of ally-fast",
 }
+_PLAIN = ("column", "vectors", "metric", "engine", "made_by")  # texts that say what they are
 
 
 def job_record(plan: Plan, pool: ShardedPool) -> dict[str, Any]:
@@ -35,6 +36,8 @@ def job_record(plan: Plan, pool: ShardedPool) -> dict[str, Any]:
         "version": VERSION,
         "made_by": __version__,
         "pool": pool.fingerprint().as_json(),
+        "column": pool.column_name,
+        "vectors": f"{pool.d} {pool.dtype_name}",
         "b": rule.b,
         "k": rule.k,
         "allocation": rule.allocation.name or _digest(rule.weights()),
@@ -48,7 +51,7 @@ def job_record(plan: Plan, pool: ShardedPool) -> dict[str, Any]:
         "tol": training.tol,
         "centroids": _digest(request.centroids),
         "labeled_embeddings": _digest(request.labeled),
-        "eligible": _digest(plan.eligible),
+        "eligible": _digest(None if plan.eligible_rows == pool.n else plan.eligible),
         "scores": _digest_of_scores(plan, pool.n),
         "groups": None if quotas is None else [str(quotas.names), _digest(quotas.codes)],
         "min_per_group": None if quotas is None else quotas.least.tolist(),
@@ -69,13 +72,15 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     check_format(before)
     pool = Fingerprint.from_json(now["pool"])
     changed = pool.difference(Fingerprint.from_json(before.get("pool")))
-    if changed or before["pool"]["fingerprint"] != now["pool"]["fingerprint"]:
-        return f"the pool has changed: {changed or 'it has grown'}"
+    if changed is None and len(pool.shards) != len(before["pool"]["shards"]):
+        changed = "it has grown"
+    if changed:
+        return f"the pool has changed: {changed}"
     for name, value in now.items():
         earlier = before.get(name)
         if name != "pool" and earlier != value:
             shown = _NAMES.get(name, name)
-            if isinstance(value, str | list) or isinstance(earlier, str | list):
+            if name not in _PLAIN and isinstance(value or earlier, str | list):
                 return f"{shown} changed"
             return f"{shown} was {earlier}, is {value}"
     return None

@@ -15,7 +15,7 @@ from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import checked_threads
 from ally_fast.cluster.pool_pass import assign_pool
 from ally_fast.cluster.result import KMeansResult
-from ally_fast.jobs.job_folder import JobFolder, centroids_digest
+from ally_fast.jobs.job_folder import JobFolder, assignments_key
 from ally_fast.jobs.job_record import job_record
 from ally_fast.pools import ShardedPool, open_pool
 from ally_fast.selection.arguments import Arguments
@@ -66,7 +66,7 @@ def select(
     folder : path
         Made if it is not there. Holds centroids and the cluster of every row: 4 bytes a row.
     pool, dual_scores, b, k, **options
-        As for `ally_fast.select`; the pool is of files or a table, or an array.
+        As for `ally_fast.select`; the pool is of files or a table.
     start_from : path, optional
         The folder of an earlier job, of which the centroids are taken, and the clusters of shards
         that it had as well.
@@ -156,11 +156,14 @@ def _assigned(
     rule = plan.request.rule
     if rule.b == 0:
         return Part(np.zeros(rule.k, np.int64))
-    key = centroids_digest(trained.centroids, rule.normalize)
+    metric = "cosine" if rule.normalize else "euclidean"
+    how = (metric, plan.request.engine.name, str(pool.column_name), pool.dtype_name)
+    key = assignments_key(trained.centroids, *how)
     parts, left = [], []
     folders = [folder for folder in (job, earlier) if folder is not None]
     for piece in _pieces(pool):
-        found = [folder.assignments(piece.name, piece.hi - piece.lo, key) for folder in folders]
+        rows = piece.hi - piece.lo
+        found = [folder.assignments(piece.name, rows, rule.k, key) for folder in folders]
         known = [_part(plan, piece, clusters) for clusters in found if clusters is not None]
         part = next((part for part in known if part is not None), None)
         if part is None:
@@ -175,9 +178,7 @@ def _assigned(
         for piece in portions[lo, hi]:
             inside = clusters[piece.lo - lo : piece.hi - lo]
             job.keep_assignments(piece.name, inside, key)
-            kept = job.assignments(piece.name, piece.hi - piece.lo, key)
-            assert kept is not None
-            part = _part(plan, piece, kept)
+            part = _part(plan, piece, inside)
             assert part is not None
             parts.append(part)
     sizes = sum((part.sizes for part in parts), np.zeros(rule.k, np.int64))
@@ -219,9 +220,9 @@ def _pieces(pool: ShardedPool) -> list[_Piece]:
     """Cut the shards into pieces of bounded size."""
     rows = max(1, _PORTION_BYTES // max(1, pool.d * pool.itemsize))
     pieces = []
-    for number, shard in enumerate(pool.shards):
+    for number in range(len(pool.shards)):
         first, end = int(pool.starts[number]), int(pool.starts[number + 1])
-        digest = shard.digest().hex() if end > first else ""
+        digest = pool.digest(number) if end > first else ""
         for lo in range(first, end, rows):
             hi = min(end, lo + rows)
             pieces.append(_Piece(f"{digest}-{lo - first}-{hi - first}", lo, hi))

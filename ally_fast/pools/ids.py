@@ -176,6 +176,8 @@ def _from_python(column: Any, name: str, arrow: Any) -> Any:
         return arrow.chunked_array(column).combine_chunks()
     if hasattr(column, "__arrow_c_array__"):
         return arrow.array(column)
+    if isinstance(column, str | bytes) or not hasattr(column, "__iter__"):
+        raise TypeError(f"{name}: got {column!r:.40}, needs one id for each row")
     try:
         if not hasattr(column, "dtype"):  # NumPy would make texts of integers among texts
             return arrow.array(list(column))

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 _BLOCKS = 32
 _BLOCK_BYTES = 4096
+_AHEAD_BYTES = 4 << 20  # that an open file behind a URL fetches at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +75,20 @@ class Location:
         """Open the file for reading, at its beginning."""
         if self.filesystem is None:
             return open(self.path, "rb")
-        opened: IO[bytes] = self.filesystem.open(self.path, "rb")
+        opened: IO[bytes] = self.filesystem.open(self.path, "rb", block_size=_AHEAD_BYTES)
         return opened
+
+    def read(self, start: int, end: int) -> bytes:
+        """Return bytes ``start`` to ``end`` (exclusive), fewer at the end of the file; no others.
+
+        A file that is open behind a URL is read ahead.
+        """
+        if self.filesystem is not None:
+            content: bytes = self.filesystem.cat_file(self.path, start=start, end=end)
+            return content
+        with open(self.path, "rb") as file:
+            file.seek(start)
+            return file.read(end - start)
 
     def size(self) -> int:
         """Return the number of bytes."""
@@ -99,11 +112,9 @@ class Location:
             return self._digest_of_folder()
         size = self.size()
         digest = blake2b(str(size).encode(), digest_size=16)
-        with self.open() as file:
-            for block in range(_BLOCKS + 1):
-                start = (size - _BLOCK_BYTES) * block // _BLOCKS
-                file.seek(max(0, start))
-                digest.update(file.read(_BLOCK_BYTES))
+        starts = {max(0, (size - _BLOCK_BYTES) * block // _BLOCKS) for block in range(_BLOCKS + 1)}
+        for start in sorted(starts):
+            digest.update(self.read(start, min(size, start + _BLOCK_BYTES)))
         return digest.digest()
 
     def absolute(self) -> Location:

@@ -198,6 +198,8 @@ def _pool(source: Any, column: str | None, options: Mapping[str, Any] | None) ->
         key = None
         if _is_path(source):
             source, key = split_key(os.fspath(source))
+        else:
+            source, key = _without_keys(source)
         if key is not None and column is not None:
             raise ValueError(f"column: got {column!r} beside {source}:{key}; needs one of them")
         column = column or key
@@ -210,6 +212,16 @@ def _pool(source: Any, column: str | None, options: Mapping[str, Any] | None) ->
     if column is not None:
         raise ValueError(f"column: got {column!r}, but an array has no columns")
     return as_pool(source)
+
+
+def _without_keys(sources: Sequence[Path]) -> tuple[list[str], str | None]:
+    """Return the files of a list, and the key that all of them are followed by."""
+    pairs = [split_key(os.fspath(source)) for source in sources]
+    keys = {key for _, key in pairs}
+    if len(keys) > 1:
+        shown = " and ".join(sorted(str(key) for key in keys))
+        raise ValueError(f"{pairs[0][0]}: files of a list have different keys: {shown}; needs one")
+    return [path for path, _ in pairs], keys.pop()
 
 
 def _named_column(pool: Any, given: Any, name: str, options: Mapping[str, Any] | None) -> Any:

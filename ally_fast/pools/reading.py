@@ -141,10 +141,10 @@ def _side_by_side(units: Sequence[Steps[Found]]) -> Iterator[Found]:
             put((None, error, True))
 
     threads = [threading.Thread(target=run, args=(i,), daemon=True) for i in range(readers)]
-    for thread in threads:
-        thread.start()
     running = readers
     try:
+        for thread in threads:
+            thread.start()
         while running:
             found, error, ended = ready.get()
             if error is not None:

@@ -83,10 +83,12 @@ class ShardedColumn:
             return self._columns[0].take(indices)
         arrow = require("pyarrow", "parquet", f"reading {self.name}")
         assert self._starts is not None
-        places = np.searchsorted(self._starts, indices, side="right") - 1
+        bounds = np.searchsorted(indices, self._starts)
         taken = [
-            self._columns[number].take(indices[places == number] - self._starts[number])
-            for number in (np.unique(places).tolist() or [0])
+            self._columns[number].take(
+                indices[bounds[number] : bounds[number + 1]] - self._starts[number]
+            )
+            for number in (np.flatnonzero(np.diff(bounds)).tolist() or [0])
         ]
         kinds = {str(part.type) for part in taken}
         if len(kinds) > 1:

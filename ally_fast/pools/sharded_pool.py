@@ -55,6 +55,7 @@ class ShardedPool(HostPool):
         self._open: OrderedDict[tuple[int, int], Pool] = OrderedDict()
         self._stamps = [shard.stamp() for shard in self._shards]
         self._used: set[int] = set()
+        self._digests: dict[int, str] = {}
         rows: list[int] = []
         self._widths: list[int] = []
         units: list[list[int]] = []
@@ -97,9 +98,9 @@ class ShardedPool(HostPool):
     def gather(self, indices: NDArray[np.int64]) -> Rows:
         """Return the rows at sorted pool `indices`."""
         parts = []
-        places = np.searchsorted(self.starts, indices, side="right") - 1
-        for number in np.unique(places).tolist():
-            inside = indices[places == number] - self.starts[number]
+        bounds = np.searchsorted(indices, self.starts)
+        for number in np.flatnonzero(np.diff(bounds)).tolist():
+            inside = indices[bounds[number] : bounds[number + 1]] - self.starts[number]
             parts.append((number, self._vectors(number).gather(inside)))
         return self._joined(parts)
 
@@ -125,13 +126,24 @@ class ShardedPool(HostPool):
             [self._shard_column(i, name) for i in range(len(self.shards))], self.starts
         )
 
+    @property
+    def column_name(self) -> str | None:
+        """The column of vectors that was asked for; None: the only one."""
+        return self._column
+
+    def digest(self, number: int) -> str:
+        """Return a hash of parts of a shard, hexadecimal; read once."""
+        if number not in self._digests:
+            self._digests[number] = self._shards[number].digest().hex()
+        return self._digests[number]
+
     def fingerprint(self) -> Fingerprint:
         """Return what this pool is known by; reads a little of each shard."""
         rows = np.diff(self.starts).tolist()
         return Fingerprint(
             tuple(
-                (os.path.basename(shard.name), count, shard.digest().hex())
-                for shard, count in zip(self._shards, rows, strict=True)
+                (os.path.basename(shard.name), count, self.digest(number))
+                for number, (shard, count) in enumerate(zip(self._shards, rows, strict=True))
             )
         )
 

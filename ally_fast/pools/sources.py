@@ -56,6 +56,12 @@ def locations(
     ]
     if not found:
         raise ValueError("got no files, needs one at least")
+    seen = set()
+    for location in found:
+        file = location.name if location.filesystem else os.path.realpath(location.path)
+        if file in seen:
+            raise ValueError(f"{location.name}: is named twice; each file once")
+        seen.add(file)
     return found
 
 

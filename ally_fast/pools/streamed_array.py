@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,7 @@ from ally_fast.rows import Rows
 
 _GAP_BYTES = 1 << 20  # rows nearer to one another are fetched by one request
 _MOST_BYTES = 16 << 20
+_HEAD_BYTES = 16 << 10  # more than the longest header
 
 
 class StreamedArray(HostPool):
@@ -33,8 +36,10 @@ class StreamedArray(HostPool):
 
     def __init__(self, location: Location) -> None:
         self._location = location
-        with named(location.name), location.open() as file:
-            header = read_header(file, location.size(), False)
+        with named(location.name):
+            size = location.size()
+            head = BytesIO(location.read(0, min(size, _HEAD_BYTES)))
+            header = read_header(head, size, False)
             if len(header.shape) != 2 or (header.fortran_order and 1 not in header.shape):
                 order = " in Fortran order" if header.fortran_order else ""
                 raise ValueError(
@@ -48,9 +53,9 @@ class StreamedArray(HostPool):
     def read(self, lo: int, hi: int) -> Rows:
         """Return rows ``lo`` to ``hi`` (exclusive)."""
         width = self.d * self.itemsize
-        with named(self._location.name), self._location.open() as file:
-            file.seek(self._start + lo * width)
-            content = file.read((hi - lo) * width)
+        start = self._start + lo * width
+        with named(self._location.name):
+            content = self._location.read(start, start + (hi - lo) * width) if lo < hi else b""
             if len(content) != (hi - lo) * width:
                 raise ValueError("the file changed while it was read")
         return computable(np.frombuffer(content, self._dtype).reshape(hi - lo, self.d), False)

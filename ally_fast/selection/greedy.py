@@ -34,20 +34,8 @@ class _Picks:
     scores: list[float] = field(default_factory=list)
     clusters: list[int] = field(default_factory=list)
     ranks: list[int] = field(default_factory=list)
-    rows: list[Rows] = field(default_factory=list)  # by pass, where they were read
-
-    def copy(self) -> _Picks:
-        """Return picks that can grow on their own."""
-        return _Picks(
-            self.given.copy(),
-            self.group_counts.copy(),
-            self.cost_left,
-            list(self.indices),
-            list(self.scores),
-            list(self.clusters),
-            list(self.ranks),
-            list(self.rows),
-        )
+    rows: list[Rows] = field(default_factory=list)  # in order, where they were read
+    blocked: list[int] = field(default_factory=list)  # rows near a pick
 
 
 def pick_greedily(request: Request, whole: Part) -> Batch:
@@ -59,8 +47,8 @@ def pick_greedily(request: Request, whole: Part) -> Batch:
 
     Notes
     -----
-    Lists of each cluster's best rows are made again, four times as long, when one runs out. Time
-    O(n) for each; memory O(d) for each row listed, with a radius.
+    When one of the lists of the clusters' best rows runs out, they are made again, of the rows that
+    are left, and twice as long. Time O(n) for each; memory O(d) for each row listed, with a radius.
     """
     quotas, costs = request.quotas, request.costs
     picks = _Picks(
@@ -70,7 +58,7 @@ def pick_greedily(request: Request, whole: Part) -> Batch:
     )
     if quotas is not None and quotas.least.any():
         goal = int(quotas.least.sum())
-        picks = _pass(request, whole, picks, quotas.least, goal)
+        _pass(request, whole, picks, quotas.least, goal)
         short = np.flatnonzero(picks.group_counts < quotas.least)
         if len(short):
             place = int(short[0])
@@ -78,7 +66,7 @@ def pick_greedily(request: Request, whole: Part) -> Batch:
                 f"min_per_group: group {quotas.names[place]!r} needs {quotas.least[place]}, but "
                 f"only {picks.group_counts[place]} of its rows can be picked beside the others"
             )
-    picks = _pass(request, whole, picks, None if quotas is None else quotas.most, request.rule.b)
+    _pass(request, whole, picks, None if quotas is None else quotas.most, request.rule.b)
     rows = picks.rows
     return Batch(
         indices=np.array(picks.indices, np.int64),
@@ -94,30 +82,35 @@ def _joined(parts: list[Rows]) -> Rows:
 
 
 def _pass(
-    request: Request, whole: Part, before: _Picks, most: NDArray[np.int64] | None, goal: int
-) -> _Picks:
-    """Pick until there are `goal` picks, from groups with fewer than `most` (None: all rows)."""
-    budget = max(1, goal - len(before.indices))
-    while True:
-        open_rows = _open_rows(request, before, most)
-        entries, sizes = best_entries(request, whole, budget, open_rows)
-        picks = _Pass(request, before.copy(), offers(entries), sizes, most).run(
-            goal, request.rule.weights(whole.sizes)
-        )
-        if picks is not None:
-            return picks
-        budget *= 4  # a cluster's list ran out while it had more rows to offer
+    request: Request, whole: Part, picks: _Picks, most: NDArray[np.int64] | None, goal: int
+) -> None:
+    """Pick until there are `goal` picks, from groups with fewer than `most` (None: all rows).
+
+    When a list runs out, new ones are made of the rows that are left.
+    """
+    budget = max(1, goal - len(picks.indices))
+    done = False
+    while not done:
+        entries, sizes = best_entries(request, whole, budget, _open_rows(request, picks, most))
+        lists = _Pass(request, picks, offers(entries), sizes, most)
+        done = lists.run(goal, request.rule.weights(whole.sizes))
+        budget *= 2
 
 
 def _open_rows(
-    request: Request, before: _Picks, most: NDArray[np.int64] | None
+    request: Request, picks: _Picks, most: NDArray[np.int64] | None
 ) -> NDArray[np.bool_] | None:
-    """Return the rows that a pass may pick, shape (n,); None: all that are eligible."""
-    if request.quotas is None or most is None:
+    """Return the rows that may still be picked, shape (n,); None: all that are eligible."""
+    quotas, costs = request.quotas, request.costs
+    if quotas is None and costs is None and not (picks.indices or picks.blocked):
         return None
-    codes = request.quotas.codes
-    rows = np.append(before.group_counts < most, False)[codes]
-    rows[before.indices] = False
+    rows = np.ones(request.pool.n, np.bool_)
+    if quotas is not None and most is not None:
+        rows = np.append(picks.group_counts < most, False)[quotas.codes]
+    if costs is not None:
+        rows &= costs.values <= picks.cost_left
+    rows[picks.indices] = False
+    rows[picks.blocked] = False
     return rows
 
 
@@ -137,7 +130,7 @@ class _Pass:
         quotas, costs, rule = request.quotas, request.costs, request.rule
         self._groups = None if quotas is None else quotas.codes[listed.indices]
         self._costs = None if costs is None else costs.values[listed.indices]
-        self._open = np.ones(len(listed.indices), np.bool_)
+        self._closed = np.zeros(len(picks.group_counts), np.bool_)
         self._ends = np.searchsorted(listed.clusters, np.arange(len(sizes)), side="right")
         self._lengths = np.bincount(listed.clusters, minlength=len(sizes))
         self._ties = tie_places(listed.indices, rule.tie_seed)
@@ -149,9 +142,10 @@ class _Pass:
             if picks.rows:
                 self._blocking.block(self._matrix(_joined(picks.rows)))
 
-    def run(self, goal: int, weights: NDArray[np.float64]) -> _Picks | None:
-        """Return the picks; None if a list ran out of which a row would have had to be offered."""
-        picks, chosen = self._picks, []
+    def run(self, goal: int, weights: NDArray[np.float64]) -> bool:
+        """Add picks; False if a list ran out of which a row would have had to be offered."""
+        picks, done = self._picks, True
+        chosen: list[int] = []
         queue: list[tuple[float, float, int, int]] = []
 
         def offer(cluster: int, first: int) -> None:
@@ -169,33 +163,39 @@ class _Pass:
         while queue and len(picks.indices) < goal:
             entry = heapq.heappop(queue)[-1]
             if entry == _BEYOND:
-                return None
+                done = False
+                break
             if self._allows(entry):
                 self._pick(entry)
                 chosen.append(entry)
             offer(int(self._listed.clusters[entry]), entry + 1)
         if self._rows is not None:
             picks.rows.append(self._rows.taken(np.array(chosen, np.int64)))
-        return picks
+        return done
 
     def _next(self, first: int, end: int) -> int | None:
         """Return the first entry from `first` on that is open and not too dear."""
         for lo in range(first, end, _STEP):
             part = slice(lo, min(end, lo + _STEP))
-            fits = self._open[part]
+            fits = np.ones(part.stop - part.start, np.bool_)
+            if self._groups is not None:
+                fits &= ~self._closed[self._groups[part]]
             if self._costs is not None:
-                fits = fits & (self._costs[part] <= self._picks.cost_left)
+                fits &= self._costs[part] <= self._picks.cost_left
             if fits.any():
                 return lo + int(fits.argmax())
         return None
 
     def _allows(self, entry: int) -> bool:
         """Tell whether a row that was queued may still be picked."""
-        if not self._open[entry]:
+        if self._groups is not None and self._closed[self._groups[entry]]:
             return False
         if self._costs is not None and self._costs[entry] > self._picks.cost_left:
             return False
-        return self._blocking is None or not self._blocking.blocks(entry)
+        if self._blocking is None or not self._blocking.blocks(entry):
+            return True
+        self._picks.blocked.append(int(self._listed.indices[entry]))
+        return False
 
     def _pick(self, entry: int) -> None:
         picks, listed = self._picks, self._listed
@@ -213,7 +213,7 @@ class _Pass:
             group = self._groups[entry]
             picks.group_counts[group] += 1
             if picks.group_counts[group] >= self._most[group]:
-                self._open[self._groups == group] = False
+                self._closed[group] = True
 
     def _matrix(self, rows: Rows) -> NDArray[Any]:
         if self._request.rule.normalize:

@@ -14,7 +14,7 @@ from ally_fast.device_arrays import host_copy
 from ally_fast.pools.by_id import ById
 from ally_fast.pools.ids import Ids, as_ids
 from ally_fast.pools.pool import Pool
-from ally_fast.pools.taken import as_values
+from ally_fast.selection.labels import Labels, labels_of, labels_of_parts
 
 UNKNOWN_IDS = ("error", "ignore")
 
@@ -72,23 +72,20 @@ class Join:
         places, missing = self._places(keys, name, eligible)
         if not missing.any():
             return values[places]
-        return np.where(missing, np.nan, values[places] if len(values) else np.nan)
+        found = values[places] if len(values) else np.zeros(self.n)
+        found[missing] = np.nan if found.dtype.kind == "f" else 0  # never looked at
+        return found
 
-    def column(self, given: Any, name: str, eligible: NDArray[np.bool_] | None) -> NDArray[Any]:
-        """Return one value a row of any kind: integers, texts; as `values` does for numbers."""
-        if isinstance(given, ById):
-            keys = as_ids(given.ids, f"{name}.ids")
-            keys.check_unique()
-            values = _values(given.values)
-            if len(values) != len(keys):
-                raise ValueError(f"{name}: got {len(values)} values for {len(keys)} ids")
-            places, missing = self._places(keys, name, eligible)
-            if not missing.any():
-                return values[places]
-            found = np.full(self.n, None, object)
-            found[~missing] = values[places[~missing]]
-            return found
-        return _values(given)
+    def labels(self, given: Any, name: str, eligible: NDArray[np.bool_] | None) -> Labels:
+        """Return one label a row: integers, texts; as `values` does for numbers."""
+        if not isinstance(given, ById):
+            return _labels(given)
+        keys = as_ids(given.ids, f"{name}.ids")
+        keys.check_unique()
+        labels = _labels(given.values)
+        if len(labels.codes) != len(keys):
+            raise ValueError(f"{name}: got {len(labels.codes)} values for {len(keys)} ids")
+        return labels.taken(self._places(keys, name, eligible)[0])
 
     def _known(self, given: Ids) -> Ids:
         if self.ids is None:
@@ -142,12 +139,8 @@ def checked_join(pool: Pool, ids: Any, unknown_ids: Any) -> Join:
     return Join(found, pool.n, unknown_ids)
 
 
-def _values(given: Any) -> NDArray[Any]:
-    """Return values of any kind as a NumPy array, of a column or of an array."""
-    if _is_column(given):
-        parts = [as_values(part) for part in given.parts()]
-        return np.concatenate(parts) if parts else np.empty(0, object)
-    return np.asarray(host_copy(given))
+def _labels(given: Any) -> Labels:
+    return labels_of_parts(given.parts()) if _is_column(given) else labels_of(given)
 
 
 def _is_column(given: Any) -> bool:

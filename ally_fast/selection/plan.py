@@ -58,7 +58,8 @@ def make_plan(request: Request) -> Plan:
             progress=request.progress,
         )
         after = f" (radius {rule.radius} around labeled_embeddings)"
-        check_budget(rule.b, eligible, pool.n, after)
+        if request.costs is None:
+            check_budget(rule.b, eligible, pool.n, after)
     eligible_rows = count_eligible(eligible, pool.n)
     training = None
     if request.centroids is None and rule.b:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ally_fast import checks
 from ally_fast.arrays import as_array
 from ally_fast.device_arrays import host_copy
+from ally_fast.selection.labels import Labels, labels_of
 
 _MOST = np.iinfo(np.int64).max
 
@@ -57,7 +58,7 @@ def checked_quotas(
 
     Parameters
     ----------
-    groups : array, shape (n,), or None
+    groups : array, shape (n,), Labels, or None
         Integers, texts or booleans.
     least, most : int, mapping of group to int, or None
         ``min_per_group`` and ``max_per_group``; a number holds for each group that eligible rows
@@ -78,10 +79,10 @@ def checked_quotas(
         return None
     if least is None and most is None:
         raise ValueError("groups: have no effect alone; needs min_per_group or max_per_group")
-    names, codes = _coded(groups, eligible, n)
+    names, codes, others = _coded(groups, eligible, n)
     sizes = np.bincount(codes[codes >= 0], minlength=len(names))
-    low = _limits(least, "min_per_group", names, 0)
-    high = _limits(most, "max_per_group", names, _MOST)
+    low = _limits(least, "min_per_group", names, others, 0)
+    high = _limits(most, "max_per_group", names, others, _MOST)
     for place, name in enumerate(names):
         if low[place] > high[place]:
             raise ValueError(
@@ -136,40 +137,55 @@ def checked_costs(
 
 def _coded(
     groups: Any, eligible: NDArray[np.bool_] | None, n: int
-) -> tuple[list[Any], NDArray[np.int32]]:
-    """Return the groups of eligible rows in ascending order, and each row's place among them."""
-    values = np.asarray(host_copy(groups))
-    if values.ndim != 1 or len(values) != n:
-        raise ValueError(f"groups: got shape {values.shape}, needs one for each of {n} rows")
-    if values.dtype.kind == "O":
-        missing = np.array([value is None or value != value for value in values])
-    elif values.dtype.kind == "f":
-        missing = np.isnan(values)
-    else:
-        missing = np.zeros(n, np.bool_)
+) -> tuple[list[Any], NDArray[np.int32], list[Any]]:
+    """Return the groups of eligible rows in ascending order, each row's place among them, others.
+
+    The others are groups that only rows have which cannot be picked.
+    """
+    labels = groups if isinstance(groups, Labels) else labels_of(groups)
+    if len(labels.codes) != n:
+        raise ValueError(f"groups: got {len(labels.codes)}, needs one for each of {n} rows")
     counted = np.ones(n, np.bool_) if eligible is None else eligible
-    if (missing & counted).any():
-        row = int((missing & counted).argmax())
+    missing = counted & (labels.codes < 0)
+    if missing.any():
+        row = int(missing.argmax())
         raise ValueError(f"groups: row {row} has none; needs one for each row that may be picked")
-    codes = np.full(n, -1, np.int32)
+    used = np.zeros(len(labels.names), np.bool_)
+    used[labels.codes[counted]] = True
     try:
-        names, codes[counted] = np.unique(values[counted], return_inverse=True)
+        kept = sorted(np.flatnonzero(used).tolist(), key=lambda place: labels.names[place])
     except TypeError:
         raise TypeError("groups: got values of several kinds, needs integers or texts") from None
-    return names.tolist(), codes
+    place_of = np.full(len(labels.names) + 1, -1, np.int32)
+    place_of[kept] = np.arange(len(kept))
+    codes = np.where(counted, place_of[labels.codes], np.int32(-1))
+    others = [labels.names[place] for place in np.flatnonzero(~used)]
+    return [labels.names[place] for place in kept], codes, others
 
 
-def _limits(given: Any, name: str, names: list[Any], default: int) -> NDArray[np.int64]:
+def _limits(
+    given: Any, name: str, names: list[Any], others: list[Any], default: int
+) -> NDArray[np.int64]:
     limits = np.full(len(names), default, np.int64)
     if given is None:
         return limits
     if not isinstance(given, Mapping):
         limits[:] = checks.integer(given, name, 0)
         return limits
+    places = {_text(group): place for place, group in enumerate(names)}
+    known = {_text(group) for group in others}
     for group, limit in given.items():
         number = checks.integer(limit, name, 0)
-        if group in names:
-            limits[names.index(group)] = number
-        elif number and not default:
+        if (place := places.get(_text(group))) is not None:
+            limits[place] = number
+        elif name == "min_per_group" and number:
             raise ValueError(f"{name}: group {group!r} needs {number}, but has 0 eligible rows")
+        elif _text(group) not in known:
+            shown = ", ".join(repr(other) for other in [*names, *others][:5])
+            raise ValueError(f"{name}: no row is of group {group!r}; there are {shown}")
     return limits
+
+
+def _text(group: Any) -> str:
+    """Return how a group is written, by which it is found: 3 and "3", True and "true"."""
+    return str(group).lower() if isinstance(group, bool | np.bool_) else str(group)

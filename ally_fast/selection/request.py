@@ -105,11 +105,12 @@ def check(arguments: Arguments) -> Request:
         labeled = checked_points(labeled, "labeled_embeddings", pool.d, rule.normalize)
     join = checked_join(pool, arguments.ids, arguments.unknown_ids)
     eligible = rows_not_excluded(arguments.exclude, pool.n, join.excluded(arguments.exclude_ids))
+    eligible, skipped = finite_rows(pool, eligible, chunk_rows, progress=arguments.progress)
     scores = Scores(_scores(arguments, pool, join, eligible), pool.n, eligible)
     eligible = drop_rows_above(scores, pool.n, eligible, max_score)
-    eligible, skipped = finite_rows(pool, eligible, chunk_rows, progress=arguments.progress)
-    check_budget(rule.b, eligible, pool.n)
-    groups = None if arguments.groups is None else join.column(arguments.groups, "groups", eligible)
+    if arguments.cost is None:  # with costs there may be fewer
+        check_budget(rule.b, eligible, pool.n)
+    groups = None if arguments.groups is None else join.labels(arguments.groups, "groups", eligible)
     limits = (arguments.min_per_group, arguments.max_per_group)
     fewer = arguments.cost is not None
     quotas = checked_quotas(groups, *limits, rule.b, eligible, pool.n, fewer=fewer)

@@ -42,3 +42,19 @@ def test_more_shards_than_may_be_open(tmp_path):
     for _ in range(2):
         everything = pool.read(0, 160).array
         np.testing.assert_array_equal(everything[:, 0], np.repeat(np.arange(80), 2))
+
+
+def test_a_file_named_twice_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((3, 2)))
+    with pytest.raises(ValueError, match=r"a\.npy: is named twice"):
+        open_pool([tmp_path, tmp_path / "a.npy"])
+
+
+def test_a_list_of_files_with_keys(tmp_path, rng):
+    rows = rng.normal(size=(8, 2))
+    for name in "ab":
+        np.savez(tmp_path / f"{name}.npz", x=rows[:4], y=rows[4:])
+    pool = open_pool([f"{tmp_path}/a.npz:y", f"{tmp_path}/b.npz:y"])
+    np.testing.assert_array_equal(pool.read(0, 4).array, rows[4:])
+    with pytest.raises(ValueError, match="different keys: x and y"):
+        open_pool([f"{tmp_path}/a.npz:x", f"{tmp_path}/b.npz:y"])

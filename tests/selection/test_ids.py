@@ -156,6 +156,8 @@ def test_ids_of_another_kind(rows, scores, ids):
         ({"ids": ["a"] * (N - 1)}, ValueError, "ids: got 89, needs one for each of 90 rows"),
         ({"ids": [*"ab", None] * 30}, ValueError, "ids: the id of row 2 is missing"),
         ({"ids": np.arange(N) / 2}, TypeError, "ids must be integers or texts; got 'double'"),
+        ({"ids": "image"}, TypeError, "ids: got 'image', needs one id for each row"),
+        ({"ids": np.arange(N), "exclude_ids": 5}, TypeError, "exclude_ids: got 5, needs one id"),
         ({"exclude_ids": [1]}, ValueError, "exclude_ids: got ids, but the rows of the pool have"),
         ({"ids": np.arange(N), "unknown_ids": "no"}, ValueError, "unknown_ids"),
         ({"dual_scores": None}, ValueError, "dual_scores: got None, but the pool has no scores"),
@@ -201,6 +203,22 @@ def test_bad_rows_are_skipped_and_counted(where, rows, scores, tmp_path):
     assigned = ally_fast.assign(pool, centroids)
     assert set(np.flatnonzero(assigned < 0)) == {3, 50, 70}
     np.testing.assert_array_equal(assigned[good], ally_fast.assign(rows[good], centroids))
+
+
+def test_skipped_rows_need_no_scores(rows, scores, ids):
+    rows[5] = np.nan
+    pool = open_pool(rows, on_bad_row="skip")
+    expected = select(rows, scores, B, K, exclude=[5])
+    some = ById(np.delete(ids, 5), np.delete(scores, 5))
+    np.testing.assert_array_equal(select(pool, some, B, K, ids=ids), expected)
+    scores[5] = np.nan
+    np.testing.assert_array_equal(select(pool, scores, B, K), expected)
+
+
+def test_large_integers_by_id_are_not_rounded(rows, ids):
+    big = np.arange(N) + 2**53 + 1
+    with pytest.raises(ValueError, match="integers that float64 cannot hold"):
+        select(rows, ById(ids[1:], big[1:]), B, K, ids=ids, exclude=[0])
 
 
 def test_a_bad_row_is_named_by_shard_row_and_id(folder, rows, ids, scores, tmp_path):

@@ -208,7 +208,7 @@ MISTAKES = {
     "no groups": ({"min_per_group": 3}, "min_per_group: has no effect without groups"),
     "length": (
         {"groups": [1], "max_per_group": 9},
-        r"groups: got shape \(1,\), needs one for each",
+        "groups: got 1, needs one for each of 30",
     ),
     "a null": ({"groups": [None, *"a" * 29], "max_per_group": 9}, "groups: row 0 has none"),
     "few rows": (
@@ -230,6 +230,14 @@ MISTAKES = {
     "crossed": (
         {"groups": [*"ab" * 15], "min_per_group": {"a": 3}, "max_per_group": {"a": 2}},
         "min_per_group: group 'a' needs 3, but max_per_group allows 2",
+    ),
+    "no such group, most": (
+        {"groups": [*"ab" * 15], "max_per_group": {"c": 1}},
+        "max_per_group: no row is of group 'c'; there are 'a', 'b'",
+    ),
+    "no time": (
+        {"groups": np.array(["NaT"] * N, "M8[D]"), "max_per_group": 30},
+        "groups: row 0 has none",
     ),
     "negative": ({"groups": [*"ab" * 15], "max_per_group": -1}, "max_per_group: got -1"),
     "cost alone": ({"cost": np.ones(N)}, "cost: has no effect without cost_budget"),
@@ -258,6 +266,52 @@ def test_mistakes(case, rng):
     options, message = MISTAKES[case]
     with pytest.raises(ValueError, match=message):
         ally_fast.select(rng.normal(size=(N, 3)), np.arange(N), 10, 3, **options)
+
+
+def test_limits_find_groups_by_how_they_are_written(rng):
+    rows, scores = rng.normal(size=(N, 3)), rng.random(N)
+    for groups, limits in (
+        (np.arange(N) % 2 == 0, {"true": 3}),
+        (np.arange(N) % 2, {"1": 3}),
+        (np.array(["1", "0"] * 15), {1: 3}),
+    ):
+        _, info = ally_fast.select(
+            rows, scores, 12, 3, groups=groups, max_per_group=limits, return_info=True
+        )
+        (limited,) = (str(name).lower() for name in limits)
+        assert [str(group).lower() for group in info.groups].count(limited) == 3
+
+
+def test_lists_are_no_groups(rng):
+    groups = np.empty(N, object)
+    groups[:] = [[1]] * N
+    with pytest.raises(TypeError, match="groups: got a list in row 0"):
+        ally_fast.select(rng.random((N, 3)), rng.random(N), 9, 3, groups=groups, max_per_group=9)
+
+
+def test_with_costs_b_may_be_beyond_the_rows(rng):
+    rows = rng.normal(size=(N, 3))
+    options = {"cost": np.ones(N), "cost_budget": 7}
+    assert len(ally_fast.select(rows, rng.random(N), 10 * N, 3, **options)) == 7
+
+
+def test_a_budget_that_ends_lists_few_rows(rng, monkeypatch):
+    """What is left buys nothing: no longer lists are made to find that out."""
+    from ally_fast.selection import greedy
+
+    listed = []
+    real = greedy.best_entries
+
+    def watch(*arguments):
+        found = real(*arguments)
+        listed.append(len(found[0][0]))
+        return found
+
+    monkeypatch.setattr(greedy, "best_entries", watch)
+    rows, scores = rng.normal(size=(20_000, 3)).astype(np.float32), rng.random(20_000)
+    options = {"cost": np.ones(20_000), "cost_budget": 50, "centroids": rows[:4]}
+    assert len(ally_fast.select(rows, scores, 100, 4, **options)) == 50
+    assert sum(listed) < 400
 
 
 def test_excluded_rows_need_no_group_and_no_cost(rng):
