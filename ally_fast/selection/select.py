@@ -11,6 +11,7 @@ from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import checked_threads
 from ally_fast.cluster.kmeans import train
 from ally_fast.cluster.result import KMeansResult
+from ally_fast.progress import stages
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.clock import Clock
 from ally_fast.selection.describe import centroid_distances, describe
@@ -199,7 +200,7 @@ def select(
     chunk_rows : int, optional
         Rows read at once; by default about 64 MiB of them. Does not change the answer.
     progress : bool
-        Show progress on a terminal.
+        Show progress on standard error: a bar, or where there is no terminal a line now and then.
     return_info : bool
         Return a `SelectionInfo` as well.
 
@@ -287,18 +288,19 @@ def _selected(arguments: Arguments, return_info: bool) -> tuple[Any, SelectionIn
     clock.lap("check")
     plan = make_plan(request)
     clock.lap("radius")
-    if plan.training is None:
-        trained = _untrained(request)
-    else:
-        trained = train(
-            request.pool,
-            request.engine,
-            plan.training,
-            eligible=plan.eligible,
-            progress=request.progress,
-        )
-        clock.skip(trained.seconds)
-    whole = merge(request.rule, scan(plan, trained.centroids))
+    with stages(*(() if plan.training is None else ("sample", "k-means")), "assign"):
+        if plan.training is None:
+            trained = _untrained(request)
+        else:
+            trained = train(
+                request.pool,
+                request.engine,
+                plan.training,
+                eligible=plan.eligible,
+                progress=request.progress,
+            )
+            clock.skip(trained.seconds)
+        whole = merge(request.rule, scan(plan, trained.centroids))
     clock.lap("assign")
     batch = finish(plan, whole)
     indices = to_family(batch.indices, request.pool.family)
