@@ -36,6 +36,10 @@ WORK = {
     "note": 'run(100, 25, "train", note="loss 0.5", unit="epochs")',
     "nothing": 'run(0, 0, "assign")',
     "error": 'run(100, "x", "assign")',
+    "select": """
+    import ally_fast, numpy
+    x = numpy.random.default_rng(0).normal(size=(500, 8))
+    ally_fast.select(x, x[:, 0], 20, 4, progress=True)""",
     "ctrl-c": 'run(10, 1, "assign"); time.sleep(60)',
 }
 
@@ -92,6 +96,15 @@ def test_a_bar_is_legible_and_leaves_nothing(work, line, columns):
     assert not lines[-1].strip()
     assert not lines[-2].strip()
     assert "\n" not in "".join(lines)
+
+
+def test_the_stages_of_a_selection_are_numbered():
+    text = "".join(Terminal("select", 80).finish())
+    assert re.findall(r"[a-z-]+ \d/\d(?=   0%)", text) == [
+        "sample 1/3",
+        "k-means 2/3",
+        "assign 3/3",
+    ]
 
 
 def test_without_unicode_the_bar_is_ascii():

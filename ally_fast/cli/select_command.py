@@ -65,8 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
     given_ids = ColumnSpec.parse(arguments.ids).column if arguments.ids else None
     excluded = read_exclusions(
         pool,
-        [given for given in inputs if given.option == "--exclude"],
-        [given for given in inputs if given.option == "--exclude-indices"],
+        [given for given in inputs if given.option == arguments.options["exclude"]],
+        [given for given in inputs if given.option == arguments.options["exclude_indices"]],
         given_ids,
     )
     choose = _by_ally if arguments.strategy == ALLY else _by_another
@@ -141,17 +141,16 @@ def _inputs(arguments: argparse.Namespace) -> list[Input]:
     """Return everything that names files; one that is no file is refused."""
     if bool(arguments.pool) == bool(arguments.embeddings):
         raise ValueError("select needs a pool: POOL, or --embeddings FILE, and not both")
+    options = arguments.options
     sources = arguments.pool or [arguments.embeddings]
-    option = "POOL" if arguments.pool else "--embeddings"
+    option = "POOL" if arguments.pool else options["embeddings"]
     found = [Input("embeddings", option, source, is_column=False) for source in sources]
-    if arguments.dual_scores:
-        found.append(Input("dual_scores", "--scores", arguments.dual_scores))
-    for name in ("ids", "groups", "cost", "probabilities"):
+    for name in ("dual_scores", "ids", "groups", "cost", "probabilities"):
         if source := getattr(arguments, name):
-            found.append(Input(name, f"--{name}", source))
-    for name, option in (("labeled_embeddings", "--labeled"), ("centroids", "--centroids")):
+            found.append(Input(name, options[name], source))
+    for name in ("labeled_embeddings", "centroids"):
         if source := getattr(arguments, name):
-            found.append(Input(name, option, source, is_column=False))
+            found.append(Input(name, options[name], source, is_column=False))
     if arguments.allocation not in _ALLOCATIONS:
         try:
             locations(split_key(arguments.allocation)[0], columns=True)
@@ -160,10 +159,9 @@ def _inputs(arguments: argparse.Namespace) -> list[Input]:
                 f"allocation must be {', '.join(_ALLOCATIONS)} or a file of weights; "
                 f"got {arguments.allocation!r}"
             ) from None
-        found.append(Input("allocation", "--allocation", arguments.allocation))
-    found += [Input("exclude", "--exclude", source) for source in arguments.exclude]
-    by_index = arguments.exclude_indices
-    found += [Input("exclude", "--exclude-indices", source) for source in by_index]
+        found.append(Input("allocation", options["allocation"], arguments.allocation))
+    for name in ("exclude", "exclude_indices"):
+        found += [Input("exclude", options[name], source) for source in getattr(arguments, name)]
     return [replace(given, storage_options=arguments.storage_options) for given in found]
 
 
