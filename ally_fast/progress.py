@@ -1,31 +1,44 @@
-"""One progress line on a terminal, and nothing anywhere else."""
+"""How far a stage is: a bar on a terminal or in a notebook, elsewhere a line now and then."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
-_REDRAW_SECONDS = 0.1
-_BAR_WIDTH = 24
+_LINE_SECONDS = 30.0
+_stages: ContextVar[tuple[str, ...]] = ContextVar("stages", default=())
+
+
+@contextmanager
+def stages(*labels: str) -> Iterator[None]:
+    """Show the stages of the block with their numbers, in this order: ``assign 3/3``."""
+    token = _stages.set(labels)
+    try:
+        yield
+    finally:
+        _stages.reset(token)
 
 
 class Progress:
-    """Show how far a stage is; the line is wiped when the stage ends, well or not.
+    """Show how far a stage is; the bar goes when the stage ends, well or not.
 
-    Use as a context manager around the stage.
+    Use as a context manager around the stage. On a terminal and in a notebook it is a bar of tqdm.
+    Elsewhere a line is written every 30 seconds, so that a short run writes none.
 
     Parameters
     ----------
     enabled : bool
-        Draw nothing if False. Nothing is drawn either when `stream` is not a terminal.
+        Show nothing if False.
     total : int
         Units of work in the stage.
     label : str
-        Name of the stage.
+        Name of the stage; its number is shown where `stages` tells it.
     unit : str
         What is counted, such as ``"rows"``.
     at_most : bool
@@ -51,26 +64,24 @@ class Progress:
         stream: TextIO | None = None,
     ) -> None:
         self._stream = stream if stream is not None else sys.stderr
-        self._on = enabled and _is_terminal(self._stream)
-        self._total, self._label, self._unit = total, label, unit
-        self._bound = "at most " if at_most else ""
-        self._done = 0
-        self._note = ""
-        self._started = self._next_draw = 0.0
+        self._on = enabled and self._stream is not None
+        numbered = _stages.get()
+        if label in numbered:
+            label = f"{label} {numbered.index(label) + 1}/{len(numbered)}"
+        self._total, self._label, self._unit, self._at_most = total, label, unit, at_most
+        self._bar: Any = None
 
     def __enter__(self) -> Progress:
         """Start the clock."""
-        self._started = self._next_draw = time.monotonic()
-        self.advance(0)
+        if self._on:
+            self._bar = _bar(self._stream, self._total, self._label, self._unit, self._at_most)
         return self
 
     def advance(self, n: int, note: str = "") -> None:
         """Count `n` more units, with a word about them; redraws at most ten times a second."""
-        self._done += n
-        self._note = note
-        if self._on and (now := time.monotonic()) >= self._next_draw:
-            self._next_draw = now + _REDRAW_SECONDS
-            self._draw(now - self._started)
+        if self._bar is not None:
+            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(n)
 
     def __exit__(
         self,
@@ -78,65 +89,66 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wipe the line."""
-        if self._on:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
 
-    def _draw(self, seconds: float) -> None:
-        share = min(1.0, self._done / self._total) if self._total else 1.0
-        line = (
-            f"{self._label:<10} {self._bar(share)} {share:4.0%}  "
-            f"{self._done:,} of {self._bound}{self._total:,} {self._unit}"
+
+class _Lines:
+    """What is written where no bar can be drawn."""
+
+    def __init__(self, stream: TextIO, shown: dict[str, Any], format_line: Any) -> None:
+        self._stream, self._shown, self._format = stream, shown, format_line
+        self._started = self._last = time.monotonic()
+        self._done, self._note = 0, ""
+
+    def set_postfix_str(self, note: str, refresh: bool) -> None:
+        self._note = note
+
+    def update(self, n: int) -> None:
+        self._done += n
+        now = time.monotonic()
+        if now - self._last < _LINE_SECONDS:
+            return
+        self._last = now
+        line = self._format(
+            self._done, elapsed=now - self._started, postfix=self._note, **self._shown
         )
-        if self._done and seconds > 0:
-            rate = self._done / seconds
-            left = max(0, self._total - self._done) / rate
-            line += f"  {self._speed(rate)}  {self._bound}{_clock(left)} left"
-        if self._note:
-            line += f"  {self._note}"
-        width = shutil.get_terminal_size().columns
-        self._stream.write(f"\r{line[: width - 1]}\x1b[K")
+        self._stream.write(f"{line}\n")
         self._stream.flush()
 
-    def _bar(self, share: float) -> str:
-        full, empty = ("━", "┈") if _encodes(self._stream, "━┈") else ("#", ".")
-        filled = round(share * _BAR_WIDTH)
-        return full * filled + empty * (_BAR_WIDTH - filled)
-
-    def _speed(self, rate: float) -> str:
-        if rate < 1:
-            return f"{short_number(1 / rate)} s each"
-        return f"{short_number(rate)} {self._unit}/s"
+    def close(self) -> None:
+        pass
 
 
-def short_number(value: float) -> str:
-    """Return a number to three significant digits, with k, M or G.
+def _bar(stream: TextIO, total: int, label: str, unit: str, at_most: bool) -> Any:
+    """Return a bar, in a notebook, on a terminal, or lines."""
+    from tqdm import auto, std  # 20 ms, and nobody else needs it
 
-    Examples
-    --------
-    >>> short_number(1_234_567), short_number(999.6), short_number(12)
-    ('1.23 M', '1.00 k', '12')
-    """
-    for factor, suffix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if value >= 0.9995 * factor:
-            digits = max(0, 2 - len(str(int(value / factor * 1.0005))) + 1)
-            return f"{value / factor:.{digits}f}{suffix}"
-    return f"{value:.3g}"
+    rows, bound = unit == "rows", "max " if at_most else ""
+    rest = f"[{{rate_fmt}}, {bound}{{remaining}} left{{postfix}}]"  # fits 60 columns
+    shown = {
+        "total": total or None,  # of nothing there is no share
+        "unit": " rows" if rows else "it",
+        "unit_scale": rows,
+    }
+    in_notebook = auto.notebook_tqdm is not std.tqdm
+    if not in_notebook and not _is_terminal(stream):
+        line = f"{label} {{percentage:.0f}}%: {{n_fmt}}/{{total_fmt}} {unit} {rest}"
+        return _Lines(stream, {**shown, "bar_format": line}, std.tqdm.format_meter)
+    # Without a thread that watches the bar: every update looks at the clock.
+    kind = type("Bar", (auto.tqdm,), {"monitor_interval": 0})
+    return kind(
+        **shown,
+        desc=label,
+        bar_format=f"{{desc}} {{percentage:3.0f}}%|{{bar}}| {{n_fmt}}/{{total_fmt}} {rest}",
+        file=None if in_notebook else stream,
+        leave=False,
+        dynamic_ncols=True,
+        mininterval=0.1,
+        miniters=0,
+    )
 
 
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def _encodes(stream: TextIO, text: str) -> bool:
-    try:
-        text.encode(getattr(stream, "encoding", None) or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True
+def _is_terminal(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM") != "dumb"

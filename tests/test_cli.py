@@ -19,6 +19,7 @@ import pytest
 from cases import with_options
 
 import ally_fast
+from ally_fast import report
 from ally_fast.cli import info_command, main, select_command, select_outputs
 from ally_fast.exports import EXTENSIONS
 
@@ -658,3 +659,36 @@ def test_scores_of_excluded_rows_may_be_null(folder, capsys):
     capsys.readouterr()
     status = select("--scores", "null.parquet:s", "-o", "none.npy")
     assert "--scores null.parquet:s: 5 of 60 are NaN" in error_of(capsys, status)
+
+
+def test_the_stages_add_up_to_the_total(capsys):
+    assert select("--json", out="batch.json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    stages = summary["stage_seconds"]
+    total = stages.pop("total")
+    assert sum(stages.values()) == pytest.approx(total)
+    assert next(iter(stages)) == "open"
+    assert {"check", "sample", "train", "assign", "batch", "write"} <= set(stages)
+    assert stages["open"] > 0
+    assert stages["write"] > 0
+    inside = json.loads(Path("batch.json").read_text())["info"]["stage_seconds"]
+    assert "write" not in inside  # it was not over
+
+
+def test_the_stages_shown_add_up_to_the_total():
+    stages = {"open": 0.5, "check": 0.004, "radius": 0.008, "train": 1.0, "write": 0.5}
+    shown = report.summary._long_stages({**stages, "total": 2.012})
+    assert shown == {"open": 0.5, "train": 1.0, "write": 0.5}
+    shown = report.summary._long_stages({**stages, "radius": 0.019, "total": 2.023})
+    assert shown == {"open": 0.5, "train": 1.0, "write": 0.5, "other": pytest.approx(0.023)}
+
+
+@pytest.mark.parametrize("command", [(), ("select",), ("experiment",), ("info",)])
+def test_help_fits_80_columns(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as end:
+        main([*command, "--help"])
+    assert end.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 5
+    assert {line for line in lines if len(line) > 80} == set()

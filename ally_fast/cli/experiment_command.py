@@ -17,13 +17,14 @@ from ally_fast.experiments.protocol import Protocol
 from ally_fast.files import whole_files
 
 _EPILOG = f"""\
-strategies: {", ".join(STRATEGIES)}
-            each with options: ally:k=50:radius=0.1, bald:dropout=0.3, dal:mini_queries=5, and
-            training=constrained for any (the models of ally are trained so, all others plainly)
+strategies:
+  {", ".join(STRATEGIES)}
+  Each takes options: ally:k=50:radius=0.1, bald:dropout=0.3, dal:mini_queries=5
+  and training=constrained (so are models of ally trained, all others plainly).
 
-example:    ally-fast experiment mnist --strategies random,badge,ally --seeds 5 -o mnist
-            stopped or killed, the same command goes on; with more seeds, rounds or strategies it
-            adds what is not there
+example: ally-fast experiment mnist --strategies random,badge,ally -o mnist
+  Stopped or killed, the same command goes on; with more seeds, rounds or
+  strategies it adds what is not there.
 """
 _OF_PROTOCOL = (
     *("dataset", "split", "pool_rows", "clones", "initial", "b", "epsilon", "primal_lr", "dual_lr"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 import ally_fast
 from ally_fast import jobs
-from ally_fast.cli.exclusions import read_exclusions
+from ally_fast.cli.clock import Clock
+from ally_fast.cli.exclusions import Exclusions, read_exclusions
 from ally_fast.cli.inputs import Input, reading, using
 from ally_fast.cli.select_options import add_select_parser
 from ally_fast.cli.select_outputs import (
@@ -24,6 +26,7 @@ from ally_fast.cli.select_outputs import (
     write_outputs,
 )
 from ally_fast.cli.standard_output import show
+from ally_fast.cli.strategies import ALLY, check_options, pick, summarize_picks
 from ally_fast.device_arrays import to_host
 from ally_fast.pools import ShardedPool, open_column, open_pool, read_column
 from ally_fast.pools.by_id import ById
@@ -34,6 +37,9 @@ from ally_fast.pools.sources import locations, split_key
 from ally_fast.report import summarize, summary_text
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.info import SelectionInfo
+
+# From the seconds by stage.
+Summarized = Callable[[dict[str, float]], dict[str, Any]]
 
 _ALLOCATIONS = ("equal", "proportional", "sqrt")
 _READ_HERE = (
@@ -52,19 +58,42 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
+    clock = Clock()
+    check_options(arguments)
     inputs = _inputs(arguments)
     check_outputs(arguments, [path for given in inputs for path in given.files()])
     pool = _pool(arguments, inputs)
     remember_kept(arguments, pool)
-    scores = _numbers(pool, _of(inputs, "dual_scores"))
     given_ids = ColumnSpec.parse(arguments.ids).column if arguments.ids else None
     excluded = read_exclusions(
         pool,
-        [given for given in inputs if given.option == "--exclude"],
-        [given for given in inputs if given.option == "--exclude-indices"],
+        [given for given in inputs if given.option == arguments.options["exclude"]],
+        [given for given in inputs if given.option == arguments.options["exclude_indices"]],
         given_ids,
     )
+    choose = _by_ally if arguments.strategy == ALLY else _by_another
+    outcome, summarized = choose(arguments, inputs, pool, excluded, clock)
+    with using(inputs):
+        write_outputs(arguments, outcome)
+    clock.lap("write")
+    summary = summarized(clock.total())
+    if arguments.json:
+        show(json.dumps({**summary, "output": arguments.output}, allow_nan=False))
+    elif not arguments.quiet:
+        written = ", ".join(output_names(arguments))
+        show(f"{summary_text(summary)}\n{'written':<12}{written}")
+
+
+def _by_ally(
+    arguments: argparse.Namespace,
+    inputs: Sequence[Input],
+    pool: ShardedPool,
+    excluded: Exclusions,
+    clock: Clock,
+) -> tuple[Outcome, Summarized]:
+    scores = _numbers(pool, _of(inputs, "dual_scores"))
     groups = _column(pool, _of(inputs, "groups"))
+    clock.lap("open")
     with using(inputs):
         indices, info = _selected(
             arguments,
@@ -82,14 +111,26 @@ def run(arguments: argparse.Namespace) -> None:
             progress=not arguments.quiet,
             **_passed_on(arguments),
         )
-    summary = summarize(pool, info)
+    clock.lap_by_stage(info.seconds, rest="batch")
+    summarized = partial(summarize, pool, info)
+    return Outcome(pool, scores, excluded, indices, info, summarized(clock.total())), summarized
+
+
+def _by_another(
+    arguments: argparse.Namespace,
+    inputs: Sequence[Input],
+    pool: ShardedPool,
+    excluded: Exclusions,
+    clock: Clock,
+) -> tuple[Outcome, Summarized]:
+    labeled = _matrix(inputs, "labeled_embeddings")
+    clock.lap("open")
     with using(inputs):
-        write_outputs(arguments, Outcome(pool, scores, excluded, indices, info, summary))
-    if arguments.json:
-        show(json.dumps({**summary, "output": arguments.output}, allow_nan=False))
-    elif not arguments.quiet:
-        written = ", ".join(output_names(arguments))
-        show(f"{summary_text(summary)}\n{'written':<12}{written}")
+        picked = pick(arguments, pool, excluded, labeled, _of(inputs, "probabilities"))
+    clock.lap(arguments.strategy)
+    summarized = partial(summarize_picks, arguments, pool, picked)
+    summary = summarized(clock.total())
+    return Outcome(pool, None, excluded, picked.indices, picked, summary), summarized
 
 
 def _selected(
@@ -115,16 +156,16 @@ def _inputs(arguments: argparse.Namespace) -> list[Input]:
         raise ValueError("--from needs --job: a folder for this round")
     if bool(arguments.pool) == bool(arguments.embeddings):
         raise ValueError("select needs a pool: POOL, or --embeddings FILE, and not both")
+    options = arguments.options
     sources = arguments.pool or [arguments.embeddings]
-    option = "POOL" if arguments.pool else "--embeddings"
+    option = "POOL" if arguments.pool else options["embeddings"]
     found = [Input("embeddings", option, source, is_column=False) for source in sources]
-    found.append(Input("dual_scores", "--scores", arguments.dual_scores))
-    for name in ("ids", "groups", "cost"):
+    for name in ("dual_scores", "ids", "groups", "cost", "probabilities"):
         if source := getattr(arguments, name):
-            found.append(Input(name, f"--{name}", source))
-    for name, option in (("labeled_embeddings", "--labeled"), ("centroids", "--centroids")):
+            found.append(Input(name, options[name], source))
+    for name in ("labeled_embeddings", "centroids"):
         if source := getattr(arguments, name):
-            found.append(Input(name, option, source, is_column=False))
+            found.append(Input(name, options[name], source, is_column=False))
     if arguments.allocation not in _ALLOCATIONS:
         try:
             locations(split_key(arguments.allocation)[0], columns=True)
@@ -133,10 +174,9 @@ def _inputs(arguments: argparse.Namespace) -> list[Input]:
                 f"allocation must be {', '.join(_ALLOCATIONS)} or a file of weights; "
                 f"got {arguments.allocation!r}"
             ) from None
-        found.append(Input("allocation", "--allocation", arguments.allocation))
-    found += [Input("exclude", "--exclude", source) for source in arguments.exclude]
-    by_index = arguments.exclude_indices
-    found += [Input("exclude", "--exclude-indices", source) for source in by_index]
+        found.append(Input("allocation", options["allocation"], arguments.allocation))
+    for name in ("exclude", "exclude_indices"):
+        found += [Input("exclude", options[name], source) for source in getattr(arguments, name)]
     return [replace(given, storage_options=arguments.storage_options) for given in found]
 
 

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from ally_fast._settings import MOST_THREADS
+from ally_fast.cli.strategies import ALLY, STRATEGIES
 from ally_fast.exports import EXTENSIONS, FORMATS
 from ally_fast.json_object import parse_object
 from ally_fast.report import FIGURE_EXTENSIONS
@@ -19,7 +20,8 @@ A file of one column needs no name for it (duals.npy, labeled.txt).
   ally-fast select pool/ --column emb --ids :image_id \\
       --scores duals.parquet:score@image_id --exclude labeled.csv \\
       -b 10000 -k 1000 --keep uri,caption -o batch.csv
-  ally-fast select --embeddings pool.npy --scores duals.npy -b 500 -k 50 -o b.csv
+  ally-fast select --embeddings pool.npy --scores duals.npy -b 500 -k 50 \\
+      -o batch.csv
 """
 
 
@@ -46,10 +48,18 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     add(
         "--scores",
         dest="dual_scores",
-        required=True,
         metavar="SPEC",
         help="a score for each row; higher is chosen first",
     )
+    add(
+        "--strategy",
+        choices=STRATEGIES,
+        default=ALLY,
+        metavar="NAME",
+        help=f"{', '.join(STRATEGIES)} (default: {ALLY}, which needs --scores and -k; entropy and "
+        "margin need --probabilities)",
+    )
+    add("--probabilities", metavar="SPEC", help="class probabilities: a vector for each row")
     add("--keep", type=_names, default=(), metavar="A,B", help="columns to write with the batch")
     add(
         "--storage-options",
@@ -58,7 +68,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         help="an object for the file system of a URL, as fsspec takes it",
     )
     add("-b", "--budget", dest="b", required=True, type=int, help="number of rows to choose")
-    add("-k", "--clusters", dest="k", required=True, type=int, help="number of clusters")
+    add("-k", "--clusters", dest="k", type=int, help="number of clusters")
     add("-o", "--output", required=True, metavar="FILE", help=", ".join(EXTENSIONS))
     add(
         "--format",
@@ -133,7 +143,7 @@ def _add_rows(parser: argparse.ArgumentParser) -> None:
         "--labeled",
         dest="labeled_embeddings",
         metavar="FILE",
-        help="embeddings that picks keep --radius from, too",
+        help="embeddings that picks keep --radius from, or (core-set) are far from",
     )
 
 

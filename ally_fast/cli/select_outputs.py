@@ -23,7 +23,6 @@ from ally_fast.pools.column_spec import ColumnSpec
 from ally_fast.pools.location import Location
 from ally_fast.pools.taken import taken_as_stored
 from ally_fast.report import FIGURE_EXTENSIONS, draw_batch, save_figure
-from ally_fast.selection.info import SelectionInfo
 from ally_fast.selection.join import checked_join
 
 
@@ -60,7 +59,7 @@ class Outcome:
         As given.
     excluded : Exclusions
     indices : ndarray of int64, shape (b,)
-    info : SelectionInfo
+    info : SelectionInfo or Picked
     summary : dict
     """
 
@@ -68,7 +67,7 @@ class Outcome:
     scores: Any
     excluded: Exclusions
     indices: NDArray[np.int64]
-    info: SelectionInfo
+    info: Any
     summary: dict[str, Any]
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, overload
 from ally_fast import _settings
 from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import checked_threads
+from ally_fast.progress import stages
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.clock import Clock
 from ally_fast.selection.describe import centroid_distances, describe
@@ -198,7 +199,7 @@ def select(
     chunk_rows : int, optional
         Rows read at once; by default about 64 MiB of them. Does not change the answer.
     progress : bool
-        Show progress on a terminal.
+        Show progress on standard error: a bar, or where there is no terminal a line now and then.
     return_info : bool
         Return a `SelectionInfo` as well.
 
@@ -286,9 +287,10 @@ def _selected(arguments: Arguments, return_info: bool) -> tuple[Any, SelectionIn
     clock.lap("check")
     plan = make_plan(request)
     clock.lap("radius")
-    trained = trained_centroids(plan)
-    clock.skip(trained.seconds)
-    whole = merge(request.rule, scan(portion(plan), trained.centroids))
+    with stages(*(() if plan.training is None else ("sample", "k-means")), "assign"):
+        trained = trained_centroids(plan)
+        clock.skip(trained.seconds)
+        whole = merge(request.rule, scan(portion(plan), trained.centroids))
     clock.lap("assign")
     batch = finish(plan, whole)
     indices = to_family(batch.indices, request.pool.family)

@@ -1,0 +1,182 @@
+"""``--strategy``: strategies that need embeddings or class probabilities only."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import _settings
+from ally_fast.cli.exclusions import Exclusions
+from ally_fast.cli.inputs import Input, reading
+from ally_fast.pools import Ids, ShardedPool, open_column, open_pool
+from ally_fast.pools.by_id import ById
+from ally_fast.pools.chunks import chunk_size
+from ally_fast.pools.column_spec import ColumnSpec
+from ally_fast.pools.finite import finite_rows
+from ally_fast.pools.pool import Pool, as_float
+from ally_fast.pools.row_count import check_rows
+from ally_fast.pools.taken import as_values
+from ally_fast.selection.batch import gather
+from ally_fast.selection.eligibility import rows_not_excluded
+from ally_fast.selection.join import Join, checked_join
+from ally_fast.strategies import (
+    Context,
+    CoreSet,
+    EntropySampling,
+    MarginSampling,
+    RandomSampling,
+    Strategy,
+)
+
+ALLY = "ally"
+_OF_ANY = (
+    *("pool", "embeddings", "column", "ids", "keep", "storage_options", "b", "strategy", "seed"),
+    *("output", "format", "data_column", "force", "unknown_ids", "on_bad_row", "threads"),
+    *("quiet", "json", "debug"),
+)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A strategy: how it is made of the options, those it takes, those it needs."""
+
+    make: Callable[[argparse.Namespace], Strategy]
+    takes: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+_OTHERS = {
+    "random": _Kind(lambda _: RandomSampling()),
+    "core-set": _Kind(
+        lambda options: CoreSet(metric=options.metric), ("labeled_embeddings", "metric", "device")
+    ),
+    "entropy": _Kind(lambda _: EntropySampling(), ("chunk_rows",), ("probabilities",)),
+    "margin": _Kind(lambda _: MarginSampling(), ("chunk_rows",), ("probabilities",)),
+}
+STRATEGIES = (ALLY, *_OTHERS)
+
+
+@dataclass(frozen=True, eq=False)
+class Picked:
+    """What is known of picks that have no clusters.
+
+    Attributes
+    ----------
+    indices : ndarray of int64, shape (b,)
+    ids : ndarray, shape (b,), or None
+    eligible_rows, skipped_rows : int
+    """
+
+    indices: NDArray[np.int64]
+    ids: NDArray[Any] | None
+    eligible_rows: int
+    skipped_rows: int
+
+
+def check_options(arguments: argparse.Namespace) -> None:
+    """Raise ValueError if the strategy lacks an option that it needs, or does not use one given."""
+    name = arguments.strategy
+    given: set[str] = getattr(arguments, "_given", set())
+    needs: tuple[str, ...] = ("dual_scores", "k")
+    unused = given & {"probabilities"}
+    if name != ALLY:
+        needs = _OTHERS[name].needs
+        unused = given - {*_OF_ANY, *needs, *_OTHERS[name].takes}
+    if unused:
+        raise ValueError(f"{min(unused)}: is not used by the strategy {name}")
+    for option in needs:
+        if getattr(arguments, option) is None:
+            raise ValueError(f"{option}: is needed by the strategy {name}")
+
+
+def pick(
+    arguments: argparse.Namespace,
+    pool: ShardedPool,
+    excluded: Exclusions,
+    labeled: NDArray[Any] | None,
+    probabilities: Input | None,
+) -> Picked:
+    """Choose a batch by a strategy other than ALLY; arguments as `ally_fast.select` has them."""
+    join = checked_join(pool, None, arguments.unknown_ids)
+    eligible = rows_not_excluded(excluded.mask, pool.n, join.excluded(excluded.ids))
+    rows = chunk_size(pool, arguments.chunk_rows)
+    progress = not arguments.quiet
+    with _settings.using_threads(arguments.threads):
+        eligible, skipped = finite_rows(pool, eligible, rows, progress=progress)
+        strategy = _OTHERS[arguments.strategy].make(arguments)
+        whole = arguments.strategy == "core-set"
+        context = Context(
+            n=pool.n,
+            embeddings=pool if whole else None,
+            exclude=None if eligible is None else ~eligible,
+            labeled_embeddings=np.empty((0, pool.d)) if labeled is None else labeled,
+            probabilities=_by_chunk(pool, join, eligible, probabilities),
+            seed=arguments.seed,
+            device=arguments.device,
+            chunk_rows=arguments.chunk_rows,
+        )
+        with _told_of_its_arguments(strategy):
+            indices = strategy.query(context, arguments.b)
+    ids = None if join.ids is None else as_values(join.ids.take(indices))
+    count = pool.n if eligible is None else int(np.count_nonzero(eligible))
+    return Picked(indices, ids, count, skipped)
+
+
+def summarize_picks(
+    arguments: argparse.Namespace, pool: ShardedPool, picked: Picked, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """Return what `ally_fast.report.summarize` does, without what there are no clusters for."""
+    return {
+        "strategy": arguments.strategy,
+        "rows": pool.n,
+        "dimensions": pool.d,
+        "dtype": pool.dtype_name,
+        "eligible_rows": picked.eligible_rows,
+        "skipped_rows": picked.skipped_rows,
+        "picks": len(picked.indices),
+        "seconds": seconds["total"],
+        "rows_per_second": pool.n / seconds["total"],
+        "stage_seconds": seconds,
+        "seed": arguments.seed,
+    }
+
+
+def _by_chunk(
+    pool: ShardedPool, join: Join, eligible: NDArray[np.bool_] | None, given: Input | None
+) -> Callable[[int, int], NDArray[np.floating]] | None:
+    """Return what gives the probabilities of some rows, by position or by id."""
+    if given is None:
+        return None
+    with reading(given):
+        spec, options = ColumnSpec.parse(given.text), given.storage_options
+        rows: Pool
+        if spec.source is None:
+            rows = ShardedPool(pool.shards, spec.column)
+        else:
+            rows = open_pool(spec.source, column=spec.column, storage_options=options)
+        if spec.ids is None:
+            check_rows(rows.n, pool.n)
+            return lambda lo, hi: as_float(rows.read(lo, hi))
+        keys = Ids(open_column(f"{spec.source}:{spec.ids}", storage_options=options))
+        places = join.values(ById(keys, np.arange(rows.n)), "probabilities", eligible)
+        known = np.where(np.isnan(places), 0, places).astype(np.int64)  # of excluded rows any
+    return lambda lo, hi: as_float(gather(rows, known[lo:hi]))
+
+
+@contextmanager
+def _told_of_its_arguments(strategy: Strategy) -> Iterator[None]:
+    """Begin errors with the argument, as those of `ally_fast.select` do."""
+    try:
+        yield
+    except ValueError as error:
+        text = str(error)
+        prefix = f"{strategy.name}: "
+        if not text.startswith(prefix):
+            raise
+        raise ValueError(text.removeprefix(prefix)) from error

@@ -1,0 +1,181 @@
+"""``--strategy``: strategies without clusters, with the same outputs."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ally_fast.cli import main
+from ally_fast.strategies import Context, CoreSet, EntropySampling, MarginSampling, RandomSampling
+
+pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
+pq = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+
+N, D, C, B = 90, 4, 3, 12
+IDS = [f"im{i}" for i in range(N)]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def rows(rng):
+    """Write a pool of three shards with ids."""
+    rows = rng.normal(size=(N, D)).astype(np.float32)
+    rows[7] = np.nan
+    Path("pool").mkdir()
+    for shard, part in enumerate(np.array_split(np.arange(N), 3)):
+        write(f"pool/{shard}.parquet", emb=rows[part], image_id=[IDS[i] for i in part])
+    return rows
+
+
+@pytest.fixture(autouse=True)
+def probabilities(rng):
+    """Write class probabilities, by position and by id in another order."""
+    found = rng.dirichlet(np.ones(C), N)
+    order = rng.permutation(N)
+    np.save("p.npy", found)
+    write("p.parquet", p=found[order], image_id=[IDS[i] for i in order])
+    write("few.parquet", p=found[order[1:]], image_id=[IDS[i] for i in order[1:]])
+    np.save("bad.npy", np.where(np.arange(N)[:, None] == 5, 7.0, found))
+    Path("first.txt").write_text(IDS[order[0]] + "\n")
+    return found
+
+
+def write(path, **columns):
+    for name, values in columns.items():
+        if isinstance(values, np.ndarray):
+            columns[name] = pa.FixedSizeListArray.from_arrays(
+                pa.array(values.ravel()), values.shape[1]
+            )
+    pq.write_table(pa.table(columns), path)
+
+
+def select(name, *options, out="batch.csv"):
+    command = ["select", "pool", "--column", "emb", "--ids", ":image_id", "-b", str(B)]
+    return main([*command, "--strategy", name, "-o", out, *map(str, options)])
+
+
+def chosen(path="batch.csv"):
+    with open(path, newline="") as file:
+        return [int(row["index"]) for row in csv.DictReader(file)]
+
+
+def error_of(capsys, status):
+    captured = capsys.readouterr()
+    assert (status, captured.out) == (2, "")
+    assert re.fullmatch(r"ally-fast: error: [^\n]{1,280}\n", captured.err)
+    return captured.err
+
+
+def test_random():
+    assert select("random", "--seed", 3) == 0
+    assert chosen() == RandomSampling().query(Context(n=N, seed=3), B).tolist()
+    with open("batch.csv", newline="") as file:
+        first = next(csv.DictReader(file))
+    assert list(first) == ["order", "index", "id"]
+    assert first["id"] == IDS[chosen()[0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "strategy"), [("entropy", EntropySampling()), ("margin", MarginSampling())]
+)
+@pytest.mark.parametrize("spec", ["p.npy", "p.parquet:p@image_id"])
+def test_probabilities(name, strategy, spec, probabilities):
+    assert select(name, "--probabilities", spec, "--chunk-rows", 7) == 0
+    assert chosen() == strategy.query(Context(probabilities=probabilities), B).tolist()
+
+
+def test_probabilities_of_the_pool_itself(rows, probabilities):
+    write("one.parquet", emb=rows, p=probabilities)
+    command = ["select", "one.parquet", "--column", "emb", "--strategy", "margin", "-b", str(B)]
+    assert main([*command, "--probabilities", ":p", "-o", "batch.csv"]) == 0
+    assert chosen() == MarginSampling().query(Context(probabilities=probabilities), B).tolist()
+
+
+def test_core_set(rows, rng):
+    np.save("labeled.npy", labeled := rng.normal(size=(5, D)).astype(np.float32))
+    good = np.arange(N) != 7
+    for options, points in (((), np.empty((0, D))), (("--labeled", "labeled.npy"), labeled)):
+        skip = ("--on-bad-row", "skip", "--metric", "cosine", "--force")
+        assert select("core-set", *options, *skip) == 0
+        context = Context(embeddings=rows, labeled_embeddings=points, exclude=~good)
+        assert chosen() == CoreSet(metric="cosine").query(context, B).tolist()
+
+
+def test_exclusions():
+    assert select("random", out="one.csv") == 0
+    assert select("random", "--exclude", "one.csv", out="two.csv") == 0
+    mask = np.isin(np.arange(N), chosen("one.csv"))
+    assert chosen("two.csv") == RandomSampling().query(Context(n=N, exclude=mask), B).tolist()
+
+
+def test_outputs(capsys):
+    capsys.readouterr()
+    options = ("--format", "label-studio", "--keep", "emb", "--json")
+    assert select("random", *options, out="tasks.json") == 0
+    tasks = json.loads(Path("tasks.json").read_text())
+    assert list(tasks[0]["data"]) == ["image_id", "emb", "ally_order", "ally_index"]
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["strategy"], summary["rows"], summary["picks"]) == ("random", N, B)
+    stages = summary["stage_seconds"]
+    assert list(stages) == ["open", "random", "write", "total"]
+    assert select("random", out="batch.npy") == 0
+    text = capsys.readouterr().out
+    assert "strategy    random" in text
+    assert "k-means" not in text
+
+
+def test_a_row_without_probabilities_may_be_excluded(probabilities):
+    options = ("--probabilities", "few.parquet:p@image_id", "--exclude", "first.txt")
+    assert select("margin", *options) == 0
+    mask = np.isin(IDS, Path("first.txt").read_text().split())
+    context = Context(probabilities=probabilities, exclude=mask)
+    assert chosen() == MarginSampling().query(context, B).tolist()
+
+
+MISTAKES = {
+    "no scores": ("ally", ["-k", 3], "--scores: is needed by the strategy ally"),
+    "no k": ("ally", ["--scores", "p.npy"], "-k: is needed by the strategy ally"),
+    "no probabilities": ("margin", [], "--probabilities: is needed by the strategy margin"),
+    "unused": ("random", ["--radius", 1], "--radius: is not used by the strategy random"),
+    "unused by ally": (
+        "ally",
+        ["--probabilities", "p.npy", "--scores", "p.npy", "-k", 3],
+        "--probabilities: is not used by the strategy ally",
+    ),
+    "unknown": ("best", [], "--strategy: invalid choice: 'best'"),
+    "too many": ("random", ["--exclude", "all.txt"], "-b: got 12, "),
+    "rows": ("margin", ["--probabilities", "pool/0.parquet:emb"], "holds 30 rows, needs 90"),
+    "no such": ("margin", ["--probabilities", "q.npy"], "q.npy: no such file"),
+    "no distribution": (
+        "margin",
+        ["--probabilities", "bad.npy"],
+        "--probabilities bad.npy: 1 of rows 0 to 89 are not probabilities",
+    ),
+    "missing": (
+        "margin",
+        ["--probabilities", "few.parquet:p@image_id"],
+        "--probabilities few.parquet:p@image_id: 1 of 90 rows have none",
+    ),
+    "bad rows": ("core-set", [], "row"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes(case, capsys, folder):
+    name, options, message = MISTAKES[case]
+    Path("all.txt").write_text("\n".join(IDS[:85]) + "\n")
+    before = {path.name for path in folder.iterdir()}
+    try:
+        status = select(name, *options)
+    except SystemExit as end:
+        status = end.code
+    assert message in error_of(capsys, status)
+    assert {path.name for path in folder.iterdir()} == before
