@@ -167,6 +167,19 @@ def test_files_of_weights_labels_and_centroids(rng):
     np.testing.assert_array_equal(np.load("batch.npy"), wanted)
 
 
+def test_centroids_know_their_metric_and_their_version(capsys):
+    assert select("--save-centroids", "c.npy", "--metric", "cosine", out="first.npy") == 0
+    capsys.readouterr()
+    error = error_of(capsys, select("--centroids", "c.npy"))
+    assert "--centroids c.npy: are for --metric cosine, not euclidean" in error
+    assert select("--centroids", "c.npy", "--metric", "cosine") == 0
+    capsys.readouterr()
+    record = json.loads(Path("c.npy.json").read_text())
+    Path("c.npy.json").write_text(json.dumps({**record, "version": 2}))
+    error = error_of(capsys, select("--centroids", "c.npy", "--metric", "cosine", "--force"))
+    assert "--centroids c.npy: are of format 2; this version of ally-fast reads 1" in error
+
+
 @pytest.mark.parametrize("kind", ["mask", "indices"])
 def test_exclude(kind, rng):
     mask = rng.random(N) < 0.5

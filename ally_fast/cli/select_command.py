@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ally_fast
-from ally_fast import jobs
+from ally_fast import distributed, jobs
 from ally_fast.cli.clock import Clock
 from ally_fast.cli.exclusions import Exclusions, read_exclusions
 from ally_fast.cli.inputs import Input, reading, using
@@ -28,6 +28,7 @@ from ally_fast.cli.select_outputs import (
 from ally_fast.cli.standard_output import show
 from ally_fast.cli.strategies import ALLY, check_options, pick, summarize_picks
 from ally_fast.device_arrays import to_host
+from ally_fast.exports.centroids_record import check_centroids
 from ally_fast.pools import ShardedPool, open_column, open_pool, read_column
 from ally_fast.pools.by_id import ById
 from ally_fast.pools.column_spec import ColumnSpec
@@ -107,7 +108,7 @@ def _by_ally(
             max_per_group=arguments.max_per_group,
             cost=_numbers(pool, _of(inputs, "cost")),
             labeled_embeddings=_matrix(inputs, "labeled_embeddings"),
-            centroids=_matrix(inputs, "centroids", arguments.k),
+            centroids=_matrix(inputs, "centroids", arguments.k, arguments.metric),
             progress=not arguments.quiet,
             **_passed_on(arguments),
         )
@@ -136,7 +137,10 @@ def _by_another(
 def _selected(
     arguments: argparse.Namespace, pool: ShardedPool, scores: Any, **options: Any
 ) -> tuple[NDArray[np.int64], SelectionInfo]:
-    """Select in memory, or in the folder of a job."""
+    """Select here, in the folder of a job, or on a cluster."""
+    if arguments.ray is not None:
+        folders = {"job": arguments.job, "start_from": arguments.start_from}
+        return distributed.select(pool, scores, address=arguments.ray, **folders, **options)
     if arguments.job is None:
         batch: tuple[NDArray[np.int64], SelectionInfo]
         batch = ally_fast.select(pool, scores, return_info=True, **options)
@@ -227,12 +231,16 @@ def _allocation(inputs: Sequence[Input], arguments: argparse.Namespace) -> str |
         return in_memory(read_column(given.text, n=arguments.k))
 
 
-def _matrix(inputs: Sequence[Input], argument: str, n: int | None = None) -> NDArray[Any] | None:
+def _matrix(
+    inputs: Sequence[Input], argument: str, n: int | None = None, metric: str = ""
+) -> NDArray[Any] | None:
     """Read a small file of vectors whole."""
     given = _of(inputs, argument)
     if given is None:
         return None
     with reading(given):
+        if argument == "centroids":
+            check_centroids(str(given.source), metric)
         pool = open_pool(given.text)
         check_rows(pool.n, n)
         rows = np.array(to_host(pool.read(0, pool.n).array))

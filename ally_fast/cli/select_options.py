@@ -186,6 +186,11 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the job of an earlier round: its centroids, and clusters of shards it had",
     )
+    add(
+        "--ray",
+        metavar="ADDRESS",
+        help="work on a Ray cluster: auto (that of this machine), local (one started here)",
+    )
     add("--quiet", action="store_true", help="no progress, no summary")
     add("--json", action="store_true", help="print the summary as one JSON object")
 

@@ -17,6 +17,7 @@ from ally_fast._optional import require
 from ally_fast.cli.exclusions import Exclusions
 from ally_fast.exports import Format, KeptColumn, Wanted, batch_table, choose_format
 from ally_fast.exports.batch_record import SIDECAR, BatchRecord, record_text
+from ally_fast.exports.centroids_record import centroids_record
 from ally_fast.files import check_output, whole_files
 from ally_fast.pools import ShardedPool
 from ally_fast.pools.column_spec import ColumnSpec
@@ -90,6 +91,8 @@ def write_outputs(arguments: argparse.Namespace, outcome: Outcome) -> None:
         if arguments.save_centroids:
             with create(arguments.save_centroids) as file:
                 np.save(file, info.centroids)
+            with create(arguments.save_centroids + SIDECAR) as file:
+                file.write(centroids_record(arguments.metric))
         if arguments.plot:
             figure = _figure(arguments, outcome)
             with create(arguments.plot) as file:
@@ -144,6 +147,7 @@ def _outputs(arguments: argparse.Namespace, form: Format) -> list[tuple[str, tup
         ),
         (sidecar, (SIDECAR,)),
         (arguments.save_centroids, (".npy",)),
+        (arguments.save_centroids and arguments.save_centroids + SIDECAR, (SIDECAR,)),
         (arguments.plot, FIGURE_EXTENSIONS),
     ]
     return [(path, extensions) for path, extensions in allowed if path]

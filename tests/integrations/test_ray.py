@@ -12,6 +12,7 @@ from ally_fast import open_pool
 
 ray = pytest.importorskip("ray", reason="needs ray")
 from ally_fast import distributed, jobs  # noqa: E402
+from ally_fast.cli import main  # noqa: E402
 from ally_fast.jobs import job_select  # noqa: E402
 from ally_fast.jobs.job_folder import JobFolder  # noqa: E402
 from ally_fast.pools import ShardedPool  # noqa: E402
@@ -152,6 +153,15 @@ def test_a_store_too_small_for_the_pool(tmp_path, rng):
         distributed.select([tmp_path / "a.npy", tmp_path / "b.npy"], scores, B, K, **options),
         expected,
     )
+
+
+def test_the_command(folder, rows, rng, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scores = rng.random(N)
+    np.save("scores.npy", scores)
+    words = ["select", str(folder), "--scores", "scores.npy", "-b", str(B), "-k", str(K)]
+    assert main([*words, "-o", "batch.npy", "--ray", "auto", "--quiet"]) == 0
+    np.testing.assert_array_equal(np.load("batch.npy"), ally_fast.select(rows, scores, B, K))
 
 
 def test_arrays_are_refused(rows):
