@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import encodings.utf_8_sig  # noqa: F401  (else imported while a file is opened: Ctrl-C may be lost)
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -81,6 +81,7 @@ def test_a_signal_ends_it_and_says_how_to_go_on(number, status, word, rng):
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
     )
     while not Path("job/job.json").exists():  # it trains now
+        assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(number)
     _, error = process.communicate()
