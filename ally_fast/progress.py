@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 _LINE_SECONDS = 30.0
+_REDRAW_SECONDS = 0.1
 _stages: ContextVar[tuple[str, ...]] = ContextVar("stages", default=())
 
 
@@ -145,7 +146,7 @@ def _bar(stream: TextIO, total: int, label: str, unit: str, at_most: bool) -> An
         file=None if in_notebook else stream,
         leave=False,
         dynamic_ncols=True,
-        mininterval=0.1,
+        mininterval=_REDRAW_SECONDS,
         miniters=0,
     )
 

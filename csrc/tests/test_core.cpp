@@ -434,7 +434,8 @@ void test_shortlist() {
       if (x.quotient != y.quotient) return x.quotient < y.quotient;
       return x.score != y.score ? x.score > y.score : x.index < y.index;
     });
-    Shortlist list(k, b, weights.data()), rest(k, b, weights.data());
+    const TieOrder by_index;
+    Shortlist list(k, b, weights.data(), by_index), rest(k, b, weights.data(), by_index);
     for (int64_t lo = 0; lo < n; lo += 999) {
       const int64_t count = std::min<int64_t>(999, n - lo);
       (lo % 2 ? rest : list).push(&assignments[lo], &scores[lo], count, lo, nullptr);
@@ -444,12 +445,30 @@ void test_shortlist() {
     check(list.kept() <= b + 2 * k, "a shortlist holds what the batch can need");
     std::set<int64_t> kept;
     for (const auto& entries : list.entries()) {
-      for (const auto& entry : entries) kept.insert(entry.index);
+      for (const auto& entry : entries) kept.insert(entry.place);
     }
     for (int64_t at = 0; at < std::min<int64_t>(b, static_cast<int64_t>(all.size())); ++at) {
       check(kept.count(all[at].index) == 1, "the batch is in the shortlist");
     }
   }
+}
+
+void test_tie_order() {
+  const int64_t last = (int64_t{1} << 62) - 1;
+  for (const uint64_t seed : {uint64_t{0}, uint64_t{7}, ~uint64_t{0}}) {
+    const TieOrder ties = random_ties(seed);
+    std::set<int64_t> places;
+    for (int64_t i = 0; i < 2000; ++i) {
+      for (const int64_t index : {i, last - i, (int64_t{1} << 31) - 1000 + i}) {
+        const int64_t place = ties.place(index);
+        check(place >= 0 && place <= last, "a place is in range");
+        check(ties.index(place) == index, "the row comes back from its place");
+        places.insert(place);
+      }
+    }
+    check(places.size() == 6000, "no two rows share a place");
+  }
+  check(TieOrder{}.place(5) == 5 && TieOrder{}.index(5) == 5, "by index, places are indices");
 }
 
 void test_exp() {
@@ -719,6 +738,7 @@ int main() {
   test_training_ops();
   test_sample_rows();
   test_shortlist();
+  test_tie_order();
   test_exp();
   test_elementary();
   test_halves();
