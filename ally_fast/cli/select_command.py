@@ -25,13 +25,14 @@ from ally_fast.cli.select_outputs import (
     remember_kept,
     write_outputs,
 )
-from ally_fast.cli.standard_output import show
+from ally_fast.cli.standard_output import note, show
 from ally_fast.cli.strategies import ALLY, check_options, pick, summarize_picks
 from ally_fast.device_arrays import to_host
 from ally_fast.exports.centroids_record import check_centroids
 from ally_fast.pools import ShardedPool, open_column, open_pool, read_column
 from ally_fast.pools.by_id import ById
 from ally_fast.pools.column_spec import ColumnSpec
+from ally_fast.pools.formats import open_shard
 from ally_fast.pools.mapped_file import in_memory
 from ally_fast.pools.row_count import check_rows
 from ally_fast.pools.sources import locations, split_key
@@ -211,7 +212,26 @@ def _column(pool: ShardedPool, given: Input | None) -> Any:
         spec = ColumnSpec.parse(given.text)
         if spec.source is None:
             return pool.column(spec.column)
-        return open_column(given.text, storage_options=given.storage_options)
+        column = open_column(given.text, storage_options=given.storage_options)
+        if not isinstance(column, ById):
+            _tell_what_could_match(pool, given, spec)
+        return column
+
+
+def _tell_what_could_match(pool: ShardedPool, given: Input, spec: ColumnSpec) -> None:
+    """Warn that values go by position if a column of both files may tell their rows."""
+    files = given.files()
+    ours = {shard.name for shard in pool.shards}
+    if any(file.name in ours for file in files):
+        return
+    theirs = [name for name in open_shard(files[0]).names if name != spec.column]
+    common = [name for name in theirs if name in pool.shards[0].names]
+    if common and common[0] != pool.column_name:
+        name = common[0]
+        note(
+            f"{given.option} {given.text} goes by position, but its files and the pool both have "
+            f"{name!r}: to match rows by it, use --ids :{name} and {given.text}@{name}"
+        )
 
 
 def _numbers(pool: ShardedPool, given: Input | None) -> Any:

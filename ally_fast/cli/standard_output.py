@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 
@@ -33,6 +34,12 @@ def show(text: str) -> None:
         raise
     except OSError as error:
         raise OSError(error.errno, error.strerror, "standard output") from None
+
+
+def note(text: str) -> None:
+    """Tell the user something on standard error; the run goes on."""
+    with suppress(OSError, AttributeError):  # full, or closed when the process started
+        print(f"ally-fast: note: {text}", file=sys.stderr, flush=True)
 
 
 def discard(stream: TextIO | None) -> None:

@@ -213,6 +213,19 @@ def test_scores_of_other_shards_by_position(duals, scores, rows):
     assert [int(row["index"]) for row in table()] == ally_fast.select(rows, scores, B, K).tolist()
 
 
+def test_what_goes_by_position_and_could_go_by_id_is_told(duals, scores, capsys):
+    assert select("--scores", "duals.parquet:score", "--quiet") == 0
+    assert capsys.readouterr().err == (
+        "ally-fast: note: --scores duals.parquet:score goes by position, but its files and the "
+        "pool both have 'image_id': to match rows by it, use --ids :image_id and "
+        "duals.parquet:score@image_id\n"
+    )
+    np.save("s.npy", scores)
+    for options in (BY_ID, ("--scores", "s.npy")):
+        assert select(*options, "--quiet", "--force") == 0
+        assert capsys.readouterr().err == ""
+
+
 def test_bad_rows_are_skipped(rows, ids, scores, capsys):
     rows[[3, 50]] = np.nan
     write_shards("pool", rows, ids)
@@ -241,7 +254,7 @@ MISTAKES = {
     "keep what": ([*BY_ID, "--keep", "url"], "no column 'url'; it has 'uri', 'emb', 'image_id'"),
     "ids of what": (["--scores", "duals.parquet:score", "--ids", ":name"], "no column 'name'"),
     "ids are vectors": (
-        ["--scores", "duals.parquet:score", "--ids", ":emb"],
+        ["--scores", "duals.parquet:score@image_id", "--ids", ":emb"],
         "must be integers or",
     ),
     "exclusion": ([*BY_ID, "--exclude", "x.csv:id"], "--exclude x.csv:id: no such file|x.csv: no"),
