@@ -204,6 +204,10 @@ def _greedy(
     picks: list[int] = []
     ranks: list[int] = []
     given = [0] * len(queues)
+    if any(least > limits.most.get(group, math.inf) for group, least in limits.least.items()):
+        raise ValueError("a group needs more than it may have")
+    if sum(limits.least.values()) > b:
+        raise ValueError(f"b={b}, but the groups need {sum(limits.least.values())}")
     for goal, only_needed in ((sum(limits.least.values()), True), (b, False)):
         left = [[row for row in queue if row not in picks] for queue in queues]
         while len(picks) < goal:
