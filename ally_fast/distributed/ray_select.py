@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ally_fast import _settings
 from ally_fast._optional import require
-from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import checked_threads
 from ally_fast.cluster.choose_engine import choose_engine
 from ally_fast.distributed.ray_pool import RayPool
@@ -25,15 +24,13 @@ from ally_fast.pools import ShardedPool, open_pool
 from ally_fast.progress import Progress
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.clock import Clock
-from ally_fast.selection.describe import centroid_distances, describe
-from ally_fast.selection.finish import finish
 from ally_fast.selection.info import SelectionInfo
 from ally_fast.selection.part import Part, merge
 from ally_fast.selection.plan import Plan, make_plan
 from ally_fast.selection.portion import Portion, Span, spans
 from ally_fast.selection.request import check
 from ally_fast.selection.rule import Rule
-from ally_fast.selection.select import DEFAULTS
+from ally_fast.selection.select import arguments_of, concluded
 from ally_fast.selection.train import trained_centroids
 
 _PORTION_BYTES = 1 << 30  # of embeddings for each task
@@ -85,17 +82,13 @@ def select(
     rows (`radius`, groups, costs, allocation by size), they come here: 4 bytes a row. Tasks whose
     process dies, or that cannot read, run again, elsewhere.
     """
-    unknown = sorted(set(options) - set(DEFAULTS))
-    if unknown:
-        raise TypeError(f"select has no argument {unknown[0]!r}")
     pool = pool if isinstance(pool, ShardedPool) else open_pool(pool)
     if not isinstance(pool, ShardedPool):
         raise ValueError("pool: needs files or a table; use ally_fast.select for arrays")
+    arguments = arguments_of(pool, dual_scores, b, k, options)
     tasks = Tasks(address)
     try:
-        given = {"dual_scores": dual_scores, "b": b, "k": k, "embeddings": RayPool(pool, tasks)}
-        values = {**DEFAULTS, **options, **given}
-        arguments = Arguments(**{field.name: values[field.name] for field in fields(Arguments)})
+        arguments = replace(arguments, embeddings=RayPool(pool, tasks))
         with _settings.using_threads(checked_threads(arguments.threads)):
             if job is None:
                 return _selected(arguments, tasks)
@@ -121,11 +114,7 @@ def _selected(arguments: Arguments, tasks: Tasks) -> tuple[Any, SelectionInfo]:
         for _, part in _parts(plan, tasks, trained.centroids, ranges, request.rule):
             whole = merge(request.rule, whole, part)
     clock.lap("assign")
-    batch = finish(plan, whole)
-    distances = centroid_distances(plan, trained, whole, batch)
-    clock.lap("batch")
-    indices = to_family(batch.indices, request.pool.family)
-    return indices, describe(plan, trained, whole, batch, distances, clock.total())
+    return concluded(plan, trained, whole, clock)
 
 
 def _assign(

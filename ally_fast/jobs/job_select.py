@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _settings
-from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import checked_threads
 from ally_fast.cluster.pool_pass import assign_pool
 from ally_fast.cluster.result import KMeansResult
@@ -20,13 +19,11 @@ from ally_fast.jobs.job_record import job_record
 from ally_fast.pools import ShardedPool, open_pool
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.clock import Clock
-from ally_fast.selection.describe import centroid_distances, describe
-from ally_fast.selection.finish import finish
 from ally_fast.selection.info import SelectionInfo
 from ally_fast.selection.part import Part
 from ally_fast.selection.plan import Plan, make_plan
 from ally_fast.selection.request import check
-from ally_fast.selection.select import DEFAULTS
+from ally_fast.selection.select import arguments_of, concluded
 from ally_fast.selection.train import trained_centroids
 
 # Yields ranges of rows with their clusters, -1 where not eligible, in any order.
@@ -84,15 +81,10 @@ def select(
     OSError
         If another process works in the folder, or it cannot be written.
     """
-    unknown = sorted(set(options) - set(DEFAULTS))
-    if unknown:
-        raise TypeError(f"select has no argument {unknown[0]!r}")
     pool = pool if isinstance(pool, ShardedPool) else open_pool(pool)
     if not isinstance(pool, ShardedPool):
         raise ValueError("pool: a job needs files or a table; use ally_fast.select for arrays")
-    given = {"embeddings": pool, "dual_scores": dual_scores, "b": b, "k": k}
-    values = {**DEFAULTS, **options, **given}
-    arguments = Arguments(**{field.name: values[field.name] for field in fields(Arguments)})
+    arguments = arguments_of(pool, dual_scores, b, k, options)
     job = JobFolder(os.fspath(folder))
     earlier = None if start_from is None else JobFolder(os.fspath(start_from))
     with _settings.using_threads(checked_threads(arguments.threads)), job.locked():
@@ -116,11 +108,7 @@ def run_job(
     trained = _trained(job, plan, clock)
     whole = _assigned(job, earlier, plan, trained, pool, assign)
     clock.lap("assign")
-    batch = finish(plan, whole)
-    distances = centroid_distances(plan, trained, whole, batch)
-    clock.lap("batch")
-    indices = to_family(batch.indices, pool.family)
-    return indices, describe(plan, trained, whole, batch, distances, clock.total())
+    return concluded(plan, trained, whole, clock)
 
 
 def _with_centroids(arguments: Arguments, earlier: JobFolder) -> Arguments:
@@ -130,8 +118,7 @@ def _with_centroids(arguments: Arguments, earlier: JobFolder) -> Arguments:
     trained = earlier.training()
     if trained is None:
         raise ValueError(f"{earlier.path}: holds no job that has come to its centroids")
-    values = {field.name: getattr(arguments, field.name) for field in fields(Arguments)}
-    return Arguments(**{**values, "centroids": trained.centroids})
+    return replace(arguments, centroids=trained.centroids)
 
 
 def _trained(job: JobFolder, plan: Plan, clock: Clock) -> KMeansResult:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ally_fast._optional import require
 from ally_fast.arrow_arrays import is_arrow
 from ally_fast.pools.names import quoted
+from ally_fast.pools.taken import taken_as_stored
 
 _MOST = 2**31 - 1  # Arrow finds values by an int32
 
@@ -74,13 +75,9 @@ class Ids:
 
     def take(self, indices: NDArray[np.int64]) -> Any:
         """Return the ids of rows, in their order, as an Arrow array; reads no others."""
-        arrow = require("pyarrow", "parquet", self.name)
         if self._values is not None or not hasattr(self._column, "parts"):
-            return self.values().take(arrow.array(indices))
-        order = np.argsort(indices)
-        back = np.empty_like(order)
-        back[order] = np.arange(len(order))
-        return self._column.take(indices[order]).take(arrow.array(back))
+            return self.values().take(require("pyarrow", "parquet", self.name).array(indices))
+        return taken_as_stored(self._column, indices)
 
     def shown(self, mask: NDArray[np.bool_]) -> str:
         """Return how the first id of a mask reads in a message."""

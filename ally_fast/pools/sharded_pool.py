@@ -60,6 +60,7 @@ class ShardedPool(HostPool):
         self._widths: list[int] = []
         units: list[list[int]] = []
         first: Pool | None = None
+        first_number = 0
         for number, shard in enumerate(self._shards):
             vectors = self._vectors(number)
             units.append([lo for lo, _ in vectors.units(0, vectors.n)])
@@ -68,9 +69,9 @@ class ShardedPool(HostPool):
             if not vectors.n:
                 continue
             if first is not None:
-                _check_alike(shard, vectors, first, self._shards[0])
+                _check_alike(shard, vectors, first, self._shards[first_number])
             if first is None or not first.d:
-                first = vectors
+                first, first_number = vectors, number
         first = first or self._vectors(0)
         self.starts = np.cumsum([0, *rows], dtype=np.int64)
         self.n = int(self.starts[-1])

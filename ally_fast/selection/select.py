@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any, Literal, overload
 
 from ally_fast import _settings
 from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import checked_threads
+from ally_fast.cluster.result import KMeansResult
 from ally_fast.progress import stages
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.clock import Clock
 from ally_fast.selection.describe import centroid_distances, describe
 from ally_fast.selection.finish import finish
 from ally_fast.selection.info import SelectionInfo
-from ally_fast.selection.part import merge
-from ally_fast.selection.plan import make_plan
+from ally_fast.selection.part import Part, merge
+from ally_fast.selection.plan import Plan, make_plan
 from ally_fast.selection.portion import portion
 from ally_fast.selection.request import check
 from ally_fast.selection.scan import scan
@@ -292,18 +294,40 @@ def _selected(arguments: Arguments, return_info: bool) -> tuple[Any, SelectionIn
         clock.skip(trained.seconds)
         whole = merge(request.rule, scan(portion(plan), trained.centroids))
     clock.lap("assign")
-    batch = finish(plan, whole)
-    indices = to_family(batch.indices, request.pool.family)
     if not return_info:
-        return indices, None
+        return to_family(finish(plan, whole).indices, request.pool.family), None
+    return concluded(plan, trained, whole, clock)
+
+
+def concluded(
+    plan: Plan, trained: KMeansResult, whole: Part, clock: Clock
+) -> tuple[Any, SelectionInfo]:
+    """Return the batch of a pool that was assigned, and what is told of it: the last stages."""
+    batch = finish(plan, whole)
     distances = centroid_distances(plan, trained, whole, batch)
     clock.lap("batch")
+    indices = to_family(batch.indices, plan.request.pool.family)
     return indices, describe(plan, trained, whole, batch, distances, clock.total())
 
 
-# Arguments by keyword, for whoever runs the stages in another way.
-DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(select).parameters.items()
-    if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name != "return_info"
-}
+def arguments_of(
+    embeddings: Any, dual_scores: Any, b: Any, k: Any, options: Mapping[str, Any]
+) -> Arguments:
+    """Return arguments of `select`, of which `options` gives those by keyword, or some of them.
+
+    Raises
+    ------
+    TypeError
+        If `select` has no argument of that name.
+    """
+    parameters = inspect.signature(select).parameters.values()
+    values = {
+        parameter.name: parameter.default
+        for parameter in parameters
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.name != "return_info"
+    }
+    unknown = sorted(set(options) - set(values))
+    if unknown:
+        raise TypeError(f"select has no argument {unknown[0]!r}")
+    given = {"embeddings": embeddings, "dual_scores": dual_scores, "b": b, "k": k}
+    return Arguments(**{**values, **options, **given})
