@@ -161,7 +161,7 @@ def _add_clusters(parser: argparse.ArgumentParser) -> None:
     add(
         "--tol",
         type=float,
-        default=1e-3,
+        default=1e-2,
         metavar="T",
         help="stop when inertia falls by less than this share (default: 0.001)",
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.host_engine import HostAssigner, HostEngine
-from ally_fast.cluster.lloyd import fit_lloyd
+from ally_fast.cluster.averages import fit_by_averages
 from ally_fast.ops.assign import assign, centroid_table
 from ally_fast.rows import Rows
 
@@ -21,8 +21,8 @@ class NativeEngine(HostEngine):
     name = "native"
 
     def fit(self, rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
-        """Train centroids, see `fit_lloyd`."""
-        return fit_lloyd(rows, k, options)
+        """Train centroids, see `fit_by_averages`."""
+        return fit_by_averages(rows, k, options)
 
     def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
         """Pack the centroids once."""

@@ -1,4 +1,4 @@
-"""Centroids moved from where they are hardly missed to where one more helps most."""
+"""Clusters that are hardly missed are merged, and those that two centroids serve better split."""
 
 from __future__ import annotations
 
@@ -7,38 +7,67 @@ from typing import Any
 import numpy as np
 
 from ally_fast import _cpu, _settings
+from ally_fast.device_arrays import to_host
+from ally_fast.ops.assign import assign, centroid_table
+from ally_fast.ops.clustering import Clustering
+from ally_fast.ops.halve import Halves
+from ally_fast.ops.rows import take_rows, zeros
+from ally_fast.rows import Rows
 
 
-def relocate(centroids: Any, counts: Any, spread: Any, lists: Any, moves: int) -> Any:
-    """Move up to `moves` centroids: the cheapest to remove each split a cluster of large spread.
+def relocate(clustering: Clustering, halves: Halves, bit: int) -> float:
+    """Move centroids, as long as a split gains more than a merge costs, in place.
 
-    Removing a cluster costs what merging it with a listed one adds to inertia, ``n m / (n + m) D``
-    (Ward), least over the list; a move must cost less than half the spread it splits.
+    A cluster is merged with the nearest one among those whose number differs in bit `bit`; this
+    costs ``n m / (n + m) D`` (Ward). A move merges one cluster and gives its number to a half of
+    another; a cluster takes part in one move at most.
 
     Parameters
     ----------
-    centroids : ndarray or DeviceArray of float32, shape (k, d), contiguous, finite
-        All arrays are in the same memory, and so is the answer.
-    counts, spread : ndarray of int64 and float64, shape (k,)
-        Rows of each cluster and their sum of squared distances to its mean.
-    lists : ndarray of int32, shape (k, length)
-        Each centroid's nearest ones, itself among them.
-    moves : int
-        At least 0.
+    clustering : Clustering
+        At least two clusters. Assignments, centroids and sums change.
+    halves : Halves
+        From `halve`, nothing stale. Clusters that changed are stale afterwards.
+    bit : int
+        ``2**bit < k``.
 
     Returns
     -------
-    ndarray of float32, shape (k, d)
-        New centroids. A cluster takes part in one move at most; ties go to the lowest index.
+    float
+        By how much the sum of squared distances to the means falls, at least.
 
     Notes
     -----
-    O(k length d) time. The same answer for any number of threads.
+    O(k^2 d) time in low precision, O(t) and O(k log k). The same answer for any number of threads
+    and device.
     """
+    centroids = clustering.centroids
+    numbers = np.arange(len(centroids))
+    zero = (numbers >> bit & 1) == 0
+    parts = [take_rows(centroids, np.flatnonzero(part)) for part in (zero, ~zero)]
+    nearest = [
+        assign(Rows(own), centroid_table(other))[0]
+        for own, other in (parts, reversed(parts))
+    ]
+    arguments = (
+        clustering.assignments,
+        centroids,
+        clustering.sums.sums,
+        clustering.sums.counts,
+        clustering.grid.values,
+        *nearest,
+        bit,
+        halves.stale,
+        halves.centroids,
+        halves.sums.sums,
+        halves.sums.counts,
+        halves.gains,
+        halves.sides,
+    )
     if isinstance(centroids, np.ndarray):
-        return _cpu.relocate(centroids, counts, spread, lists, moves, threads=_settings.threads())
+        return _cpu.relocate(*arguments, threads=_settings.threads())
     from ally_fast import _cuda
 
-    moved = _cuda.DeviceArray.empty(centroids.shape, np.float32, centroids.stream)
-    _cuda.relocate(centroids, counts, spread, lists, moves, moved)
-    return moved
+    gained: Any = zeros((1,), np.float64, centroids)
+    _cuda.relocate(*arguments, gained)
+    return float(to_host(gained)[0])

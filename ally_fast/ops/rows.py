@@ -1,4 +1,4 @@
-"""Rows taken from a matrix and arrays joined: what training needs beside slices."""
+"""Arrays in the memory that others are in, of the host or of a device."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ def take_rows(rows: Any, positions: Any) -> Any:
     return rows[positions] if isinstance(rows, np.ndarray) else rows.take(positions)
 
 
-def join(first: Any, rest: Any) -> Any:
-    """Return `first` followed by `rest`, both of shape (n,) and one dtype, in one memory."""
-    return np.concatenate([first, rest]) if isinstance(first, np.ndarray) else first.join(rest)
+def zeros(shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
+    """Return an array of zeros in the memory of `like`, a device's on its stream."""
+    if isinstance(like, np.ndarray):
+        return np.zeros(shape, dtype)
+    from ally_fast import _cuda
+
+    return _cuda.DeviceArray.zeros(shape, dtype, like.stream)

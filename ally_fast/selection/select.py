@@ -119,7 +119,7 @@ def select(
     centroids: Any = None,
     train_size: Any = "auto",
     max_iter: int = 25,
-    tol: float = 1e-3,
+    tol: float = 1e-2,
     metric: str = "euclidean",
     engine: str = "auto",
     device: str = "auto",

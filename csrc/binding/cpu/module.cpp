@@ -12,12 +12,8 @@
 #include "common/philox.h"
 #include "common/scan/certified.h"
 #include "ops/assign/assign.h"
-#include "ops/assign_among/assign_among.h"
-#include "ops/centroid_update/centroid_update.h"
-#include "ops/d2_sample/d2_sample.h"
 #include "ops/load_rows/load_rows.h"
 #include "ops/radius_filter/radius_filter.h"
-#include "ops/relocate/relocate.h"
 #include "ops/sample_rows/sample_rows.h"
 #include "ops/shortlist/shortlist.h"
 
@@ -57,58 +53,6 @@ AssignStats assign(const py::array& array, const CentroidTable& table, const py:
   return assign_cpu(rows.view, table, threads, certify, places);
 }
 
-Array<int32_t> nearest_lists(const py::array& array, const CentroidTable& table, int64_t length,
-                             int threads) {
-  const auto queries = typed<float>(array, "queries", 2);
-  REQUIRE(queries.shape(1) == table.d(),
-          "queries: got shape " + shape_of(array) + ", needs d = " + std::to_string(table.d()));
-  REQUIRE(length >= 1 && length <= table.k(), "length: got " + std::to_string(length) +
-                                                  ", needs 1 to k = " + std::to_string(table.k()));
-  const int64_t count = queries.shape(0);
-  Array<int32_t> lists({count, length});
-  const float* data = queries.data();
-  REQUIRE(all_right(data, queries.size(), [](float x) { return std::isfinite(x); }),
-          "queries: needs finite values");
-  int32_t* out = lists.mutable_data();
-  checked_threads(threads);
-  {
-    const Computing computing;
-    nearest_lists_cpu(data, count, table, length, threads, out);
-  }
-  return lists;
-}
-
-Array<int32_t> assign_among(const py::array& array, const CentroidTable& table,
-                            const py::array& previous_array, const py::array& lists_array,
-                            int threads) {
-  const auto rows = typed<float>(array, "rows", 2);
-  const auto lists = typed<int32_t>(lists_array, "lists", 2);
-  const int64_t t = rows.shape(0), groups = lists.shape(0), length = lists.shape(1);
-  REQUIRE(rows.shape(1) == table.d(),
-          "rows: got shape " + shape_of(array) + ", needs d = " + std::to_string(table.d()));
-  REQUIRE(length >= 1 && length <= table.k(), "lists: got shape " + shape_of(lists_array) +
-                                                  ", needs 1 to k = " + std::to_string(table.k()) +
-                                                  " columns");
-  bool ascending = true;
-  for (int64_t e = 0; e < groups * length; ++e) {
-    const int32_t c = lists.data()[e];
-    ascending &= c >= 0 && c < table.k() && (e % length == 0 || c > lists.data()[e - 1]);
-  }
-  REQUIRE(ascending,
-          "lists: needs ascending rows of values in [0, " + std::to_string(table.k()) + ")");
-  const auto previous = checked_assignments(previous_array, t, groups, 0);
-  Array<int32_t> out(t);
-  const float* data = rows.data();
-  const int32_t *before = previous.data(), *among = lists.data();
-  int32_t* places = out.mutable_data();
-  checked_threads(threads);
-  {
-    const Computing computing;
-    assign_among_cpu(data, t, table, before, among, groups, length, threads, places);
-  }
-  return out;
-}
-
 py::array squared_distances(const py::array& array, const CentroidTable& table,
                             const py::array& assignments_array, bool bf16, bool normalize,
                             const std::optional<py::array>& positions, int threads) {
@@ -122,85 +66,6 @@ py::array squared_distances(const py::array& array, const CentroidTable& table,
   {
     const Computing computing;
     squared_distances_cpu(rows.view, table, ids, threads, distances);
-  }
-  return out;
-}
-
-py::tuple centroid_update(const py::array& array, const py::array& assignments_array,
-                          const py::array& centroids_array, bool normalize, int threads) {
-  const auto rows = typed<float>(array, "rows", 2);
-  const auto centroids = typed<float>(centroids_array, "centroids", 2);
-  const int64_t t = rows.shape(0), d = rows.shape(1), k = centroids.shape(0);
-  REQUIRE(centroids.shape(1) == d,
-          "centroids: got shape " + shape_of(centroids_array) + ", needs d = " + std::to_string(d));
-  const auto assignments = checked_assignments(assignments_array, t, k, 0);
-  Array<float> updated({k, d});
-  Array<int64_t> counts(k);
-  Array<double> spread(k);
-  double inertia;
-  const float *data = rows.data(), *old = centroids.data();
-  const int32_t* ids = assignments.data();
-  float* updated_out = updated.mutable_data();
-  int64_t* counts_out = counts.mutable_data();
-  double* spread_out = spread.mutable_data();
-  checked_threads(threads);
-  {
-    const Computing computing;
-    centroid_update_cpu(data, t, d, ids, old, k, normalize, threads, updated_out, counts_out,
-                        spread_out, &inertia);
-  }
-  return py::make_tuple(updated, counts, spread, inertia);
-}
-
-Array<float> relocate(const py::array& centroids_array, const py::array& counts_array,
-                      const py::array& spread_array, const py::array& lists_array, int64_t moves,
-                      int threads) {
-  const auto centroids = typed<float>(centroids_array, "centroids", 2);
-  const auto counts = typed<int64_t>(counts_array, "counts", 1);
-  const auto spread = typed<double>(spread_array, "spread", 1);
-  const auto lists = typed<int32_t>(lists_array, "lists", 2);
-  const int64_t k = centroids.shape(0), d = centroids.shape(1), length = lists.shape(1);
-  const std::string wanted = ", needs k = " + std::to_string(k);
-  REQUIRE(counts.size() == k, "counts: got " + std::to_string(counts.size()) + wanted);
-  REQUIRE(spread.size() == k, "spread: got " + std::to_string(spread.size()) + wanted);
-  REQUIRE(lists.shape(0) == k && length >= 1, "lists: got shape " + shape_of(lists_array) +
-                                                  ", needs (k, length), k = " + std::to_string(k) +
-                                                  ", length at least 1");
-  REQUIRE(all_right(lists.data(), lists.size(), [&](int32_t c) { return c >= 0 && c < k; }),
-          "lists: needs values in [0, " + std::to_string(k) + ")");
-  REQUIRE(all_right(centroids.data(), k * d, [](float x) { return std::isfinite(x); }),
-          "centroids: needs finite values");
-  REQUIRE(moves >= 0, "moves: got " + std::to_string(moves) + ", needs at least 0");
-  Array<float> moved({k, d});
-  const float* data = centroids.data();
-  const int64_t* sizes = counts.data();
-  const double* spreads = spread.data();
-  const int32_t* near = lists.data();
-  float* out = moved.mutable_data();
-  checked_threads(threads);
-  {
-    const Computing computing;
-    relocate_cpu(data, k, d, sizes, spreads, near, length, moves, threads, out);
-  }
-  return moved;
-}
-
-py::array d2_sample(const py::array& array, int64_t k, uint64_t seed, const std::string& isa,
-                    int threads) {
-  const auto rows = typed<float>(array, "rows", 2);
-  const int64_t t = rows.shape(0), d = rows.shape(1);
-  REQUIRE(k >= 1 && k <= t,
-          "k: got " + std::to_string(k) + ", needs 1 to " + std::to_string(t) + " (the rows)");
-  REQUIRE(d >= 1 && d <= kLargestD, "rows: got shape " + shape_of(array) + ", needs d in [1, " +
-                                        std::to_string(kLargestD) + "]");
-  const Kernel& kernel = kernel_named(isa);
-  Array<int64_t> out(k);
-  const float* data = rows.data();
-  int64_t* positions = out.mutable_data();
-  checked_threads(threads);
-  {
-    const Computing computing;
-    d2_sample_cpu(data, t, d, k, seed, kernel, threads, positions);
   }
   return out;
 }
@@ -457,21 +322,16 @@ PYBIND11_MODULE(_cpu, module) {
   module.def("assign", &assign, py::arg("rows"), py::arg("table"), py::arg("out"), py::kw_only(),
              py::arg("bf16") = false, py::arg("normalize") = false,
              py::arg("positions") = py::none(), py::arg("threads") = 1, py::arg("certify") = true);
-  module.def("nearest_lists", &nearest_lists, py::arg("queries"), py::arg("table"),
-             py::arg("length"), py::arg("threads") = 1);
-  module.def("assign_among", &assign_among, py::arg("rows"), py::arg("table"), py::arg("previous"),
-             py::arg("lists"), py::arg("threads") = 1);
   module.def("squared_distances", &squared_distances, py::arg("rows"), py::arg("table"),
              py::arg("assignments"), py::kw_only(), py::arg("bf16") = false,
              py::arg("normalize") = false, py::arg("positions") = py::none(),
              py::arg("threads") = 1);
-  module.def("centroid_update", &centroid_update, py::arg("rows"), py::arg("assignments"),
-             py::arg("centroids"), py::arg("normalize"), py::arg("threads") = 1);
-  module.def("relocate", &relocate, py::arg("centroids"), py::arg("counts"), py::arg("spread"),
-             py::arg("lists"), py::arg("moves"), py::arg("threads") = 1);
-  module.def("d2_sample", &d2_sample, py::arg("rows"), py::arg("k"), py::arg("seed"),
-             py::arg("isa"), py::arg("threads") = 1);
   register_d2_sample_outer(module);
+  register_feature_grid(module);
+  register_cluster_sums(module);
+  register_centroid_update(module);
+  register_halve(module);
+  register_relocate(module);
   register_k_center_greedy(module);
   module.def("load_rows", &load_rows, py::arg("rows"), py::arg("out"), py::arg("isa"),
              py::arg("places"), py::kw_only(), py::arg("bf16") = false,

@@ -1,45 +1,57 @@
-// An update of Lloyd's: new centroids from assigned rows, and what the next decisions need.
+// New centroids from the sums of a batch: a moving average of each cluster's size and sum, and their
+// ratio.
 //
-//   sums_c = sum of x_i - C_c,  squares_c = sum of D(x_i, C_c),  counts_c = number of rows,  a_i = c
-//   mean_c = C_c + sums_c / n_c,  spread_c = squares_c - D(sums_c, 0) / n_c,  n_c = max(counts_c, 1)
-//   inertia = sum of spread_c;  D and its order: common/exact.h
+//   N_c <- keep N_c + add n_c        S_cj <- keep S_cj + add (sums_cj / scale_j)
+//   mean_cj = shift_j + S_cj / N_c   where N_c > 0; else C_c stays
 //
-// About the old centroids, so that an offset common to all rows costs no digits. A spread of at most
-// 1e-12 squares_c is 0. Each empty cluster, in ascending order, halves the one of largest spread,
-// lowest index on a tie (plan_halvings; the offset: common/split.h); counts, spread and
-// inertia are those before. With `normalize` a mean is then divided by sqrt(D(mean, 0)), and stays
-// zeros if that is 0. New centroids are the means rounded to float32.
-// rows         IN   (t, d) float32, contiguous
-// assignments  IN   (t,) int32 in [0, k)
-// centroids    IN   (k, d) float32, contiguous: the old ones, C
-// normalize    IN   scale the new centroids to unit length
-// updated      OUT  (k, d) float32: the new centroids
-// counts       OUT  (k,) int64
-// spread       OUT  (k,) float64
-// inertia      OUT  one float64
-// Order of sums: rows are cut into segments of kSegmentRows; within a segment a cluster's rows are
-// added in index order, and segments are added in order. Spreads are added in eight partial sums,
-// cluster c into sum c mod 8, combined as in D (sum_in_partials). Float64 throughout, so the answer
-// depends on rows, assignments and centroids alone. Checked by the binding: shapes and assignments.
+// With keep = 0 and add = 1 an update of Lloyd's: means of the clusters. With `normalize` the mean is then
+// divided by sqrt(D(mean, 0)) (order of the exact rule), and is zeros if that is 0. Means are rounded to
+// float32. All else is float64, each operation rounded, without contraction.
+// sums, counts  IN      (k, d), (k,) int64; see cluster_sums.h
+// grid          IN      (2 d + 1,) float64
+// keep, add     IN      finite, not negative
+// normalize     IN      scale the new centroids to unit length
+// size_average  IN/OUT  (k,) float64, N
+// sum_average   IN/OUT  (k, d) float64, S, about the grid's shift
+// centroids     IN/OUT  (k, d) float32, C
 #pragma once
+#include <cmath>
 #include <cstdint>
 
 #include "../../common/cuda/stream.h"
+#include "../../common/exact.h"
+#include "../../common/sums/grid.h"
 
 namespace ally_fast {
 
-constexpr int64_t kSegmentRows = 16384;
+struct Average {
+  double* sizes;
+  double* sums;
+};
 
-void centroid_update_cpu(const float* rows, int64_t t, int64_t d, const int32_t* assignments,
-                         const float* centroids, int64_t k, bool normalize, int threads,
-                         float* updated, int64_t* counts, double* spread, double* inertia);
+struct Blend {
+  double keep, add;
+  bool normalize;
+};
 
-// Device pointers throughout, `inertia` (1,) among them; assignments are the caller's to check. Does
-// not wait. workspace_bytes: for sums of segments that are made side by side; the answer does not
-// depend on it.
-void centroid_update_cuda(const CudaStream& stream, const float* rows, int64_t t, int64_t d,
-                          const int32_t* assignments, const float* centroids, int64_t k,
-                          bool normalize, float* updated, int64_t* counts, double* spread,
-                          double* inertia, int64_t workspace_bytes);
+// One feature of S, after this batch.
+ALLY_FAST_HOST_DEVICE inline double blended(const Blend& blend, double average, int64_t sum,
+                                            double scale) {
+  return blend.keep * average + blend.add * sum_about_shift(sum, scale);
+}
+
+ALLY_FAST_HOST_DEVICE inline double blended_size(const Blend& blend, double average,
+                                                 int64_t count) {
+  return blend.keep * average + blend.add * static_cast<double>(count);
+}
+
+void centroid_update_cpu(const int64_t* sums, const int64_t* counts, int64_t k, int64_t d,
+                         const double* grid, const Blend& blend, int threads,
+                         const Average& average, float* centroids);
+
+// Device pointers. Does not wait.
+void centroid_update_cuda(const CudaStream& stream, const int64_t* sums, const int64_t* counts,
+                          int64_t k, int64_t d, const double* grid, const Blend& blend,
+                          const Average& average, float* centroids);
 
 }  // namespace ally_fast

@@ -1,4 +1,4 @@
-// What relocate computes per cluster, per plan and per feature; see relocate.h. Written once, for
+// What relocate decides and computes per cluster and per feature; see relocate.h. Written once, for
 // host and device.
 #pragma once
 #include <cmath>
@@ -6,14 +6,20 @@
 
 #include "../../common/exact.h"
 #include "../../common/host_device.h"
-#include "../../common/split.h"
+#include "../../common/sums/grid.h"
+#include "../halve/merge_cost.h"
 
 namespace ally_fast {
 
-// Ward's cost of merging two clusters whose means are `distance` (squared) apart.
-ALLY_FAST_HOST_DEVICE inline double merge_cost(double distance, int64_t own, int64_t other) {
-  const double n = static_cast<double>(own), m = static_cast<double>(other);
-  return distance * (n * m / (n + m > 1.0 ? n + m : 1.0));
+// Clusters part in two by a bit of their number. The place of a cluster among those with the same bit:
+ALLY_FAST_HOST_DEVICE inline int64_t place_in_part(int64_t c, int bit) {
+  return (c >> (bit + 1) << bit) | (c & ((int64_t{1} << bit) - 1));
+}
+
+// And back: the cluster at a place of the part whose bit is `value`.
+ALLY_FAST_HOST_DEVICE inline int64_t cluster_in_part(int64_t place, int bit, int64_t value) {
+  const int64_t low = place & ((int64_t{1} << bit) - 1);
+  return (place >> bit << (bit + 1)) | value << bit | low;
 }
 
 struct Removal {
@@ -21,43 +27,40 @@ struct Removal {
   int32_t heir;
 };
 
-// What removing cluster c costs, and who takes its rows; infinite if it is alone in its list.
+// What removing cluster c costs, and who takes its rows: the nearest centroid of the other part, whose
+// place in it was found for each place of c's part. An empty one costs nothing and is its own heir.
 ALLY_FAST_HOST_DEVICE inline Removal removal(const float* centroids, int64_t d,
-                                             const int64_t* counts, const int32_t* list,
-                                             int64_t length, int64_t c) {
-  Removal best = {HUGE_VAL, list[0]};
-  for (int64_t e = 0; e < length; ++e) {
-    const int64_t o = list[e];
-    if (o == c) continue;
-    const double distance = squared_distance(centroids + c * d, centroids + o * d, d);
-    const double cost = merge_cost(distance, counts[c], counts[o]);
-    if (cost < best.cost) best = {cost, list[e]};
-  }
-  return best;
+                                             const int64_t* counts, const int32_t* nearest_of_zeros,
+                                             const int32_t* nearest_of_ones, int bit, int64_t c) {
+  if (counts[c] == 0) return {0.0, static_cast<int32_t>(c)};
+  const int64_t own = c >> bit & 1, place = place_in_part(c, bit);
+  const int32_t found = own ? nearest_of_ones[place] : nearest_of_zeros[place];
+  const int64_t heir = cluster_in_part(found, bit, 1 - own);
+  const double distance = squared_distance(centroids + c * d, centroids + heir * d, d);
+  return {merge_cost(distance, counts[c], counts[heir]), static_cast<int32_t>(heir)};
 }
 
 struct Move {
   int32_t donor, heir, split;
 };
 
-// The greedy plan. `by_cost` and `by_spread` are the clusters by cost ascending and by spread
-// descending, lowest index first on a tie; `busy` (k,) is scratch, zeros. Returns the number of moves
-// written, at most `moves`.
+// The greedy plan. `by_cost` and `by_gain` are the clusters by cost ascending and by gain descending,
+// lowest index first on a tie; `busy` (k,) is scratch, zeros. Returns the number of moves written.
 ALLY_FAST_HOST_DEVICE inline int64_t plan_moves(const double* costs, const int32_t* heirs,
-                                                const double* spread, const int32_t* by_cost,
-                                                const int32_t* by_spread, int64_t k, int64_t moves,
-                                                uint8_t* busy, Move* plan) {
+                                                const double* gains, const int32_t* by_cost,
+                                                const int32_t* by_gain, int64_t k, uint8_t* busy,
+                                                Move* plan) {
   int64_t planned = 0, next = 0;
-  for (int64_t at = 0; at < k && at / 2 < moves && planned < moves; ++at) {
-    const int32_t split = by_spread[at];
-    if (!(spread[split] > 0)) break;
+  for (int64_t at = 0; at < k / 2; ++at) {
+    const int32_t split = by_gain[at];
+    if (!(gains[split] > 0)) break;
     if (busy[split]) continue;
     // Donors passed over are not offered again: one walk over them serves all splits.
     for (; next < k; ++next) {
       const int32_t donor = by_cost[next], heir = heirs[donor];
       if (!(busy[donor] || busy[heir] || split == donor || split == heir)) break;
     }
-    if (next == k || costs[by_cost[next]] >= spread[split] / 2) break;
+    if (next == k || !(costs[by_cost[next]] < gains[split])) break;
     const int32_t donor = by_cost[next++];
     plan[planned++] = {donor, heirs[donor], split};
     busy[donor] = busy[heirs[donor]] = busy[split] = 1;
@@ -65,24 +68,39 @@ ALLY_FAST_HOST_DEVICE inline int64_t plan_moves(const double* costs, const int32
   return planned;
 }
 
-// A feature of the heir: the mean of donor and heir.
-ALLY_FAST_HOST_DEVICE inline float merged_feature(float donor, int64_t n, float heir, int64_t m) {
-  const double sum = static_cast<double>(donor) * static_cast<double>(n) +
-                     static_cast<double>(heir) * static_cast<double>(m);
-  return static_cast<float>(sum / static_cast<double>(n + m > 1 ? n + m : 1));
+// Feature j of a move's three clusters. Moves touch different clusters, so that their order does not
+// matter. Counts are those before.
+ALLY_FAST_HOST_DEVICE inline void move_feature(const Move& move, int64_t j, int64_t d,
+                                               const Grid& grid, const float* halves,
+                                               const int64_t* half_sums, const int64_t* half_counts,
+                                               const int64_t* counts, int64_t* sums,
+                                               float* centroids) {
+  const int64_t donor = move.donor * d + j, heir = move.heir * d + j, split = move.split * d + j;
+  const double shift = grid.shift[j], scale = grid.scale[j];
+  sums[heir] += sums[donor];
+  sums[donor] = half_sums[split];
+  sums[split] -= half_sums[split];
+  const int64_t merged = counts[move.heir] + counts[move.donor];
+  if (merged > 0) centroids[heir] = mean_feature(shift, scale, sums[heir], merged);
+  centroids[donor] = halves[split];
+  centroids[split] =
+      mean_feature(shift, scale, sums[split], counts[move.split] - half_counts[move.split]);
 }
 
-// Apply a move to feature j; `radius` is split_radius of the split cluster. Moves touch different
-// clusters, so that their order does not matter.
-ALLY_FAST_HOST_DEVICE inline void move_feature(const Move& move, const float* centroids,
-                                               const int64_t* counts, double radius, int64_t d,
-                                               int64_t j, float* moved) {
-  const int64_t donor = move.donor * d + j, heir = move.heir * d + j, split = move.split * d + j;
-  moved[heir] =
-      merged_feature(centroids[donor], counts[move.donor], centroids[heir], counts[move.heir]);
-  const double offset = split_offset(radius, j), mean = static_cast<double>(centroids[split]);
-  moved[donor] = static_cast<float>(mean + offset);
-  moved[split] = static_cast<float>(mean - offset);
+// The three counts, once all features are moved.
+ALLY_FAST_HOST_DEVICE inline void move_counts(const Move& move, const int64_t* half_counts,
+                                              int64_t* counts, uint8_t* stale) {
+  counts[move.heir] += counts[move.donor];
+  counts[move.donor] = half_counts[move.split];
+  counts[move.split] -= half_counts[move.split];
+  stale[move.donor] = stale[move.heir] = stale[move.split] = 1;
+}
+
+// Where rows of cluster c go, by their side.
+ALLY_FAST_HOST_DEVICE inline int32_t moved_row(int32_t c, uint8_t side, const int32_t* heir_of,
+                                               const int32_t* half_of) {
+  if (heir_of[c] >= 0) return heir_of[c];
+  return side && half_of[c] >= 0 ? half_of[c] : c;
 }
 
 }  // namespace ally_fast

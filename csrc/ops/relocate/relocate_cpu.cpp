@@ -1,7 +1,6 @@
 #include "relocate.h"
 
 #include <algorithm>
-#include <functional>
 #include <numeric>
 #include <vector>
 
@@ -11,65 +10,70 @@
 namespace ally_fast {
 namespace {
 
-constexpr int64_t kTaskClusters = 16;
+constexpr int64_t kTaskRows = 1 << 16;
 
-// removal() of plan.h, a part of the list at a time.
-Removal polled_removal(const float* centroids, int64_t d, const int64_t* counts,
-                       const int32_t* list, int64_t length, int64_t c) {
-  constexpr int64_t kPart = 64;
-  Removal best = {HUGE_VAL, list[0]};
-  for (int64_t at = 0; at < length; at += kPart) {
-    const int64_t count = std::min(kPart, length - at);
-    const Removal found = removal(centroids, d, counts, list + at, count, c);
-    if (found.cost < best.cost) best = found;
-    poll(count * d);
-  }
-  return best;
-}
-
-// Clusters such that less(values[a], values[b]) puts a first; lowest index first on a tie.
-template <class Less>
-std::vector<int32_t> order_by(const double* values, int64_t k, const Less& less) {
+// Clusters by value, lowest index first on a tie.
+template <class Before>
+std::vector<int32_t> sorted_clusters(int64_t k, const Before& before) {
   std::vector<int32_t> order(static_cast<size_t>(k));
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int32_t a, int32_t b) { return less(values[a], values[b]); });
+  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    return before(a, b) || (!before(b, a) && a < b);
+  });
   return order;
 }
 
 }  // namespace
 
-void relocate_cpu(const float* centroids, int64_t k, int64_t d, const int64_t* counts,
-                  const double* spread, const int32_t* lists, int64_t length, int64_t moves,
-                  int threads, float* moved) {
+void relocate_cpu(const Clustering& clustering, const Parts& parts, const Halves& halves,
+                  int threads, double* gained) {
+  const int64_t k = clustering.k, d = clustering.d, t = clustering.t;
   std::vector<double> costs(static_cast<size_t>(k));
   std::vector<int32_t> heirs(costs.size());
+  constexpr int64_t kTaskClusters = 128;
   parallel_for((k + kTaskClusters - 1) / kTaskClusters, threads, [&](int64_t task, int) {
     const int64_t end = std::min(k, (task + 1) * kTaskClusters);
     for (int64_t c = task * kTaskClusters; c < end; ++c) {
-      const Removal best = polled_removal(centroids, d, counts, lists + c * length, length, c);
-      costs[c] = best.cost;
-      heirs[c] = best.heir;
+      const Removal found =
+          removal(clustering.centroids, d, clustering.counts, parts.nearest_of_zeros,
+                  parts.nearest_of_ones, parts.bit, c);
+      costs[c] = found.cost;
+      heirs[c] = found.heir;
     }
   });
-  const auto by_cost = order_by(costs.data(), k, std::less<double>());
-  const auto by_spread = order_by(spread, k, std::greater<double>());
+  const auto by_cost =
+      sorted_clusters(k, [&](int32_t a, int32_t b) { return costs[a] < costs[b]; });
+  const auto by_gain =
+      sorted_clusters(k, [&](int32_t a, int32_t b) { return halves.gains[a] > halves.gains[b]; });
   std::vector<uint8_t> busy(costs.size());
-  std::vector<Move> plan(static_cast<size_t>(std::min(k, moves)));
-  plan.resize(
-      static_cast<size_t>(plan_moves(costs.data(), heirs.data(), spread, by_cost.data(),
-                                     by_spread.data(), k, moves, busy.data(), plan.data())));
-  for (int64_t c = 0; c < k; ++c) {
-    std::copy_n(centroids + c * d, d, moved + c * d);
-    poll(d);
-  }
+  std::vector<Move> plan(costs.size());
+  plan.resize(plan_moves(costs.data(), heirs.data(), halves.gains, by_cost.data(), by_gain.data(),
+                         k, busy.data(), plan.data()));
+  poll();
+
+  *gained = 0;
+  std::vector<int32_t> heir_of(costs.size(), -1), half_of(costs.size(), -1);
   for (const Move& move : plan) {
-    const double radius = split_radius(spread[move.split], counts[move.split], d);
-    for (int64_t j = 0; j < d; ++j) {
-      move_feature(move, centroids, counts, radius, d, j, moved);
-    }
-    poll(d);
+    *gained += halves.gains[move.split] - costs[move.donor];
+    heir_of[move.donor] = move.heir;
+    half_of[move.split] = move.donor;
   }
+  if (plan.empty()) return;
+  const Uninterrupted whole;  // what belongs together changes together
+  const Grid grid(clustering.grid, d);
+  for (const Move& move : plan) {
+    for (int64_t j = 0; j < d; ++j) {
+      move_feature(move, j, d, grid, halves.centroids, halves.sums, halves.counts,
+                   clustering.counts, clustering.sums, clustering.centroids);
+    }
+    move_counts(move, halves.counts, clustering.counts, halves.stale);
+  }
+  parallel_for((t + kTaskRows - 1) / kTaskRows, threads, [&](int64_t task, int) {
+    for (int64_t i = task * kTaskRows; i < std::min(t, (task + 1) * kTaskRows); ++i) {
+      int32_t& c = clustering.assignments[i];
+      c = moved_row(c, halves.sides[i], heir_of.data(), half_of.data());
+    }
+  });
 }
 
 }  // namespace ally_fast

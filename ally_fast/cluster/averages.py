@@ -1,0 +1,180 @@
+"""Native k-means: moving averages over batches, relocation, then full iterations.
+
+Training visits the rows, which come in random order, in slices that grow: 16 rows a centroid, then
+four times as many, at last all. Within a slice each batch of rows is assigned, and blended into moving
+averages of the clusters' sizes and sums, whose ratio the centroids follow. After a slice, centroids that
+are hardly missed move to clusters that two serve better, as long as that pays; a slice size is repeated
+while much moves. Iterations of Lloyd's over all rows end it.
+
+All arithmetic on arrays is the ops', which give the same bits everywhere; decisions compare a few sums.
+
+Sources: e-means (Bessa et al., arXiv 2611.09501) for averages over batches with a falling step. The
+measured choice of numbers is in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ally_fast.cluster.fit import Fit, FitOptions
+from ally_fast.ops.assign import assign, centroid_table
+from ally_fast.ops.centroid_update import ClusterAverages, centroid_update
+from ally_fast.ops.cluster_sums import cluster_sums
+from ally_fast.ops.clustering import Clustering
+from ally_fast.ops.feature_grid import feature_grid
+from ally_fast.ops.halve import halve, unhalved
+from ally_fast.ops.relocate import relocate
+from ally_fast.ops.rows import take_rows, zeros
+from ally_fast.rows import Rows
+
+Array: TypeAlias = Any  # an ndarray or a DeviceArray; all of a training are in the same memory
+
+STEP = 0.5  # weight of a batch in the averages
+BATCH, FEWEST = 8, 2048  # rows of a batch: for each centroid, and at least
+SLICE, GROWTH = 16, 4  # rows of the first slice for each centroid; how many times more in the next
+REPEATS = 4  # slices of one size, at most
+MUCH = 0.004  # of the spread: a first round of relocation that gains it asks for another slice
+LITTLE = 0.001  # of the spread, and
+SHARE = 0.1  # of the first round's gain: rounds end below either
+ROUNDS = 8  # of relocation after a slice, at most
+
+
+def fit_by_averages(rows: Array, k: int, options: FitOptions) -> Fit:
+    """Train `k` centroids on float32 rows that come in random order.
+
+    Parameters
+    ----------
+    rows : ndarray or DeviceArray of float32, shape (t, d), contiguous, finite
+        In random order, so that every slice is a sample. Unit rows with ``options.normalize``.
+    k : int
+        ``1 <= k <= t``.
+    options : FitOptions
+
+    Returns
+    -------
+    Fit
+    """
+    training = _Training(rows, k, options)
+    spread = training.grow()
+    return training.iterate(spread)
+
+
+class _Training:
+    """Centroids on their way."""
+
+    def __init__(self, rows: Array, k: int, options: FitOptions) -> None:
+        self._rows, self._k, self._options = rows, k, options
+        self._grid = feature_grid(rows)
+        self._batch = min(len(rows), max(FEWEST, BATCH * k))
+        self._centroids = take_rows(rows, np.arange(k))
+        self._averages = ClusterAverages(
+            zeros((k,), np.float64, rows), zeros(self._centroids.shape, np.float64, rows)
+        )
+        self._rounds = 0
+
+    def grow(self) -> float:
+        """Visit slices up to all rows; return the last one's spread about its clusters' means."""
+        t, at, repeated = len(self._rows), 0, 0
+        size = min(t, SLICE * self._k)
+        # The first rows are the centroids: each has the weight of its share of a batch.
+        self._weigh(take_rows(self._rows, np.arange(self._k)), np.arange(self._k, dtype=np.int32))
+        while True:
+            last = size == t
+            at = 0 if last or at + size > t else at
+            part = self._rows[at : at + size]
+            assignments = self._visit(part, falling=last)
+            gain, spread = self._relocate(part, assignments)
+            self._options.advance(1)
+            if last:
+                return spread
+            at, repeated = at + size, repeated + 1
+            if gain < MUCH * spread or repeated == REPEATS:
+                size, repeated = min(t, GROWTH * size), 0
+
+    def _weigh(self, rows: Array, assignments: Array) -> None:
+        """Set the averages to the sums of some rows, scaled to the size of a batch."""
+        sums, _ = cluster_sums(rows, assignments, self._k, self._grid)
+        self._update(sums, keep=0.0, add=self._batch / len(rows))
+
+    def _update(self, sums: Any, *, keep: float, add: float) -> None:
+        centroid_update(
+            sums,
+            self._grid,
+            self._averages,
+            self._centroids,
+            keep=keep,
+            add=add,
+            normalize=self._options.normalize,
+        )
+
+    def _visit(self, part: Array, *, falling: bool) -> Array:
+        """Blend the batches of a slice; return the clusters that its rows had in passing."""
+        found = []
+        for lo in range(0, len(part), self._batch):
+            batch = part[lo : lo + self._batch]
+            assignments, _ = assign(Rows(batch), centroid_table(self._centroids))
+            sums, _ = cluster_sums(batch, assignments, self._k, self._grid)
+            step = STEP
+            if falling:
+                step *= (1 + math.cos(math.pi * (lo + len(batch)) / len(part))) / 2
+            self._update(sums, keep=1 - step * len(batch) / self._batch, add=step)
+            found.append(assignments)
+        return join(found)
+
+    def _relocate(self, part: Array, assignments: Array) -> tuple[float, float]:
+        """Move centroids by the clusters of a slice; return the first round's gain, and the spread.
+
+        Centroids become the means of the clusters, and averages their sums.
+        """
+        sums, _ = cluster_sums(part, assignments, self._k, self._grid)
+        means = take_rows(self._centroids, np.arange(self._k))
+        centroid_update(
+            sums, self._grid, self._averages, means, keep=0.0, add=1.0, normalize=False
+        )
+        clustering = Clustering(part, assignments, means, sums, self._grid)
+        halves = unhalved(clustering)
+        halve(clustering, halves)
+        spread = self._grid.distance(halves.spreads)
+        first, least, bits = 0.0, LITTLE * spread, (self._k - 1).bit_length()
+        for done in range(ROUNDS if self._k > 1 and spread > 0 else 0):
+            gain = relocate(clustering, halves, self._rounds % bits)
+            self._rounds += 1
+            if done == 0:
+                first, least = gain, max(least, SHARE * gain)
+            spread -= gain
+            if gain <= least:
+                break
+            halve(clustering, halves)
+        self._update(sums, keep=0.0, add=self._batch / len(part))
+        return first, spread
+
+    def iterate(self, spread: float) -> Fit:
+        """Iterate over all rows until the spread falls by less than `tol` of itself."""
+        rows, options = self._rows, self._options
+        iterations, fallen = 0, True
+        assignments = None
+        while fallen and iterations < options.max_iter:
+            assignments, _ = assign(Rows(rows), centroid_table(self._centroids))
+            sums, words = cluster_sums(
+                rows, assignments, self._k, self._grid, centroids=self._centroids
+            )
+            self._update(sums, keep=0.0, add=1.0)
+            before, spread = spread, self._grid.distance(words)
+            fallen = before - spread > options.tol * before
+            iterations += 1
+            options.advance(1)
+        _, words = cluster_sums(rows, assignments, self._k, self._grid, centroids=self._centroids)
+        return Fit(self._centroids, self._grid.distance(words), iterations)
+
+
+def join(parts: list[Array]) -> Array:
+    """Return one-dimensional arrays one after the other."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = joined.join(part)
+    return joined

@@ -1,0 +1,78 @@
+"""Each cluster's rows added up, as integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ally_fast import _cpu, _settings
+from ally_fast.ops.feature_grid import FeatureGrid
+from ally_fast.ops.rows import zeros
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterSums:
+    """Sums of parts, added, are the sums of the whole, bit for bit.
+
+    Attributes
+    ----------
+    sums : ndarray or DeviceArray of int64, shape (k, d)
+        In steps of the grid, about its shift.
+    counts : ndarray or DeviceArray of int64, shape (k,)
+        Rows of each cluster.
+    """
+
+    sums: Any
+    counts: Any
+
+
+def cluster_sums(
+    rows: Any, assignments: Any, k: int, grid: FeatureGrid, *, centroids: Any = None
+) -> tuple[ClusterSums, Any]:
+    """Add up the rows of each cluster; with `centroids` their squared distances to them, too.
+
+    Parameters
+    ----------
+    rows : ndarray or DeviceArray of float32, shape (t, d), contiguous
+        Among those that the grid was made of. All arrays are in the same memory, and so is the
+        answer.
+    assignments : ndarray of int32, shape (t,)
+        In ``[0, k)``.
+    grid : FeatureGrid
+    centroids : ndarray of float32, shape (k, d), optional
+
+    Returns
+    -------
+    sums : ClusterSums
+    spread : ndarray or DeviceArray of int64, shape (2,)
+        For `FeatureGrid.distance`; zeros without centroids.
+
+    Notes
+    -----
+    One read of the rows. Integer sums: the same for any order, number of threads and device.
+    """
+    found = ClusterSums(zeros((k, rows.shape[1]), np.int64, rows), zeros((k,), np.int64, rows))
+    spread = zeros((2,), np.int64, rows)
+    core, options = _core(rows)
+    core.cluster_sums(
+        rows,
+        assignments,
+        grid.values,
+        grid.most,
+        found.sums,
+        found.counts,
+        centroids=centroids,
+        spread=None if centroids is None else spread,
+        **options,
+    )
+    return found, spread
+
+
+def _core(rows: Any) -> tuple[Any, dict[str, Any]]:
+    if isinstance(rows, np.ndarray):
+        return _cpu, {"isa": _settings.isa(), "threads": _settings.threads()}
+    from ally_fast import _cuda
+
+    return _cuda, {}
