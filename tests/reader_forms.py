@@ -78,8 +78,11 @@ def write_hdf5(**options):
                 if values.dtype.kind == "U":
                     values = values.astype(h5py.string_dtype())
                 rows = min(GROUP, len(values))  # more are refused
-                chunked = options and rows and values.dtype.kind != "O"
-                more = {**options, "chunks": (rows, *values.shape[1:])} if chunked else {}
+                more = {}
+                if options and rows:
+                    more = {**options, "chunks": (rows, *values.shape[1:])}
+                if values.dtype.kind == "O":  # texts have no checksums
+                    more.pop("fletcher32", None)
                 file.create_dataset(f"group/{name}", data=values, **more)
 
     return write

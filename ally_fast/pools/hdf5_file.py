@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from ally_fast._optional import require
 from ally_fast.pools.foreign_errors import foreign_errors
+from ally_fast.pools.hdf5_texts import Hdf5Texts
 from ally_fast.pools.location import Location
 from ally_fast.pools.names import chosen, quoted
 
@@ -38,17 +40,18 @@ class Hdf5Array:
     """
 
     def __init__(self, location: Location, key: str | None, ndim: int) -> None:
-        self._file = _opened(location)
+        self._files = ExitStack()
         try:
+            self._file = self._files.enter_context(_opened(location))
             self._open(location.name, key, ndim)
+            self._texts = self._texts_of(location)
         except BaseException:
-            self._file.close()
+            self._files.close()
             raise
 
     def __del__(self) -> None:
         """Close the file."""
-        if file := getattr(self, "_file", None):
-            file.close()
+        self._files.close()
 
     def rows(self, lo: int, hi: int) -> NDArray[Any]:
         """Return rows ``lo`` to ``hi`` (exclusive); of a column all must have been written."""
@@ -57,8 +60,9 @@ class Hdf5Array:
                 if not self.is_written(row):
                     raise ValueError(f"{self.name}: row {row} was never written")
         with foreign_errors(self.name, f"rows {lo} to {hi}"):
-            source = self._data.asstr() if self.dtype.kind == "O" else self._data
-            rows: NDArray[Any] = source[lo:hi]
+            if self._texts is not None:
+                return self._texts.rows(lo, hi)
+            rows: NDArray[Any] = self._data[lo:hi]
         return rows
 
     def is_written(self, row: int) -> bool:
@@ -102,6 +106,12 @@ class Hdf5Array:
                 f"{self.name}: is compressed by {filters}, which HDF5 lacks here; import what "
                 "brings it first, hdf5plugin say"
             )
+
+    def _texts_of(self, location: Location) -> Hdf5Texts | None:
+        if self.dtype.kind != "O":
+            return None
+        with foreign_errors(self.name, _NOT_ONE):
+            return Hdf5Texts(self._data, self._files.enter_context(location.open()))
 
     def _filters_missing(self, h5py: Any) -> str | None:
         settings = self._data.id.get_create_plist()
