@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 _SIGNATURE = b"GCOL\1"
 _HEAD_BYTES = 16  # of a heap and of an object, however wide lengths are: both are padded to eight
 _LEAST_BYTES = 4096
+_SUPERBLOCK_BYTES = 28 + 3 * 8
+# By version: where the widths of addresses and lengths are, and where the base and end addresses.
+_SUPERBLOCKS = {0: (13, 24), 1: (13, 28), 2: (9, 12), 3: (9, 12)}
 _FORMS = {2: "H", 4: "I", 8: "Q"}
 
 
@@ -26,35 +29,41 @@ class Hdf5Heap:
     file : binary file
         Can seek.
     start : int
-        Where addresses count from: the size of the user block.
-    address_bytes, length_bytes : int
-        How wide the file's addresses and lengths are.
+        Where the superblock is, and addresses count from: the size of the user block.
 
     Attributes
     ----------
     reference : np.dtype
         How a reference lies in the file: fields length, address and index.
     size : int
-        Of the file, in bytes.
+        Of the file, in bytes, as far as it is in use.
+
+    Raises
+    ------
+    ValueError
+        If the superblock is of no version that is known, or addresses or lengths of other widths
+        than 2, 4 and 8 bytes.
 
     Notes
     -----
-    HDF5 File Format Specification 3.0, III.E "Disk Format: Level 1E - Global Heap".
+    HDF5 File Format Specification 3.0, II.A "Superblock" and III.E "Global Heap".
     """
 
-    def __init__(self, file: IO[bytes], start: int, address_bytes: int, length_bytes: int) -> None:
-        if address_bytes not in _FORMS or length_bytes not in _FORMS:
-            raise ValueError(
-                f"has addresses of {address_bytes} bytes and lengths of {length_bytes}, needs 2, 4 "
-                "or 8"
-            )
+    def __init__(self, file: IO[bytes], start: int) -> None:
         self._file, self._start = file, start
-        self._size_form = f"<{_FORMS[length_bytes]}"
-        self._object = struct.Struct(f"<HHI{_FORMS[length_bytes]}")
-        self.reference = np.dtype(
-            [("length", "<u4"), ("address", f"<u{address_bytes}"), ("index", "<u4")]
-        )
         self.size = file.seek(0, os.SEEK_END)
+        head = self._read(0, _SUPERBLOCK_BYTES)
+        if (version := head[8]) not in _SUPERBLOCKS:
+            raise ValueError(f"has a superblock of version {version}, needs 0 to 3")
+        widths, addresses = _SUPERBLOCKS[version]
+        wide, long = head[widths : widths + 2]
+        if wide not in _FORMS or long not in _FORMS:
+            raise ValueError(f"has addresses of {wide} bytes, lengths of {long}; needs 2, 4 or 8")
+        self._size_form = f"<{_FORMS[long]}"
+        self._object = struct.Struct(f"<HHI{_FORMS[long]}")
+        self.reference = np.dtype([("length", "<u4"), ("address", f"<u{wide}"), ("index", "<u4")])
+        base, _, end = struct.unpack_from(f"<3{_FORMS[wide]}", head, addresses)
+        self.size = min(self.size, start + end - base)
 
     def texts(self, references: NDArray[Any]) -> list[bytes]:
         """Return what an array of references names; of the null reference nothing.

@@ -35,8 +35,7 @@ class Hdf5Texts:
         self._h5py = h5py = require("h5py", "hdf5")
         self._data, self._source = data, source
         self._encoding = h5py.check_string_dtype(data.dtype).encoding
-        settings = data.file.id.get_create_plist()
-        self._heap = Hdf5Heap(source, settings.get_userblock(), *settings.get_sizes())
+        self._heap = Hdf5Heap(source, data.file.userblock_size)
         settings = data.id.get_create_plist()
         if settings.get_layout() == h5py.h5d.COMPACT:
             raise ValueError("its texts are compact, in its header; write it contiguous or chunked")
