@@ -112,6 +112,15 @@ def write_zarr(zarr_format, shards=False, blosc=False):
     return write
 
 
+def write_lance(fixed):
+    def write(path, array, columns):
+        lance = pytest.importorskip("lance", reason="needs pylance")
+        table = arrow_table(array, columns, fixed)
+        lance.write_dataset(table, path, max_rows_per_file=3 * GROUP)  # which it rounds up to 24
+
+    return write
+
+
 @dataclass(frozen=True)
 class Form:
     """A way to store rows.
@@ -163,5 +172,7 @@ FORMS = {
     "zarr 3": Form(".zarr", write_zarr(3)),
     "zarr 3 blosc": Form(".zarr", write_zarr(3, blosc=True)),
     "zarr 3 sharded blosc": Form(".zarr", write_zarr(3, shards=True, blosc=True)),
+    "lance list": Form(".lance", write_lance(False), **ARROW),
+    "lance fixed": Form(".lance", write_lance(True), holds_nulls=True),
     "zarr 3 sharded": Form(".zarr", write_zarr(3, shards=True)),
 }

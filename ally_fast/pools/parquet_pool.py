@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -66,7 +66,7 @@ class ParquetPool(HostPool):
     """
 
     streamed = True
-    open_file: type[ColumnFile] = ParquetFile
+    open_file: Callable[..., ColumnFile] = ParquetFile
 
     def __init__(
         self, location: Location | str | os.PathLike[str], column: str | None = None
