@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import struct
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.pools.hdf5_bytes import Hdf5Bytes
+
 _SIGNATURE = b"GCOL\1"
 _HEAD_BYTES = 16  # of a heap and of an object, however wide lengths are: both are padded to eight
 _LEAST_BYTES = 4096
-_SUPERBLOCK_BYTES = 28 + 3 * 8
-# By version: where the widths of addresses and lengths are, and where the base and end addresses.
-_SUPERBLOCKS = {0: (13, 24), 1: (13, 28), 2: (9, 12), 3: (9, 12)}
-_FORMS = {2: "H", 4: "I", 8: "Q"}
 
 
 class Hdf5Heap:
@@ -26,44 +23,23 @@ class Hdf5Heap:
 
     Parameters
     ----------
-    file : binary file
-        Can seek.
-    start : int
-        Where the superblock is, and addresses count from: the size of the user block.
+    file : Hdf5Bytes
 
     Attributes
     ----------
     reference : np.dtype
         How a reference lies in the file: fields length, address and index.
-    size : int
-        Of the file, in bytes, as far as it is in use.
-
-    Raises
-    ------
-    ValueError
-        If the superblock is of no version that is known, or addresses or lengths of other widths
-        than 2, 4 and 8 bytes.
 
     Notes
     -----
-    HDF5 File Format Specification 3.0, II.A "Superblock" and III.E "Global Heap".
+    HDF5 File Format Specification 3.0, III.E "Global Heap".
     """
 
-    def __init__(self, file: IO[bytes], start: int) -> None:
-        self._file, self._start = file, start
-        self.size = file.seek(0, os.SEEK_END)
-        head = self._read(0, _SUPERBLOCK_BYTES)
-        if (version := head[8]) not in _SUPERBLOCKS:
-            raise ValueError(f"has a superblock of version {version}, needs 0 to 3")
-        widths, addresses = _SUPERBLOCKS[version]
-        wide, long = head[widths : widths + 2]
-        if wide not in _FORMS or long not in _FORMS:
-            raise ValueError(f"has addresses of {wide} bytes, lengths of {long}; needs 2, 4 or 8")
-        self._size_form = f"<{_FORMS[long]}"
-        self._object = struct.Struct(f"<HHI{_FORMS[long]}")
-        self.reference = np.dtype([("length", "<u4"), ("address", f"<u{wide}"), ("index", "<u4")])
-        base, _, end = struct.unpack_from(f"<3{_FORMS[wide]}", head, addresses)
-        self.size = min(self.size, start + end - base)
+    def __init__(self, file: Hdf5Bytes) -> None:
+        self._file = file
+        self.reference = np.dtype(
+            [("length", "<u4"), ("address", f"<{file.address}"), ("index", "<u4")]
+        )
 
     def texts(self, references: NDArray[Any]) -> list[bytes]:
         """Return what an array of references names; of the null reference nothing.
@@ -73,8 +49,8 @@ class Hdf5Heap:
         ValueError
             If a heap, or a reference, is damaged.
         """
-        if int(references["length"].sum(dtype=np.uint64)) > self.size:
-            raise ValueError(f"damaged: declares more texts than a file of {self.size} bytes holds")
+        if int(references["length"].sum(dtype=np.uint64)) > self._file.end:
+            raise ValueError("damaged: declares more texts than the file has bytes")
         is_null = (references["address"] == 0) & (references["length"] == 0)
         texts, end = [b""] * len(references), 0
         named = np.flatnonzero(~is_null)
@@ -98,14 +74,13 @@ class Hdf5Heap:
 
     def _heap(self, address: int) -> tuple[bytes, dict[int, tuple[int, int]]]:
         """Return the bytes of a heap, and where in them each of its objects lies."""
-        size, head = 0, self._read(address, _HEAD_BYTES)
-        if head.startswith(_SIGNATURE) and len(head) == _HEAD_BYTES:
-            (size,) = struct.unpack_from(self._size_form, head, 8)
-        if not _LEAST_BYTES <= size <= self.size - self._start - address:
-            raise ValueError(f"damaged: no heap is at byte {address}")
-        content, place, objects = self._read(address, size), _HEAD_BYTES, {}
+        signature, _, size = self._file.unpack("5s3sL", address)
+        if signature != _SIGNATURE or size < _LEAST_BYTES:
+            raise ValueError(f"damaged: no heap of texts is at byte {address}")
+        content, place, objects = self._file.read(address, size), _HEAD_BYTES, {}
+        form = struct.Struct(f"<HHI{self._file.length}")
         while place + _HEAD_BYTES <= len(content):
-            index, _, _, length = self._object.unpack_from(content, place)
+            index, _, _, length = form.unpack_from(content, place)
             lo = place + _HEAD_BYTES
             if index == 0:  # what is free: all the rest
                 lo, length = place, max(length, _HEAD_BYTES)
@@ -115,9 +90,3 @@ class Hdf5Heap:
             objects[index] = lo, lo + length
         objects.pop(0, None)
         return content, objects
-
-    def _read(self, address: int, size: int) -> bytes:
-        if address > self.size - self._start:  # which may be more than a place can be
-            return b""
-        self._file.seek(self._start + address)
-        return self._file.read(size)

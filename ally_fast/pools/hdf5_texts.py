@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast._optional import require
+from ally_fast.pools.hdf5_bytes import Hdf5Bytes
 from ally_fast.pools.hdf5_heap import Hdf5Heap
 
 
@@ -22,7 +23,7 @@ class Hdf5Texts:
     ----------
     data : h5py.Dataset
         Of texts of variable length.
-    source : binary file
+    file : Hdf5Bytes
         The file that it is in.
 
     Raises
@@ -31,11 +32,11 @@ class Hdf5Texts:
         If the references lie in the data set's header; here and on reading, if the file is damaged.
     """
 
-    def __init__(self, data: Any, source: IO[bytes]) -> None:
+    def __init__(self, data: Any, file: Hdf5Bytes) -> None:
         self._h5py = h5py = require("h5py", "hdf5")
-        self._data, self._source = data, source
+        self._data, self._file = data, file
         self._encoding = h5py.check_string_dtype(data.dtype).encoding
-        self._heap = Hdf5Heap(source, data.file.userblock_size)
+        self._heap = Hdf5Heap(file)
         settings = data.id.get_create_plist()
         if settings.get_layout() == h5py.h5d.COMPACT:
             raise ValueError("its texts are compact, in its header; write it contiguous or chunked")
@@ -53,11 +54,10 @@ class Hdf5Texts:
 
     def _contiguous(self, lo: int, hi: int) -> NDArray[Any]:
         width = self._heap.reference.itemsize
-        start = self._data.id.get_offset()
-        if start is None or start + hi * width > self._heap.size:
-            raise ValueError("damaged: declares more rows than the file holds")
-        self._source.seek(start + lo * width)
-        return np.frombuffer(self._source.read((hi - lo) * width), self._heap.reference)
+        if (place := self._data.id.get_offset()) is None:
+            return np.empty(0, self._heap.reference)  # no row is written, none was asked for
+        start = place - self._file.start + lo * width
+        return np.frombuffer(self._file.read(start, (hi - lo) * width), self._heap.reference)
 
     def _chunked(self, lo: int, hi: int) -> NDArray[Any]:
         rows, parts = self._data.chunks[0], []
@@ -67,7 +67,7 @@ class Hdf5Texts:
 
     def _chunk(self, start: int) -> NDArray[Any]:
         stored = self._data.id.get_chunk_info_by_coord((start,))
-        if stored.byte_offset + stored.size > self._heap.size:
+        if stored.byte_offset + stored.size > self._file.start + self._file.end:
             raise ValueError("damaged: a chunk ends beyond the file")
         mask, content = self._data.id.read_direct_chunk((start,))
         used = [found for place, found in enumerate(self._filters) if not mask >> place & 1]

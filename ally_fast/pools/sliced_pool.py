@@ -59,7 +59,7 @@ class SlicedPool(HostPool):
         self._bf16 = kind.bf16
         self._dtype = computable(kind.array, self._bf16).array.dtype
         row_bytes = max(1, self.d * self.itemsize)
-        check_chunks(array, row_bytes)
+        check_chunks(array)
         self._unit = array.chunk_rows or max(1, _PIECE_BYTES // row_bytes)
         self._units_at_once = max(1, _BLOCK_BYTES // (self._unit * row_bytes))
         self._start, self._block = 0, np.empty((0, self.d), self._dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -56,6 +57,7 @@ class ZarrArray:
         self.shape: tuple[int, ...] = self._array.shape
         self.dtype: np.dtype[Any] = self._array.dtype
         self.chunk_rows: int | None = self._array.chunks[0] if self.shape else None
+        self.chunk_bytes = math.prod(self._array.chunks or (0,)) * self.dtype.itemsize
         if self.shape != self._metadata.shape:
             raise ValueError(f"{self.name}: the file changed while it was read")
         self._note(self._metadata.file)

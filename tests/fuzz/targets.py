@@ -303,7 +303,7 @@ def _column_form(extension, write, key=KEY):
 
 NUMERIC = (*VECTORS, *NUMBERS)
 COLUMNS = (*NUMBERS, *TEXTS)
-CHUNKED = 3 << 30  # a chunk, which is decoded as a whole, may have 1 GiB
+CHUNKED = 1 << 30  # a chunk, which is decoded as a whole, may have 64 MiB in a file of some KiB
 PACKED = {"compression": "zstd", "use_dictionary": False, "data_page_version": "2.0"}
 DELTA = {
     "use_dictionary": False,

@@ -97,11 +97,11 @@ def spoil(path, place, form, value):
 
 # Of "a" to "h" in one heap: a head of 16 bytes, objects of 16 and 8 bytes, then what is free.
 HEAP_DAMAGE = {
-    "signature": (0, "<I", 7, "no heap is at"),
-    "version": (4, "<B", 2, "no heap is at"),
-    "no size": (8, "<Q", 0, "no heap is at"),
-    "size beyond the file": (8, "<Q", 1 << 40, "no heap is at"),
-    "endless size": (8, "<Q", (1 << 64) - 1, "no heap is at"),
+    "signature": (0, "<I", 7, "no heap of texts is at"),
+    "version": (4, "<B", 2, "no heap of texts is at"),
+    "no size": (8, "<Q", 0, "no heap of texts is at"),
+    "size beyond the file": (8, "<Q", 1 << 40, "is beyond the end"),
+    "endless size": (8, "<Q", (1 << 64) - 1, "is beyond the end"),
     "object beyond the heap": (24, "<Q", 1 << 40, "beyond the heap"),
     "endless object": (24, "<Q", (1 << 64) - 1, "beyond the heap"),
     "longer object": (24, "<Q", 3, "holds no text 1"),
@@ -125,9 +125,9 @@ def test_a_damaged_heap_is_refused(damage, tmp_path):
 REFERENCE_DAMAGE = {
     "length": (0, "<I", 5, "holds no text 8"),
     "endless length": (0, "<I", (1 << 32) - 1, "declares more texts"),
-    "no heap": (4, "<Q", 0, "no heap is at byte 0"),
-    "inside a heap": (4, "<B", 1, "no heap is at"),
-    "address beyond the file": (4, "<Q", (1 << 64) - 1, "no heap is at"),
+    "no heap": (4, "<Q", 0, "no heap of texts is at byte 0"),
+    "inside a heap": (4, "<B", 1, "no heap of texts is at"),
+    "address beyond the file": (4, "<Q", (1 << 64) - 1, "is beyond the end"),
     "index": (12, "<I", 77, "holds no text 77"),
     "endless index": (12, "<I", (1 << 32) - 1, "holds no text 4294967295"),
 }
@@ -154,7 +154,7 @@ def test_references_that_name_one_text_over_and_over_are_refused(tmp_path):
     content = bytearray(path.read_bytes())
     content[start : start + 16 * 101] = content[start : start + 16] * 101
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"x\.h5: .*declares more texts than a file of"):
+    with pytest.raises(ValueError, match=r"x\.h5: .*declares more texts than the file has"):
         read(path)
 
 

@@ -108,6 +108,13 @@ def test_each_chunk_is_decoded_once_in_a_pass_and_gather_decodes_what_it_needs(
     assert asked == [(0, 20), (20, 30), (50, 60)]
 
 
+def test_chunks_that_are_far_larger_than_their_array_are_refused_before_work(empty):
+    _, path, file = empty("f4", (N, D), (7, 1 << 22), maxshape=(None, None))
+    closed(file)
+    with pytest.raises(ValueError, match=r"chunks of 117440512 bytes, needs at most 67108864"):
+        open_pool(path)
+
+
 def test_chunks_too_large_to_decode_are_refused_before_work(empty):
     _, path, file = empty("f8", (1 << 20, 300), (1 << 19, 300))
     closed(file)
