@@ -39,7 +39,7 @@ def empty(request, tmp_path):
             h5py = pytest.importorskip("h5py", reason="needs h5py")
             file = h5py.File(tmp_path / "pool.h5", "w")
             return (
-                file.create_dataset("emb", shape, dtype, chunks=chunks),
+                file.create_dataset("emb", shape, dtype, chunks=chunks, **options),
                 tmp_path / "pool.h5",
                 file,
             )
