@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from ally_fast._optional import require
 from ally_fast.arrow_lists import without_views
 from ally_fast.pools.column_choice import ColumnChoice, ColumnChooser
 from ally_fast.pools.column_file import ColumnFile
-from ally_fast.pools.foreign_errors import foreign_errors
 from ally_fast.pools.location import Location
 from ally_fast.pools.names import quoted
 
@@ -87,10 +85,6 @@ class LanceFile(ColumnFile):
     def declared(self, choice: ColumnChoice, group: int) -> int:
         """Return 0: Lance does not tell, and validates what it decodes."""
         return 0
-
-    def named(self, what: str) -> AbstractContextManager[None]:
-        """Add the folder and the place to whatever is raised."""
-        return foreign_errors(self.path, what)
 
     def take(self, choice: ColumnChoice, indices: NDArray[np.int64]) -> Any:
         """Return the rows at sorted `indices` of a column, as one Arrow array; reads no others."""
