@@ -78,7 +78,7 @@ class ParquetPool(HostPool):
         self._column = self._choice.vectors(self._file.path)
         self._column.learn(self._first_rows())
         self.n = self._file.n
-        self.d = check_width(self._column)
+        self.d = check_width(self._column.name, self._column.d)
         self.dtype_name = self._column.dtype_name
         self.itemsize = self._column.itemsize
         row_bytes = self.d * self._column.dtype.itemsize

@@ -52,10 +52,17 @@ def check_chunks(array: SlicedArray) -> None:
 
     They are if they have more than 1 GiB, or more than 64 MiB and than the array.
     """
-    held = math.prod(array.shape) * array.dtype.itemsize
-    most = min(_MOST_CHUNK_BYTES, max(_ANY_CHUNK_BYTES, held))
+    most = most_chunk_bytes(array)
     if array.chunk_bytes > most:
         raise ValueError(
             f"{array.name}: is stored in chunks of {array.chunk_bytes} bytes, needs at most "
             f"{most}; write it in smaller ones"
         )
+
+
+def most_chunk_bytes(array: SlicedArray) -> int:
+    """Return how many bytes a chunk may take; how long texts are, no array tells."""
+    if array.dtype.kind in "OT":
+        return _MOST_CHUNK_BYTES
+    held = math.prod(array.shape) * array.dtype.itemsize
+    return min(_MOST_CHUNK_BYTES, max(_ANY_CHUNK_BYTES, held))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import as_array
+from ally_fast.pools.column_file import check_width
 from ally_fast.pools.host_pool import HostPool
 from ally_fast.pools.pool import computable
 from ally_fast.pools.sliced_array import SlicedArray, check_chunks
@@ -54,7 +55,7 @@ class SlicedPool(HostPool):
             raise ValueError(
                 f"{array.name}: need one row of values per example, got shape {array.shape}"
             )
-        self.n, self.d = array.shape
+        self.n, self.d = array.shape[0], check_width(array.name, array.shape[1])
         self.dtype_name, self.itemsize = kind.dtype_name, array.dtype.itemsize
         self._bf16 = kind.bf16
         self._dtype = computable(kind.array, self._bf16).array.dtype
