@@ -6,7 +6,7 @@ import importlib
 import re
 from typing import Any
 
-_PYPI_NAMES = {"faiss": "faiss-cpu", "sklearn": "scikit-learn"}
+_PYPI_NAMES = {"faiss": "faiss-cpu", "lance": "pylance", "sklearn": "scikit-learn"}
 # Older ones have holes that a file can use: 14.0.0 runs code that it finds in one.
 _SAFE_SINCE = {"pyarrow": "23.0.1"}
 

@@ -6,13 +6,16 @@ import math
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
+from ally_fast._optional import require
+from ally_fast.pools.foreign_errors import foreign_errors
 from ally_fast.pools.location import Location
 
 _CHECKSUM_BYTES = 4
 _BLOSC_HEADER_BYTES = 16
+_TEXTS = {"vlen-utf8", "vlen-bytes"}
 _ABSENT = ((1 << 64) - 1,) * 2
 
 
@@ -32,6 +35,10 @@ class ChunkFile:
         Bytes of a checksum after the index.
     index_first : bool
         Whether the index stands at the beginning.
+    texts : int or None
+        How many texts a chunk holds, which their codec tells once more; None: numbers.
+    packing : tuple of str
+        What texts are packed by afterwards, in order.
     """
 
     is_blosc: bool
@@ -39,18 +46,26 @@ class ChunkFile:
     chunks: int | None = None
     index_checksum: int = 0
     index_first: bool = False
+    texts: int | None = None
+    packing: tuple[str, ...] = ()
 
-    def check(self, location: Location) -> None:
-        """Raise ValueError unless the file holds what it declares.
+    def check(self, location: Location, most_bytes: int) -> None:
+        """Raise ValueError unless the file holds what it declares, chunks of at most some bytes.
 
         The library takes an empty file, and a chunk beyond the end of one, for one that was never
-        written; of Blosc's buffers it decodes as many bytes as they say, be they there or not.
+        written; of Blosc's buffers it decodes as many bytes as they say, be they there or not; of
+        texts it makes room for as many as they say.
         """
         with location.open() as file:
             size = file.seek(0, os.SEEK_END)
             for start, length in self._places(file, size):
-                if not length or start + length > size or not self._is_whole(file, start, length):
+                is_inside = length and start + length <= size
+                if not is_inside or not self._is_whole(file, start, length, most_bytes):
                     raise ValueError(f"{location.name}: is cut off, or damaged")
+                if self.texts is not None:
+                    file.seek(start)
+                    with foreign_errors(location.name, "its texts"):
+                        self._check_texts(file.read(length))
 
     def _places(self, file: IO[bytes], size: int) -> Iterator[tuple[int, int]]:
         if self.chunks is None:
@@ -64,19 +79,29 @@ class ChunkFile:
             return
         yield from (place for place in struct.iter_unpack("<QQ", index) if place != _ABSENT)
 
-    def _is_whole(self, file: IO[bytes], start: int, length: int) -> bool:
+    def _check_texts(self, content: bytes) -> None:
+        numcodecs = require("numcodecs", "zarr")
+        for codec in reversed(self.packing):
+            if codec == "crc32c":
+                content = content[:-_CHECKSUM_BYTES]
+            else:
+                content = bytes(numcodecs.get_codec({"id": codec}).decode(content))
+        if content[:4] != struct.pack("<I", self.texts):
+            raise ValueError(f"are not {self.texts}, as the array says")
+
+    def _is_whole(self, file: IO[bytes], start: int, length: int, most_bytes: int) -> bool:
         if not self.is_blosc:
             return True
         file.seek(start)
         header = file.read(_BLOSC_HEADER_BYTES)
         if len(header) < _BLOSC_HEADER_BYTES:
             return False
-        (declared,) = struct.unpack_from("<I", header, 12)
-        return bool(declared == length - self.trailing)
+        unpacked, _, packed = struct.unpack_from("<III", header, 4)
+        return bool(unpacked <= most_bytes and packed == length - self.trailing)
 
 
-def chunk_file(codecs: Sequence[Any]) -> ChunkFile:
-    """Return what the codecs of these names, in order, make of a file.
+def chunk_file(codecs: Sequence[Any], shape: Sequence[int]) -> ChunkFile:
+    """Return what the codecs of these names, in order, make of a chunk of a shape.
 
     Raises
     ------
@@ -86,18 +111,22 @@ def chunk_file(codecs: Sequence[Any]) -> ChunkFile:
     names = [str(codec).lower().rpartition(".")[2] for codec in codecs]
     if any("pickle" in name for name in names):
         raise ValueError("its values are pickled, and a pickle runs code; write numbers or texts")
+    texts: int | None = None
+    packing: tuple[str, ...] = ()
+    if found := _TEXTS.intersection(names):
+        texts, packing = math.prod(shape), tuple(names[names.index(found.pop()) + 1 :])
     if "blosc" not in names:
-        return ChunkFile(False, 0)
+        return ChunkFile(False, 0, texts=texts, packing=packing)
     after = names[names.index("blosc") + 1 :]
     if after not in ([], ["crc32c"]):
         raise ValueError(f"it is compressed by {after[-1]} on top of blosc; needs blosc alone")
-    return ChunkFile(True, _CHECKSUM_BYTES * len(after))
+    return ChunkFile(True, _CHECKSUM_BYTES * len(after), texts=texts, packing=packing)
 
 
 def shard_file(sharding: Any, shape: Sequence[int]) -> ChunkFile:
     """Return the same for shards of a shape, from the configuration of their codec."""
     names = [codec["name"] for codec in sharding["codecs"]]
-    inner = chunk_file(names)
+    inner = chunk_file(names, sharding["chunk_shape"])
     index = [codec["name"] for codec in sharding["index_codecs"]]
     if "sharding_indexed" in names or index not in (["bytes"], ["bytes", "crc32c"]):
         raise ValueError("it has shards within shards, or another index than bytes and crc32c")
@@ -106,4 +135,4 @@ def shard_file(sharding: Any, shape: Sequence[int]) -> ChunkFile:
     )
     index_first = sharding.get("index_location", "end") == "start"
     checksum = _CHECKSUM_BYTES * (len(index) - 1)
-    return ChunkFile(inner.is_blosc, inner.trailing, chunks, checksum, index_first)
+    return replace(inner, chunks=chunks, index_checksum=checksum, index_first=index_first)

@@ -15,7 +15,6 @@ from ally_fast.pools.column_choice import ColumnChoice, ColumnChooser
 from ally_fast.pools.foreign_errors import foreign_errors
 from ally_fast.pools.location import Location
 from ally_fast.pools.names import quoted
-from ally_fast.vector_column import VectorColumn
 
 _SPARE_VALUES = 4 << 20  # that a group may declare beside twice those of its rows
 
@@ -120,10 +119,8 @@ class ColumnFile:
             raise ValueError(f"{where}: declares {declared} rows and holds {held}")
 
 
-def check_width(column: VectorColumn) -> int:
+def check_width(name: str, d: int) -> int:
     """Return the number of values in a row, if rows so wide can be computed on."""
-    if column.d > _cpu.LARGEST_D:
-        raise ValueError(
-            f"{column.name} holds {column.d} values in a row, needs at most {_cpu.LARGEST_D}"
-        )
-    return column.d
+    if d > _cpu.LARGEST_D:
+        raise ValueError(f"{name} holds {d} values in a row, needs at most {_cpu.LARGEST_D}")
+    return d

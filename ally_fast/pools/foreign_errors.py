@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _REASON_CHARACTERS = 120
+_PANIC = (
+    "PanicException"  # of libraries in Rust; each has a class of its own, which is no Exception
+)
 
 
 @contextmanager
@@ -30,10 +33,12 @@ def foreign_errors(path: str, what: str) -> Iterator[None]:
         raise ValueError(f"{path}: {what}: {_reason(error)}") from error
     except MemoryError as error:
         raise MemoryError(f"{path}: {what}: {_reason(error)}") from error
-    except Exception as error:
+    except BaseException as error:
+        if not (isinstance(error, Exception) or type(error).__name__ == _PANIC):
+            raise
         raise ValueError(f"{path}: {what}: {_reason(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]}..."

@@ -8,6 +8,7 @@ from ally_fast.pools.file_shard import FileShard
 from ally_fast.pools.hdf5_shard import Hdf5Shard
 from ally_fast.pools.json_lines_shard import JsonLinesShard
 from ally_fast.pools.json_shard import JsonShard
+from ally_fast.pools.lance_shard import LanceShard
 from ally_fast.pools.lines_shard import LinesShard
 from ally_fast.pools.location import Location
 from ally_fast.pools.numpy_shard import NumpyShard
@@ -28,6 +29,7 @@ VECTOR_FORMATS: dict[str, type[FileShard]] = {
     ".hdf5": Hdf5Shard,
     ".hdf": Hdf5Shard,
     ".zarr": ZarrShard,
+    ".lance": LanceShard,
 }
 COLUMN_FORMATS: dict[str, type[FileShard]] = {
     ".csv": CsvShard,
@@ -55,7 +57,6 @@ _CONVERSIONS = {
     ".tfrecord": "decode it, and save its vectors as .npy or .parquet",
     ".orc": "read it with pyarrow.orc, and write it with pyarrow.parquet",
     ".avro": "write it as .parquet, with Spark or polars say",
-    ".lance": "pass lance.dataset(path).to_table(), or write it as .parquet",
 }
 
 

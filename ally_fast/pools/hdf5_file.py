@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,9 @@ from numpy.typing import NDArray
 
 from ally_fast._optional import require
 from ally_fast.pools.foreign_errors import foreign_errors
+from ally_fast.pools.hdf5_bytes import Hdf5Bytes
+from ally_fast.pools.hdf5_groups import check_groups
+from ally_fast.pools.hdf5_texts import Hdf5Texts
 from ally_fast.pools.location import Location
 from ally_fast.pools.names import chosen, quoted
 
@@ -38,17 +44,18 @@ class Hdf5Array:
     """
 
     def __init__(self, location: Location, key: str | None, ndim: int) -> None:
-        self._file = _opened(location)
+        self._files = ExitStack()
         try:
+            self._file, self._bytes = self._files.enter_context(_opened(location))
             self._open(location.name, key, ndim)
+            self._texts = self._texts_found()
         except BaseException:
-            self._file.close()
+            self._files.close()
             raise
 
     def __del__(self) -> None:
         """Close the file."""
-        if file := getattr(self, "_file", None):
-            file.close()
+        self._files.close()
 
     def rows(self, lo: int, hi: int) -> NDArray[Any]:
         """Return rows ``lo`` to ``hi`` (exclusive); of a column all must have been written."""
@@ -57,8 +64,9 @@ class Hdf5Array:
                 if not self.is_written(row):
                     raise ValueError(f"{self.name}: row {row} was never written")
         with foreign_errors(self.name, f"rows {lo} to {hi}"):
-            source = self._data.asstr() if self.dtype.kind == "O" else self._data
-            rows: NDArray[Any] = source[lo:hi]
+            if self._texts is not None:
+                return self._texts.rows(lo, hi)
+            rows: NDArray[Any] = self._data[lo:hi]
         return rows
 
     def is_written(self, row: int) -> bool:
@@ -91,6 +99,7 @@ class Hdf5Array:
             is_elsewhere = self._data.is_virtual or self._data.external
             filters = self._filters_missing(h5py)
         self.chunk_rows: int | None = chunks[0] if chunks else None
+        self.chunk_bytes = math.prod(chunks or (0,)) * self.dtype.itemsize
         if is_elsewhere:
             raise ValueError(
                 f"{self.name}: its values lie in other files; copy them into one data set"
@@ -102,6 +111,12 @@ class Hdf5Array:
                 f"{self.name}: is compressed by {filters}, which HDF5 lacks here; import what "
                 "brings it first, hdf5plugin say"
             )
+
+    def _texts_found(self) -> Hdf5Texts | None:
+        if self.dtype.kind != "O":
+            return None
+        with foreign_errors(self.name, _NOT_ONE):
+            return Hdf5Texts(self._data, self._bytes)
 
     def _filters_missing(self, h5py: Any) -> str | None:
         settings = self._data.id.get_create_plist()
@@ -115,23 +130,25 @@ class Hdf5Array:
 def hdf5_keys(location: Location) -> list[str]:
     """Return the names of the data sets in a file; errors as those of `Hdf5Array`."""
     h5py = require("h5py", "hdf5", f"reading {location.name}")
-    file = _opened(location)
-    with foreign_errors(location.name, _NOT_ONE):
-        try:
-            return list(_shapes(file, h5py))
-        finally:
-            file.close()
+    with _opened(location) as (file, _), foreign_errors(location.name, _NOT_ONE):
+        return list(_shapes(file, h5py))
 
 
-def _opened(location: Location) -> Any:
+@contextmanager
+def _opened(location: Location) -> Iterator[tuple[Any, Hdf5Bytes]]:
+    """Open a file twice, as h5py has it and as it is, and check its groups."""
     h5py = require("h5py", "hdf5", f"reading {location.name}")
-    with foreign_errors(location.name, _NOT_ONE):
-        source = location.path if location.filesystem is None else location.open()
-        # On some network file systems a lock cannot be had; where it can, writers are kept away.
-        try:
-            return h5py.File(source, "r", locking="best-effort")
-        except BlockingIOError:
-            raise ValueError("another process is writing it") from None
+    with ExitStack() as files:
+        with foreign_errors(location.name, _NOT_ONE):
+            # Some network file systems have no locks; where there are, writers are kept away.
+            source = location.path if location.filesystem is None else location.open()
+            try:
+                file = files.enter_context(h5py.File(source, "r", locking="best-effort"))
+            except BlockingIOError:
+                raise ValueError("another process is writing it") from None
+            content = Hdf5Bytes(files.enter_context(location.open()), file.userblock_size)
+            check_groups(content)
+        yield file, content
 
 
 def _shapes(file: Any, h5py: Any) -> dict[str, tuple[int, ...]]:

@@ -25,8 +25,8 @@ class Location:
         None: a disk.
     partitions : mapping of str to str
         What hive-style folders above it say: ``{"date": "2026-01-31"}``.
-    is_folder : bool
-        Whether it is a folder that is one unit.
+    unit : str or None
+        Of a folder that is one unit the extension of its format, whatever it is called: ``.zarr``.
     shown : str or None
         What messages call it; None: by its path.
     """
@@ -34,7 +34,7 @@ class Location:
     path: str
     filesystem: Any = None
     partitions: Mapping[str, str] = field(default_factory=dict)
-    is_folder: bool = False
+    unit: str | None = None
     shown: str | None = None
 
     @property
@@ -48,10 +48,8 @@ class Location:
 
     @property
     def extension(self) -> str:
-        """The end of the name from its last dot, in lower case; that of a folder is ``.zarr``."""
-        if self.is_folder:
-            return ".zarr"
-        return os.path.splitext(self.path)[1].lower()
+        """The end of the name from its last dot, in lower case; of a folder its format's."""
+        return self.unit or os.path.splitext(self.path)[1].lower()
 
     def inside(self, name: str) -> Location:
         """Return a file, or folder, within a folder; "" is itself."""
@@ -108,7 +106,7 @@ class Location:
 
         Cheap at any size. Files that differ in other bytes only, and not in size, share it.
         """
-        if self.is_folder:
+        if self.unit:
             return self._digest_of_folder()
         size = self.size()
         digest = blake2b(str(size).encode(), digest_size=16)

@@ -70,7 +70,7 @@ def open_pool(
         a hive-partitioned folder, ``"s3://bucket/folder"``; a pyarrow ``Table``, a pandas or
         polars frame, a Hugging Face ``Dataset``; any array that `select` takes. Files of a list
         keep its order; those of a folder or a pattern come in natural sort order of their paths.
-        Formats: ``.npy``, ``.npz``, Parquet, Arrow IPC (Feather), safetensors, HDF5, Zarr. A
+        Formats: ``.npy``, ``.npz``, Parquet, Arrow IPC (Feather), safetensors, HDF5, Zarr, Lance. A
         folder with ``img_emb`` or ``text_emb`` beside ``metadata`` (LAION's layout) takes vectors
         from the one and all other columns from the other.
     column : str, optional

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -35,7 +35,7 @@ class ParquetColumn(ArrowColumn):
         If there is no such column; here and on reading, if the file is damaged.
     """
 
-    open_file: type[ColumnFile] = ParquetFile
+    open_file: Callable[..., ColumnFile] = ParquetFile
 
     def __init__(self, location: Location, column: str | None) -> None:
         self._location = location

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -66,7 +66,7 @@ class ParquetPool(HostPool):
     """
 
     streamed = True
-    open_file: type[ColumnFile] = ParquetFile
+    open_file: Callable[..., ColumnFile] = ParquetFile
 
     def __init__(
         self, location: Location | str | os.PathLike[str], column: str | None = None
@@ -78,7 +78,7 @@ class ParquetPool(HostPool):
         self._column = self._choice.vectors(self._file.path)
         self._column.learn(self._first_rows())
         self.n = self._file.n
-        self.d = check_width(self._column)
+        self.d = check_width(self._column.name, self._column.d)
         self.dtype_name = self._column.dtype_name
         self.itemsize = self._column.itemsize
         row_bytes = self.d * self._column.dtype.itemsize

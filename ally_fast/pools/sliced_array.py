@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 _MOST_CHUNK_BYTES = 1 << 30
+_ANY_CHUNK_BYTES = 64 << 20
 
 
 class SlicedArray(Protocol):
@@ -22,12 +24,15 @@ class SlicedArray(Protocol):
         As it is read.
     chunk_rows : int or None
         The rows that are decoded together; None: stored in one piece, as they are.
+    chunk_bytes : int
+        What is decoded together, whatever of it lies within the array; 0: stored in one piece.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     chunk_rows: int | None
+    chunk_bytes: int
 
     def rows(self, lo: int, hi: int) -> NDArray[Any]:
         """Return rows ``lo`` to ``hi`` (exclusive)."""
@@ -42,11 +47,22 @@ class SlicedArray(Protocol):
         ...
 
 
-def check_chunks(array: SlicedArray, row_bytes: int) -> None:
-    """Raise ValueError if the chunks of an array are too large to be decoded as a whole."""
-    held = (array.chunk_rows or 0) * row_bytes
-    if held > _MOST_CHUNK_BYTES:
+def check_chunks(array: SlicedArray) -> None:
+    """Raise ValueError if chunks are too large to be decoded as a whole.
+
+    They are if they have more than 1 GiB, or more than 64 MiB and than the array.
+    """
+    most = most_chunk_bytes(array)
+    if array.chunk_bytes > most:
         raise ValueError(
-            f"{array.name}: is stored in chunks of {held} bytes, needs at most "
-            f"{_MOST_CHUNK_BYTES}; write it in smaller ones"
+            f"{array.name}: is stored in chunks of {array.chunk_bytes} bytes, needs at most "
+            f"{most}; write it in smaller ones"
         )
+
+
+def most_chunk_bytes(array: SlicedArray) -> int:
+    """Return how many bytes a chunk may take; how long texts are, no array tells."""
+    if array.dtype.kind in "OT":
+        return _MOST_CHUNK_BYTES
+    held = math.prod(array.shape) * array.dtype.itemsize
+    return min(_MOST_CHUNK_BYTES, max(_ANY_CHUNK_BYTES, held))

@@ -40,7 +40,7 @@ class SlicedColumn(ArrowColumn):
             raise TypeError(f"{self.name} must hold numbers or texts; it holds {array.dtype}")
         if len(array.shape) != 1:
             raise ValueError(f"{self.name}: need one value per row, got shape {array.shape}")
-        check_chunks(array, array.dtype.itemsize)
+        check_chunks(array)
         (self.n,) = array.shape
         self.kind = arrow_values(np.empty(0, array.dtype), self.name).type
 

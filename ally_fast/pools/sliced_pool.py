@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import as_array
+from ally_fast.pools.column_file import check_width
 from ally_fast.pools.host_pool import HostPool
 from ally_fast.pools.pool import computable
 from ally_fast.pools.sliced_array import SlicedArray, check_chunks
@@ -54,12 +55,12 @@ class SlicedPool(HostPool):
             raise ValueError(
                 f"{array.name}: need one row of values per example, got shape {array.shape}"
             )
-        self.n, self.d = array.shape
+        self.n, self.d = array.shape[0], check_width(array.name, array.shape[1])
         self.dtype_name, self.itemsize = kind.dtype_name, array.dtype.itemsize
         self._bf16 = kind.bf16
         self._dtype = computable(kind.array, self._bf16).array.dtype
         row_bytes = max(1, self.d * self.itemsize)
-        check_chunks(array, row_bytes)
+        check_chunks(array)
         self._unit = array.chunk_rows or max(1, _PIECE_BYTES // row_bytes)
         self._units_at_once = max(1, _BLOCK_BYTES // (self._unit * row_bytes))
         self._start, self._block = 0, np.empty((0, self.d), self._dtype)

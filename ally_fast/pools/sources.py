@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -15,10 +15,12 @@ from ally_fast.pools.location import Location
 from ally_fast.pools.natural_order import natural_order
 
 Path = str | os.PathLike[str]
+Units = dict[str, str]  # folders that are one unit each, and the extensions of their formats
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:::[A-Za-z0-9+.-]+)*://")
 _GLOB = re.compile(r"[*?[]")
-_MARKERS = ("zarr.json", ".zarray", ".zgroup")  # files in a folder that is one array, or a group
+# What is in a folder that is one unit, and the extension of its format.
+_MARKERS = {"zarr.json": ".zarr", ".zarray": ".zarr", ".zgroup": ".zarr", "_versions": ".lance"}
 
 
 def locations(
@@ -100,32 +102,38 @@ def _locations(path: str, options: Mapping[str, Any] | None, columns: bool) -> l
         return _remote(path, options, columns)
     path = os.path.expanduser(path)
     if os.path.isdir(path):
-        return [Location(path, is_folder=True)] if _is_unit(path) else _in_folder(path, columns)
+        unit = _unit(path)
+        return [Location(path, unit=unit)] if unit else _in_folder(path, columns)
     if os.path.exists(path):
         return [Location(path)]
     if _GLOB.search(path):
         matches = _matching(path, glob.glob(path, recursive=True))
-        units = [match for match in matches if _is_unit(match)]
+        units = _units(matches, os.path.exists)
         files = [match for match in matches if os.path.isfile(match)]
-        return _located("", [*files, *units], units)
+        return _located("", [*_outside(files, units), *units], units)
     raise FileNotFoundError(2, "no such file", path)
 
 
-def _is_unit(folder: str) -> bool:
-    """Tell whether a folder is one array or group of arrays."""
-    return any(os.path.exists(os.path.join(folder, marker)) for marker in _MARKERS)
+def _unit(folder: str, exists: Callable[[str], bool] = os.path.exists) -> str | None:
+    """Return the extension of the format that a folder is one unit of; None if it is none."""
+    markers = (marker for marker in _MARKERS if exists(f"{folder.rstrip('/')}/{marker}"))
+    return next((_MARKERS[marker] for marker in markers), None)
+
+
+def _units(folders: Iterable[str], exists: Callable[[str], bool] = os.path.exists) -> Units:
+    """Return those that are units, with the extensions of their formats."""
+    found = ((folder, _unit(folder, exists)) for folder in folders)
+    return {folder: unit for folder, unit in found if unit}
 
 
 def _in_folder(folder: str, columns: bool) -> list[Location]:
     files: list[str] = []
-    units: list[str] = []
+    units: Units = {}
     for inner, folders, names in os.walk(folder):
         here = os.path.relpath(inner, folder)
-        units += [
-            os.path.normpath(f"{here}/{name}")
-            for name in folders
-            if _is_unit(os.path.join(inner, name))
-        ]
+        for name in folders:
+            if unit := _unit(os.path.join(inner, name)):
+                units[os.path.normpath(f"{here}/{name}")] = unit
         folders[:] = [name for name in folders if os.path.normpath(f"{here}/{name}") not in units]
         folders[:] = [name for name in folders if not _is_hidden(name)]
         files += [os.path.normpath(f"{here}/{name}") for name in names]
@@ -144,15 +152,15 @@ def _listed(url: str, filesystem: Any, path: str, columns: bool) -> list[Locatio
     if _GLOB.search(path):
         matches = _matching(url, filesystem.glob(path))
         folders = [match for match in matches if filesystem.isdir(match)]
-        units = [name for name in folders if any(map(filesystem.exists, _markers(name)))]
+        units = _units(folders, filesystem.exists)
         files = [match for match in matches if match not in folders]
-        return _located("", [*files, *units], units, filesystem)
+        return _located("", [*_outside(files, units), *units], units, filesystem)
     if filesystem.isdir(path):
-        if any(map(filesystem.exists, _markers(path))):
-            return [Location(path, filesystem, is_folder=True)]
+        if unit := _unit(path, filesystem.exists):
+            return [Location(path, filesystem, unit=unit)]
         inside = [name[len(path) :].lstrip("/") for name in filesystem.find(path)]
-        files, units = _units_apart(inside)
-        paths = _of_one_format(url, files, units, columns)
+        units = _units_among(inside)
+        paths = _of_one_format(url, _outside(inside, units), units, columns)
         return _located(f"{path.rstrip('/')}/", paths, units, filesystem)
     if filesystem.exists(path):
         return [Location(path, filesystem)]
@@ -176,10 +184,10 @@ def _told(error: Exception, url: str) -> Exception:
 
 
 def _located(
-    base: str, paths: Iterable[str], units: Sequence[str], filesystem: Any = None
+    base: str, paths: Iterable[str], units: Units, filesystem: Any = None
 ) -> list[Location]:
     return [
-        Location(f"{base}{path}", filesystem, _partitions(path), path in units)
+        Location(f"{base}{path}", filesystem, _partitions(path), units.get(path))
         for path in sorted(paths, key=natural_order)
     ]
 
@@ -198,15 +206,19 @@ def _matching(pattern: str, matches: Iterable[str]) -> list[str]:
     return found
 
 
-def _markers(folder: str) -> list[str]:
-    return [f"{folder}/{marker}" for marker in _MARKERS]
+def _units_among(files: Iterable[str]) -> Units:
+    """Return the folders that are units of those that files lie in, without those within others."""
+    marked: Units = {}
+    for path in files:
+        for folder in (*_above(path), path):
+            if unit := _MARKERS.get(os.path.basename(folder)):
+                marked[os.path.dirname(folder)] = unit
+    return {path: marked[path] for path in _outside(marked, marked)}
 
 
-def _units_apart(paths: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the files that lie in no unit, and the units."""
-    marked = {os.path.dirname(path) for path in paths if os.path.basename(path) in _MARKERS}
-    units = [path for path in marked if not any(above in marked for above in _above(path))]
-    return [path for path in paths if not any(above in units for above in _above(path))], units
+def _outside(paths: Iterable[str], units: Units) -> list[str]:
+    """Return the paths that lie within no unit."""
+    return [path for path in paths if not any(above in units for above in _above(path))]
 
 
 def _above(path: str) -> list[str]:
@@ -220,14 +232,12 @@ def _is_hidden(name: str) -> bool:
     return name[:1] in (".", "_")
 
 
-def _of_one_format(
-    folder: str, files: Iterable[str], units: Sequence[str], columns: bool
-) -> list[str]:
+def _of_one_format(folder: str, files: Iterable[str], units: Units, columns: bool) -> list[str]:
     """Return the files and units in a folder that are shards; hidden ones are none."""
     formats = FORMATS if columns else VECTOR_FORMATS
     by_format: dict[Any, list[str]] = {}
     named = [(os.path.splitext(path)[1], path) for path in files]
-    for extension, path in [*named, *((".zarr", unit) for unit in units)]:
+    for extension, path in [*named, *((unit, path) for path, unit in units.items())]:
         form = formats.get(extension.lower())
         if form is not None and not any(map(_is_hidden, path.split("/"))):
             by_format.setdefault(form, []).append(path)
@@ -236,7 +246,7 @@ def _of_one_format(
         raise FileNotFoundError(2, f"is a folder without files that are read ({needed})", folder)
     if len(by_format) > 1:
         held = " and ".join(
-            f"{len(found)} {os.path.splitext(found[0])[1] or '.zarr'}"
+            f"{len(found)} {os.path.splitext(found[0])[1] or units[found[0]]}"
             for found in by_format.values()
         )
         raise ValueError(f"{folder}: holds files of several formats ({held}); name those to read")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -13,6 +14,7 @@ from ally_fast._optional import require
 from ally_fast.pools.foreign_errors import foreign_errors
 from ally_fast.pools.location import Location
 from ally_fast.pools.names import chosen, quoted
+from ally_fast.pools.sliced_array import most_chunk_bytes
 from ally_fast.pools.zarr_metadata import ZarrMetadata, zarr_metadata
 
 Seen = dict[str, tuple[Any, ...] | None]
@@ -56,6 +58,7 @@ class ZarrArray:
         self.shape: tuple[int, ...] = self._array.shape
         self.dtype: np.dtype[Any] = self._array.dtype
         self.chunk_rows: int | None = self._array.chunks[0] if self.shape else None
+        self.chunk_bytes = math.prod(self._array.chunks or (0,)) * self.dtype.itemsize
         if self.shape != self._metadata.shape:
             raise ValueError(f"{self.name}: the file changed while it was read")
         self._note(self._metadata.file)
@@ -85,7 +88,7 @@ class ZarrArray:
             raise ValueError(f"{self.name}: {file}: the file changed while it was read")
         if file not in self._seen and file != self._metadata.file:
             with suppress(FileNotFoundError):
-                self._metadata.chunk_file.check(self._folder.inside(file))
+                self._metadata.chunk_file.check(self._folder.inside(file), most_chunk_bytes(self))
         self._seen[file] = stamp
         self._read.add(file)
 

@@ -74,7 +74,7 @@ def zarr_metadata(folder: Location) -> ZarrMetadata | None:
 def _of_format_2(file: str, found: dict[str, Any]) -> ZarrMetadata:
     codecs = [codec["id"] for codec in (*(found["filters"] or ()), found["compressor"]) if codec]
     separator = found.get("dimension_separator", ".")
-    form = chunk_file(codecs)
+    form = chunk_file(codecs, found["chunks"])
     return _checked(file, found["shape"], found["chunks"], "", separator, form)
 
 
@@ -88,7 +88,7 @@ def _of_format_3(file: str, found: dict[str, Any]) -> ZarrMetadata:
     chunks, codecs = grid["configuration"]["chunk_shape"], found["codecs"]
     inner = next((codec for codec in codecs if codec["name"] == "sharding_indexed"), None)
     if inner is None:
-        form = chunk_file([codec["name"] for codec in codecs])
+        form = chunk_file([codec["name"] for codec in codecs], chunks)
     elif len(codecs) > 1:
         raise ValueError("its shards are coded once more")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from ally_fast import checks
 from ally_fast.arrays import as_array
 from ally_fast.device_arrays import host_copy
 from ally_fast.pools.by_id import ById
+from ally_fast.pools.column import Column
 from ally_fast.pools.ids import Ids, as_ids
 from ally_fast.pools.pool import Pool
 from ally_fast.selection.labels import Labels, labels_of, labels_of_parts
@@ -79,10 +81,10 @@ class Join:
     def labels(self, given: Any, name: str, eligible: NDArray[np.bool_] | None) -> Labels:
         """Return one label a row: integers, texts; as `values` does for numbers."""
         if not isinstance(given, ById):
-            return _labels(given)
+            return _labels(given, self.n)
         keys = as_ids(given.ids, f"{name}.ids")
         keys.check_unique()
-        labels = _labels(given.values)
+        labels = _labels(given.values, len(keys))
         if len(labels.codes) != len(keys):
             raise ValueError(f"{name}: got {len(labels.codes)} values for {len(keys)} ids")
         return labels.taken(self._places(keys, name, eligible)[0])
@@ -139,8 +141,18 @@ def checked_join(pool: Pool, ids: Any, unknown_ids: Any) -> Join:
     return Join(found, pool.n, unknown_ids)
 
 
-def _labels(given: Any) -> Labels:
-    return labels_of_parts(given.parts()) if _is_column(given) else labels_of(given)
+def _labels(given: Any, n: int) -> Labels:
+    return labels_of_parts(_at_most(given, n)) if _is_column(given) else labels_of(given)
+
+
+def _at_most(column: Column, n: int) -> Iterator[Any]:
+    """Yield the parts of a column, which may declare any number of rows, up to those needed."""
+    held = 0
+    for part in column.parts():
+        held += len(part)
+        if held > n:
+            raise ValueError(f"{column.name}: holds {held} rows or more, needs {n}")
+        yield part
 
 
 def _is_column(given: Any) -> bool:

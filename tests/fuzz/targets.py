@@ -303,7 +303,7 @@ def _column_form(extension, write, key=KEY):
 
 NUMERIC = (*VECTORS, *NUMBERS)
 COLUMNS = (*NUMBERS, *TEXTS)
-CHUNKED = 3 << 30  # a chunk, which is decoded as a whole, may have 1 GiB
+CHUNKED = 1 << 30  # a chunk, which is decoded as a whole, may have 64 MiB in a file of some KiB
 PACKED = {"compression": "zstd", "use_dictionary": False, "data_page_version": "2.0"}
 DELTA = {
     "use_dictionary": False,
@@ -332,10 +332,8 @@ TARGETS = {
     "arrow-file-lz4": Target((FORMS["arrow file lz4"],), read_arrow),
     "arrow-stream": Target((FORMS["arrow stream"], FORMS["arrow stream zstd"]), read_arrow),
     "safetensors": Target((FORMS["safetensors"],), read_safetensors, NUMERIC),
-    # Texts of HDF5 are left out: the library follows their heap through damage, into endless loops
-    # and unbounded memory, and what it would follow cannot be seen from outside.
-    "hdf5": Target((FORMS["hdf5"],), read_hdf5, NUMERIC, memory_bytes=CHUNKED),
-    "hdf5-gzip": Target((FORMS["hdf5 gzip"],), read_hdf5, NUMERIC, memory_bytes=CHUNKED),
+    "hdf5": Target((FORMS["hdf5"],), read_hdf5, memory_bytes=CHUNKED),
+    "hdf5-gzip": Target((FORMS["hdf5 gzip"],), read_hdf5, memory_bytes=CHUNKED),
     "zarr-2": Target((FORMS["zarr 2"],), read_zarr, memory_bytes=CHUNKED),
     "zarr-3": Target(
         tuple(

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from ally_fast import select
 from ally_fast.pools import open_pool, read_column, sliced_pool
 from ally_fast.pools.hdf5_file import Hdf5Array
+from ally_fast.pools.location import Location
+from ally_fast.pools.sliced_column import SlicedColumn
 from ally_fast.pools.zarr_array import ZarrArray
 
 N, D = 60, 4
@@ -39,7 +42,7 @@ def empty(request, tmp_path):
             h5py = pytest.importorskip("h5py", reason="needs h5py")
             file = h5py.File(tmp_path / "pool.h5", "w")
             return (
-                file.create_dataset("emb", shape, dtype, chunks=chunks),
+                file.create_dataset("emb", shape, dtype, chunks=chunks, **options),
                 tmp_path / "pool.h5",
                 file,
             )
@@ -106,6 +109,45 @@ def test_each_chunk_is_decoded_once_in_a_pass_and_gather_decodes_what_it_needs(
     indices = np.array([0, 3, 19, 25, 59])
     np.testing.assert_array_equal(pool.gather(indices).array, array[indices])
     assert asked == [(0, 20), (20, 30), (50, 60)]
+
+
+def test_rows_too_wide_to_compute_on_are_refused_before_work(empty):
+    _, path, file = empty("f4", (N, 1 << 31), (10, 2))
+    closed(file)
+    with pytest.raises(ValueError, match=r"holds 2147483648 values in a row, needs at most"):
+        open_pool(path)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("packing", ["zstd", "gzip", "blosc", "none"])
+def test_texts_of_zarr_that_say_they_are_others_are_refused(zarr_format, packing, zarr, tmp_path):
+    numcodecs = pytest.importorskip("numcodecs", reason="needs numcodecs")
+    texts, path = [f"text-{number}" for number in range(20)], tmp_path / "x.zarr"
+    if zarr_format == 2:
+        packed = None if packing == "none" else numcodecs.get_codec({"id": packing})
+    else:
+        names = {"zstd": "ZstdCodec", "gzip": "GzipCodec", "blosc": "BloscCodec"}
+        packed = None if packing == "none" else getattr(zarr.codecs, names[packing])()
+    options = {"chunks": (7,), "zarr_format": zarr_format, "compressors": packed}
+    made = zarr.create_array(path, shape=(20,), dtype=str, **options)
+    made[:] = np.array(texts, object)
+    column = SlicedColumn(partial(ZarrArray, Location(str(path), unit=".zarr"), None, 1, {}))
+    assert [text for part in column.parts() for text in part.to_pylist()] == texts
+    chunk = path / ("1" if zarr_format == 2 else "c/1")
+    codec = None if packing == "none" else numcodecs.get_codec({"id": packing})
+    content = bytearray(chunk.read_bytes() if codec is None else codec.decode(chunk.read_bytes()))
+    content[:4] = (1 << 30).to_bytes(4, "little")
+    chunk.write_bytes(bytes(content) if codec is None else codec.encode(bytes(content)))
+    column = SlicedColumn(partial(ZarrArray, Location(str(path), unit=".zarr"), None, 1, {}))
+    with pytest.raises(ValueError, match=r"x\.zarr/(c/)?1: its texts: are not 7, as the"):
+        list(column.parts())
+
+
+def test_chunks_that_are_far_larger_than_their_array_are_refused_before_work(empty):
+    _, path, file = empty("f4", (N, D), (7, 1 << 22), maxshape=(None, None))
+    closed(file)
+    with pytest.raises(ValueError, match=r"chunks of 117440512 bytes, needs at most 67108864"):
+        open_pool(path)
 
 
 def test_chunks_too_large_to_decode_are_refused_before_work(empty):

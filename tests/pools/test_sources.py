@@ -214,7 +214,7 @@ HINTS = {
     "x.bin": "numpy.memmap",
     "x.mat": "scipy.io.loadmat",
     "x.tsv": "save it with commas, as .csv",
-    "x.lance": "lance",
+    "x.lance": "is no Lance table; name the folder that has _versions",
     "x.xyz": ".xyz files are not read; needs one of .npy, .npz",
     "noextension": "such a file is not read; needs one of .npy, .npz",
     "_SUCCESS": "such a file is not read",
@@ -237,16 +237,19 @@ def test_a_file_that_is_not_read_says_what_to_do(name, listed):
         ("x.arrow", "pyarrow.ipc", "parquet"),
         ("x.h5", "h5py", "hdf5"),
         ("x.zarr", "zarr", "zarr"),
+        ("x.lance", "lance", "lance"),
     ],
 )
 def test_a_package_that_is_missing_is_named_with_its_extra(name, package, extra, monkeypatch):
     if name == "x.zarr":
         pytest.importorskip("zarr", reason="needs zarr").save_array(name, ROWS)
+    elif name == "x.lance":
+        os.makedirs("x.lance/_versions")
     else:
         open(name, "w").close()
     monkeypatch.setitem(sys.modules, package, None)
     message = refusal(ImportError, name)
-    root = package.split(".")[0]
+    root = {"lance": "pylance"}.get(package, package.split(".")[0])
     assert message == f"reading {name} needs {root}: pip install 'ally-fast[{extra}]'"
 
 
