@@ -163,7 +163,7 @@ def _add_clusters(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1e-2,
         metavar="T",
-        help="stop when inertia falls by less than this share (default: 0.001)",
+        help="stop when inertia falls by less than this share (default: 0.01)",
     )
     add("--metric", default="euclidean", help="euclidean (default) or cosine")
     add("--engine", default="auto", help="auto (default), native, faiss or sklearn")
