@@ -11,8 +11,10 @@ struct RowSums {
   // low_j, high_j: the least and largest of themselves and feature j of the rows.
   void (*extremes)(const float* rows, int64_t count, int64_t d, float* low, float* high);
 
-  // sums_j += q_j; see grid.h.
-  void (*add)(const float* row, const double* shift, const double* scale, int64_t d, int64_t* sums);
+  // sums_j += q_j; see grid.h. Brings `next`, a row of this matrix, to the cache meanwhile: rows of a
+  // cluster lie all over memory, and no hardware guesses which one comes.
+  void (*add)(const float* row, const float* next, const double* shift, const double* scale,
+              int64_t d, int64_t* sums);
 
   // D(row, point), the exact rule of scan/kernel.h.
   double (*distance)(const float* row, const float* point, int64_t d);

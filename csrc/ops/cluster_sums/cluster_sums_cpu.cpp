@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "../../common/aligned.h"
 #include "../../common/sums/cluster_order.h"
 #include "../../common/sums/grid.h"
 #include "../../common/sums/row_sums.h"
@@ -11,10 +12,11 @@ namespace ally_fast {
 namespace {
 
 constexpr int64_t kTaskValues = 1 << 16;
+constexpr int64_t kAheadFloats = 512;  // of rows to come are on their way to the cache
 
 // A worker's own sum of one cluster, and its part of the spread.
 struct Partial {
-  std::vector<int64_t> sums;
+  AlignedVector<int64_t> sums;
   DistanceSum spread{0, 0};
 
   explicit Partial(int64_t d) : sums(static_cast<size_t>(d)) {}
@@ -32,11 +34,13 @@ void cluster_sums_cpu(const float* rows, int64_t t, int64_t d, const int32_t* as
                       const Kernel& kernel, int threads, int64_t* sums, int64_t* counts,
                       int64_t* spread) {
   const RowSums& of_row = row_sums(kernel);
-  const Grid grid(grid_values, d);
+  const AlignedVector<double> values(grid_values, grid_values + 2 * d + 1);
+  const Grid grid(values.data(), d);
   const int bits = grid_bits(most);
   const ClusterOrder order = order_by_cluster(assignments, t, k);
   for (int64_t c = 0; c < k; ++c) counts[c] += order.begins[c + 1] - order.begins[c];
 
+  const int64_t ahead = std::max<int64_t>(1, kAheadFloats / d);
   const int64_t step = std::max<int64_t>(16, kTaskValues / d);
   const auto parts = parallel_for_with(
       (t + step - 1) / step, threads, [&] { return std::make_unique<Partial>(d); },
@@ -46,10 +50,11 @@ void cluster_sums_cpu(const float* rows, int64_t t, int64_t d, const int32_t* as
           const int32_t c = assignments[order.rows[at]];
           const int64_t last = std::min(end, order.begins[c + 1]);
           const bool whole = at == order.begins[c] && last == order.begins[c + 1];
-          int64_t* const to = whole ? sums + c * d : partial.sums.data();
+          int64_t* const to = partial.sums.data();
           for (; at < last; ++at) {
             const float* row = rows + order.rows[at] * d;
-            of_row.add(row, grid.shift, grid.scale, d, to);
+            const float* next = rows + order.rows[std::min(at + ahead, t - 1)] * d;
+            of_row.add(row, next, grid.shift, grid.scale, d, to);
             if (centroids) {
               const double distance = of_row.distance(row, centroids + c * d, d);
               const DistanceSum term = grid_distance(distance, *grid.distance_scale, bits);
@@ -58,9 +63,15 @@ void cluster_sums_cpu(const float* rows, int64_t t, int64_t d, const int32_t* as
             }
             poll(d);
           }
-          if (whole) continue;
-          for (int64_t j = 0; j < d; ++j) add_atomically(sums + c * d + j, partial.sums[j]);
-          std::fill(partial.sums.begin(), partial.sums.end(), 0);
+          int64_t* const sum = sums + c * d;
+          for (int64_t j = 0; j < d; ++j) {
+            if (whole) {
+              sum[j] += to[j];
+            } else {
+              add_atomically(sum + j, to[j]);
+            }
+            to[j] = 0;
+          }
         }
       });
   for (const auto& part : parts) {

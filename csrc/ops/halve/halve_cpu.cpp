@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "../../common/aligned.h"
 #include "../../common/sums/cluster_order.h"
 #include "../../common/sums/grid.h"
 #include "../../common/sums/row_sums.h"
@@ -22,7 +23,8 @@ class Halver {
         order_(order),
         of_row_(of_row),
         out_(out),
-        grid_(all.grid, all.d),
+        values_(all.grid, all.grid + 2 * all.d + 1),
+        grid_(values_.data(), all.d),
         bits_(grid_bits(all.most)),
         direction_(static_cast<size_t>(all.d)),
         sums_(static_cast<size_t>(all.d)),
@@ -90,7 +92,7 @@ class Halver {
       const bool side = of_row_.lean(row, mean, direction_.data(), all_.d) > limit;
       out_.sides[*i] = side;
       count += side;
-      if (side) of_row_.add(row, grid_.shift, grid_.scale, all_.d, sums_.data());
+      if (side) of_row_.add(row, row, grid_.shift, grid_.scale, all_.d, sums_.data());
       poll(2 * all_.d);
     }
     return count;
@@ -113,11 +115,12 @@ class Halver {
   const ClusterOrder& order_;
   const RowSums& of_row_;
   const Halves& out_;
+  const AlignedVector<double> values_;
   const Grid grid_;
   const int bits_;
-  std::vector<double> direction_;
-  std::vector<int64_t> sums_;
-  std::vector<float> near_, far_;
+  AlignedVector<double> direction_;
+  AlignedVector<int64_t> sums_;
+  AlignedVector<float> near_, far_;
 };
 
 }  // namespace
