@@ -20,7 +20,9 @@ AssignStats = _cpu.AssignStats
 def centroid_table(centroids: Any) -> Any:
     """Pack finite centroids, shape (k, d), float32 or float64, for what computes where they are."""
     if isinstance(centroids, np.ndarray):
-        return CentroidTable(np.ascontiguousarray(centroids), _settings.isa())
+        return CentroidTable(
+            np.ascontiguousarray(centroids), _settings.isa(), threads=_settings.threads()
+        )
     from ally_fast import _cuda
 
     return _cuda.CentroidTable(centroids)

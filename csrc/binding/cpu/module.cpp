@@ -21,7 +21,7 @@ using namespace ally_fast;
 
 namespace {
 
-CentroidTable make_table(const py::array& array, const std::string& isa) {
+CentroidTable make_table(const py::array& array, const std::string& isa, int threads) {
   // Float32 is widened here, which is exact if subnormals are kept.
   const DefaultFloats floats;
   const bool single = py::isinstance<Array<float>>(array);
@@ -35,8 +35,9 @@ CentroidTable make_table(const py::array& array, const std::string& isa) {
           "centroids: needs finite values");
   const Kernel& kernel = kernel_named(isa);
   const double* data = centroids.data();
+  checked_threads(threads);
   const Computing computing;
-  return CentroidTable(data, k, d, kernel);
+  return CentroidTable(data, k, d, kernel, threads);
 }
 
 AssignStats assign(const py::array& array, const CentroidTable& table, const py::array& out_array,
@@ -287,7 +288,7 @@ PYBIND11_MODULE(_cpu, module) {
   module.doc() = "Native CPU core of ally_fast. Use the functions of ally_fast instead.";
 
   py::class_<CentroidTable>(module, "CentroidTable")
-      .def(py::init(&make_table), py::arg("centroids"), py::arg("isa"))
+      .def(py::init(&make_table), py::arg("centroids"), py::arg("isa"), py::arg("threads") = 1)
       .def_property_readonly("k", &CentroidTable::k)
       .def_property_readonly("d", &CentroidTable::d)
       .def_property_readonly("isa", [](const CentroidTable& t) { return t.kernel().name; });

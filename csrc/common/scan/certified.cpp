@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <utility>
+
+#include "../parallel.h"
 
 namespace ally_fast {
 namespace {
@@ -16,22 +19,22 @@ constexpr float kNever = std::numeric_limits<float>::max();
 constexpr double kSlop = 1.01, kTinyRow = 1e-18, kTiny = 1e-33;
 // A shift rounded to float32 may make deviations larger by this share, no more.
 constexpr double kCoarse = 1e-3;
+constexpr int64_t kTaskValues = 1 << 17;
 
 uint32_t* align(uint32_t* words) {
   return reinterpret_cast<uint32_t*>((reinterpret_cast<uintptr_t>(words) + 63) & ~uintptr_t{63});
 }
 
-// max |c - shift|.
-template <class T>
-double largest_deviation(const double* centroids, int64_t k, int64_t d, const T* shift) {
-  double largest = 0;
-  for (int64_t c = 0; c < k; ++c) {
-    for (int64_t j = 0; j < d; ++j) {
-      largest = std::max(largest, std::abs(centroids[c * d + j] - static_cast<double>(shift[j])));
-    }
-    poll(d);
+// Sum over the features of term(j), in eight partial sums that vectors hold; its order does not matter.
+template <class Term>
+double sum_in_lanes(int64_t d, const Term& term) {
+  double a[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+  int64_t j = 0;
+  for (; j + 8 <= d; j += 8) {
+    for (int lane = 0; lane < 8; ++lane) a[lane] += term(j + lane);
   }
-  return largest;
+  for (; j < d; ++j) a[0] += term(j);
+  return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
 }
 
 }  // namespace
@@ -42,95 +45,69 @@ float round_up_to_float(double value) {
                          : rounded;
 }
 
-CentroidTable::CentroidTable(const double* centroids, int64_t k, int64_t d, const Kernel& kernel)
+CentroidTable::CentroidTable(const double* centroids, int64_t k, int64_t d, const Kernel& kernel,
+                             int threads)
     : kernel_(&kernel), k_(k), d_(d), d_padded_(round_up(d, 8)) {
-  exact_.reset(new double[static_cast<size_t>(k * d_padded_)]);
-  for (int64_t c = 0; c < k; ++c) {
-    double* const row = exact_.get() + c * d_padded_;
-    std::fill(std::copy_n(centroids + c * d, d, row), row + d_padded_, 0.0);
-    poll(d);
+  choose_shift(centroids);
+  allocate();
+  gamma_ = (static_cast<double>(d) + 16) * kUnit * kSlop;
+  exact_rounding_ = (static_cast<double>(d) / 8 + 10) * 0x1p-53;
+  std::vector<double> shift(shift_.begin(), shift_.end());
+  if (!wide_shift_.empty()) shift = wide_shift_;
+  // Several of the kernel's tiles a task, each packed at once.
+  const int64_t tile = kernel.centroid_multiple;
+  const int64_t step = tile * std::max<int64_t>(1, kTaskValues / (tile * d));
+  const auto parts = parallel_for_with(
+      (k + step - 1) / step, threads, [] { return std::make_unique<Largest>(); },
+      [&](int64_t task, Largest& largest) {
+        const int64_t end = std::min(k, (task + 1) * step);
+        for (int64_t begin = task * step; begin < end; begin += tile) {
+          pack(centroids, shift.data(), begin, std::min(end, begin + tile), largest);
+          poll(tile * d);
+        }
+      });
+  for (const auto& part : parts) {
+    centroid_residual_ = std::max(centroid_residual_, part->residual);
+    largest_norm_ = std::max(largest_norm_, part->norm);
   }
+}
 
-  // Centring shrinks norms and with them every error bound; any shift gives the same answer.
-  std::vector<double> mean(static_cast<size_t>(d), 0.0);
-  for (int64_t c = 0; c < k; ++c) {
-    for (int64_t j = 0; j < d; ++j) mean[j] += centroids[c * d + j] / static_cast<double>(k);
-    poll(d);
+// Centring shrinks norms and with them every error bound; any shift and scale give the same answer.
+void CentroidTable::choose_shift(const double* centroids) {
+  std::vector<double> mean(static_cast<size_t>(d_), 0.0);
+  std::vector<double> low(centroids, centroids + d_), high(low);
+  const double share = 1 / static_cast<double>(k_);
+  for (int64_t c = 0; c < k_; ++c) {
+    for (int64_t j = 0; j < d_; ++j) {
+      const double value = centroids[c * d_ + j];
+      mean[j] += value * share;
+      low[j] = value < low[j] ? value : low[j];
+      high[j] = value > high[j] ? value : high[j];
+    }
+    poll(d_);
   }
   shift_.assign(mean.begin(), mean.end());
-
-  double largest = largest_deviation(centroids, k, d, shift_.data());
-  const double finest = largest_deviation(centroids, k, d, mean.data());
+  double largest = 0, finest = 0;  // |c - shift|, for the shift in float32 and in float64
+  for (int64_t j = 0; j < d_; ++j) {
+    const double coarse = shift_[j];
+    largest = std::max({largest, std::abs(low[j] - coarse), std::abs(high[j] - coarse)});
+    finest = std::max({finest, std::abs(low[j] - mean[j]), std::abs(high[j] - mean[j])});
+  }
   if (!(largest <= (1 + kCoarse) * finest)) {  // of a large common offset
     wide_shift_ = std::move(mean);
     largest = finest;
   }
   int exponent = 0;
   if (largest > 0) std::frexp(largest, &exponent);
-  const double scale = std::ldexp(1.0, -std::clamp(exponent, -1000, 1000));
-
-  allocate(k);
-  packed_.scale = scale;
+  packed_.scale = std::ldexp(1.0, -std::clamp(exponent, -1000, 1000));
   packed_.shift = shift_.data();
   packed_.wide_shift = wide_shift_.empty() ? nullptr : wide_shift_.data();
-  gamma_ = (static_cast<double>(d) + 16) * kUnit * kSlop;
-  exact_rounding_ = (static_cast<double>(d) / 8 + 10) * 0x1p-53;
-  const int64_t tile = kernel.centroid_multiple;  // packed at once
-  std::vector<float> values(static_cast<size_t>(tile * d)), rounded(values.size());
-  for (int64_t begin = 0; begin < k; begin += tile) {
-    const int64_t end = std::min(k, begin + tile);
-    for (int64_t c = begin; c < end; ++c) {
-      float* const to = values.data() + (c - begin) * d;
-      for (int64_t j = 0; j < d; ++j) {
-        to[j] = static_cast<float>((centroids[c * d + j] - shift(j)) * scale);
-      }
-    }
-    kernel.pack_centroids(values.data(), end - begin, tile, d,
-                          aligned_words_ + kernel.centroid_words(begin, d), rounded.data());
-    for (int64_t c = begin; c < end; ++c) {
-      measure_packed(c, centroids + c * d, rounded.data() + (c - begin) * d);
-    }
-    poll(tile * d);
-  }
 }
 
-void CentroidTable::measure_packed(int64_t c, const double* centroid, const float* rounded) {
-  double square = 0, rounded_square = 0, residual_square = 0;
-  for (int64_t j = 0; j < d_; ++j) {
-    const double exact = (centroid[j] - shift(j)) * packed_.scale;
-    const double seen = rounded[j];
-    square += exact * exact;
-    rounded_square += seen * seen;
-    residual_square += (exact - seen) * (exact - seen);
-  }
-  // The floor keeps the ratio below finite for a centroid at the shift itself.
-  const double norm = std::max(std::sqrt(rounded_square), 0x1p-20) * (1 + 1e-6);
-  norm_[c] = round_up_to_float(norm);
-  centroid_residual_ = std::max(centroid_residual_, std::sqrt(residual_square) / norm);
-  largest_norm_ = std::max(largest_norm_, std::sqrt(square) * (1 + 1e-6));
-  const double half = square / 2;
-  half_norm_[c] = static_cast<float>(half - (gamma_ * half + kTiny));
-}
-
-CentroidTable::CentroidTable(const CentroidTable& parent, int64_t capacity)
-    : kernel_(parent.kernel_),
-      parent_(&parent),
-      k_(capacity),
-      d_(parent.d_),
-      d_padded_(parent.d_padded_),
-      centroid_residual_(parent.centroid_residual_),
-      gamma_(parent.gamma_),
-      exact_rounding_(parent.exact_rounding_),
-      largest_norm_(parent.largest_norm_) {
-  allocate(capacity);
-  packed_.scale = parent.packed_.scale;
-  packed_.shift = parent.packed_.shift;
-  packed_.wide_shift = parent.packed_.wide_shift;
-}
-
-void CentroidTable::allocate(int64_t k) {
+void CentroidTable::allocate() {
+  exact_.reset(new double[static_cast<size_t>(k_ * d_padded_)]);
   packed_.d = d_;
-  packed_.k_padded = round_up(k, kernel_->centroid_multiple);
+  packed_.k_padded = round_up(k_, kernel_->centroid_multiple);
   const auto words = static_cast<size_t>(kernel_->centroid_words(packed_.k_padded, d_));
   words_.reset(new uint32_t[words + 16]());
   aligned_words_ = align(words_.get());
@@ -141,19 +118,37 @@ void CentroidTable::allocate(int64_t k) {
   packed_.norm = norm_.data();
 }
 
-void CentroidTable::select(const int32_t* ids, int64_t count) {
-  ids_ = ids;
-  k_ = count;
-  packed_.k_padded = round_up(count, kernel_->centroid_multiple);
-  for (int64_t c = 0; c < count; ++c) {
-    kernel_->copy_centroid(parent_->aligned_words_, ids[c], aligned_words_, c, d_);
-    half_norm_[c] = parent_->half_norm_[ids[c]];
-    norm_[c] = parent_->norm_[ids[c]];
-    poll(d_);
+void CentroidTable::pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
+                         Largest& largest) {
+  const int64_t tile = kernel_->centroid_multiple;
+  std::vector<float> values(static_cast<size_t>(tile * d_)), rounded(values.size());
+  const double scale = packed_.scale;
+  for (int64_t c = begin; c < end; ++c) {
+    const double* const centroid = centroids + c * d_;
+    double* const row = exact_.get() + c * d_padded_;
+    std::fill(std::copy_n(centroid, d_, row), row + d_padded_, 0.0);
+    float* const to = values.data() + (c - begin) * d_;
+    for (int64_t j = 0; j < d_; ++j) to[j] = static_cast<float>((centroid[j] - shift[j]) * scale);
   }
-  // What an earlier, longer selection left in the last tile must not win.
-  std::fill(half_norm_.begin() + count, half_norm_.begin() + packed_.k_padded, kNever);
-  std::fill(norm_.begin() + count, norm_.begin() + packed_.k_padded, 0.0f);
+  kernel_->pack_centroids(values.data(), end - begin, tile, d_,
+                          aligned_words_ + kernel_->centroid_words(begin, d_), rounded.data());
+  for (int64_t c = begin; c < end; ++c) {
+    const double* const centroid = centroids + c * d_;
+    const float* const seen = rounded.data() + (c - begin) * d_;
+    const auto exact = [=](int64_t j) { return (centroid[j] - shift[j]) * scale; };
+    const double square = sum_in_lanes(d_, [&](int64_t j) { return exact(j) * exact(j); });
+    const double rounded_square =
+        sum_in_lanes(d_, [&](int64_t j) { return double{seen[j]} * double{seen[j]}; });
+    const double residual_square = sum_in_lanes(
+        d_, [&](int64_t j) { return (exact(j) - double{seen[j]}) * (exact(j) - double{seen[j]}); });
+    // The floor keeps the ratio below finite for a centroid at the shift itself.
+    const double norm = std::max(std::sqrt(rounded_square), 0x1p-20) * (1 + 1e-6);
+    norm_[c] = round_up_to_float(norm);
+    largest.residual = std::max(largest.residual, std::sqrt(residual_square) / norm);
+    largest.norm = std::max(largest.norm, std::sqrt(square) * (1 + 1e-6));
+    const double half = square / 2;
+    half_norm_[c] = static_cast<float>(half - (gamma_ * half + kTiny));
+  }
 }
 
 float CentroidTable::row_error(float norm, float residual) const {
@@ -216,43 +211,6 @@ int64_t BlockScanner::range_end(int64_t begin, int64_t most) const {
 double BlockScanner::limit_of_nearest(int r) const {
   if (overflowed(r)) return std::numeric_limits<double>::infinity();
   return table_.upper_end(best_[r], index_[r], error_[r], norm_[r]);
-}
-
-void BlockScanner::limits_of_nearest(int64_t length, int rows, double* limit) {
-  const PackedCentroids& packed = table_.packed();
-  scores_.resize(static_cast<size_t>(packed.k_padded) * kBlock);
-  for (int64_t begin = 0, end; begin < packed.k_padded; begin = end) {
-    end = range_end(begin, packed.k_padded);
-    table_.kernel().store(packed, packed_rows_, error_, begin, end,
-                          scores_.data() + begin * kBlock);
-    poll((end - begin) * rows_.d);
-  }
-  // upper_end in float32 and all at once: what rounding can take away, kRoom gives back.
-  constexpr float kRoom = 1.02f;
-  const int64_t k = table_.k();
-  float fixed[kBlock];
-  for (int r = 0; r < kBlock; ++r) {
-    fixed[r] = round_up_to_float(table_.upper_end(0, 0, 0, r < rows ? norm_[r] : 0) * kRoom);
-  }
-  std::vector<float> upper(static_cast<size_t>(k) * kBlock);
-  for (int64_t c = 0; c < k; ++c) {
-    const float* score = scores_.data() + c * kBlock;
-    const float norm = 2 * kRoom * packed.norm[c];
-    const float slack = round_up_to_float(table_.upper_end(0, c, 0, 0) * kRoom);
-    for (int r = 0; r < kBlock; ++r) {
-      const float magnitude = score[r] < 0 ? -score[r] : score[r];
-      upper[r * k + c] = score[r] + (error_[r] * norm + slack + fixed[r] + 1e-6f * magnitude);
-    }
-    poll(kBlock);
-  }
-  for (int r = 0; r < rows; ++r) {
-    limit[r] = std::numeric_limits<double>::infinity();
-    if (overflowed(r) || length >= k) continue;
-    float* row = upper.data() + r * k;
-    std::nth_element(row, row + (length - 1), row + k);
-    limit[r] = row[length - 1];
-    poll(k);
-  }
 }
 
 double BlockScanner::limit_of_radius(int r, double squared_radius) const {

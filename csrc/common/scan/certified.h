@@ -26,20 +26,15 @@ constexpr int64_t kLargestD = 131072;
 class CentroidTable {
  public:
   // centroids (k, d), finite, contiguous; copied. Float32 widened by the caller, or float64 points.
-  CentroidTable(const double* centroids, int64_t k, int64_t d, const Kernel& kernel);
-  // Room for a selection of `capacity` centroids of `parent`, which must outlive it.
-  CentroidTable(const CentroidTable& parent, int64_t capacity);
-  // Makes this table the parent's centroids ids[0..count), count <= capacity.
-  void select(const int32_t* ids, int64_t count);
+  CentroidTable(const double* centroids, int64_t k, int64_t d, const Kernel& kernel,
+                int threads = 1);
 
   int64_t k() const { return k_; }
   int64_t d() const { return d_; }
   int64_t d_padded() const { return d_padded_; }
   const Kernel& kernel() const { return *kernel_; }
   const PackedCentroids& packed() const { return packed_; }
-  const double* exact(int64_t c) const {
-    return parent_ ? parent_->exact(ids_[c]) : exact_.get() + c * d_padded_;
-  }
+  const double* exact(int64_t c) const { return exact_.get() + c * d_padded_; }
 
   // error_i: from the norm and the rounding residual that pack_rows measured.
   float row_error(float norm, float residual) const;
@@ -49,17 +44,17 @@ class CentroidTable {
   double score_limit(double squared_radius, double norm) const;
 
  private:
-  double shift(int64_t j) const {
-    return wide_shift_.empty() ? double{shift_[static_cast<size_t>(j)]}
-                               : wide_shift_[static_cast<size_t>(j)];
-  }
-  void allocate(int64_t k);
-  // Norms and rounding of a centroid, given what the kernel made of it.
-  void measure_packed(int64_t c, const double* centroid, const float* rounded);
+  // What centroids of a table are at most.
+  struct Largest {
+    double residual = 0, norm = 0;
+  };
+  void choose_shift(const double* centroids);
+  void allocate();
+  // Packs centroids [begin, end), a kernel's multiple from its multiple on.
+  void pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
+            Largest& largest);
 
   const Kernel* kernel_;
-  const CentroidTable* parent_ = nullptr;  // of a selection
-  const int32_t* ids_ = nullptr;           // of a selection: the parent's centroids
   int64_t k_, d_, d_padded_;
   std::unique_ptr<double[]> exact_;  // (k, d_padded) as given, padded with zeros
   std::vector<double> wide_shift_;   // empty unless float32 is too coarse
@@ -92,8 +87,6 @@ class BlockScanner {
 
   // Scores above limit_of_nearest(r) cannot belong to row r's nearest centroid (after track).
   double limit_of_nearest(int r) const;
-  // Scores above limit[r] cannot belong to the `length` centroids nearest to row r, r < rows.
-  void limits_of_nearest(int64_t length, int rows, double* limit);
   // Scores above limit_of_radius(r, D) belong to centroids farther than sqrt(D) from row r.
   double limit_of_radius(int r, double squared_radius) const;
 

@@ -40,10 +40,6 @@ struct Kernel {
   void (*pack_centroids)(const float* values, int64_t k, int64_t k_padded, int64_t d,
                          uint32_t* packed, float* rounded);
 
-  // Copy centroid `from_c` of one packed table to place `to_c` of another.
-  void (*copy_centroid)(const uint32_t* from, int64_t from_c, uint32_t* to, int64_t to_c,
-                        int64_t d);
-
   // Rows `ids[0..count)` of the view -> packed block, and for each row
   // norm[r] = ||x'|| and residual[r] = ||x' - rounded x'||, x' = scale (x - shift) in float32.
   // `buffer` holds 16 * round_up(d, 16) floats.

@@ -239,15 +239,6 @@ void pack_centroids(const float* values, int64_t k, int64_t k_padded, int64_t d,
   }
 }
 
-template <class Simd>
-void copy_centroid(const uint32_t* from, int64_t from_c, uint32_t* to, int64_t to_c, int64_t d) {
-  constexpr int C = Simd::kCentroids;
-  const int64_t steps = steps_of<Simd>(d);
-  from += from_c / C * C * steps + from_c % C;
-  to += to_c / C * C * steps + to_c % C;
-  for (int64_t step = 0; step < steps; ++step) to[step * C] = from[step * C];
-}
-
 // Lower bounds of kVectors x kCentroids scores, handed to `finish` as acc[vector][centroid].
 template <class Simd, class Finish>
 inline __attribute__((always_inline)) void score_tile(const PackedCentroids& table, int64_t steps,
@@ -345,7 +336,6 @@ constexpr Kernel make_kernel(const char* name) {
           centroid_words<Simd>,
           block_words<Simd>,
           pack_centroids<Simd>,
-          copy_centroid<Simd>,
           pack_rows<Simd>,
           track<Simd>,
           store<Simd>,

@@ -38,16 +38,6 @@ void pack_centroid_tiles(const float* values, int64_t k, int64_t k_padded, int64
   }
 }
 
-void copy_centroid_tile(const uint32_t* from, int64_t from_c, uint32_t* to, int64_t to_c,
-                        int64_t d) {
-  const int64_t steps = steps_of<Amx>(d);
-  from += from_c / 16 * 16 * steps + from_c % 16 * 16;
-  to += to_c / 16 * 16 * steps + to_c % 16 * 16;
-  for (int64_t tile = 0; tile < steps; tile += 16) {
-    __builtin_memcpy(to + tile * 16, from + tile * 16, 64);
-  }
-}
-
 struct alignas(64) TileConfig {
   uint8_t palette = 1;
   uint8_t start_row = 0;
@@ -138,7 +128,6 @@ constexpr Kernel make_amx_kernel() {
   kernel.centroid_words = centroid_words<Amx>;
   kernel.block_words = block_words<Amx>;
   kernel.pack_centroids = pack_centroid_tiles;
-  kernel.copy_centroid = copy_centroid_tile;
   kernel.pack_rows = pack_rows<Amx>;
   kernel.track = track_tiles;
   kernel.store = store_tiles;
