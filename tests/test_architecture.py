@@ -55,8 +55,11 @@ FLOORS = {
 # May use the face of the package, `ally_fast.<name>`, like any user.
 USERS_OF_THE_FACE = {"cli", "__main__", "experiments", "integrations"}
 OPTIONAL_PACKAGES = {
+    "PIL",
+    "bokeh",
     "faiss",
     "h5py",
+    "jinja2",
     "matplotlib",
     "ml_dtypes",
     "pyarrow",

@@ -450,6 +450,7 @@ def test_other_errors_are_one_line_too(error, capsys, monkeypatch):
     ("package", "options", "message"),
     [
         ("matplotlib", ["--plot", "p.png"], r"--plot needs matplotlib: pip .*\[report\]"),
+        ("bokeh", ["--report", "p.html"], r"--report needs bokeh: pip .*\[report\]"),
         ("pyarrow", ["-o", "b.parquet"], r"writing b\.parquet needs pyarrow: pip .*\[parquet\]"),
     ],
 )
