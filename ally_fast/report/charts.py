@@ -162,7 +162,7 @@ def _picks(figure: Any, evidence: Evidence, few: bool) -> None:
     places = evidence.plane(evidence.picks).astype(np.float32)
     scores = info.scores[:count]
     order = np.argsort(scores, kind="stable")  # the highest on top
-    dot = float(np.clip(100 / np.sqrt(max(1, count)), 4, 12))
+    dot = float(np.clip(180 / np.sqrt(max(1, count)), 4, 12))
     clusters = info.clusters[:count]
     if few:
         colours = np.array(HUES)[clusters]
@@ -190,7 +190,7 @@ def _picks(figure: Any, evidence: Evidence, few: bool) -> None:
         size="size",
         fill_color="colour",
         line_color=EDGE,
-        line_width=1,
+        line_width=min(1.0, (dot - 4) / 4),  # edges of many dots would hide their colours
         name="edged",
     )
     tips = [("pick", "@place"), ("row", "@name"), ("score", "@score"), ("cluster", "@cluster")]
