@@ -129,10 +129,9 @@ def _map(evidence: Evidence) -> Any:
             places[:, 0],
             places[:, 1],
             marker="x",
-            size=6,
+            size=7,
             color=EXCLUDED_COLOUR,
-            alpha=0.8,
-            line_width=1.3,
+            line_width=1.6,
         )
     _picks(figure, evidence, few)
     first, second = plane.explained

@@ -11,7 +11,7 @@ HUES = (
 )
 """Of clusters: in pairs CIEDE2000 >= 15 under any dichromacy; seen on white and near black."""
 
-BATCH, BEST, RANDOM, EXCLUDED = HUES[1], HUES[3], HUES[5], HUES[4]
+BATCH, BEST, RANDOM, EXCLUDED = HUES[1], HUES[4], HUES[5], HUES[3]
 INK, GREY, PALE = "#22262e", "#6b7280", "#d5d9e0"
 EDGE = INK  # of picks; a page has its own
 POOL = "#8b929e"  # visible on white and on near black

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import platform
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from ally_fast._version import __version__
 from ally_fast.report.comparison import BATCH, BEST, RANDOM, Comparison
 from ally_fast.report.evidence import Evidence
 from ally_fast.report.thumbnails import Cell, cell
+from ally_fast.selection.select import select
 
 MOST_PICKS = 500  # in the table
 _MOST_GROUPS = 40
@@ -79,11 +81,11 @@ def groups(evidence: Evidence) -> tuple[list[Group], int]:
 
 
 def asked(evidence: Evidence, options: Mapping[str, Any]) -> Facts:
-    """Return the arguments of the selection; arrays by their size alone."""
+    """Return the arguments that were given and are no defaults; arrays by their size alone."""
     facts = [("b", f"{len(evidence.indices):,}"), ("k", f"{len(evidence.info.centroids):,}")]
     given = {name: value for name, value in options.items() if name not in _NOT_TOLD}
     for name, value in given.items():
-        if value is None or name == "k":
+        if value is None or name == "k" or _is_default(name, value):
             continue
         if name == "b":
             facts[0] = ("b", f"{value:,}")
@@ -96,6 +98,11 @@ def asked(evidence: Evidence, options: Mapping[str, Any]) -> Facts:
             size = f" of {len(value):,}" if hasattr(value, "__len__") else ""
             facts.append((name, f"{type(value).__name__}{size}"))
     return facts
+
+
+def _is_default(name: str, value: Any) -> bool:
+    default = inspect.signature(select).parameters[name].default
+    return isinstance(value, str | int | float) and bool(value == default)
 
 
 def ran(evidence: Evidence, summary: Mapping[str, Any], command: str | None) -> Facts:
