@@ -6,7 +6,14 @@ import importlib
 import re
 from typing import Any
 
-_PYPI_NAMES = {"PIL": "pillow", "faiss": "faiss-cpu", "sklearn": "scikit-learn"}
+_PYPI_NAMES = {
+    "PIL": "pillow",
+    "faiss": "faiss-cpu",
+    "modAL": "modAL-python",
+    "skactiveml": "scikit-activeml",
+    "sklearn": "scikit-learn",
+    "small_text": "small-text",
+}
 # Older ones have holes that a file can use: pyarrow 14.0.0 runs code that it finds in one.
 _SAFE_SINCE = {"PIL": "13.0.0", "pyarrow": "23.0.1"}
 

@@ -1,6 +1,7 @@
 """Two labeling rounds on handwritten digits, as a user at a shell runs them.
 
-Writes shards, scores and batches to ``demo_output``. Needs scikit-learn, pyarrow, matplotlib and Bokeh.
+Writes shards, scores, batches and reports to ``demo_output``. Needs scikit-learn, pyarrow,
+matplotlib and Bokeh.
 """
 
 import base64
