@@ -163,5 +163,7 @@ def _script_text(content: Any) -> str:
 
 
 def _bokeh_script() -> str:
-    resource = require("bokeh.resources", "report").Resources(mode="inline", components=["bokeh"])
+    resource = require("bokeh.resources", "report").Resources(
+        mode="inline", components=["bokeh"], log_level="warn"
+    )
     return "\n".join(resource.js_raw).replace("</script", "<\\/script")
