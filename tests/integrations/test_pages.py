@@ -5,23 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from documented import code, run, sections
 
 import ally_fast
 
-PAGE = Path(__file__).parents[2] / "docs" / "integrations.md"
+PAGE = "integrations.md"
 N, D = 300, 6
-
-
-def code(section):
-    """Return the Python of a section."""
-    text = PAGE.read_text()
-    content = re.search(rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", text, re.M | re.S)[1]
-    return "\n".join(re.findall(r"^```python\n(.*?)^```", content, re.M | re.S))
-
-
-def run(section, **names):
-    exec(compile(code(section), f"{PAGE.name}: {section}", "exec"), names)
-    return names
 
 
 @pytest.fixture
@@ -30,9 +19,8 @@ def rows(rng):
 
 
 def test_every_section_with_code_is_run_here():
-    sections = re.findall(r"^## (.+)$", PAGE.read_text(), re.M)
-    tested = re.findall(r"run\(\s*\"([^\"]+)\"", Path(__file__).read_text())
-    assert [section for section in sections if code(section)] == tested
+    tested = re.findall(r"run\(\s*PAGE,\s*\"([^\"]+)\"", Path(__file__).read_text())
+    assert [section for section in sections(PAGE) if code(PAGE, section)] == tested
 
 
 def test_scikit_activeml(rows):
@@ -43,7 +31,7 @@ def test_scikit_activeml(rows):
     labels = np.full(N, np.nan)
     labels[:30] = np.arange(30) % 2
     clf = SklearnClassifier(LogisticRegression(), classes=[0, 1]).fit(rows, labels)
-    names = run("scikit-activeml", clf=clf, X=rows, y=labels)
+    names = run(PAGE, "scikit-activeml", clf=clf, X=rows, y=labels)
     assert len(set(names["query_indices"].tolist())) == 10
     assert min(names["query_indices"]) >= 30
 
@@ -53,7 +41,7 @@ def test_modal(rows):
     from sklearn.linear_model import LogisticRegression
 
     known = {"X_labeled": rows[:30], "y_labeled": np.arange(30) % 2, "X_pool": rows[30:]}
-    names = run("modAL", estimator=LogisticRegression(), **known)
+    names = run(PAGE, "modAL", estimator=LogisticRegression(), **known)
     np.testing.assert_array_equal(names["queried"], rows[30:][names["query_indices"]])
     assert len(names["queried"]) == 10
 
@@ -66,6 +54,7 @@ def test_small_text(rows):
 
     labels = np.arange(N) % 2
     names = run(
+        PAGE,
         "small-text",
         PoolBasedActiveLearner=small_text.PoolBasedActiveLearner,
         clf_factory=small_text.SklearnClassifierFactory(LogisticRegression(), 2),
@@ -80,7 +69,7 @@ def test_small_text(rows):
 def test_hugging_face_datasets(rows, rng):
     datasets = pytest.importorskip("datasets", reason="needs datasets")
     content = {"emb": rows, "score": rng.random(N), "text": [str(i) for i in range(N)]}
-    names = run("Hugging Face datasets", dataset=datasets.Dataset.from_dict(content))
+    names = run(PAGE, "Hugging Face datasets", dataset=datasets.Dataset.from_dict(content))
     assert len({*names["chosen"]["text"][:], *names["more"]["text"][:]}) == 200
 
 
@@ -98,7 +87,7 @@ def test_fiftyone(rows, rng):
             for i in range(N)
         ]
     )
-    names = run("FiftyOne", dataset=dataset)
+    names = run(PAGE, "FiftyOne", dataset=dataset)
     expected = [f"/tmp/{i}.jpg" for i in ally_fast.select(rows, scores, 100, 20)]
     assert names["view"].values("filepath") == expected
     tagged = dataset.match_tags("to label")

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from documented import run
 
 import ally_fast
 from ally_fast.report import evidence, facts, write_report
@@ -234,6 +235,13 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path, pool):
     write_report(path, *pool, batch, info, force=True)
     with pytest.raises(OSError, match=r"extension must be one of \.html"):
         write_report(tmp_path / "report.pdf", *pool, batch, info)
+
+
+def test_the_documented_call_works(tmp_path, monkeypatch, rng):
+    monkeypatch.chdir(tmp_path)
+    pool, scores = rng.normal(size=(12_000, 4)), rng.random(12_000)
+    run("report.md", pool=10 * pool, scores=scores, labeled=np.arange(500))
+    assert "10,000 rows to label" in Page((tmp_path / "report.html").read_bytes()).text
 
 
 def test_secrets_are_not_shown():
