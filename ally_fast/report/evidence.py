@@ -15,9 +15,8 @@ from ally_fast.pools.pool import Pool, is_wide
 from ally_fast.pools.reading import gather_chunks
 from ally_fast.report.projection import Projection, fit_projection, rows_as_seen
 from ally_fast.report.score_counts import ScoreCounts, best_rows, count_scores
-from ally_fast.selection.eligibility import count_eligible, rows_not_excluded
+from ally_fast.selection.eligibility import count_eligible
 from ally_fast.selection.info import SelectionInfo
-from ally_fast.selection.join import checked_join
 from ally_fast.selection.request import Request, check
 from ally_fast.selection.select import arguments_of
 
@@ -47,7 +46,7 @@ class Evidence:
     random, best : ndarray, shape (<= c, d)
         Eligible rows drawn at random, and those that score best; empty where not asked for.
     excluded : ndarray, shape (e, d)
-        Of the rows excluded, and of those labeled elsewhere; finite ones only.
+        Of the rows that could not be picked, and of those labeled elsewhere; finite ones only.
     plane : Projection
         Fitted to the sample.
     scores : ScoreCounts
@@ -115,7 +114,7 @@ def gather_evidence(
         "picks": indices[:compared],
         "random": sample_rows(source.n, compared if compare else 0, 1, eligible),
         "best": best_rows(request.scores, source.n, eligible, compared if compare else 0),
-        "excluded": _excluded(request, arguments, max(1, int(share * _MOST_EXCLUDED))),
+        "excluded": _excluded(request, max(1, int(share * _MOST_EXCLUDED))),
     }
     rows = _read(source, drawn, "cosine" if request.rule.normalize else "euclidean")
     sample, excluded = (_finite(rows[name]) for name in ("sample", "excluded"))
@@ -143,14 +142,11 @@ def _share(pool: Pool) -> float:
     return min(1.0, _MOST_BYTES / (rows * max(1, pool.d) * (8 if is_wide(pool) else 4)))
 
 
-def _excluded(request: Request, arguments: Any, most: int) -> NDArray[np.int64]:
-    """Draw of the rows that were excluded by name or by place."""
-    if arguments.exclude is None and arguments.exclude_ids is None:
+def _excluded(request: Request, most: int) -> NDArray[np.int64]:
+    """Draw of the rows that could not be picked."""
+    if request.eligible is None:
         return np.empty(0, np.int64)
-    n = request.pool.n
-    join = checked_join(request.pool, arguments.ids, arguments.unknown_ids)
-    kept = rows_not_excluded(arguments.exclude, n, join.excluded(arguments.exclude_ids))
-    excluded = np.zeros(n, np.bool_) if kept is None else ~kept
+    n, excluded = request.pool.n, ~request.eligible
     return sample_rows(n, min(most, int(np.count_nonzero(excluded))), 0, excluded)
 
 
