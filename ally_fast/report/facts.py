@@ -94,9 +94,10 @@ def asked(evidence: Evidence, options: Mapping[str, Any]) -> Facts:
         elif isinstance(value, Mapping):
             limits = [f"{group}: {limit}" for group, limit in list(value.items())[:20]]
             facts.append((name, ", ".join(limits) + (", …" if len(value) > 20 else "")))
+        elif hasattr(value, "__len__"):
+            facts.append((name, f"{len(value):,} values"))
         else:
-            size = f" of {len(value):,}" if hasattr(value, "__len__") else ""
-            facts.append((name, f"{type(value).__name__}{size}"))
+            facts.append((name, str(getattr(value, "name", "values by id"))))
     return facts
 
 

@@ -85,7 +85,7 @@ def test_the_page_tells_what_was_asked_and_what_came(pool):
     assert "300 rows, all that" not in page.text
     assert "270 rows, all that could be chosen and 30 rows that were excluded" in page.text
     assert "within 0.2, the radius asked for" in page.text
-    assert "exclude ndarray of 30" in page.text
+    assert "exclude 30 values" in page.text
     assert f"ally_fast {ally_fast.__version__}" in page.text
     assert page.rows == 20
     assert [len(chart["doc"]["roots"]) for chart in page.charts] == [1] * 5
