@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.device_arrays import host_copy
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools import as_pool
 from ally_fast.pools.pool import Pool, is_wide
@@ -98,7 +99,7 @@ def gather_evidence(
     At most 128 MiB of rows, whatever the pool; 1 byte a row where rows are excluded. The pool is
     read once, where these rows lie.
     """
-    indices = np.asarray(indices, np.int64)
+    indices = np.asarray(host_copy(indices), np.int64)
     asked = {"b": len(indices), "k": len(info.centroids), **options}
     arguments = arguments_of(as_pool(pool), dual_scores, asked.pop("b"), asked.pop("k"), asked)
     request = check(arguments)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.loaded_rows import loaded
+from ally_fast.device_arrays import to_host
 from ally_fast.pools.pool import as_float
 from ally_fast.rows import Rows
 
@@ -72,7 +73,9 @@ def fit_projection(rows: NDArray[np.floating]) -> Projection:
 
 def rows_as_seen(rows: Rows, metric: str) -> NDArray[np.floating]:
     """Return rows as float32 or float64, of unit length if the metric is cosine, a new array."""
-    return loaded(rows.seen(normalize=True))[0] if metric == "cosine" else as_float(rows)
+    if metric != "cosine":
+        return as_float(rows)
+    return loaded(Rows(to_host(rows.array), rows.bf16, normalize=True))[0]
 
 
 def _blocks(m: int) -> list[slice]:

@@ -237,6 +237,28 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path, pool):
         write_report(tmp_path / "report.pdf", *pool, batch, info)
 
 
+def test_tensors_are_told_as_arrays_are(pool):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    expected, batch, _ = report(*pool, exclude=[3, 4])
+    found, tensor, _ = report(*map(torch.from_numpy, pool), exclude=torch.tensor([3, 4]))
+    assert tensor.tolist() == batch.tolist()
+    assert found.charts[0]["doc"].keys() == expected.charts[0]["doc"].keys()
+    assert found.text.split("Time")[0] == expected.text.split("Time")[0]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_rows_on_a_device_are_told_as_those_of_the_host(metric, pool):
+    from ally_fast import _cuda
+
+    embeddings, scores = pool[0].astype(np.float32), pool[1]
+    held = [_cuda.DeviceArray.from_host(array, _cuda.Stream(0)) for array in (embeddings, scores)]
+    found, _, info = report(*held, metric=metric, exclude=np.arange(20))
+    expected, _, _ = report(embeddings, scores, metric=metric, exclude=np.arange(20))
+    assert info.device.startswith("cuda")
+    assert found.text.split("What was asked")[0] == expected.text.split("What was asked")[0]
+
+
 def test_the_documented_call_works(tmp_path, monkeypatch, rng):
     monkeypatch.chdir(tmp_path)
     pool, scores = rng.normal(size=(12_000, 4)), rng.random(12_000)
