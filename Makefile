@@ -89,6 +89,8 @@ wheel-check: build
 	cd build/wheel-venv && bin/python -c "import numpy as np, ally_fast; \
 	  x = np.random.default_rng(0).normal(size=(1000, 8)); \
 	  assert len(set(ally_fast.select(x, x[:, 0], 50, 7).tolist())) == 50"
+	cd build/wheel-venv && bin/python -c "from importlib.resources import files; \
+	  assert files('ally_fast.report').joinpath('page.html').is_file()"
 	cd build/wheel-venv && bin/python -c "import ally_fast.primal_dual as learning; \
 	  assert 'PrimalDualTrainer' in dir(learning)"
 

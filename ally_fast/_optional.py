@@ -6,9 +6,17 @@ import importlib
 import re
 from typing import Any
 
-_PYPI_NAMES = {"faiss": "faiss-cpu", "lance": "pylance", "sklearn": "scikit-learn"}
-# Older ones have holes that a file can use: 14.0.0 runs code that it finds in one.
-_SAFE_SINCE = {"pyarrow": "23.0.1"}
+_PYPI_NAMES = {
+    "PIL": "pillow",
+    "faiss": "faiss-cpu",
+    "lance": "pylance",
+    "modAL": "modAL-python",
+    "skactiveml": "scikit-activeml",
+    "sklearn": "scikit-learn",
+    "small_text": "small-text",
+}
+# Older ones have holes that a file can use: pyarrow 14.0.0 runs code that it finds in one.
+_SAFE_SINCE = {"PIL": "13.0.0", "pyarrow": "23.0.1"}
 
 
 def require(module: str, extra: str, needed_by: str | None = None) -> Any:

@@ -1,6 +1,7 @@
 """Two labeling rounds on handwritten digits, as a user at a shell runs them.
 
-Writes shards, scores and batches to ``demo_output``. Needs scikit-learn, pyarrow and matplotlib.
+Writes shards, scores, batches and reports to ``demo_output``. Needs scikit-learn, pyarrow,
+matplotlib and Bokeh.
 """
 
 import base64
@@ -43,7 +44,7 @@ def main():
     title("Round 1: scores are joined by id; the run is killed, and goes on")
     first = ("--exclude", "labeled.txt", "--job", "round1", "-o", "tasks1.json")
     kill_once(select("duals1.parquet", *first))
-    run(select("duals1.parquet", *first, "--plot", "round1.png"))
+    run(select("duals1.parquet", *first, "--plot", "round1.png", "--report", "round1.html"))
 
     title("Someone labels the tasks in Label Studio and exports them")
     picked = annotate("tasks1.json", "export1.json", digit_of)
@@ -55,10 +56,11 @@ def main():
     title("Round 2: not these again, with the clusters of round 1")
     second = ("--exclude", "labeled.txt", "--exclude", "export1.json")
     second += ("--job", "round2", "--from", "round1", "-o", "tasks2.json")
-    run(select("duals2.parquet", *second))
+    run(select("duals2.parquet", *second, "--report", "round2.html"))
     again = set(ids_of("tasks2.json")) & {*picked, *(OUTPUT / "labeled.txt").read_text().split()}
     print(f"\n{len(ids_of('tasks2.json'))} tasks, {len(again)} of them labeled before")
     print(f"written to {OUTPUT.name}/: tasks1.json, tasks2.json, round1.png")
+    print(f"open {OUTPUT.name}/round1.html and round2.html: what was chosen, and why")
     if again:
         sys.exit("the second round repeats rows")
 

@@ -55,14 +55,22 @@ FLOORS = {
 # May use the face of the package, `ally_fast.<name>`, like any user.
 USERS_OF_THE_FACE = {"cli", "__main__", "experiments", "integrations"}
 OPTIONAL_PACKAGES = {
+    "PIL",
+    "bokeh",
+    "datasets",
     "faiss",
+    "fiftyone",
     "h5py",
+    "jinja2",
     "matplotlib",
     "ml_dtypes",
+    "modAL",
     "pyarrow",
     "ray",
     "scipy",
+    "skactiveml",
     "sklearn",
+    "small_text",
     "torch",
     "torchvision",
     "ucimlrepo",
@@ -186,6 +194,14 @@ def test_optional_packages_enter_by_require(path):
 @pytest.mark.parametrize("path", [p for p in PYTHON_FILES if p.name != "__init__.py"], ids=relative)
 def test_files_stay_readable(path):
     assert len(path.read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in PYTHON_FILES if unit_of(p) == "integrations"], ids=relative
+)
+def test_adapters_are_small_and_know_each_other_not(path):
+    assert len(path.read_text().splitlines()) < 100
+    assert set(units_imported(path)) <= {"", "_optional"}
 
 
 def test_functions_stay_readable():

@@ -229,6 +229,21 @@ def test_plot():
     assert Path("batch.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_report():
+    pytest.importorskip("bokeh", reason="needs bokeh")
+    assert select("--report", "batch.html", "--plot", "batch.png") == 0
+    page = Path("batch.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "What was asked" in page
+    assert Path("batch.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_report_of_another_strategy_is_refused(capsys):
+    words = ["select", "--embeddings", "pool.npy", "--strategy", "random", "-b", "5"]
+    words += ["-o", "batch.npy", "--report", "batch.html"]
+    assert "--report: is not used by the strategy random" in error_of(capsys, main(words))
+
+
 # What is printed
 
 
@@ -450,6 +465,7 @@ def test_other_errors_are_one_line_too(error, capsys, monkeypatch):
     ("package", "options", "message"),
     [
         ("matplotlib", ["--plot", "p.png"], r"--plot needs matplotlib: pip .*\[report\]"),
+        ("bokeh", ["--report", "p.html"], r"--report needs bokeh: pip .*\[report\]"),
         ("pyarrow", ["-o", "b.parquet"], r"writing b\.parquet needs pyarrow: pip .*\[parquet\]"),
     ],
 )

@@ -59,16 +59,20 @@ def test_import_loads_nothing_optional():
     loaded = {name.partition(".")[0] for name in json.loads(printed)}
     optional = {re.match(r"[\w-]+", line)[0] for line in requirements if "extra" in line}
     modules = {"faiss", "sklearn", "scipy", "ml_dtypes", "pyarrow"}
-    modules |= {name.replace("-", "_") for name in optional - {"ally-fast", "numpy"}}
+    modules |= {name.replace("-", "_") for name in optional - {"ally-fast", "numpy", "pillow"}}
+    modules |= {"PIL"}
     assert {"torch", "matplotlib", "superkmeans"} <= modules
     assert loaded & modules == set()
 
 
 # Packages that parse files, with the first releases above every known hole. numpy: CVE-2021-41495
 # and older; scipy (.mat): CVE-2023-25399; torch (checkpoints): CVE-2026-24747 and CVE-2026-4538;
-# torchvision: the one made for that torch; pyarrow: CVE-2023-47248, CVE-2026-25087.
+# torchvision: the one made for that torch; pyarrow: CVE-2023-47248, CVE-2026-25087; jinja2:
+# CVE-2025-27516; pillow: CVE-2026-112403.
 SAFE_SINCE = {
+    "jinja2": (3, 1, 6),
     "numpy": (1, 22, 2),
+    "pillow": (13,),
     "pyarrow": (23, 0, 1),
     "scipy": (1, 10),
     "torch": (2, 11),
@@ -90,7 +94,7 @@ def test_what_parses_files_has_a_floor_above_every_known_hole(package):
 
 def test_a_package_refused_where_it_is_used_is_not_installed_either():
     for package, least in _optional._SAFE_SINCE.items():
-        assert numbers(least) >= SAFE_SINCE[package]
+        assert numbers(least) >= SAFE_SINCE[_optional._PYPI_NAMES.get(package, package)]
 
 
 @pytest.mark.parametrize("name", ["_cpu", "_cuda"])

@@ -97,25 +97,23 @@ def _by_ally(
     groups = _column(pool, _of(inputs, "groups"))
     clock.lap("open")
     with using(inputs):
-        indices, info = _selected(
-            arguments,
-            pool,
-            scores,
-            allocation=_allocation(inputs, arguments),
-            exclude=excluded.mask,
-            exclude_ids=excluded.ids,
-            groups=groups,
-            min_per_group=arguments.min_per_group,
-            max_per_group=arguments.max_per_group,
-            cost=_numbers(pool, _of(inputs, "cost")),
-            labeled_embeddings=_matrix(inputs, "labeled_embeddings"),
-            centroids=_matrix(inputs, "centroids", arguments.k, arguments.metric),
-            progress=not arguments.quiet,
+        options = {
+            "allocation": _allocation(inputs, arguments),
+            "exclude": excluded.mask,
+            "exclude_ids": excluded.ids,
+            "groups": groups,
+            "min_per_group": arguments.min_per_group,
+            "max_per_group": arguments.max_per_group,
+            "cost": _numbers(pool, _of(inputs, "cost")),
+            "labeled_embeddings": _matrix(inputs, "labeled_embeddings"),
+            "centroids": _matrix(inputs, "centroids", arguments.k, arguments.metric),
+            "progress": not arguments.quiet,
             **_passed_on(arguments),
-        )
+        }
+        indices, info = _selected(arguments, pool, scores, **options)
     clock.lap_by_stage(info.seconds, rest="batch")
     summarized = partial(summarize, pool, info)
-    return Outcome(pool, scores, excluded, indices, info, summarized(clock.total())), summarized
+    return Outcome(pool, scores, options, indices, info, summarized(clock.total())), summarized
 
 
 def _by_another(
@@ -132,7 +130,7 @@ def _by_another(
     clock.lap(arguments.strategy)
     summarized = partial(summarize_picks, arguments, pool, picked)
     summary = summarized(clock.total())
-    return Outcome(pool, None, excluded, picked.indices, picked, summary), summarized
+    return Outcome(pool, None, {}, picked.indices, picked, summary), summarized
 
 
 def _selected(

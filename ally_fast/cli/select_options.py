@@ -84,6 +84,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
     add("--save-centroids", metavar="FILE", help="write the centroids, for --centroids (.npy)")
     add("--plot", metavar="FILE", help=f"draw the batch ({', '.join(FIGURE_EXTENSIONS)})")
+    add("--report", metavar="FILE", help="write a page that explains the batch (.html)")
     add("--force", action="store_true", help="replace output files that exist")
 
 

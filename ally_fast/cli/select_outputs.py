@@ -6,15 +6,18 @@ import argparse
 import errno
 import io
 import os
-from collections.abc import Iterable, Mapping
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast import _settings
 from ally_fast._optional import require
-from ally_fast.cli.exclusions import Exclusions
 from ally_fast.exports import Format, KeptColumn, Wanted, batch_table, choose_format
 from ally_fast.exports.batch_record import SIDECAR, BatchRecord, record_text
 from ally_fast.exports.centroids_record import centroids_record
@@ -23,13 +26,16 @@ from ally_fast.pools import ShardedPool
 from ally_fast.pools.column_spec import ColumnSpec
 from ally_fast.pools.location import Location
 from ally_fast.pools.taken import taken_as_stored
-from ally_fast.report import FIGURE_EXTENSIONS, draw_batch, save_figure
-from ally_fast.selection.join import checked_join
+from ally_fast.report import FIGURE_EXTENSIONS, REPORT_EXTENSIONS, save_figure
+from ally_fast.report.batch_figure import draw_evidence
+from ally_fast.report.evidence import gather_evidence
+from ally_fast.report.facts import shown_command
+from ally_fast.report.page import page, require_report
 
 
 def output_names(arguments: argparse.Namespace) -> list[str]:
     """Return the files that were asked for."""
-    asked = (arguments.output, arguments.save_centroids, arguments.plot)
+    asked = (arguments.output, arguments.save_centroids, arguments.plot, arguments.report)
     return [path for path in asked if path]
 
 
@@ -47,6 +53,8 @@ def check_outputs(arguments: argparse.Namespace, inputs: Iterable[Location]) -> 
     form.check(wanted)
     if arguments.plot:
         require("matplotlib", "report", "--plot")
+    if arguments.report:
+        require_report("--report")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +66,8 @@ class Outcome:
     pool : ShardedPool
     scores : array or ById
         As given.
-    excluded : Exclusions
+    options : dict
+        What else was given to `select`, by keyword; empty for other strategies.
     indices : ndarray of int64, shape (b,)
     info : SelectionInfo or Picked
     summary : dict
@@ -66,7 +75,7 @@ class Outcome:
 
     pool: ShardedPool
     scores: Any
-    excluded: Exclusions
+    options: Mapping[str, Any]
     indices: NDArray[np.int64]
     info: Any
     summary: dict[str, Any]
@@ -93,21 +102,34 @@ def write_outputs(arguments: argparse.Namespace, outcome: Outcome) -> None:
                 np.save(file, info.centroids)
             with create(arguments.save_centroids + SIDECAR) as file:
                 file.write(centroids_record(arguments.metric))
+        if arguments.plot or arguments.report:
+            _write_pictures(arguments, outcome, create)
+
+
+def _write_pictures(
+    arguments: argparse.Namespace,
+    outcome: Outcome,
+    create: Callable[[str], AbstractContextManager[IO[bytes]]],
+) -> None:
+    """Write the picture and the page of a batch, from rows that are read once."""
+    with _settings.using_threads(arguments.threads):
+        evidence = gather_evidence(
+            outcome.pool,
+            outcome.scores,
+            outcome.indices,
+            outcome.info,
+            {**outcome.options, "progress": False},
+            compare=bool(arguments.report),
+        )
         if arguments.plot:
-            figure = _figure(arguments, outcome)
+            figure = draw_evidence(evidence)
             with create(arguments.plot) as file:
                 save_figure(figure, file, _extension(arguments.plot))
-
-
-def _figure(arguments: argparse.Namespace, outcome: Outcome) -> Any:
-    join = checked_join(outcome.pool, None, arguments.unknown_ids)
-    mask = join.excluded(outcome.excluded.ids)
-    if outcome.excluded.mask is not None:
-        mask = outcome.excluded.mask if mask is None else mask | outcome.excluded.mask
-    scores = join.values(outcome.scores, "dual_scores", None if mask is None else ~mask)
-    return draw_batch(
-        outcome.pool, scores, outcome.indices, outcome.info, exclude=mask, metric=arguments.metric
-    )
+        if arguments.report:
+            command = shlex.join(shown_command(["ally-fast", *sys.argv[1:]]))
+            content = page(evidence, outcome.options, outcome.summary, command)
+            with create(arguments.report) as file:
+                file.write(content)
 
 
 def remember_kept(arguments: argparse.Namespace, pool: ShardedPool) -> None:
@@ -149,6 +171,7 @@ def _outputs(arguments: argparse.Namespace, form: Format) -> list[tuple[str, tup
         (arguments.save_centroids, (".npy",)),
         (arguments.save_centroids and arguments.save_centroids + SIDECAR, (SIDECAR,)),
         (arguments.plot, FIGURE_EXTENSIONS),
+        (arguments.report, REPORT_EXTENSIONS),
     ]
     return [(path, extensions) for path, extensions in allowed if path]
 

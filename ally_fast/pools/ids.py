@@ -36,6 +36,7 @@ class Ids:
         self._column = column
         self.name = name
         self._values: Any = None
+        self._unique = False
 
     def __len__(self) -> int:
         """Return the number of ids; reads them."""
@@ -57,6 +58,8 @@ class Ids:
 
     def check_unique(self) -> None:
         """Raise ValueError if an id comes twice: how many do, the first and its rows."""
+        if self._unique:
+            return
         values = self.values()
         first = self._find(values, values)
         rows = np.arange(len(values))
@@ -67,6 +70,7 @@ class Ids:
                 f"{self.name}: {int(twice.sum())} of {len(values)} ids come again; the first is "
                 f"{_shown(values, row)}, in rows {first[row]} and {row}; needs distinct ids"
             )
+        self._unique = True
 
     def check_number(self, n: int) -> None:
         """Raise ValueError if there are not `n` ids."""

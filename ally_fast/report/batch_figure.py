@@ -10,47 +10,37 @@ from numpy.typing import NDArray
 from ally_fast._optional import require
 from ally_fast.ops.assign import assign, centroid_table
 from ally_fast.pools import Rows, RowSource
-from ally_fast.report.projection import Projection, fit_projection, rows_as_seen
+from ally_fast.report.colours import BATCH, GREY, HUES, INK, PALE, ramp
+from ally_fast.report.evidence import Evidence, gather_evidence
+from ally_fast.report.projection import Projection
 from ally_fast.selection.info import SelectionInfo
 
 FIGURE_EXTENSIONS = (".png", ".pdf", ".svg")
 
-_SAMPLE_ROWS = 50_000
-_MOST_HUES = 10  # clusters told apart by colour
 _MOST_DOTS = 5_000  # rows drawn one by one; more are drawn as density
-_INK, _GREY, _PALE, _ACCENT = "#22262e", "#6b7280", "#d5d9e0", "#c2410c"
 
 
 def draw_batch(
-    pool: RowSource,
-    dual_scores: Any,
-    indices: NDArray[np.int64],
-    info: SelectionInfo,
-    *,
-    exclude: NDArray[Any] | None = None,
-    metric: str = "euclidean",
+    pool: Any, dual_scores: Any, indices: Any, info: SelectionInfo, **options: Any
 ) -> Any:
     """Draw a batch over its pool.
 
-    The plane holds the two directions of largest variance of at most 50,000 rows, drawn at random
-    with a fixed seed. With up to 10 clusters, colour tells the cluster and size the score of a
+    The plane holds the two directions of largest variance of at most 20,000 rows, drawn at random
+    with a fixed seed. With up to 8 clusters, colour tells the cluster and size the score of a
     pick; with more, the pool is grey and colour tells the score. Beside it: scores of the batch
     against the pool's, and picks against size for each cluster.
 
     Parameters
     ----------
-    pool : RowSource
-        The pool selected from.
-    dual_scores : array, shape (n,)
-        Scores of its rows.
-    indices : ndarray of int64, shape (b,)
-        The batch.
+    pool, dual_scores
+        As given to `select`.
+    indices : array of int64, shape (b,)
+        The batch; its first 5,000 rows are drawn.
     info : SelectionInfo
         What `select` returned beside it.
-    exclude : ndarray, optional
-        The mask or indices given to `select`: these rows are not drawn.
-    metric : str
-        The metric given to `select`; rows are normalised for ``"cosine"``.
+    **options
+        What else `select` was given: rows in `exclude` are not drawn; with ``metric="cosine"``
+        rows are normalised.
 
     Returns
     -------
@@ -61,31 +51,28 @@ def draw_batch(
     ------
     ImportError
         If matplotlib is not installed.
+    ValueError, TypeError
+        As `select` does.
     """
+    require("matplotlib", "report", "a picture of the batch")
+    return draw_evidence(gather_evidence(pool, dual_scores, indices, info, options, compare=False))
+
+
+def draw_evidence(evidence: Evidence) -> Any:
+    """Draw what was gathered; see `draw_batch`."""
     figure = require("matplotlib.figure", "report", "a picture of the batch").Figure(
         figsize=(10.5, 6.2), layout="constrained", facecolor="white"
     )
-    shown = np.ones(pool.n, dtype=bool)
-    if exclude is not None:
-        shown[exclude] = False
-    sample = _sample(shown)
-    rows = rows_as_seen(pool.gather(sample), metric)
-    finite = np.isfinite(rows).all(axis=1)
-    rows = rows[finite]
-    plane = fit_projection(rows)
-    picks = plane(rows_as_seen(pool.gather(np.sort(indices)), metric))
-    picks = picks[np.argsort(np.argsort(indices))]
-
+    pool, info, plane = evidence.pool, evidence.info, evidence.plane
     panels = figure.subplot_mosaic([["map", "scores"], ["map", "sizes"]], width_ratios=[2.6, 1])
-    _draw_map(figure, panels["map"], plane(rows), rows, picks, info)
-    _label(panels["map"], plane, pool, len(indices), len(info.centroids))
-    note = _note(pool, len(rows), int(shown.sum()), plane)
-    figure.supxlabel(note, x=0.01, ha="left", fontsize=7.5, color=_GREY)
-    _draw_scores(panels["scores"], np.asarray(dual_scores)[shown], info)
+    _draw_map(figure, panels["map"], evidence)
+    _label(panels["map"], plane, pool, len(evidence.indices), len(info.centroids))
+    figure.supxlabel(_note(evidence), x=0.01, ha="left", fontsize=7.5, color=GREY)
+    _draw_scores(panels["scores"], evidence)
     _draw_sizes(panels["sizes"], info)
     for axes in panels.values():
         axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(colors=_GREY, labelsize=8)
+        axes.tick_params(colors=GREY, labelsize=8)
     return figure
 
 
@@ -94,56 +81,43 @@ def save_figure(figure: Any, file: IO[bytes], extension: str) -> None:
     figure.savefig(file, format=extension.removeprefix("."), dpi=160)
 
 
-def _sample(shown: NDArray[np.bool_]) -> NDArray[np.int64]:
-    candidates = np.flatnonzero(shown)
-    if len(candidates) <= _SAMPLE_ROWS:
-        return candidates
-    chosen = np.random.default_rng(0).choice(len(candidates), _SAMPLE_ROWS, replace=False)
-    return np.sort(candidates[chosen])
-
-
-def _draw_map(
-    figure: Any,
-    axes: Any,
-    places: NDArray[np.float64],
-    rows: NDArray[np.float64],
-    picks: NDArray[np.float64],
-    info: SelectionInfo,
-) -> None:
-    order = np.argsort(info.scores, kind="stable")  # the highest on top
+def _draw_map(figure: Any, axes: Any, evidence: Evidence) -> None:
+    rows, info = evidence.sample, evidence.info
+    places, picks = evidence.plane(rows), evidence.plane(evidence.picks)
+    scores, clusters = info.scores[: len(picks)], info.clusters[: len(picks)]
+    order = np.argsort(scores, kind="stable")  # the highest on top
     dot = float(np.clip(9_000 / max(1, len(picks)), 2, 46))
-    if len(info.centroids) <= _MOST_HUES:
-        hues = np.array(require("matplotlib", "report").colormaps["tab10"].colors)
+    if len(info.centroids) <= len(HUES):
+        hues = np.array([require("matplotlib.colors", "report").to_rgb(hue) for hue in HUES])
         assignments, _ = assign(Rows(rows), centroid_table(info.centroids))
         _dots(axes, places, c=hues[assignments], alpha=0.3)
-        _dots(axes, places[:0], c=_GREY, alpha=0.4, label="pool: colour = cluster")
-        sizes = dot * (0.35 + _between_0_and_1(info.scores))
+        _dots(axes, places[:0], c=GREY, alpha=0.4, label="pool: colour = cluster")
+        sizes = dot * (0.35 + between_0_and_1(scores))
         axes.scatter(
             *picks[order].T,
-            c=hues[info.clusters[order]],
+            c=hues[clusters[order]],
             s=sizes[order],
-            edgecolors=_INK,
+            edgecolors=INK,
             linewidths=0.8,
         )
-        axes.scatter([], [], c=_GREY, s=dot, edgecolors=_INK, label="picks: size = score")
+        axes.scatter([], [], c=GREY, s=dot, edgecolors=INK, label="picks: size = score")
     else:
         if len(rows) <= _MOST_DOTS:
-            _dots(axes, places, c=_PALE, label="pool")
+            _dots(axes, places, c=PALE, label="pool")
         else:
-            axes.hexbin(*places.T, gridsize=90, bins="log", cmap=_colours("Greys", 0.12, 0.8))
+            axes.hexbin(*places.T, gridsize=90, bins="log", cmap=_greys())
             axes.scatter(
-                [], [], c=_PALE, s=24, marker="h", label="pool (darker = more rows, log scale)"
+                [], [], c=PALE, s=24, marker="h", label="pool (darker = more rows, log scale)"
             )
-        _draw_scored_picks(figure, axes, picks[order], info.scores[order], dot)
+        _draw_scored_picks(figure, axes, picks[order], scores[order], dot)
     axes.legend(loc="best", framealpha=0.9, fontsize=8, edgecolor="none")
 
 
 def _draw_scored_picks(
     figure: Any, axes: Any, picks: NDArray[np.float64], scores: NDArray[Any], dot: float
 ) -> None:
-    colours = _colours("YlOrRd", 0.3, 1.0)
-    # A few extreme scores must not take all colours: the ends of the scale are quantiles.
-    low, high = np.quantile(scores, [0.02, 0.98]) if len(scores) else (0.0, 0.0)
+    colours = require("matplotlib.colors", "report").ListedColormap(ramp(256))
+    low, high = score_limits(scores)
     drawn = axes.scatter(
         *picks.T,
         c=scores,
@@ -157,8 +131,8 @@ def _draw_scored_picks(
     axes.scatter([], [], c=[colours(0.7)], s=max(dot, 10), label="picks: colour = score")
     if high > low:
         bar = figure.colorbar(drawn, ax=axes, shrink=0.45, aspect=28, extend="both", pad=0.01)
-        bar.set_label("score of a pick", color=_GREY, fontsize=8)
-        bar.ax.tick_params(colors=_GREY, labelsize=8)
+        bar.set_label("score of a pick", color=GREY, fontsize=8)
+        bar.ax.tick_params(colors=GREY, labelsize=8)
         bar.outline.set_visible(False)
 
 
@@ -167,66 +141,73 @@ def _dots(axes: Any, places: NDArray[np.float64], **style: Any) -> None:
     axes.scatter(*places.T, s=size, linewidths=0, **style)
 
 
-def _between_0_and_1(values: NDArray[Any]) -> NDArray[np.float64]:
+def between_0_and_1(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return values scaled to [0, 1]; 0.5 where all are equal."""
     spread = np.ptp(values) if len(values) else 0.0
     scaled: NDArray[np.float64] = (values - values.min()) / spread if spread else 0.5 + 0 * values
     return scaled
 
 
-def _colours(name: str, low: float, high: float) -> Any:
-    """Return the part of a colour map that stands out from white."""
-    whole = require("matplotlib", "report").colormaps[name]
-    listed = require("matplotlib.colors", "report").ListedColormap
-    return listed(whole(np.linspace(low, high, 256)))
+def score_limits(scores: NDArray[Any]) -> tuple[float, float]:
+    """Return the ends of a scale of colours: quantiles, since extreme scores must not take all."""
+    low, high = np.quantile(scores, [0.02, 0.98]) if len(scores) else (0.0, 0.0)
+    return float(low), float(high)
+
+
+def _greys() -> Any:
+    """Return greys that stand out from white."""
+    whole = require("matplotlib", "report").colormaps["Greys"]
+    return require("matplotlib.colors", "report").ListedColormap(whole(np.linspace(0.12, 0.8, 256)))
 
 
 def _label(axes: Any, plane: Projection, pool: RowSource, b: int, k: int) -> None:
     axes.set_title(
         f"b = {b:,} of n = {pool.n:,} rows chosen, k = {k:,} clusters",
         loc="left",
-        color=_INK,
+        color=INK,
         fontsize=12,
         fontweight="bold",
     )
     first, second = plane.explained
-    axes.set_xlabel(f"first principal component ({first:.0%} of the variance)", color=_GREY)
-    axes.set_ylabel(f"second principal component ({second:.0%})", color=_GREY)
+    axes.set_xlabel(f"first principal component ({first:.0%} of the variance)", color=GREY)
+    axes.set_ylabel(f"second principal component ({second:.0%})", color=GREY)
 
 
-def _note(pool: RowSource, drawn: int, candidates: int, plane: Projection) -> str:
+def _note(evidence: Evidence) -> str:
     """Say what the map shows and what it hides."""
+    pool, drawn, candidates = evidence.pool, len(evidence.sample), evidence.eligible_rows
     share = "all" if drawn == candidates else f"{drawn:,} of the"
     kept = " that were not excluded" if candidates < pool.n else ""
     note = f"Drawn: {share} {candidates:,} rows{kept}"
+    if len(evidence.picks) < len(evidence.indices):
+        note += f", the first {len(evidence.picks):,} picks"
     if pool.d > 2:
         note += (
-            f"; {1 - plane.explained.sum():.0%} of the variance lies in the other "
+            f"; {1 - evidence.plane.explained.sum():.0%} of the variance lies in the other "
             f"{pool.d - 2:,} dimensions, so rows that meet here may be far apart"
         )
     return f"{note}."
 
 
-def _draw_scores(axes: Any, scores: NDArray[Any], info: SelectionInfo) -> None:
-    if len(scores):
-        bins = np.histogram_bin_edges(scores.astype(np.float64), bins=40)
-        for values, colour, name in ((scores, _PALE, "pool"), (info.scores, _ACCENT, "picks")):
-            heights = np.histogram(values, bins)[0] / max(1, len(values))
-            axes.stairs(heights, bins, fill=colour == _PALE, color=colour, lw=1.4, label=name)
-        percent = require("matplotlib.ticker", "report").PercentFormatter(1.0)
-        axes.yaxis.set_major_formatter(percent)
-        axes.legend(fontsize=8, frameon=False)
-    axes.set_title("Scores", loc="left", color=_INK, fontsize=10)
-    axes.set_xlabel("score", color=_GREY, fontsize=8)
-    axes.set_ylabel("share of rows", color=_GREY, fontsize=8)
+def _draw_scores(axes: Any, evidence: Evidence) -> None:
+    counts = evidence.scores
+    for heights, colour, name in ((counts.pool, PALE, "pool"), (counts.picks, BATCH, "picks")):
+        axes.stairs(heights, counts.edges, fill=colour == PALE, color=colour, lw=1.4, label=name)
+    percent = require("matplotlib.ticker", "report").PercentFormatter(1.0)
+    axes.yaxis.set_major_formatter(percent)
+    axes.legend(fontsize=8, frameon=False)
+    axes.set_title("Scores", loc="left", color=INK, fontsize=10)
+    axes.set_xlabel("score", color=GREY, fontsize=8)
+    axes.set_ylabel("share of rows", color=GREY, fontsize=8)
 
 
 def _draw_sizes(axes: Any, info: SelectionInfo) -> None:
     sizes, counts = info.cluster_sizes, info.cluster_counts
-    axes.scatter(sizes, counts, s=12, c=_ACCENT, alpha=0.35, linewidths=0)
+    axes.scatter(sizes, counts, s=12, c=BATCH, alpha=0.35, linewidths=0)
     if sizes.max() > 100 * max(1, sizes.min()):
         axes.set_xscale("symlog", linthresh=1)
     axes.set_ylim(0, 1.15 * max(1, counts.max()))
     axes.locator_params(axis="y", integer=True, nbins=5)
-    axes.set_title("Picks per cluster", loc="left", color=_INK, fontsize=10)
-    axes.set_xlabel("eligible rows in the cluster", color=_GREY, fontsize=8)
-    axes.set_ylabel("picks", color=_GREY, fontsize=8)
+    axes.set_title("Picks per cluster", loc="left", color=INK, fontsize=10)
+    axes.set_xlabel("eligible rows in the cluster", color=GREY, fontsize=8)
+    axes.set_ylabel("picks", color=GREY, fontsize=8)

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast._optional import require
-
-_INK, _GREY = "#22262e", "#6b7280"
+from ally_fast.report.colours import GREY, INK
 
 
 def draw_generation(
@@ -51,8 +50,8 @@ def draw_generation(
             axes.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-            axes.set_xlabel(f"{multipliers[place, column]:.3f}", fontsize=8, color=_INK, labelpad=2)
+            axes.set_xlabel(f"{multipliers[place, column]:.3f}", fontsize=8, color=INK, labelpad=2)
         name = "initial" if place == 0 else f"step {place}"
-        panels[row, 0].set_ylabel(name, fontsize=8, color=_GREY)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10, color=_INK)
+        panels[row, 0].set_ylabel(name, fontsize=8, color=GREY)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10, color=INK)
     return figure

@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.loaded_rows import loaded
+from ally_fast.device_arrays import to_host
 from ally_fast.pools.pool import as_float
 from ally_fast.rows import Rows
+
+_BLOCK_ROWS = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +33,14 @@ class Projection:
     axes: NDArray[np.float64]
     explained: NDArray[np.float64]
 
-    def __call__(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the rows' places in the plane, shape (m, 2)."""
-        places: NDArray[np.float64] = (rows - self.centre) @ self.axes
-        return places
+        places = [np.empty((0, 2))]
+        places += [(rows[part] - self.centre) @ self.axes for part in _blocks(len(rows))]
+        return np.concatenate(places)
 
 
-def fit_projection(rows: NDArray[np.float64]) -> Projection:
+def fit_projection(rows: NDArray[np.floating]) -> Projection:
     """Fit the plane of largest variance (principal component analysis).
 
     Parameters
@@ -51,9 +55,12 @@ def fit_projection(rows: NDArray[np.float64]) -> Projection:
     d = rows.shape[1]
     if len(rows) == 0:
         return Projection(np.zeros(d), np.eye(d, 2), np.zeros(2))
-    centre = rows.mean(axis=0)
-    centred = rows - centre
-    variances, axes = np.linalg.eigh(centred.T @ centred / len(rows))
+    centre = rows.mean(axis=0, dtype=np.float64)
+    spread = np.zeros((d, d))
+    for part in _blocks(len(rows)):
+        centred = rows[part] - centre
+        spread += centred.T @ centred
+    variances, axes = np.linalg.eigh(spread / len(rows))
     axes, variances = axes[:, ::-1][:, :2], np.maximum(variances[::-1], 0.0)
     largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=0, keepdims=True), axis=0)
     axes = axes * np.where(largest < 0, -1.0, 1.0)
@@ -64,7 +71,13 @@ def fit_projection(rows: NDArray[np.float64]) -> Projection:
     return Projection(centre, axes, explained)
 
 
-def rows_as_seen(rows: Rows, metric: str) -> NDArray[np.float64]:
-    """Return rows as float64, of unit length if the metric is cosine, as k-means sees them."""
-    array = loaded(rows.seen(normalize=True))[0] if metric == "cosine" else as_float(rows)
-    return array.astype(np.float64)
+def rows_as_seen(rows: Rows, metric: str) -> NDArray[np.floating]:
+    """Return rows as float32 or float64, of unit length if the metric is cosine, a new array."""
+    if metric != "cosine":
+        return as_float(rows)
+    return loaded(Rows(to_host(rows.array), rows.bf16, normalize=True))[0]
+
+
+def _blocks(m: int) -> list[slice]:
+    """Return parts of `m` rows that are small as float64, too."""
+    return [slice(lo, lo + _BLOCK_ROWS) for lo in range(0, m, _BLOCK_ROWS)]

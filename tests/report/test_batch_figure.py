@@ -7,7 +7,8 @@ import pytest
 
 import ally_fast
 from ally_fast.pools import as_pool
-from ally_fast.report import batch_figure, draw_batch, save_figure
+from ally_fast.report import batch_figure, draw_batch, evidence, save_figure
+from ally_fast.report.projection import fit_projection
 
 pytest.importorskip("matplotlib", reason="needs matplotlib")
 
@@ -49,12 +50,14 @@ def test_a_pick_lies_on_its_row(pool):
         next(d.get_offsets() for d in drawn.collections if len(d.get_offsets()) == size)
         for size in (400, 30)
     )
+    places = fit_projection(embeddings)(embeddings)
     order = np.argsort(scores[indices], kind="stable")
-    np.testing.assert_allclose(picks, rows[indices[order]], atol=1e-9)
+    np.testing.assert_allclose(picks, places[indices[order]], atol=1e-9)
+    np.testing.assert_allclose(np.sort(rows, axis=0), np.sort(places, axis=0), atol=1e-9)
 
 
 def test_a_large_pool_is_drawn_as_density_of_a_sample(pool, monkeypatch):
-    monkeypatch.setattr(batch_figure, "_SAMPLE_ROWS", 100)
+    monkeypatch.setattr(evidence, "_MOST_SAMPLED", 100)
     monkeypatch.setattr(batch_figure, "_MOST_DOTS", 50)
     figure, drawn, _ = draw(*pool, 30, 40)
     assert type(drawn.collections[0]).__name__ == "PolyCollection"

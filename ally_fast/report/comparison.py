@@ -1,0 +1,109 @@
+"""How far a batch covers its pool, and how alike its picks are, beside other batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.ops.assign import assign, centroid_table, squared_distances
+from ally_fast.report.evidence import Evidence
+from ally_fast.rows import Rows
+
+BATCH, RANDOM, BEST, EXCLUDED = (
+    *("this batch", "a random batch", "best by score alone", "excluded rows"),
+)
+_MOST_ROWS = 5_000  # of the pool, to be covered
+_BLOCK = 512
+_COVERED = 0.9  # share of the pool that a random batch covers, by definition
+_ALIKE = 0.1  # share of a random batch that counts as near-duplicates
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Distances, sorted, by the name of the batch.
+
+    Attributes
+    ----------
+    rows : int
+        Rows of the pool that were looked at.
+    compared : int
+        Picks of each batch.
+    coverage : dict of str to ndarray, shape (rows,)
+        From rows of the pool to the nearest row of the batch.
+    gaps : dict of str to ndarray, shape (compared,)
+        From each row of a batch to the nearest other one.
+    reach : float
+        The distance within which a random batch covers nine tenths of the rows.
+    near : float
+        Rows of a batch that are nearer are near-duplicates: the radius where one was asked for,
+        else what a tenth of a random batch is within.
+    """
+
+    rows: int
+    compared: int
+    coverage: dict[str, NDArray[np.float64]]
+    gaps: dict[str, NDArray[np.float64]]
+    reach: float
+    near: float
+
+    def covered(self, name: str) -> float:
+        """Return the share of the rows within `reach` of a batch."""
+        return share_within(self.coverage[name], self.reach)
+
+    def alike(self, name: str) -> float:
+        """Return the share of a batch that has another row of it nearer than `near`."""
+        return share_within(self.gaps[name], self.near)
+
+
+def compare(evidence: Evidence) -> Comparison | None:
+    """Compare a batch with a random one and with the best rows by score; None without picks.
+
+    Notes
+    -----
+    O((m + c) c d) time for m = 5,000 rows of the pool and c = 5,000 picks at most.
+    """
+    rows = evidence.sample[:_MOST_ROWS]
+    if not len(evidence.picks) or not len(rows):
+        return None
+    batches = {BATCH: evidence.picks, RANDOM: evidence.random, BEST: evidence.best}
+    gaps = {name: _gaps(batch) for name, batch in batches.items()}
+    if len(evidence.excluded):
+        batches[EXCLUDED] = evidence.excluded
+    coverage = {name: _to_nearest(rows, batch) for name, batch in batches.items()}
+    radius = evidence.request.rule.radius
+    near = _quantile(gaps[RANDOM], _ALIKE) if radius is None else radius
+    reach = _quantile(coverage[RANDOM], _COVERED)
+    return Comparison(len(rows), len(evidence.picks), coverage, gaps, reach, near)
+
+
+def share_within(distances: NDArray[np.float64], most: float) -> float:
+    """Return the share of sorted distances that are `most` at most."""
+    return float(np.searchsorted(distances, most, side="right") / max(1, len(distances)))
+
+
+def _quantile(distances: NDArray[np.float64], share: float) -> float:
+    return float(np.quantile(distances, share)) if len(distances) else 0.0
+
+
+def _to_nearest(rows: NDArray[np.floating], batch: NDArray[np.floating]) -> NDArray[np.float64]:
+    table = centroid_table(batch)
+    nearest, _ = assign(Rows(rows), table)
+    return np.sort(np.sqrt(squared_distances(Rows(rows), table, nearest)))
+
+
+def _gaps(batch: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the distance from each row to the nearest other one, sorted."""
+    if len(batch) < 2:
+        return np.empty(0)
+    rows = batch - batch.mean(axis=0, dtype=np.float64)
+    norms = np.einsum("ij,ij->i", rows, rows)
+    gaps = np.empty(len(rows))
+    for lo in range(0, len(rows), _BLOCK):
+        part = rows[lo : lo + _BLOCK]
+        distances = norms - 2 * (part @ rows.T)
+        distances[np.arange(len(part)), lo + np.arange(len(part))] = np.inf
+        # Rounding chooses among neighbours that are as near; how near the chosen one is, is exact.
+        gaps[lo : lo + len(part)] = np.linalg.norm(part - rows[distances.argmin(axis=1)], axis=1)
+    return np.sort(gaps)

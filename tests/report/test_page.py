@@ -1,0 +1,275 @@
+"""The page that explains a batch is one file, whole and safe."""
+
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from documented import run
+
+import ally_fast
+from ally_fast.report import evidence, facts, write_report
+from ally_fast.report.facts import shown_command
+
+pytest.importorskip("bokeh", reason="needs bokeh")
+pytest.importorskip("jinja2", reason="needs jinja2")
+pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7 * 7 }}"
+
+
+class Page(HTMLParser):
+    """The tags, texts and scripts of a page."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.tags, self.texts, self.scripts = [], [], []
+        self._inside = None
+        self.feed(content.decode())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self._inside = tag
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag):
+        self._inside = None
+
+    def handle_data(self, data):
+        if self._inside == "script":
+            self.scripts[-1] += data
+        elif self._inside != "style":
+            self.texts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+    @property
+    def rows(self):
+        names = [given.get("id", tag) for tag, given in self.tags]
+        after = names[names.index("picks") + 1 :]
+        return after[: after.index("table")].count("tr") - 1
+
+    @property
+    def charts(self):
+        return json.loads(self.scripts[0])
+
+
+def report(pool, scores, b=20, k=5, **options):
+    batch, info = ally_fast.select(pool, scores, b, k, return_info=True, **options)
+    file = io.BytesIO()
+    write_report(file, pool, scores, batch, info, **options)
+    return Page(file.getvalue()), batch, info
+
+
+@pytest.fixture
+def pool(rng):
+    return rng.normal(size=(300, 6)), rng.random(300)
+
+
+def table_pool(embeddings, **columns):
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(embeddings.ravel()), embeddings.shape[1])
+    table = pa.table({"emb": vectors, **columns})
+    keep = [name for name in columns if name != "id"]
+    return ally_fast.open_pool(table, column="emb", ids="id", keep=keep)
+
+
+def test_the_page_tells_what_was_asked_and_what_came(pool):
+    page, _, info = report(*pool, radius=0.2, exclude=np.arange(30))
+    assert "20 rows to label, chosen from 300" in page.text
+    assert "270 rows could be chosen." in page.text
+    assert "300 rows, all that" not in page.text
+    assert "270 rows, all that could be chosen and 30 rows that were excluded" in page.text
+    assert "within 0.2, the radius asked for" in page.text
+    assert "exclude 30 values" in page.text
+    assert f"ally_fast {ally_fast.__version__}" in page.text
+    assert page.rows == 20
+    assert [len(chart["doc"]["roots"]) for chart in page.charts] == [1] * 5
+    assert info.engine in page.text
+
+
+def test_nothing_is_fetched(pool):
+    page, _, _ = report(*pool)
+    assert not [tag for tag, given in page.tags if given.keys() & {"src", "href", "srcset"}]
+    policy = next(given["content"] for _, given in page.tags if "http-equiv" in given)
+    assert policy.startswith("default-src 'none'; img-src data: blob:;")
+    assert "@import" not in page.text
+
+
+def test_texts_of_users_are_escaped(pool):
+    embeddings, scores = pool
+    columns = {
+        "id": [f"{i}{HOSTILE}" for i in range(300)],
+        "caption": [HOSTILE] * 300,
+        f"name{HOSTILE}": [HOSTILE] * 300,
+        "image": [f"data:image/svg+xml;base64,{HOSTILE}"] * 300,
+    }
+    groups = np.array([HOSTILE, "b"])[np.arange(300) % 2]
+    page, batch, _ = report(
+        table_pool(embeddings, **columns),
+        scores,
+        groups=groups,
+        max_per_group={HOSTILE: 15, "b": 9},
+    )
+    assert sum(tag == "script" for tag, _ in page.tags) == 3
+    assert not [given for _, given in page.tags if "onerror" in given or "onload" in given]
+    assert not [tag for tag, _ in page.tags if tag == "img"]
+    assert page.text.count(" ".join(HOSTILE.split())) >= 40
+    assert f"{batch[0]}{HOSTILE}"[:80] in texts_in(page.charts[0])
+
+
+def texts_in(content):
+    """Return all texts in JSON."""
+    if isinstance(content, dict):
+        content = list(content.values())
+    if isinstance(content, list):
+        return [text for item in content for text in texts_in(item)]
+    return [content]
+
+
+def test_groups_and_costs_are_told(pool):
+    groups = np.array(["rear", "front", "left"])[np.arange(300) % 3]
+    page, batch, _ = report(
+        *pool,
+        groups=groups,
+        min_per_group={"left": 9},
+        max_per_group=10,
+        cost=np.full(300, 2.5),
+        cost_budget=45,
+    )
+    assert len(batch) == 18
+    left = sum(groups[batch] == "left")
+    assert f"left {left} 100 at least 9, at most 10" in page.text
+    assert "cost 45 of 45" in page.text
+
+
+def test_a_batch_smaller_than_asked_can_be_told(pool):
+    groups = np.arange(300) % 2
+    options = {"groups": groups, "min_per_group": 4, "cost": np.ones(300), "cost_budget": 12}
+    batch, info = ally_fast.select(*pool, 20, 5, return_info=True, **options)
+    assert len(batch) == 12
+    file = io.BytesIO()
+    write_report(file, *pool, batch, info, b=20, **options)
+    assert "What was asked b 20 k 5" in Page(file.getvalue()).text
+
+
+def test_kept_pictures_and_texts_are_in_the_table(pool):
+    image = pytest.importorskip("PIL.Image", reason="needs pillow")
+    file = io.BytesIO()
+    image.new("RGB", (200, 200), "red").save(file, "PNG")
+    columns = {
+        "id": [f"im-{i}" for i in range(300)],
+        "image": [file.getvalue()] * 300,
+        "uri": [f"https://example.org/{i}.jpg" for i in range(300)],
+    }
+    page, batch, _ = report(table_pool(pool[0], **columns), pool[1])
+    pictures = [given["src"] for tag, given in page.tags if tag == "img"]
+    assert len(pictures) == 20
+    assert all(src.startswith("data:image/jpeg;base64,") for src in pictures)
+    links = [given["href"] for tag, given in page.tags if tag == "a"]
+    assert links == [f"https://example.org/{i}.jpg" for i in batch]
+    assert f"im-{batch[0]}" in page.text
+
+
+def test_only_the_first_picks_are_in_the_table(pool, monkeypatch):
+    monkeypatch.setattr(facts, "MOST_PICKS", 7)
+    page, _, _ = report(*pool)
+    assert page.rows == 7
+    assert "The first 7 of 20; the batch's file has all." in page.text
+
+
+def test_a_sample_is_told_to_be_one(pool, monkeypatch):
+    monkeypatch.setattr(evidence, "_MOST_SAMPLED", 120)
+    monkeypatch.setattr(evidence, "_MOST_COMPARED", 8)
+    page, _, _ = report(*pool)
+    text = "120 rows, drawn at random of the 300 that could be chosen, with the first 8 picks"
+    assert text in page.text
+    assert "Measured on 120 rows and 8 picks of each batch." in page.text
+
+
+CORNERS = {
+    "no picks": (50, 3, 0, 4),
+    "one row": (1, 3, 1, 1),
+    "one pick": (50, 3, 1, 3),
+    "one feature": (50, 1, 5, 12),
+    "all rows": (50, 3, 50, 12),
+}
+
+
+@pytest.mark.parametrize("case", CORNERS)
+def test_corners(case, rng):
+    n, d, b, k = CORNERS[case]
+    page, _, _ = report(rng.normal(size=(n, d)), np.zeros(n), b, k)
+    assert page.rows == b
+    assert not re.search("NaN|Infinity", page.scripts[0])
+
+
+def test_rows_that_cannot_be_used_do_no_harm(rng):
+    embeddings = rng.normal(size=(100, 4)).astype(np.float32)
+    embeddings[:20] = np.nan
+    scores = rng.random(100)
+    scores[:20] = np.nan
+    page, _, _ = report(embeddings, scores, exclude=np.arange(20), metric="cosine")
+    assert "80 rows, all that could be chosen." in page.text
+
+
+def test_the_same_rows_and_texts_twice(pool):
+    one, other = (report(*pool)[0] for _ in range(2))
+    assert one.text.split("Time")[0] == other.text.split("Time")[0]
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path, pool):
+    batch, info = ally_fast.select(*pool, 20, 5, return_info=True)
+    path = tmp_path / "report.html"
+    with pytest.raises(ValueError, match="dual_scores: got 299"):
+        write_report(path, pool[0], pool[1][1:], batch, info)
+    assert list(tmp_path.iterdir()) == []
+    write_report(path, *pool, batch, info)
+    assert path.read_bytes().endswith(b"</html>")
+    with pytest.raises(FileExistsError):
+        write_report(path, *pool, batch, info)
+    write_report(path, *pool, batch, info, force=True)
+    with pytest.raises(OSError, match=r"extension must be one of \.html"):
+        write_report(tmp_path / "report.pdf", *pool, batch, info)
+
+
+def test_tensors_are_told_as_arrays_are(pool):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    expected, batch, _ = report(*pool, exclude=[3, 4])
+    found, tensor, _ = report(*map(torch.from_numpy, pool), exclude=torch.tensor([3, 4]))
+    assert tensor.tolist() == batch.tolist()
+    assert found.charts[0]["doc"].keys() == expected.charts[0]["doc"].keys()
+    assert found.text.split("Time")[0] == expected.text.split("Time")[0]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_rows_on_a_device_are_told_as_those_of_the_host(metric, pool):
+    from ally_fast import _cuda
+
+    embeddings, scores = pool[0].astype(np.float32), pool[1]
+    held = [_cuda.DeviceArray.from_host(array, _cuda.Stream(0)) for array in (embeddings, scores)]
+    found, _, info = report(*held, metric=metric, exclude=np.arange(20))
+    expected, _, _ = report(embeddings, scores, metric=metric, exclude=np.arange(20))
+    assert info.device.startswith("cuda")
+    assert found.text.split("What was asked")[0] == expected.text.split("What was asked")[0]
+
+
+def test_the_documented_call_works(tmp_path, monkeypatch, rng):
+    monkeypatch.chdir(tmp_path)
+    pool, scores = rng.normal(size=(12_000, 4)), rng.random(12_000)
+    run("report.md", pool=10 * pool, scores=scores, labeled=np.arange(500))
+    assert "10,000 rows to label" in Page((tmp_path / "report.html").read_bytes()).text
+
+
+def test_secrets_are_not_shown():
+    words = ["ally-fast", "select", "s3://key:secret@host/pool?token=abc", "--storage-options"]
+    words += ['{"secret": "hush"}', "-b", "5"]
+    assert shown_command(words) == [
+        *("ally-fast", "select", "s3://…@host/pool?…", "--storage-options", "…", "-b", "5"),
+    ]
+    assert shown_command(['--storage-options={"key": 1}']) == ["--storage-options=…"]
