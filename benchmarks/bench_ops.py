@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,25 @@ from benchmarks.rows import Row
 from benchmarks.tail import best_per_cluster
 
 BUDGET = 10_000
-SAMPLE_ROWS = 65_536
 LABELED_ROWS = 256
 ENGINES = {
     "shortlist": ("ally_fast", "numpy"),
-    "centroid_update": ("ally_fast", "numpy"),
     "squared_distances": ("ally_fast", "numpy"),
-    "d2_sample": ("ally_fast", "sklearn"),
     "d2_sample_outer": ("ally_fast", "numpy"),
     "k_center_greedy": ("ally_fast", "numpy"),
     "radius_filter": ("ally_fast",),
 }
 
+SUMS = ("ally_fast", "with the spread", "plain read", "numpy")
+SUMMED = [
+    Shape(name, n, d, k, 0, limit=n)
+    for name, n, d in (
+        ("sentences", 256_000, 64),
+        ("minilm", 100_000, 384),
+        ("mixture768", 100_000, 768),
+    )
+    for k in (100, 1000, 10_000)
+]
 SENTENCES = Shape("sentences", *POOLS["sentences"], 1000, BUDGET)
 # Batches of a strategy, at the size that active learning asks for.
 BATCH = Shape("mixture128", 200_000, 128, 2000, 2000, limit=200_000)
@@ -44,6 +52,7 @@ def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
         for op, engines in ENGINES.items()
     ]
     if not args.quick:
+        work += [("cluster_sums", SUMS, shape) for shape in SUMMED]
         work += [("k_center_greedy", (*ENGINES["k_center_greedy"], "skactiveml"), SMALL_BATCH)]
     return [_job(op, engines, shape, isas, threads) for op, engines, shape in work]
 
@@ -123,19 +132,33 @@ def _shortlist(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
     }
 
 
-def _centroid_update(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
-    from ally_fast.ops.centroid_update import centroid_update
+def _cluster_sums(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
+    from ally_fast.ops.cluster_sums import cluster_sums
+    from ally_fast.ops.feature_grid import feature_grid
 
-    k = spec["k"]
-    centroids, assignments = _clusters(pool, k)
+    k, n, threads = spec["k"], len(pool.rows), spec["threads"]
+    assignments = np.random.default_rng(0).integers(0, k, n).astype(np.int32)
+    grid, centroids = feature_grid(pool.rows), np.ascontiguousarray(pool.rows[:k])
+    words = pool.rows.reshape(-1).view(np.int64)
+    parts = np.array_split(words, threads)
 
     def in_numpy() -> np.ndarray:
         order = np.argsort(assignments, kind="stable")
         starts = np.searchsorted(assignments[order], np.arange(k))
-        return np.add.reduceat(pool.rows[order], np.minimum(starts, len(order) - 1), axis=0)
+        return np.add.reduceat(pool.rows[order], np.minimum(starts, n - 1), axis=0)
+
+    def plain_read() -> list[int]:
+        """Add the same bytes as integers, in order: nothing reads them faster."""
+        with ThreadPoolExecutor(threads) as workers:
+            return [int(part) for part in workers.map(np.add.reduce, parts)]
+
+    def with_spread() -> Any:
+        return cluster_sums(pool.rows, assignments, k, grid, centroids=centroids)
 
     return {
-        "ally_fast": lambda: centroid_update(pool.rows, assignments, centroids, normalize=False),
+        "ally_fast": lambda: cluster_sums(pool.rows, assignments, k, grid),
+        "with the spread": with_spread,
+        "plain read": plain_read,
         "numpy": in_numpy,
     }
 
@@ -158,18 +181,6 @@ def _squared_distances(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
     return {
         "ally_fast": lambda: squared_distances(Rows(pool.rows), table, assignments),
         "numpy": in_numpy,
-    }
-
-
-def _d2_sample(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
-    from sklearn.cluster import kmeans_plusplus
-
-    from ally_fast.ops.d2_sample import d2_sample
-
-    sample, k = np.ascontiguousarray(pool.rows[:SAMPLE_ROWS]), spec["k"]
-    return {
-        "ally_fast": lambda: d2_sample(sample, k, 0),
-        "sklearn": lambda: kmeans_plusplus(sample, k, random_state=0, n_local_trials=1),
     }
 
 
@@ -251,9 +262,8 @@ def _radius_filter(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
 
 BUILDERS: dict[str, Callable[[datasets.Pool, dict[str, Any]], Calls]] = {
     "shortlist": _shortlist,
-    "centroid_update": _centroid_update,
+    "cluster_sums": _cluster_sums,
     "squared_distances": _squared_distances,
-    "d2_sample": _d2_sample,
     "d2_sample_outer": _d2_sample_outer,
     "k_center_greedy": _k_center_greedy,
     "radius_filter": _radius_filter,

@@ -1,4 +1,4 @@
-"""Pools to measure on: three real ones and seeded mixtures.
+"""Pools to measure on: four real ones and seeded mixtures.
 
 Real pools are read from the folder in ``ALLY_FAST_DATA``. Mixtures are drawn once and kept
 under the user's cache folder (``XDG_CACHE_HOME``, else ``~/.cache``), so that every
@@ -61,9 +61,25 @@ def _reviews() -> np.ndarray:
         return file["X"].astype(np.float32)
 
 
+def _minilm() -> np.ndarray:
+    with np.load(_data_file("minilm", "package_summaries_minilm384_120k_int8.npz")) as file:
+        return file["Q"] * file["scale"].astype(np.float32)
+
+
 def _kdd() -> np.ndarray:
     with np.load(_data_file("kddcup99", "kdd10pct_118d.npz")) as file:
         return file["X"].astype(np.float32, copy=False)
+
+
+def unequal(n: int, d: int, seed: int) -> np.ndarray:
+    """Draw 1000 tight, separate clusters of very unequal size: the largest holds a tenth or so."""
+    generator = np.random.default_rng([seed, n, d])
+    centres = generator.standard_normal((1000, d), dtype=np.float32)
+    weights = 1 / (np.arange(1000) + 5.0)
+    members = generator.choice(1000, size=n, p=weights / weights.sum())
+    spread = generator.uniform(0.02, 0.2, 1000).astype(np.float32)
+    noise = generator.standard_normal((n, d), dtype=np.float32)
+    return centres[members] + spread[members, None] * noise
 
 
 def _cache_folder() -> Path:
@@ -127,6 +143,8 @@ SOURCES: dict[str, Callable[[], np.ndarray]] = {
     "kdd": _kdd,
     "mixture128": lambda: _cached_mixture(1_000_000, 128, 1),
     "mixture768": lambda: _cached_mixture(200_000, 768, 2),
+    "minilm": _minilm,
+    "unequal": lambda: unequal(300_000, 128, 5),
     "mixture384": lambda: _cached_mixture(200_000, 384, 4),
     "small": lambda: mixture(20_000, 32, 3),
 }

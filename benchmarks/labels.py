@@ -37,6 +37,8 @@ POOLS = {
     "sentences": "sentences",
     "reviews": "reviews",
     "kdd": "KDD",
+    "minilm": "MiniLM",
+    "unequal": "unequal clusters",
     "mixture128": "mixture",
     "mixture768": "mixture",
     "small": "small mixture",

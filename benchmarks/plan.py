@@ -47,6 +47,8 @@ POOLS = {
     "mixture128": (1_000_000, 128),
     "mixture768": (200_000, 768),
     "kdd": (494_021, 118),
+    "minilm": (120_000, 384),
+    "unequal": (300_000, 128),
     "small": (20_000, 32),
 }
 CLUSTERS = (1000, 100, 4000)
@@ -220,7 +222,7 @@ def shapes(quick: bool = False) -> list[Shape]:
         ]
     found = [
         Shape(name, *POOLS[name], k, 10_000)
-        for name in ("sentences", "reviews", "mixture128", "mixture768")
+        for name in ("sentences", "reviews", "minilm", "mixture128", "mixture768")
         for k in CLUSTERS
     ]
     return [*found, Shape("kdd", *POOLS["kdd"], 500, 10_000)]

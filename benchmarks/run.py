@@ -23,6 +23,7 @@ from benchmarks import (
     bench_ops,
     bench_pools,
     bench_select,
+    bench_training,
     machine,
     report,
 )
@@ -38,6 +39,7 @@ BENCHES = {
     "dual_ascent": bench_dual_ascent,
     "interrupt": bench_interrupt,
     "pools": bench_pools,
+    "training": bench_training,
 }
 
 

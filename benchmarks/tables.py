@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 from benchmarks import bench_pools, gates, labels
@@ -213,7 +214,8 @@ def ops_table(rows: list[Row]) -> str:
         for peer in others or [None]:
             body.append(
                 [
-                    f"`{row.setting}`, {labels.count(row.n)} {labels.TIMES} {row.d}",
+                    f"`{row.setting}`, {labels.count(row.n)} {labels.TIMES} {row.d}, "
+                    f"k = {labels.count(row.k)}",
                     seconds(row.seconds_median),
                     peer.engine if peer else NOTHING,
                     seconds(peer.seconds_median) if peer else NOTHING,
@@ -266,6 +268,45 @@ def dual_ascent_table(rows: list[Row]) -> str:
         "eager torch's",
     ]
     return table(head, body, left=2) if body else ""
+
+
+def training_table(rows: list[Row]) -> str:
+    """Draw seconds of `select` and whole-pool inertia, relative to ours: means over the seeds."""
+    found = [row for row in select(rows, bench="training") if row.ok and row.inertia is not None]
+    body = []
+    for shape in dict.fromkeys(row.shape for row in found):
+        here = [row for row in found if row.shape == shape]
+        engines: dict[str, list[Row]] = {}
+        for row in here:
+            seeded = row.setting.startswith("seed")
+            name = row.engine if seeded else f"{row.engine}:{row.setting}"
+            engines.setdefault(name, []).append(row)
+        if "ally_fast" not in engines:
+            continue
+        base = statistics.mean(row.inertia for row in engines["ally_fast"])
+        cells = []
+        for name in TRAINERS:
+            rows_of = engines.get(name)
+            if not rows_of:
+                cells.append(NOTHING)
+                continue
+            taken = statistics.mean(row.seconds_median for row in rows_of)
+            inertia = statistics.mean(row.inertia for row in rows_of)
+            excess = "" if name == "ally_fast" else f" · {100 * (inertia / base - 1):+.2f} %"
+            cells.append(f"{seconds(taken)}{excess}")
+        body.append([labels.shape(here[0]), *cells])
+    return table(["pool", *TRAINERS.values()], body) if body else ""
+
+
+TRAINERS = {
+    "ally_fast": "ally_fast",
+    "before": "ally_fast before",
+    "e_means:3 epochs": "e-means in NumPy",
+    "superkmeans:default": "SuperKMeans",
+    "superkmeans:flat": "SuperKMeans flat",
+    "faiss_cpu:recipe": "FAISS, 10 it.",
+    "faiss_cpu:default": "FAISS, 25 it.",
+}
 
 
 def interrupt_table(rows: list[Row]) -> str:
@@ -328,5 +369,6 @@ TABLES = {
     "ops": ops_table,
     "dual_ascent": dual_ascent_table,
     "interrupt": interrupt_table,
+    "training": training_table,
     "pools": pools_table,
 }
