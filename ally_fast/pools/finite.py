@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ally_fast.pools.chunks import chunk_size, chunks
 from ally_fast.pools.pool import Pool, as_float
-from ally_fast.pools.reading import read_chunks
+from ally_fast.pools.reading import map_chunks
 from ally_fast.progress import Progress
+from ally_fast.rows import Rows
 
 
 def finite_rows(
@@ -24,15 +25,20 @@ def finite_rows(
         return eligible, 0
     finite = np.ones(pool.n, np.bool_)
     with Progress(progress, pool.n, "check rows") as bar:
-        for lo, hi, rows in read_chunks(pool, chunk_rows, wanted=eligible):
-            if rows is not None:
-                finite[lo:hi] = np.isfinite(as_float(rows)).all(axis=1)
+        for lo, hi, found in map_chunks(pool, _finite, chunk_rows, eligible):
+            if found is not None:
+                finite[lo:hi] = found
             bar.advance(hi - lo)
     among = finite if eligible is None else finite | ~eligible
     skipped = pool.n - int(np.count_nonzero(among))
     if not skipped:
         return eligible, 0
     return (finite if eligible is None else finite & eligible), skipped
+
+
+def _finite(rows: Rows, first: int, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    finite: NDArray[np.bool_] = np.isfinite(as_float(rows)).all(axis=1)
+    return finite
 
 
 def nonfinite_error(pool: Pool, eligible: Any, rows: tuple[int, int] | None = None) -> ValueError:

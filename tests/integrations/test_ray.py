@@ -11,7 +11,7 @@ import ally_fast
 from ally_fast import open_pool
 
 ray = pytest.importorskip("ray", reason="needs ray")
-from ally_fast import distributed, jobs  # noqa: E402
+from ally_fast import distributed, jobs, stages  # noqa: E402
 from ally_fast.cli import main  # noqa: E402
 from ally_fast.jobs import job_select  # noqa: E402
 from ally_fast.jobs.job_folder import JobFolder  # noqa: E402
@@ -103,7 +103,7 @@ def test_a_job_goes_on_where_it_was_stopped(case, folder, rows, rng, tmp_path, m
     found = distributed.select(folder, scores, B, K, job=tmp_path / "job", **OPTIONS[case])
     same(found, ally_fast.select(rows, scores, B, K, return_info=True, **OPTIONS[case]))
     with monkeypatch.context() as patch:  # in one process, from the same folder
-        patch.setattr(job_select, "assign_pool", None)
+        patch.setattr(stages, "scan", None)
         same(jobs.select(tmp_path / "job", folder, scores, B, K, **OPTIONS[case]), found)
 
 
