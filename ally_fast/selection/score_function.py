@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -52,7 +54,8 @@ class ScoreFunction:
         for lo in range(0, len(places), BLOCK_ROWS):
             part = places[lo : lo + BLOCK_ROWS]
             padded = np.pad(part, (0, BLOCK_ROWS - len(part)), mode="edge")
-            given = self._function(as_float(rows.taken(padded)))
+            with _one_torch_thread():
+                given = self._function(as_float(rows.taken(padded)))
             found[part] = _checked(given)[: len(part)]
             if not (finite := np.isfinite(found[part])).all():
                 place = int(part[finite.argmin()])
@@ -61,6 +64,21 @@ class ScoreFunction:
                     "needs finite values"
                 )
         return found
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Let torch compute on one thread: how it shares rows among several changes what it rounds."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _checked(given: Any) -> NDArray[np.float64]:
