@@ -94,7 +94,8 @@ def select(
             folder = JobFolder(os.fspath(job))
             earlier = None if start_from is None else JobFolder(os.fspath(start_from))
             with folder.locked():
-                return run_job(folder, earlier, arguments, pool, partial(_scan_ranges, tasks))
+                scan, parts = partial(_scan_ranges, tasks), _TASKS_FOR_EACH_CPU * tasks.cpus
+                return run_job(folder, earlier, arguments, pool, scan, parts=parts)
     finally:
         tasks.close()
 

@@ -16,6 +16,7 @@ from ally_fast.cluster.result import KMeansResult
 from ally_fast.jobs.job_folder import JobFolder, assignments_key, scores_key
 from ally_fast.jobs.job_record import job_record
 from ally_fast.pools import ShardedPool, open_pool
+from ally_fast.pools.remote_pool import as_workers_read
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.clock import Clock
 from ally_fast.selection.info import SelectionInfo
@@ -98,8 +99,13 @@ def run_job(
     arguments: Arguments,
     pool: ShardedPool,
     scan: Scan,
+    *,
+    parts: int = 1,
 ) -> tuple[Any, SelectionInfo]:
-    """Run the stages in a folder that is locked; `scan` does what is left of the assignment."""
+    """Run the stages in a folder that is locked.
+
+    `scan` does what is left of the assignment, cut into about so many parts, or more.
+    """
     clock = Clock()
     _check_function(arguments.dual_scores)
     if earlier is not None:
@@ -109,7 +115,7 @@ def run_job(
     clock.lap("check")
     with progress.stages(*stage_labels(plan)):
         trained = _trained(job, plan, clock)
-        whole = _assigned(job, earlier, plan, trained, pool, scan)
+        whole = _assigned(job, earlier, plan, trained, scan, parts)
     clock.lap("assign")
     return stages.conclude(plan, trained, whole, clock)
 
@@ -147,11 +153,12 @@ def _assigned(
     earlier: JobFolder | None,
     plan: Plan,
     trained: KMeansResult,
-    pool: ShardedPool,
     scan: Scan,
+    at_least: int,
 ) -> Part:
     """Return all rows assigned: those that are there, and others, portion by portion."""
-    rule = plan.request.rule
+    rule, pool = plan.request.rule, as_workers_read(plan.request.pool)
+    assert isinstance(pool, ShardedPool)
     if rule.b == 0:
         return Part(np.zeros(rule.k, np.int64))
     metric = "cosine" if rule.normalize else "euclidean"
@@ -170,7 +177,7 @@ def _assigned(
             parts.append(part)
     portions = {
         (portion[0].lo, portion[-1].hi): portion
-        for portion in _portions(left, pool.d * pool.itemsize)
+        for portion in _portions(left, pool.d * pool.itemsize, at_least)
     }
     rows_left = sum(hi - lo for lo, hi in portions)
     with progress.Progress(plan.request.progress, rows_left, "assign") as bar:
@@ -262,12 +269,14 @@ def _pieces(pool: ShardedPool) -> list[_Piece]:
     return pieces
 
 
-def _portions(pieces: list[_Piece], row_bytes: int) -> list[list[_Piece]]:
-    """Join neighbours into runs that are worth a pass of their own."""
+def _portions(pieces: list[_Piece], row_bytes: int, parts: int) -> list[list[_Piece]]:
+    """Join neighbours into runs that are worth a pass of their own: about so many, or more."""
+    total = row_bytes * sum(piece.hi - piece.lo for piece in pieces)
+    enough = min(_PORTION_BYTES, total // parts)
     portions: list[list[_Piece]] = []
     size, end = 0, -1
     for piece in pieces:
-        if piece.lo != end or size >= _PORTION_BYTES:
+        if piece.lo != end or size >= enough:
             portions.append([])
             size = 0
         portions[-1].append(piece)

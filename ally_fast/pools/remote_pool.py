@@ -79,6 +79,11 @@ class RemotePool(HostPool):
         """Do nothing: the workers check what they read."""
 
 
+def as_workers_read(pool: Pool) -> Pool:
+    """Return the pool that workers are to be given."""
+    return pool.workers_pool if isinstance(pool, RemotePool) else pool
+
+
 def _read(pool: Pool, lo: int, hi: int) -> Rows:
     rows = pool.read(lo, hi)
     pool.check()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.pools.pool import Pool
+from ally_fast.pools.remote_pool import as_workers_read
 from ally_fast.selection.plan import Plan
 from ally_fast.selection.score_function import ScoreFunction
 
@@ -100,6 +101,7 @@ def ranges(pool: Pool, parts: int = 1) -> list[tuple[int, int]]:
     list of (int, int)
         First row and end of each range, in order.
     """
+    pool = as_workers_read(pool)
     most = max(1, PORTION_BYTES // max(1, pool.d * pool.itemsize))
     share = max(1, min(most, pool.n // max(1, parts)))
     step = most if pool.streamed else share  # a stream is decoded from the start of its unit

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ally_fast.cluster.engine import Engine
 from ally_fast.cluster.result import KMeansResult
 from ally_fast.pools.pool import Pool
-from ally_fast.pools.remote_pool import RemotePool
+from ally_fast.pools.remote_pool import as_workers_read
 from ally_fast.selection.plan import Plan
 from ally_fast.selection.rule import Rule
 from ally_fast.selection.score_function import ScoreFunction
@@ -51,10 +51,8 @@ def task(plan: Plan, trained: KMeansResult, *, assignments: bool = False) -> Tas
     assignments : bool
         Keep the cluster of every row, though the rule may not need it.
     """
-    request = plan.request
-    pool = request.pool.workers_pool if isinstance(request.pool, RemotePool) else request.pool
-    local = local_task(plan, trained, assignments=assignments)
-    return replace(local, pool=pool, engine=request.engine.name)
+    local, engine = local_task(plan, trained, assignments=assignments), plan.request.engine
+    return replace(local, pool=as_workers_read(local.pool), engine=engine.name)
 
 
 def local_task(plan: Plan, trained: KMeansResult, *, assignments: bool = False) -> Task:

@@ -22,41 +22,7 @@ from ally_fast.jobs.job_folder import JobFolder  # noqa: E402
 from ally_fast.pools import Rows, ShardedPool  # noqa: E402
 
 N, D, B, K, SHARDS = 6000, 8, 150, 20, 7
-pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster():
-    path = os.pathsep.join([str(Path(ally_fast.__file__).parents[1]), str(Path(__file__).parent)])
-    ray.init(
-        num_cpus=3,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        object_store_memory=100 << 20,
-        runtime_env={"env_vars": {"PYTHONPATH": path}},
-    )
-    yield
-    ray.shutdown()
-
-
-@pytest.fixture
-def rows(rng):
-    return rng.normal(size=(N, D)).astype(np.float32)
-
-
-@pytest.fixture
-def folder(rows, tmp_path):
-    (tmp_path / "pool").mkdir()
-    for number, part in enumerate(np.array_split(rows, SHARDS)):
-        np.save(tmp_path / "pool" / f"part-{number}.npy", part)
-    return tmp_path / "pool"
-
-
-def same(found, expected):
-    np.testing.assert_array_equal(found[0], expected[0])
-    for name in ("scores", "clusters", "ranks", "distances", "centroids", "cluster_sizes"):
-        np.testing.assert_array_equal(getattr(found[1], name), getattr(expected[1], name))
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("cluster")]
 
 
 OPTIONS = {
@@ -77,7 +43,7 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("case", OPTIONS)
-def test_the_batch_is_that_of_one_process(case, folder, rows, rng):
+def test_the_batch_is_that_of_one_process(case, folder, rows, rng, same):
     scores = np.round(rng.random(N), 2)
     options = dict(OPTIONS[case])
     b = options.pop("b", B)
@@ -109,7 +75,7 @@ class Head:
 
 @pytest.mark.parametrize("in_a_job", [False, True], ids=["at once", "in a job"])
 @pytest.mark.parametrize("case", [*OPTIONS, "radius, labeled, max_score"])
-def test_a_function_gives_the_scores_in_the_tasks(case, in_a_job, folder, rows, tmp_path):
+def test_a_function_gives_the_scores_in_the_tasks(case, in_a_job, folder, rows, tmp_path, same):
     options = dict(OPTIONS.get(case, {"radius": 0.5, "labeled": 5, "max_score": 0.8}))
     b = options.pop("b", B)
     if labeled := options.pop("labeled", None):
@@ -123,7 +89,7 @@ def test_a_function_gives_the_scores_in_the_tasks(case, in_a_job, folder, rows, 
         assert max(head.unpacked()) <= (2 if "max_score" in options else 1)
 
 
-def test_a_dual_head_gives_the_batch_of_one_process(folder, rows):
+def test_a_dual_head_gives_the_batch_of_one_process(folder, rows, same):
     pytest.importorskip("torch")
     from ally_fast.primal_dual import DualHead
 
@@ -148,7 +114,7 @@ def test_an_error_of_a_function_is_the_users(folder):
 
 
 @pytest.mark.parametrize("how", ["labeled", "skip"])
-def test_this_process_reads_no_rows(how, folder, rows, rng, monkeypatch):
+def test_this_process_reads_no_rows(how, folder, rows, rng, monkeypatch, same):
     """Nor do they come here: the radius around labeled rows, and bad rows, are found by tasks."""
     options = {"radius": 0.3, "labeled_embeddings": rows[:30], "b": B, "train_size": 100}
     if how == "skip":
@@ -176,7 +142,7 @@ def test_this_process_reads_no_rows(how, folder, rows, rng, monkeypatch):
 
 
 @pytest.mark.parametrize("case", ["plain", "sqrt", "groups"])
-def test_a_job_goes_on_where_it_was_stopped(case, folder, rows, rng, tmp_path, monkeypatch):
+def test_a_job_goes_on_where_it_was_stopped(case, folder, rows, rng, tmp_path, monkeypatch, same):
     scores = np.round(rng.random(N), 2)
     kept = []
     real = JobFolder.keep_assignments
@@ -216,7 +182,7 @@ class FailsOnce(ShardedPool):
 
 
 @pytest.mark.parametrize("how", ["dies", "cannot read"])
-def test_a_task_that_fails_runs_again(how, folder, rows, rng, tmp_path):
+def test_a_task_that_fails_runs_again(how, folder, rows, rng, tmp_path, same):
     scores = rng.random(N)
     pool = FailsOnce(open_pool(folder), str(tmp_path / "failed"), how)
     found = distributed.select(pool, scores, B, K)
@@ -233,7 +199,7 @@ def test_an_error_within_a_task_is_the_users(folder, rows, rng):
     assert "ray" not in str(error.value)
 
 
-def test_a_store_too_small_for_the_pool(tmp_path, rng):
+def test_a_store_too_small_for_the_pool(tmp_path, rng, same):
     """The sample alone is twice what the store of the cluster holds."""
     rows = rng.normal(size=(240_000, 256)).astype(np.float32)
     np.save(tmp_path / "a.npy", rows[:150_000])
