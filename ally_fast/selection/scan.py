@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ally_fast import _settings
+from ally_fast.cluster.arguments import checked_threads
 from ally_fast.cluster.choose_engine import choose_engine
 from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.host_engine import HostShortlister
@@ -24,7 +26,12 @@ Advance = Callable[[int], None]
 
 
 def scan(
-    task: Task, portion: Portion, *, device: str = "cpu", advance: Advance | None = None
+    task: Task,
+    portion: Portion,
+    *,
+    device: str = "cpu",
+    threads: int | None = None,
+    advance: Advance | None = None,
 ) -> Part:
     """Assign the eligible rows of a portion, and keep what can still be in the batch.
 
@@ -34,6 +41,8 @@ def scan(
     portion : Portion
     device : str
         Where to compute, "cpu" or "cuda:N", if the task only names its engine.
+    threads : int, optional
+        Threads of the CPU; see `ally_fast.select`.
     advance : callable, optional
         Called with the number of rows done since the last call.
 
@@ -53,10 +62,11 @@ def scan(
     engine = task.engine
     if isinstance(engine, str):
         engine = choose_engine(engine, (device,))
-    assigners = engine.assigners(task.centroids, normalize=rule.normalize)
     work = _assigned if rule.needs_assignments else _listed
-    part = work(task, portion, assigners, advance or (lambda rows: None))
-    task.pool.check()
+    with _settings.using_threads(checked_threads(threads)):
+        assigners = engine.assigners(task.centroids, normalize=rule.normalize)
+        part = work(task, portion, assigners, advance or (lambda rows: None))
+        task.pool.check()
     return part
 
 
