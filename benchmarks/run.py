@@ -22,6 +22,7 @@ from benchmarks import (
     bench_interrupt,
     bench_ops,
     bench_pools,
+    bench_ray,
     bench_select,
     machine,
     report,
@@ -38,6 +39,7 @@ BENCHES = {
     "dual_ascent": bench_dual_ascent,
     "interrupt": bench_interrupt,
     "pools": bench_pools,
+    "ray": bench_ray,
 }
 
 
