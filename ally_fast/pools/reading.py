@@ -68,7 +68,12 @@ def read_chunks(
 
 
 def map_chunks(
-    pool: Pool, function: SayOfRows[Found], chunk_rows: int, wanted: NDArray[np.bool_] | None
+    pool: Pool,
+    function: SayOfRows[Found],
+    chunk_rows: int,
+    wanted: NDArray[np.bool_] | None,
+    *,
+    rows: tuple[int, int] | None = None,
 ) -> Iterator[tuple[int, int, Found | None]]:
     """Yield (lo, hi, what a function says of rows ``lo`` to ``hi``), as `read_chunks` does.
 
@@ -79,8 +84,8 @@ def map_chunks(
         return None if wanted is None else wanted[lo:hi]
 
     if not isinstance(pool, RemotePool):
-        for lo, hi, rows in read_chunks(pool, chunk_rows, wanted=wanted):
-            yield lo, hi, None if rows is None else function(rows, lo, mask(lo, hi))
+        for lo, hi, read in read_chunks(pool, chunk_rows, rows=rows, wanted=wanted):
+            yield lo, hi, None if read is None else function(read, lo, mask(lo, hi))
         return
     sent = pool.put(function)
 
@@ -91,7 +96,7 @@ def map_chunks(
     def steps(lo: int, hi: int) -> Steps[tuple[int, int, Found | None]]:
         return (partial(step, *chunk) for chunk in chunks(hi, chunk_rows, lo))
 
-    yield from _found(pool, [steps(lo, hi) for lo, hi in pool.units(0, pool.n)])
+    yield from _found(pool, [steps(lo, hi) for lo, hi in pool.units(*(rows or (0, pool.n)))])
 
 
 def gather_chunks(
