@@ -43,11 +43,11 @@ class Rates:
         Bytes a second: into and out of a node, and from storage to it (assumed).
     """
 
-    assign: float = 8e6
-    sample: float = 1.0
-    train: float = 3.0
-    batch: float = 1.0
-    task: float = 0.004
+    assign: float = 5.4e6
+    sample: float = 0.6
+    train: float = 0.8
+    batch: float = 0.1
+    task: float = 0.005
     cores: int = 16
     network: float = 1.25e9
     storage: float = 1e9

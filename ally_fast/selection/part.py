@@ -43,7 +43,20 @@ class Part:
 
 
 def merge(rule: Rule, *parts: Part) -> Part:
-    """Return the part that holds the rows of all, in whatever order and grouping they come."""
+    """Return the part that holds the rows of all, in whatever order and grouping they come.
+
+    Parameters
+    ----------
+    rule : Rule
+        That of the task that the parts came of.
+    *parts : Part
+
+    Returns
+    -------
+    Part
+        O(b + k) rows again; where the rule needs the clusters of all rows, all of them. Time
+        O(rows of all parts), and no row of the pool is read.
+    """
     if len(parts) == 1:
         return parts[0]
     sizes = sum((part.sizes for part in parts), np.zeros(rule.k, np.int64))

@@ -116,6 +116,19 @@ def ranges(pool: Pool, parts: int = 1) -> list[tuple[int, int]]:
 
 
 def portions(plan: Plan, parts: int = 1) -> Iterator[Portion]:
-    """Yield the pool in portions, each to be pickled and sent to a worker; see `ranges`."""
+    """Yield the pool in portions, each to be pickled and sent to a worker.
+
+    Parameters
+    ----------
+    plan : Plan
+    parts : int
+        About as many portions, or more: see `ranges`. Four for each core keep all cores busy.
+
+    Yields
+    ------
+    Portion
+        8 bytes a row of scores, where these do not come by a function, and 1 of the mask, where
+        rows are excluded.
+    """
     for rows in ranges(plan.request.pool, parts):
         yield portion(plan, rows)

@@ -53,9 +53,9 @@ class ScoreFunction:
         found = np.full(len(rows), np.nan)
         for lo in range(0, len(places), BLOCK_ROWS):
             part = places[lo : lo + BLOCK_ROWS]
-            padded = np.pad(part, (0, BLOCK_ROWS - len(part)), mode="edge")
+            block = as_float(rows.taken(_whole(part)))
             with _one_torch_thread():
-                given = self._function(as_float(rows.taken(padded)))
+                given = self._function(block)
             found[part] = _checked(given)[: len(part)]
             if not (finite := np.isfinite(found[part])).all():
                 place = int(part[finite.argmin()])
@@ -64,6 +64,13 @@ class ScoreFunction:
                     "needs finite values"
                 )
         return found
+
+
+def _whole(places: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+    """Return places of a whole block: as a slice where they allow it, the last one repeated."""
+    if places[-1] - places[0] == BLOCK_ROWS - 1:
+        return slice(int(places[0]), int(places[-1]) + 1)
+    return np.append(places, np.full(BLOCK_ROWS - len(places), places[-1]))
 
 
 @contextmanager

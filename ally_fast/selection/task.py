@@ -50,6 +50,11 @@ def task(plan: Plan, trained: KMeansResult, *, assignments: bool = False) -> Tas
     trained : KMeansResult
     assignments : bool
         Keep the cluster of every row, though the rule may not need it.
+
+    Returns
+    -------
+    Task
+        Pickles to O(k d) bytes, with the pool's names of files, and the function that scores.
     """
     local, engine = local_task(plan, trained, assignments=assignments), plan.request.engine
     return replace(local, pool=as_workers_read(local.pool), engine=engine.name)
