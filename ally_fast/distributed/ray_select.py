@@ -23,12 +23,14 @@ from ally_fast.selection.info import SelectionInfo
 from ally_fast.selection.part import Part
 from ally_fast.selection.plan import Plan, planned
 from ally_fast.selection.portion import portion
+from ally_fast.selection.scores import Scores
 from ally_fast.selection.select import arguments_of, stage_labels
 
 Range = tuple[int, int]
 Advance = Callable[[int], None]
 
 _TASKS_FOR_EACH_CPU = 4  # so that a slow machine holds up the others little
+_SCORE_BYTES = 4 << 30  # that lie in the store of this machine at once, for tasks under way
 _MOST_READERS = 64  # threads here, each of which waits for a task
 
 
@@ -87,7 +89,8 @@ def select(
         if callable(dual_scores):
             tasks.check(dual_scores, "dual_scores")
         readers = min(_MOST_READERS, tasks.cpus)
-        arguments = replace(arguments, embeddings=RemotePool(pool, tasks.run, readers, tasks.put))
+        remote = RemotePool(pool, tasks.run, readers, tasks.put, tasks.cancel_runs)
+        arguments = replace(arguments, embeddings=remote)
         with _settings.using_threads(checked_threads(arguments.threads)):
             if job is None:
                 return _selected(arguments, tasks)
@@ -108,7 +111,7 @@ def _selected(arguments: Arguments, tasks: Tasks) -> tuple[Any, SelectionInfo]:
     with progress.stages(*stage_labels(plan)):
         trained = stages.train(plan)
         clock.skip(trained.seconds)
-        ranges = stages.ranges(pool, _TASKS_FOR_EACH_CPU * tasks.cpus) if rule.b else []
+        ranges = stages.ranges(pool, _parts(tasks, plan)) if rule.b else []
         with progress.Progress(plan.request.progress, pool.n, "assign") as bar:
             if not ranges or rule.needs_assignments:
                 found = _scan_ranges(tasks, plan, trained, ranges, bar.advance)
@@ -117,6 +120,14 @@ def _selected(arguments: Arguments, tasks: Tasks) -> tuple[Any, SelectionInfo]:
                 whole = _shortlisted(tasks, plan, trained, ranges, bar.advance)
     clock.lap("assign")
     return stages.conclude(plan, trained, whole, clock)
+
+
+def _parts(tasks: Tasks, plan: Plan) -> int:
+    """Return into how many portions to cut the pool, at least."""
+    request, at_once = plan.request, _share(tasks, plan)["at_once"]
+    sent = isinstance(request.scores, Scores) and not request.rule.needs_assignments
+    for_scores = 8 * request.pool.n * at_once // _SCORE_BYTES if sent else 0
+    return max(_TASKS_FOR_EACH_CPU * tasks.cpus, for_scores)
 
 
 def _scan_ranges(

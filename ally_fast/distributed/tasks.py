@@ -36,6 +36,7 @@ class Tasks:
         self._ray = require("ray", "ray", "a selection on many machines")
         self._started = False
         self._run_id = uuid.uuid4().hex
+        self._running: set[Any] = set()
         if not self._ray.is_initialized():
             try:
                 # Logs of tasks are the cluster's; what a user needs to know is raised here.
@@ -83,8 +84,17 @@ class Tasks:
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run one task, and wait for it."""
         reference = self._remote(_run).remote(function, *arguments)
-        with self._cancelled([reference]):
-            return self._result(reference)
+        self._running.add(reference)
+        try:
+            with self._cancelled([reference]):
+                return self._result(reference)
+        finally:
+            self._running.discard(reference)
+
+    def cancel_runs(self) -> None:
+        """End the tasks that `run` waits for, in whatever threads."""
+        for reference in list(self._running):
+            self._ray.cancel(reference, force=True)
 
     def map(
         self,

@@ -137,14 +137,19 @@ def reader_number() -> int:
 
 def _found(pool: Pool, units: Sequence[Steps[Found]]) -> Iterator[Found]:
     if pool.streamed:
-        yield from _side_by_side(units, pool.readers or min(_settings.threads(), MOST_READERS))
+        readers = pool.readers or min(_settings.threads(), MOST_READERS)
+        yield from _side_by_side(
+            units, readers, pool.cancel if isinstance(pool, RemotePool) else None
+        )
     else:
         for steps in units:
             for step in steps:
                 yield step()
 
 
-def _side_by_side(units: Sequence[Steps[Found]], readers: int) -> Iterator[Found]:
+def _side_by_side(
+    units: Sequence[Steps[Found]], readers: int, cancel: Callable[[], None] | None
+) -> Iterator[Found]:
     """Yield what the steps of all units give; each unit is done by one thread, in order."""
     readers = min(len(units), readers)
     ready: Queue[tuple[Found | None, BaseException | None, bool]] = Queue(max(1, readers))
@@ -190,6 +195,8 @@ def _side_by_side(units: Sequence[Steps[Found]], readers: int) -> Iterator[Found
                 yield found  # type: ignore[misc]
     finally:
         stop.set()
+        if running and cancel is not None:
+            cancel()
         while any(thread.is_alive() for thread in threads):
             try:  # makes room, so that none waits for it
                 ready.get(timeout=_PATIENCE)

@@ -27,6 +27,8 @@ class RemotePool(HostPool):
         How many calls are under way at once, at most.
     put : callable, optional
         Sends a value to the workers once, for all calls that are given what it returns.
+    cancel : callable, optional
+        Ends the calls that are under way; called where a pass ends early, by Ctrl-C say.
 
     Attributes
     ----------
@@ -42,13 +44,14 @@ class RemotePool(HostPool):
         run: Callable[..., Any],
         readers: int,
         put: Callable[[Any], Any] = lambda value: value,
+        cancel: Callable[[], None] = lambda: None,
     ) -> None:
         self.n, self.d = pool.n, pool.d
         self.dtype_name, self.itemsize = pool.dtype_name, pool.itemsize
         self.family, self.on_bad_row = pool.family, pool.on_bad_row
         self.ids, self.scores, self.keep = pool.ids, pool.scores, pool.keep
         self.readers: int | None = readers
-        self.put = put
+        self.put, self.cancel = put, cancel
         self.sent = put(pool)
         self.workers_pool = pool
         self._run = run
