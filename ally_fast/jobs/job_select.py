@@ -249,6 +249,8 @@ def _part(
     else:
         eligible = None
     known = clusters >= 0
+    if scores is not None:  # of a shard with the same content, other rows may have been eligible
+        known &= np.isfinite(scores)
     if not (known if eligible is None else known | ~eligible).all():
         return None
     sizes = np.bincount(clusters[known], minlength=plan.request.rule.k)

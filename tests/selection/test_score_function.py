@@ -5,6 +5,7 @@ import pytest
 
 import ally_fast
 from ally_fast import jobs
+from ally_fast.jobs.job_folder import JobFolder
 from ally_fast.pools import Rows
 from ally_fast.selection.score_function import BLOCK_ROWS, ScoreFunction
 
@@ -192,6 +193,25 @@ def test_a_job_keeps_what_the_function_gave(rule, rows, folder, tmp_path):
     centroids = {"centroids": expected[1].centroids}
     scores = Head(factor=3)(rows)
     same(later, ally_fast.select(rows, scores, b, K, return_info=True, **options, **centroids))
+
+
+def test_shards_with_the_same_content_and_other_exclusions(rows, tmp_path):
+    """They share the files of a job, of which two are written one after the other."""
+    (tmp_path / "pool").mkdir()
+    for name in ("a", "b"):
+        np.save(tmp_path / "pool" / f"{name}.npy", rows[:2000])
+    exclude = np.arange(2500, 3000)
+    call = (tmp_path / "pool", Head(), B, K)
+    expected = jobs.select(tmp_path / "job", *call, exclude=exclude)
+    for path in (tmp_path / "job" / "scores").rglob("*.npy"):  # b's scores and a's clusters
+        held = np.load(path)
+        held[500:1000] = np.nan
+        JobFolder._keep(str(path), held[:-2])
+    for path in (tmp_path / "job" / "assignments").rglob("*.npy"):
+        path.unlink()
+        assigned = ally_fast.assign(rows[:2000], expected[1].centroids)
+        JobFolder._keep(str(path), assigned)
+    same(jobs.select(tmp_path / "job", *call, exclude=exclude), expected)
 
 
 def test_a_job_refuses_another_function(folder, tmp_path):
