@@ -13,6 +13,7 @@ from ally_fast._optional import require
 
 _RETRIES = 4  # of a task whose process died, or that could not read
 _FAN_IN = 8  # parts that one task merges
+_SETTLING_SECONDS = 1.0  # for tasks that were asked to end
 
 
 class Tasks:
@@ -93,8 +94,7 @@ class Tasks:
 
     def cancel_runs(self) -> None:
         """End the tasks that `run` waits for, in whatever threads."""
-        for reference in list(self._running):
-            self._ray.cancel(reference, force=True)
+        self._cancel(list(self._running))
 
     def map(
         self,
@@ -185,9 +185,21 @@ class Tasks:
         try:
             yield
         except BaseException:
-            for reference in references:
-                self._ray.cancel(reference, force=True)
+            self._cancel(list(references))
             raise
+
+    def _cancel(self, references: list[Any]) -> None:
+        """End tasks that are under way; those of a cluster that is left at once end with that."""
+        # Ray 2.60 may abort this process where it ends a worker whose task ends by itself just
+        # then: tasks are asked first, and only those that do not hear are ended so.
+        if self._started or not references:
+            return
+        for reference in references:
+            self._ray.cancel(reference)
+        number = len(references)
+        _, deaf = self._ray.wait(references, num_returns=number, timeout=_SETTLING_SECONDS)
+        for reference in deaf:
+            self._ray.cancel(reference, force=True)
 
 
 @dataclass(frozen=True)
