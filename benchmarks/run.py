@@ -22,6 +22,7 @@ from benchmarks import (
     bench_interrupt,
     bench_ops,
     bench_pools,
+    bench_ray,
     bench_select,
     bench_training,
     machine,
@@ -40,6 +41,7 @@ BENCHES = {
     "interrupt": bench_interrupt,
     "pools": bench_pools,
     "training": bench_training,
+    "ray": bench_ray,
 }
 
 

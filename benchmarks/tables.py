@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from benchmarks import bench_pools, gates, labels
+from benchmarks import bench_pools, bench_ray, gates, labels
 from benchmarks.gates import times
 from benchmarks.plan import MAIN, POOLS
 from benchmarks.rows import QUIET_CORES, Row, one, select
@@ -348,6 +348,29 @@ def pools_table(rows: list[Row]) -> str:
     return table(head, body, left=1) if body else ""
 
 
+def ray_table(rows: list[Row]) -> str:
+    """Draw selections by tasks of Ray beside one process."""
+    body = []
+    for row in select(rows, bench="ray"):
+        if not row.ok:
+            continue
+        told = row.extra
+        sent = ("bytes_put", "bytes_to_tasks", "bytes_returned")
+        body.append(
+            [
+                bench_ray.WAYS[row.setting],
+                f"{labels.count(row.n)} {labels.TIMES} {row.d}",
+                seconds(min(row.seconds)),
+                seconds(row.stages["assign"]),
+                *(f"{told[name] / 1e6:.3g}" if name in told else "" for name in sent),
+                str(told.get("tasks", "")),
+                f"{(row.extra_bytes or 0) / 1e6:,.0f}",
+            ]
+        )
+    head = ["way", "pool", "seconds", "assign", "MB put", "MB to tasks", "MB back", "tasks"]
+    return table([*head, "extra peak MB"], body, left=1) if body else ""
+
+
 def milliseconds(value: float) -> str:
     """Write seconds as milliseconds with three digits."""
     return f"{1e3 * value:.0f}" if value >= 0.1 else f"{1e3 * value:.3g}"
@@ -371,4 +394,5 @@ TABLES = {
     "interrupt": interrupt_table,
     "training": training_table,
     "pools": pools_table,
+    "ray": ray_table,
 }

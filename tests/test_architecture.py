@@ -39,6 +39,7 @@ FLOORS = {
     "primal_dual": 2,
     "cluster": 3,
     "selection": 4,
+    "stages": 4.5,
     "generate": 4,
     "strategies": 5,
     "jobs": 5,

@@ -2,11 +2,14 @@
 
 import doctest
 import inspect
+import re
 
 import pytest
 
 import ally_fast
+from ally_fast import stages
 
+STAGES = {name: getattr(stages, name) for name in stages.__all__}
 PUBLIC = {name: getattr(ally_fast, name) for name in ally_fast.__all__ if not name.startswith("_")}
 FUNCTIONS = {name: value for name, value in PUBLIC.items() if inspect.isfunction(value)}
 
@@ -23,6 +26,17 @@ def test_examples(name):
 @pytest.mark.parametrize("section", ["Parameters", "Returns", "Raises", "Examples"])
 def test_sections(name, section):
     assert f"{section}\n{'-' * len(section)}" in inspect.getdoc(FUNCTIONS[name])
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_stages_say_what_they_take_and_give(name):
+    text = inspect.getdoc(STAGES[name])
+    assert text.splitlines()[0].endswith(".")
+    if inspect.isfunction(STAGES[name]):
+        assert "Parameters\n----------" in text
+        assert re.search("(Returns\n-------|Yields\n------)", text)
+        for parameter in inspect.signature(STAGES[name]).parameters:
+            assert parameter in text
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

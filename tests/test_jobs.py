@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import ally_fast
-from ally_fast import jobs
+from ally_fast import jobs, stages
 from ally_fast.jobs import job_select
 
 N, D, B, K, SHARDS = 4000, 8, 120, 20, 6
@@ -68,8 +68,8 @@ def test_what_is_done_is_not_done_again(pool, tmp_path, rng, monkeypatch):
     def fail(*positional, **options):
         raise AssertionError("was done before")
 
-    monkeypatch.setattr(job_select, "trained_centroids", fail)
-    monkeypatch.setattr(job_select, "assign_pool", fail)
+    monkeypatch.setattr(stages, "train", fail)
+    monkeypatch.setattr(stages, "scan", fail)
     same(jobs.select(tmp_path / "job", tmp_path / "pool", scores, B, K), expected)
 
 
@@ -117,13 +117,13 @@ def test_a_later_job_starts_from_an_earlier_one(pool, tmp_path, rng, monkeypatch
     rows, scores = np.concatenate([pool[order], more]), rng.random(N + 500)
     exclude = np.flatnonzero(np.isin(order, first))
     assigned = []
-    real = job_select.assign_pool
+    real = stages.scan
 
-    def watch(*positional, rows, **options):
-        assigned.append(rows)
-        return real(*positional, rows=rows, **options)
+    def watch(task, portion, **options):
+        assigned.append(portion.rows)
+        return real(task, portion, **options)
 
-    monkeypatch.setattr(job_select, "assign_pool", watch)
+    monkeypatch.setattr(stages, "scan", watch)
     found = jobs.select(
         tmp_path / "two",
         tmp_path / "later",
@@ -240,7 +240,7 @@ def test_a_record_of_a_later_version_is_refused(pool, tmp_path):
 SCRIPT = """
 import os, signal, sys
 import numpy as np
-from ally_fast import jobs
+from ally_fast import jobs, stages
 from ally_fast.jobs import job_select
 
 job_select._PORTION_BYTES, last = int(sys.argv[1]), int(sys.argv[2])

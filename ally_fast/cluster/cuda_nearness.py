@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ally_fast import _cuda
 from ally_fast._cuda import DeviceArray, Stream
 from ally_fast.cluster.cuda_feed import CudaFeed, upload
+from ally_fast.cluster.host_engine import HostNearness
 from ally_fast.rows import Rows
 
 
@@ -24,8 +25,15 @@ class CudaNearness:
         self._normalize = normalize
         self._stream = stream
         self._feed = CudaFeed(stream)
+        self._made_with = (points, radius, normalize)
 
-    def __call__(self, rows: Rows) -> DeviceArray:
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be pickled as what does the same on the host."""
+        return HostNearness, self._made_with
+
+    def __call__(
+        self, rows: Rows, first: int = 0, mask: NDArray[np.bool_] | None = None
+    ) -> DeviceArray:
         """Return one boolean a row, in device memory."""
         within = DeviceArray.empty((len(rows),), np.bool_, self._stream)
         for lo, hi, part in self._feed.parts(rows.array):

@@ -57,8 +57,8 @@ class Assigner(Protocol):
 class Nearness(Protocol):
     """Tells which rows lie near the points it was made with; the same for every engine."""
 
-    def __call__(self, rows: Rows) -> Any:
-        """Return one boolean a row, where the rows were worked on."""
+    def __call__(self, rows: Rows, first: int, mask: NDArray[np.bool_] | None) -> Any:
+        """Return one boolean a row, where the rows were worked on; see `map_chunks`."""
         ...
 
 

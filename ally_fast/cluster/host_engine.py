@@ -44,10 +44,17 @@ class HostNearness:
 
     def __init__(self, points: NDArray[Any], radius: float, normalize: bool) -> None:
         self._table = centroid_table(points)
+        self._made_with = (points, radius, normalize)
         self._radius = radius
         self._normalize = normalize
 
-    def __call__(self, rows: Rows) -> NDArray[np.bool_]:
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be pickled as the points: the worker packs them."""
+        return type(self), self._made_with
+
+    def __call__(
+        self, rows: Rows, first: int = 0, mask: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.bool_]:
         """Return one boolean a row."""
         return radius_filter(rows.seen(self._normalize), self._table, self._radius)
 

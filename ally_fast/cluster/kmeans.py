@@ -234,7 +234,13 @@ def assign(
         assigners = choose_engine("native", devices, pool.stream).assigners(
             matrix, normalize=normalize
         )
-        assignments = assign_pool(
-            pool, assigners, eligible, rows=(0, pool.n), chunk_rows=rows_at_once, progress=progress
-        )
+        with Progress(progress, pool.n, "assign") as bar:
+            assignments = assign_pool(
+                pool,
+                assigners,
+                eligible,
+                rows=(0, pool.n),
+                chunk_rows=rows_at_once,
+                advance=bar.advance,
+            )
     return to_family(assignments, pool.family)

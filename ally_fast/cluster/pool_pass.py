@@ -15,7 +15,6 @@ from ally_fast.device_arrays import to_host
 from ally_fast.pools.finite import nonfinite_error
 from ally_fast.pools.pool import Pool
 from ally_fast.pools.reading import read_chunks
-from ally_fast.progress import Progress
 from ally_fast.rows import Rows
 
 # Called with the number of the assigner, what it found, the rows, and the index of the first.
@@ -30,12 +29,12 @@ def assign_chunks(
     *,
     rows: tuple[int, int],
     chunk_rows: int,
-    progress: bool,
+    advance: Callable[[int], None],
 ) -> None:
     """Assign every chunk that holds eligible rows, and hand what was found to `take`.
 
     The rows from ``rows[0]`` to ``rows[1]`` (exclusive) are cut into as many ranges as there are
-    assigners, which work side by side.
+    assigners, which work side by side. `advance` is called with the number of rows done.
 
     Raises
     ------
@@ -56,23 +55,22 @@ def assign_chunks(
                     take(part, assigner(read, mask), read, lo)
                 if stopped.is_set() or assigner.met_nonfinite(wait=False):
                     break
-                bar.advance(hi - lo)
+                advance(hi - lo)
             if assigner.met_nonfinite(wait=True):
                 raise nonfinite_error(pool, eligible, rows)
         except BaseException:
             stopped.set()
             raise
 
-    with Progress(progress, count, "assign") as bar:
-        if len(assigners) == 1:
-            run(0)
-        else:
-            with ThreadPoolExecutor(len(assigners)) as threads:
-                try:
-                    list(threads.map(run, range(len(assigners))))
-                except BaseException:  # Ctrl-C comes here; the threads stop after their chunk
-                    stopped.set()
-                    raise
+    if len(assigners) == 1:
+        run(0)
+        return
+    with ThreadPoolExecutor(len(assigners)) as threads:
+        try:
+            list(threads.map(run, range(len(assigners))))
+        except BaseException:  # Ctrl-C comes here; the threads stop after their chunk
+            stopped.set()
+            raise
 
 
 def assign_pool(
@@ -82,9 +80,12 @@ def assign_pool(
     *,
     rows: tuple[int, int],
     chunk_rows: int,
-    progress: bool,
+    advance: Callable[[int], None],
+    also: Take | None = None,
 ) -> NDArray[np.int32]:
     """Return the cluster of each of the `rows`, -1 where not eligible, shape (rows,).
+
+    What was read is handed to `also` as well.
 
     Raises
     ------
@@ -95,15 +96,17 @@ def assign_pool(
     assignments = np.full(rows[1] - first, -1, np.int32)
     late: list[tuple[int, int, Any]] = []  # in device memory: fetched once all is queued
 
-    def take(_: int, found: Any, read: Rows, lo: int) -> None:
+    def take(number: int, found: Any, read: Rows, lo: int) -> None:
         hi = lo + len(read)
         if isinstance(found, np.ndarray):
             assignments[lo - first : hi - first] = found
         else:
             late.append((lo, hi, found))
+        if also is not None:
+            also(number, found, read, lo)
 
     assign_chunks(
-        pool, assigners, eligible, take, rows=rows, chunk_rows=chunk_rows, progress=progress
+        pool, assigners, eligible, take, rows=rows, chunk_rows=chunk_rows, advance=advance
     )
     for lo, hi, found in late:
         assignments[lo - first : hi - first] = to_host(found)

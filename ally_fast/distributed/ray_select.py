@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ally_fast import _settings
+from ally_fast import _settings, progress, stages
 from ally_fast._optional import require
 from ally_fast.cluster.arguments import checked_threads
-from ally_fast.cluster.choose_engine import choose_engine
-from ally_fast.distributed.ray_pool import RayPool
+from ally_fast.cluster.result import KMeansResult
 from ally_fast.distributed.tasks import Tasks
 from ally_fast.jobs.job_folder import JobFolder
 from ally_fast.jobs.job_select import run_job
 from ally_fast.pools import ShardedPool, open_pool
-from ally_fast.progress import Progress
+from ally_fast.pools.remote_pool import RemotePool
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.clock import Clock
 from ally_fast.selection.info import SelectionInfo
-from ally_fast.selection.part import Part, merge
-from ally_fast.selection.plan import Plan, make_plan
-from ally_fast.selection.portion import Portion, Span, spans
-from ally_fast.selection.request import check
-from ally_fast.selection.rule import Rule
-from ally_fast.selection.select import arguments_of, concluded
-from ally_fast.selection.train import trained_centroids
+from ally_fast.selection.part import Part
+from ally_fast.selection.plan import Plan, planned
+from ally_fast.selection.portion import portion
+from ally_fast.selection.scores import Scores
+from ally_fast.selection.select import arguments_of, stage_labels
 
-_PORTION_BYTES = 1 << 30  # of embeddings for each task
+Range = tuple[int, int]
+Advance = Callable[[int], None]
+
 _TASKS_FOR_EACH_CPU = 4  # so that a slow machine holds up the others little
+_SCORE_BYTES = 4 << 30  # that lie in the store of this machine at once, for tasks under way
+_MOST_READERS = 64  # threads here, each of which waits for a task
 
 
 def select(
@@ -78,9 +75,10 @@ def select(
     Notes
     -----
     This process reads ids and scores, draws the training sample through tasks (256 rows a cluster),
-    trains on it, and merges shortlists of O(b + k) rows. Where the rule needs the clusters of all
-    rows (`radius`, groups, costs, allocation by size), they come here: 4 bytes a row. Tasks whose
-    process dies, or that cannot read, run again, elsewhere.
+    and trains on it. Tasks merge shortlists of O(b + k) rows, of which one comes here. Where the
+    rule needs the clusters of all rows (`radius`, groups, costs, allocation by size), they come
+    here: 4 bytes a row, 12 if a function gives the scores. A function is sent once, and unpacked
+    once by each worker. Tasks whose process dies, or that cannot read, run again, elsewhere.
     """
     pool = pool if isinstance(pool, ShardedPool) else open_pool(pool)
     if not isinstance(pool, ShardedPool):
@@ -88,100 +86,84 @@ def select(
     arguments = arguments_of(pool, dual_scores, b, k, options)
     tasks = Tasks(address)
     try:
-        arguments = replace(arguments, embeddings=RayPool(pool, tasks))
+        if callable(dual_scores):
+            tasks.check(dual_scores, "dual_scores")
+        readers = min(_MOST_READERS, tasks.cpus)
+        remote = RemotePool(pool, tasks.run, readers, tasks.put, tasks.cancel_runs)
+        arguments = replace(arguments, embeddings=remote)
         with _settings.using_threads(checked_threads(arguments.threads)):
             if job is None:
                 return _selected(arguments, tasks)
             folder = JobFolder(os.fspath(job))
             earlier = None if start_from is None else JobFolder(os.fspath(start_from))
             with folder.locked():
-                return run_job(folder, earlier, arguments, pool, partial(_assign, tasks))
+                scan, parts = partial(_scan_ranges, tasks), _TASKS_FOR_EACH_CPU * tasks.cpus
+                return run_job(folder, earlier, arguments, pool, scan, parts=parts)
     finally:
         tasks.close()
 
 
 def _selected(arguments: Arguments, tasks: Tasks) -> tuple[Any, SelectionInfo]:
     clock = Clock()
-    request = check(arguments)
+    plan = planned(arguments)
     clock.lap("check")
-    plan = make_plan(request)
-    clock.lap("radius")
-    trained = trained_centroids(plan)
-    clock.skip(trained.seconds)
-    whole = Part(np.zeros(request.rule.k, np.int64))
-    if request.rule.b:
-        ranges = _ranges(request.pool, tasks)
-        for _, part in _parts(plan, tasks, trained.centroids, ranges, request.rule):
-            whole = merge(request.rule, whole, part)
+    pool, rule = plan.request.pool, plan.request.rule
+    with progress.stages(*stage_labels(plan)):
+        trained = stages.train(plan)
+        clock.skip(trained.seconds)
+        ranges = stages.ranges(pool, _parts(tasks, plan)) if rule.b else []
+        with progress.Progress(plan.request.progress, pool.n, "assign") as bar:
+            if not ranges or rule.needs_assignments:
+                found = _scan_ranges(tasks, plan, trained, ranges, bar.advance)
+                whole = stages.merge(rule, *(part for _, part in found))
+            else:
+                whole = _shortlisted(tasks, plan, trained, ranges, bar.advance)
     clock.lap("assign")
-    return concluded(plan, trained, whole, clock)
+    return stages.conclude(plan, trained, whole, clock)
 
 
-def _assign(
-    tasks: Tasks, plan: Plan, centroids: NDArray[Any], ranges: Sequence[tuple[int, int]]
-) -> Iterator[tuple[tuple[int, int], NDArray[np.int32]]]:
-    """Return the clusters of some ranges of rows, as tasks find them."""
-    rule = replace(plan.request.rule, limited=True)  # so that clusters come, no shortlists
-    for rows, part in _parts(plan, tasks, centroids, ranges, rule):
-        ((_, clusters),) = part.assigned
-        yield rows, clusters
+def _parts(tasks: Tasks, plan: Plan) -> int:
+    """Return into how many portions to cut the pool, at least."""
+    request, at_once = plan.request, _share(tasks, plan)["at_once"]
+    sent = isinstance(request.scores, Scores) and not request.rule.needs_assignments
+    for_scores = 8 * request.pool.n * at_once // _SCORE_BYTES if sent else 0
+    return max(_TASKS_FOR_EACH_CPU * tasks.cpus, for_scores)
 
 
-def _parts(
-    plan: Plan,
-    tasks: Tasks,
-    centroids: NDArray[Any],
-    ranges: Sequence[tuple[int, int]],
-    rule: Rule,
-) -> Iterator[tuple[tuple[int, int], Part]]:
-    """Scan ranges of rows by tasks."""
-    request = plan.request
-    assert isinstance(request.pool, RayPool)
-    gpus = 1 if tasks.gpus and request.engine.name == "native" else 0
-    at_once = 2 * (tasks.gpus or tasks.cpus)
-    sent = (request.pool.sent, rule, request.engine.name, tasks.put(centroids))
-    calls = ((*sent, rows, *spans(plan, rows), request.chunk_rows) for rows in ranges)
-    with Progress(request.progress, request.pool.n, "assign") as bar:
-        for rows, part in tasks.map(_scan, calls, gpus=gpus, at_once=at_once):
-            bar.advance(rows[1] - rows[0])
-            yield rows, part
+def _scan_ranges(
+    tasks: Tasks, plan: Plan, trained: KMeansResult, ranges: Sequence[Range], advance: Advance
+) -> Iterator[tuple[Range, Part]]:
+    """Yield ranges of rows with the clusters of all their rows, as tasks find them."""
+    sent = tasks.put(stages.task(plan, trained, assignments=True))
+    calls = ((sent, portion(plan, rows, scored=False)) for rows in ranges)
+    for part, rows in tasks.map(_scan, calls, **_share(tasks, plan)):
+        advance(rows[1] - rows[0])
+        yield rows, part
 
 
-def _ranges(pool: Any, tasks: Tasks) -> list[tuple[int, int]]:
-    """Cut the pool where it is cheap to begin, into enough parts for all machines."""
-    row_bytes = max(1, pool.d * pool.itemsize)
-    share = pool.n // (_TASKS_FOR_EACH_CPU * tasks.cpus)
-    least = max(1, min(share, _PORTION_BYTES // row_bytes))
-    bounds = [0]
-    for _, end in pool.units(0, pool.n):
-        if end - bounds[-1] >= least:
-            bounds.append(end)
-    if bounds[-1] != pool.n:
-        bounds.append(pool.n)
-    return list(pairwise(bounds))
-
-
-def _scan(
-    pool: ShardedPool,
-    rule: Rule,
-    engine: str,
-    centroids: NDArray[Any],
-    rows: tuple[int, int],
-    scores: Span | None,
-    eligible: Span | None,
-    chunk_rows: int,
-) -> tuple[tuple[int, int], Part]:
-    """Scan some rows, on the GPU that the task has, if it has one."""
-    from ally_fast.selection.scan import scan
-
-    devices = ("cuda:0",) if _has_gpu() else ("cpu",)
-    portion = Portion(
-        pool, rule, choose_engine(engine, devices), scores, eligible, rows, chunk_rows, False
+def _shortlisted(
+    tasks: Tasks, plan: Plan, trained: KMeansResult, ranges: Sequence[Range], advance: Advance
+) -> Part:
+    """Return the shortlist of some ranges of rows, merged by tasks."""
+    sent = tasks.put(stages.task(plan, trained))
+    calls = ((sent, portion(plan, rows)) for rows in ranges)
+    whole: Part = tasks.merged(
+        _scan,
+        calls,
+        partial(stages.merge, plan.request.rule),
+        done=lambda rows: advance(rows[1] - rows[0]),
+        **_share(tasks, plan),
     )
-    part = scan(portion, centroids)
-    pool.check()
-    return rows, part
+    return whole
 
 
-def _has_gpu() -> bool:
-    return bool(require("ray", "ray").get_gpu_ids())
+def _share(tasks: Tasks, plan: Plan) -> dict[str, int]:
+    """Return what a task takes of the cluster, and how many are to be under way."""
+    gpus = 1 if tasks.gpus and plan.request.engine.name == "native" else 0
+    return {"gpus": gpus, "at_once": 2 * (tasks.gpus or tasks.cpus)}
+
+
+def _scan(task: stages.Task, portion: stages.Portion) -> tuple[Part, Range]:
+    """Scan a portion, on the GPU that the task has, if it has one."""
+    has_gpu = bool(require("ray", "ray").get_gpu_ids())
+    return stages.scan(task, portion, device="cuda:0" if has_gpu else "cpu"), portion.rows

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+from ally_fast import _settings
 from ally_fast._optional import require
 
 _RETRIES = 4  # of a task whose process died, or that could not read
+_FAN_IN = 8  # parts that one task merges
+_SETTLING_SECONDS = 1.0  # for tasks that were asked to end
 
 
 class Tasks:
@@ -32,6 +36,8 @@ class Tasks:
     def __init__(self, address: str | None) -> None:
         self._ray = require("ray", "ray", "a selection on many machines")
         self._started = False
+        self._run_id = uuid.uuid4().hex
+        self._running: set[Any] = set()
         if not self._ray.is_initialized():
             try:
                 # Logs of tasks are the cluster's; what a user needs to know is raised here.
@@ -64,15 +70,31 @@ class Tasks:
         """The GPUs of the cluster."""
         return int(self._ray.cluster_resources().get("GPU", 0))
 
-    def put(self, value: Any) -> Any:
-        """Send a value to the cluster, once for all tasks that take it."""
-        return self._ray.put(value)
+    def put(self, value: Any) -> Sent:
+        """Send a value to the cluster, once; a worker unpacks it once for all tasks it runs."""
+        return Sent(self._run_id, self._ray.put(value))
+
+    def check(self, value: Any, name: str) -> None:
+        """Raise TypeError, naming an argument, if a value cannot be sent."""
+        try:
+            self._ray.cloudpickle.dumps(value)
+        except Exception as error:  # a pickler raises whatever it likes
+            reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+            raise TypeError(f"{name}: cannot be sent to workers ({reason})") from None
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run one task, and wait for it."""
-        reference = self._remote(function, 0).remote(*arguments)
-        with self._cancelled([reference]):
-            return self._result(reference)
+        reference = self._remote(_run).remote(function, *arguments)
+        self._running.add(reference)
+        try:
+            with self._cancelled([reference]):
+                return self._result(reference)
+        finally:
+            self._running.discard(reference)
+
+    def cancel_runs(self) -> None:
+        """End the tasks that `run` waits for, in whatever threads."""
+        self._cancel(list(self._running))
 
     def map(
         self,
@@ -83,53 +105,145 @@ class Tasks:
         at_once: int,
     ) -> Iterator[Any]:
         """Yield the results of many tasks, as they come; at most so many are under way."""
-        remote = self._remote(function, gpus)
+        remote = self._remote(_run, gpus)
         left = iter(calls)
         running: list[Any] = []
         with self._cancelled(running):
             while True:
                 while len(running) < at_once and (call := next(left, None)) is not None:
-                    running.append(remote.remote(*call))
+                    running.append(remote.remote(function, *call))
                 if not running:
                     return
                 (ready, *_), running[:] = self._ray.wait(running)
                 yield self._result(ready)
 
-    def _remote(self, function: Callable[..., Any], gpus: int) -> Any:
+    def merged(
+        self,
+        function: Callable[..., Any],
+        calls: Iterable[tuple[Any, ...]],
+        merge: Callable[..., Any],
+        *,
+        gpus: int = 0,
+        at_once: int,
+        done: Callable[[Any], None],
+    ) -> Any:
+        """Return the results of many tasks, merged by tasks, a few at a time: a tree.
+
+        What stands between stays on the machines that made it. A function returns its result and
+        something small, for which `done` is called here.
+        """
+        remote, unite = self._remote(_run, gpus, 2), self._remote(_unite, 0, 2)
+        sent, left = self.put(merge), iter(calls)
+        running: dict[Any, Any] = {}  # what is small -> the result
+        ready: list[Any] = []
+        with self._cancelled(running):
+            while True:
+                while len(running) < at_once and (call := next(left, None)) is not None:
+                    result, small = remote.remote(function, *call)
+                    running[small] = result
+                if len(ready) >= _FAN_IN or (not running and len(ready) > 1):
+                    result, small = unite.remote(sent, *ready[:_FAN_IN])
+                    running[small] = result
+                    del ready[:_FAN_IN]
+                if not running:
+                    return self._result(ready[0])
+                (first, *_), _ = self._ray.wait(list(running))
+                if (found := self._result(first)) is not None:
+                    done(found)
+                ready.append(running.pop(first))
+
+    def _remote(self, function: Callable[..., Any], gpus: int = 0, returns: int = 1) -> Any:
         options = {
             "num_cpus": 1,
             "num_gpus": gpus,
+            "num_returns": returns,
             "max_retries": _RETRIES,
             "retry_exceptions": [OSError],
         }
-        return self._ray.remote(**options)(_with_one_thread(function))
+        return self._ray.remote(**options)(function)
 
     def _result(self, reference: Any) -> Any:
+        errors = self._ray.exceptions
         try:
             return self._ray.get(reference)
-        except self._ray.exceptions.RayTaskError as error:
-            raise error.cause from None
-        except self._ray.exceptions.WorkerCrashedError as error:
+        except errors.RayTaskError as error:
+            cause = error
+            while isinstance(cause, errors.RayTaskError):  # of a task that this one waited for
+                cause = cause.cause
+            raise cause from None
+        except errors.WorkerCrashedError as error:
             raise RuntimeError(
                 f"a worker process died {_RETRIES + 1} times at the same task: {error}"
             ) from None
+        except errors.RayError as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            raise RuntimeError(f"the Ray cluster failed: {reason}") from None
 
     @contextmanager
-    def _cancelled(self, references: list[Any]) -> Iterator[None]:
+    def _cancelled(self, references: Iterable[Any]) -> Iterator[None]:
         """Cancel what is under way if the block ends early."""
         try:
             yield
         except BaseException:
-            for reference in references:
-                self._ray.cancel(reference, force=True)
+            self._cancel(list(references))
             raise
 
+    def _cancel(self, references: list[Any]) -> None:
+        """End tasks that are under way; those of a cluster that is left at once end with that."""
+        # Ray 2.60 may abort this process where it ends a worker whose task ends by itself just
+        # then: tasks are asked first, and only those that do not hear are ended so.
+        if self._started or not references:
+            return
+        for reference in references:
+            self._ray.cancel(reference)
+        number = len(references)
+        _, deaf = self._ray.wait(references, num_returns=number, timeout=_SETTLING_SECONDS)
+        for reference in deaf:
+            self._ray.cancel(reference, force=True)
 
-def _with_one_thread(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that computes on the one CPU that its task has."""
 
-    def run(*arguments: Any) -> Any:
-        os.environ["ALLY_FAST_THREADS"] = "1"
-        return function(*arguments)
+@dataclass(frozen=True)
+class Sent:
+    """A value that lies in the cluster's store.
 
-    return run
+    Attributes
+    ----------
+    run : str
+        The selection that it belongs to.
+    reference : ObjectRef
+    """
+
+    run: str
+    reference: Any
+
+
+class _Held:
+    """Values that were sent, unpacked: those of one selection at a time."""
+
+    def __init__(self) -> None:
+        self._run = ""
+        self._values: dict[Any, Any] = {}
+
+    def value(self, argument: Any) -> Any:
+        """Return what was sent; anything else as it is."""
+        if not isinstance(argument, Sent):
+            return argument
+        if argument.run != self._run:
+            self._run = argument.run
+            self._values.clear()
+        if argument.reference not in self._values:
+            self._values[argument.reference] = require("ray", "ray").get(argument.reference)
+        return self._values[argument.reference]
+
+
+_held = _Held()  # of a worker process, which runs one task at a time
+
+
+def _run(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function on the one CPU that its task has."""
+    with _settings.using_threads(1):
+        return function(*(_held.value(argument) for argument in arguments))
+
+
+def _unite(merge: Sent, *parts: Any) -> tuple[Any, None]:
+    return _run(_held.value(merge), *parts), None

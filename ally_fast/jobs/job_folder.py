@@ -25,10 +25,11 @@ _RECORD = "job.json"
 _TRAINING = "training.json"
 _CENTROIDS = "centroids.npy"
 _ASSIGNMENTS = "assignments"
+_SCORES = "scores"
 
 
 class JobFolder:
-    """A folder with ``job.json``, ``centroids.npy`` and one file of assignments for each piece.
+    """A folder with ``job.json``, ``centroids.npy`` and files of each piece: clusters, scores.
 
     Parameters
     ----------
@@ -134,26 +135,42 @@ class JobFolder:
         ValueError
             Naming the file, if it is damaged.
         """
-        path = self._assignments_file(piece, key)
-        if not os.path.exists(path):
-            return None
-        held = np.array(numpy_array(path, None, ndim=1, n=rows + len(_seal(np.empty(0, np.int32)))))
-        found = held[:rows]
-        in_range = not rows or (found.min() >= -1 and found.max() < k)
-        if held.dtype != np.int32 or not in_range or (held[rows:] != _seal(found)).any():
-            raise ValueError(f"{path}: is damaged; remove it, and run again")
+        found = self._sealed(self._piece_file(_ASSIGNMENTS, piece, key), rows, np.int32)
+        if found is not None and rows and (found.min() < -1 or found.max() >= k):
+            raise _damaged(self._piece_file(_ASSIGNMENTS, piece, key))
         return found
+
+    def scores(self, piece: str, rows: int, key: str) -> NDArray[np.float64] | None:
+        """Return the scores of a piece's rows that a function gave, as `assignments` does."""
+        return self._sealed(self._piece_file(_SCORES, piece, key), rows, np.float64)
 
     def keep_assignments(self, piece: str, clusters: NDArray[np.int32], key: str) -> None:
         """Write the clusters of a piece's rows, and a hash of them behind."""
-        path = self._assignments_file(piece, key)
+        self._keep(self._piece_file(_ASSIGNMENTS, piece, key), clusters)
+
+    def keep_scores(self, piece: str, scores: NDArray[np.float64], key: str) -> None:
+        """Write the scores of a piece's rows, and a hash of them behind."""
+        self._keep(self._piece_file(_SCORES, piece, key), scores)
+
+    def _piece_file(self, kind: str, piece: str, key: str) -> str:
+        """Return the path of a piece's file; folders of folders keep each of them short."""
+        return os.path.join(self.path, kind, key, piece[:2], f"{piece}.npy")
+
+    @staticmethod
+    def _sealed(path: str, rows: int, dtype: Any) -> NDArray[Any] | None:
+        if not os.path.exists(path):
+            return None
+        held = np.array(numpy_array(path, None, ndim=1, n=rows + len(_seal(np.empty(0, dtype)))))
+        found = held[:rows]
+        if held.dtype != dtype or held[rows:].tobytes() != _seal(found).tobytes():
+            raise _damaged(path)
+        return found
+
+    @staticmethod
+    def _keep(path: str, values: NDArray[Any]) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with whole_file(path, force=True) as file:
-            np.save(file, np.concatenate([clusters, _seal(clusters)]))
-
-    def _assignments_file(self, piece: str, key: str) -> str:
-        """Return the path of a piece's file; folders of folders keep each of them short."""
-        return os.path.join(self.path, _ASSIGNMENTS, key, piece[:2], f"{piece}.npy")
+            np.save(file, np.concatenate([values, _seal(values)]))
 
     def _file(self, name: str) -> str:
         return os.path.join(self.path, name)
@@ -181,10 +198,19 @@ def assignments_key(centroids: NDArray[Any], *how: str) -> str:
     return digest.hexdigest()
 
 
-def _seal(clusters: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return a hash of clusters, as numbers that can stand behind them."""
-    digest = blake2b(np.ascontiguousarray(clusters).data, digest_size=16).digest()
-    return np.frombuffer(digest, np.int32)
+def scores_key(clusters: str, function: str) -> str:
+    """Return what scores follow from: what clusters do (rows, as they are read), and a function."""
+    return blake2b(repr((clusters, function)).encode(), digest_size=16).hexdigest()
+
+
+def _damaged(path: str) -> ValueError:
+    return ValueError(f"{path}: is damaged; remove it, and run again")
+
+
+def _seal(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a hash of values, as numbers that can stand behind them."""
+    digest = blake2b(np.ascontiguousarray(values).data, digest_size=16).digest()
+    return np.frombuffer(digest, values.dtype)
 
 
 def _digest(centroids: NDArray[Any]) -> str:

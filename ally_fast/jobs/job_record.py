@@ -14,6 +14,7 @@ from ally_fast.pools.chunks import chunks
 from ally_fast.pools.fingerprint import Fingerprint
 from ally_fast.pools.sharded_pool import ShardedPool
 from ally_fast.selection.plan import Plan
+from ally_fast.selection.score_function import ScoreFunction
 
 FORMAT = "ally-fast job"
 VERSION = 1
@@ -106,9 +107,12 @@ def _digest(array: NDArray[Any] | None) -> str | None:
 
 
 def _digest_of_scores(plan: Plan, n: int) -> str:
+    scores = plan.request.scores
+    if isinstance(scores, ScoreFunction):
+        return f"function {scores.fingerprint}"
     digest = blake2b(digest_size=16)
     for lo, hi in chunks(n, _CHUNK_ROWS):
-        part = plan.request.scores.read(lo, hi)
+        part = scores.read(lo, hi)
         if plan.eligible is not None:  # the others may be anything
             part = np.where(plan.eligible[lo:hi], part, 0.0)
         digest.update(np.ascontiguousarray(part).data)

@@ -10,26 +10,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast import _settings
+from ally_fast import _settings, progress, stages
 from ally_fast.cluster.arguments import checked_threads
-from ally_fast.cluster.pool_pass import assign_pool
 from ally_fast.cluster.result import KMeansResult
-from ally_fast.jobs.job_folder import JobFolder, assignments_key
+from ally_fast.jobs.job_folder import JobFolder, assignments_key, scores_key
 from ally_fast.jobs.job_record import job_record
 from ally_fast.pools import ShardedPool, open_pool
+from ally_fast.pools.remote_pool import as_workers_read
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.clock import Clock
 from ally_fast.selection.info import SelectionInfo
 from ally_fast.selection.part import Part
-from ally_fast.selection.plan import Plan, make_plan
-from ally_fast.selection.request import check
-from ally_fast.selection.select import arguments_of, concluded
-from ally_fast.selection.train import trained_centroids
+from ally_fast.selection.plan import Plan, planned
+from ally_fast.selection.portion import whole_pool
+from ally_fast.selection.score_function import ScoreFunction
+from ally_fast.selection.select import arguments_of, stage_labels
+from ally_fast.selection.task import local_task
 
-# Yields ranges of rows with their clusters, -1 where not eligible, in any order.
-Assign = Callable[
-    [Plan, NDArray[Any], Sequence[tuple[int, int]]],
-    Iterator[tuple[tuple[int, int], NDArray[np.int32]]],
+# Yields ranges of rows with the parts that they are, assignments kept, in any order; the last
+# argument counts rows.
+Scan = Callable[
+    [Plan, KMeansResult, Sequence[tuple[int, int]], Callable[[int], None]],
+    Iterator[tuple[tuple[int, int], Part]],
 ]
 
 _PORTION_BYTES = 512 << 20  # what is lost at most when a job is killed
@@ -88,7 +90,7 @@ def select(
     job = JobFolder(os.fspath(folder))
     earlier = None if start_from is None else JobFolder(os.fspath(start_from))
     with _settings.using_threads(checked_threads(arguments.threads)), job.locked():
-        return run_job(job, earlier, arguments, pool, _assign_here)
+        return run_job(job, earlier, arguments, pool, _scan_here)
 
 
 def run_job(
@@ -96,19 +98,34 @@ def run_job(
     earlier: JobFolder | None,
     arguments: Arguments,
     pool: ShardedPool,
-    assign: Assign,
+    scan: Scan,
+    *,
+    parts: int = 1,
 ) -> tuple[Any, SelectionInfo]:
-    """Run the stages in a folder that is locked; `assign` does what is left of the assignment."""
+    """Run the stages in a folder that is locked.
+
+    `scan` does what is left of the assignment, cut into about so many parts, or more.
+    """
     clock = Clock()
+    _check_function(arguments.dual_scores)
     if earlier is not None:
         arguments = _with_centroids(arguments, earlier)
-    plan = make_plan(check(arguments))
+    plan = planned(arguments)
     job.begin(job_record(plan, pool))
     clock.lap("check")
-    trained = _trained(job, plan, clock)
-    whole = _assigned(job, earlier, plan, trained, pool, assign)
+    with progress.stages(*stage_labels(plan)):
+        trained = _trained(job, plan, clock)
+        whole = _assigned(job, earlier, plan, trained, scan, parts)
     clock.lap("assign")
-    return concluded(plan, trained, whole, clock)
+    return stages.conclude(plan, trained, whole, clock)
+
+
+def _check_function(scores: Any) -> None:
+    if callable(scores) and ScoreFunction(scores).fingerprint is None:
+        raise ValueError(
+            "dual_scores: got a function, of which a job cannot tell whether it is the same later; "
+            "needs one with an attribute fingerprint (a text that names its weights), or an array"
+        )
 
 
 def _with_centroids(arguments: Arguments, earlier: JobFolder) -> Arguments:
@@ -125,7 +142,7 @@ def _trained(job: JobFolder, plan: Plan, clock: Clock) -> KMeansResult:
     trained = job.training()
     if trained is not None:
         return trained
-    trained = trained_centroids(plan)
+    trained = stages.train(plan)
     clock.skip(trained.seconds)
     job.keep_training(trained)
     return trained
@@ -136,71 +153,109 @@ def _assigned(
     earlier: JobFolder | None,
     plan: Plan,
     trained: KMeansResult,
-    pool: ShardedPool,
-    assign: Assign,
+    scan: Scan,
+    at_least: int,
 ) -> Part:
-    """Return the clusters of all rows: those that are there, and others, portion by portion."""
-    rule = plan.request.rule
+    """Return all rows assigned: those that are there, and others, portion by portion."""
+    rule, pool = plan.request.rule, as_workers_read(plan.request.pool)
+    assert isinstance(pool, ShardedPool)
     if rule.b == 0:
         return Part(np.zeros(rule.k, np.int64))
     metric = "cosine" if rule.normalize else "euclidean"
     how = (metric, plan.request.engine.name, str(pool.column_name), pool.dtype_name)
     key = assignments_key(trained.centroids, *how)
+    scores = plan.request.scores
+    kept = _Kept(key, scores.fingerprint if isinstance(scores, ScoreFunction) else None)
     parts, left = [], []
     folders = [folder for folder in (job, earlier) if folder is not None]
     for piece in _pieces(pool):
-        rows = piece.hi - piece.lo
-        found = [folder.assignments(piece.name, rows, rule.k, key) for folder in folders]
-        known = [_part(plan, piece, clusters) for clusters in found if clusters is not None]
-        part = next((part for part in known if part is not None), None)
+        found = (kept.read(folder, plan, piece) for folder in folders)
+        part = next((part for part in found if part is not None), None)
         if part is None:
             left.append(piece)
         else:
             parts.append(part)
     portions = {
         (portion[0].lo, portion[-1].hi): portion
-        for portion in _portions(left, pool.d * pool.itemsize)
+        for portion in _portions(left, pool.d * pool.itemsize, at_least)
     }
-    for (lo, hi), clusters in assign(plan, trained.centroids, list(portions)):
-        for piece in portions[lo, hi]:
-            inside = clusters[piece.lo - lo : piece.hi - lo]
-            job.keep_assignments(piece.name, inside, key)
-            part = _part(plan, piece, inside)
-            assert part is not None
-            parts.append(part)
-    sizes = sum((part.sizes for part in parts), np.zeros(rule.k, np.int64))
-    return Part(sizes, assigned=tuple(run for part in parts for run in part.assigned))
+    rows_left = sum(hi - lo for lo, hi in portions)
+    with progress.Progress(plan.request.progress, rows_left, "assign") as bar:
+        for rows, part in scan(plan, trained, list(portions), bar.advance):
+            for piece in portions[rows]:
+                parts.append(kept.write(job, plan, piece, part))
+    return stages.merge(replace(rule, limited=True), *parts)
 
 
-def _assign_here(
-    plan: Plan, centroids: NDArray[Any], ranges: Sequence[tuple[int, int]]
-) -> Iterator[tuple[tuple[int, int], NDArray[np.int32]]]:
-    request = plan.request
-    assigners = request.engine.assigners(centroids, normalize=request.rule.normalize)
+def _scan_here(
+    plan: Plan,
+    trained: KMeansResult,
+    ranges: Sequence[tuple[int, int]],
+    advance: Callable[[int], None],
+) -> Iterator[tuple[tuple[int, int], Part]]:
+    task = local_task(plan, trained, assignments=True)
     for rows in ranges:
-        clusters = assign_pool(
-            request.pool,
-            assigners,
-            plan.eligible,
-            rows=rows,
-            chunk_rows=request.chunk_rows,
-            progress=request.progress,
-        )
-        yield rows, clusters
+        yield rows, stages.scan(task, replace(whole_pool(plan), rows=rows), advance=advance)
 
 
-def _part(plan: Plan, piece: _Piece, clusters: NDArray[np.int32]) -> Part | None:
-    """Return a piece's rows, assigned; None if a row that may be picked was not assigned then."""
+@dataclass(frozen=True)
+class _Kept:
+    """What a folder keeps of pieces: clusters, and the scores that a function gave.
+
+    Attributes
+    ----------
+    key : str
+        What clusters follow from.
+    function : str or None
+        The fingerprint of what gave the scores.
+    """
+
+    key: str
+    function: str | None
+
+    def read(self, folder: JobFolder, plan: Plan, piece: _Piece) -> Part | None:
+        """Return a piece's rows, assigned; None if any row that may be picked was not."""
+        rows, scores = piece.hi - piece.lo, None
+        clusters = folder.assignments(piece.name, rows, plan.request.rule.k, self.key)
+        if self.function is not None and clusters is not None:
+            scores = folder.scores(piece.name, rows, self._scores_key)
+        if clusters is None or (self.function is not None and scores is None):
+            return None
+        return _part(plan, piece, clusters, scores)
+
+    def write(self, folder: JobFolder, plan: Plan, piece: _Piece, part: Part) -> Part:
+        """Keep a piece that is some of the rows of a part, and return it as one."""
+        ((first, clusters),) = part.assigned
+        inside, scores = slice(piece.lo - first, piece.hi - first), None
+        if part.scored:
+            scores = part.scored[0][1][inside]
+            folder.keep_scores(piece.name, scores, self._scores_key)
+        folder.keep_assignments(piece.name, clusters[inside], self.key)
+        found = _part(plan, piece, clusters[inside], scores)
+        assert found is not None
+        return found
+
+    @property
+    def _scores_key(self) -> str:
+        return scores_key(self.key, str(self.function))
+
+
+def _part(
+    plan: Plan, piece: _Piece, clusters: NDArray[np.int32], scores: NDArray[np.float64] | None
+) -> Part | None:
     if plan.eligible is not None:
         eligible = plan.eligible[piece.lo : piece.hi]
         clusters = np.where(eligible, clusters, np.int32(-1))
     else:
         eligible = None
     known = clusters >= 0
+    if scores is not None:  # of a shard with the same content, other rows may have been eligible
+        known &= np.isfinite(scores)
     if not (known if eligible is None else known | ~eligible).all():
         return None
     sizes = np.bincount(clusters[known], minlength=plan.request.rule.k)
-    return Part(sizes, assigned=((piece.lo, clusters),))
+    scored = () if scores is None else ((piece.lo, scores),)
+    return Part(sizes, assigned=((piece.lo, clusters),), scored=scored)
 
 
 def _pieces(pool: ShardedPool) -> list[_Piece]:
@@ -216,12 +271,14 @@ def _pieces(pool: ShardedPool) -> list[_Piece]:
     return pieces
 
 
-def _portions(pieces: list[_Piece], row_bytes: int) -> list[list[_Piece]]:
-    """Join neighbours into runs that are worth a pass of their own."""
+def _portions(pieces: list[_Piece], row_bytes: int, parts: int) -> list[list[_Piece]]:
+    """Join neighbours into runs that are worth a pass of their own: about so many, or more."""
+    total = row_bytes * sum(piece.hi - piece.lo for piece in pieces)
+    enough = min(_PORTION_BYTES, total // parts)
     portions: list[list[_Piece]] = []
     size, end = 0, -1
     for piece in pieces:
-        if piece.lo != end or size >= _PORTION_BYTES:
+        if piece.lo != end or size >= enough:
             portions.append([])
             size = 0
         portions[-1].append(piece)

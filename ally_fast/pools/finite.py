@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.pools.chunks import chunk_size, chunks
+from ally_fast.pools.chunks import chunk_size
 from ally_fast.pools.pool import Pool, as_float
-from ally_fast.pools.reading import read_chunks
+from ally_fast.pools.reading import map_chunks
 from ally_fast.progress import Progress
+from ally_fast.rows import Rows
 
 
 def finite_rows(
@@ -24,15 +25,40 @@ def finite_rows(
         return eligible, 0
     finite = np.ones(pool.n, np.bool_)
     with Progress(progress, pool.n, "check rows") as bar:
-        for lo, hi, rows in read_chunks(pool, chunk_rows, wanted=eligible):
-            if rows is not None:
-                finite[lo:hi] = np.isfinite(as_float(rows)).all(axis=1)
+        for lo, hi, found in map_chunks(pool, _finite, chunk_rows, eligible):
+            if found is not None:
+                finite[lo:hi] = found
             bar.advance(hi - lo)
     among = finite if eligible is None else finite | ~eligible
     skipped = pool.n - int(np.count_nonzero(among))
     if not skipped:
         return eligible, 0
     return (finite if eligible is None else finite & eligible), skipped
+
+
+def _finite(rows: Rows, first: int, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    finite: NDArray[np.bool_] = np.isfinite(as_float(rows)).all(axis=1)
+    return finite
+
+
+class _Sizes(NamedTuple):
+    """How many of some rows are not finite, and the first; the largest value of the others."""
+
+    bad: int
+    first: int
+    largest: float
+    far_row: int
+
+
+def _sizes(rows: Rows, first: int, mask: NDArray[np.bool_] | None) -> _Sizes:
+    read = as_float(rows)
+    if mask is not None:
+        read[~mask] = 0
+    sizes = np.abs(read).max(axis=1)
+    bad = ~np.isfinite(sizes)
+    sizes[bad] = 0
+    far = int(sizes.argmax())
+    return _Sizes(int(bad.sum()), first + int(bad.argmax()), float(sizes[far]), first + far)
 
 
 def nonfinite_error(pool: Pool, eligible: Any, rows: tuple[int, int] | None = None) -> ValueError:
@@ -42,27 +68,20 @@ def nonfinite_error(pool: Pool, eligible: Any, rows: tuple[int, int] | None = No
 
     Called once a pass has met such a row; it reads the pool again to count them.
     """
-    count, first, largest, far_row = 0, -1, 0.0, -1
     first_row, end = rows or (0, pool.n)
-    for lo, hi in chunks(end, chunk_size(pool, None), first_row, pool):
-        read = as_float(pool.read(lo, hi))
-        if eligible is not None:
-            read[~eligible[lo:hi]] = 0
-        sizes = np.abs(read).max(axis=1)
-        bad = ~np.isfinite(sizes)
-        if first < 0 and bad.any():
-            first = lo + int(bad.argmax())
-        count += int(bad.sum())
-        if not count and sizes.max() > largest:
-            largest, far_row = float(sizes.max()), lo + int(sizes.argmax())
+    said = map_chunks(pool, _sizes, chunk_size(pool, None), eligible, rows=(first_row, end))
+    found = [sizes for _, _, sizes in said if sizes is not None]
+    count = sum(sizes.bad for sizes in found)
     if count:
+        first = min(sizes.first for sizes in found if sizes.bad)
         if fault := pool.fault(first):
             return ValueError(f"{fault}; {count} of {end - first_row} rows hold no finite vector")
         return ValueError(
             f"embeddings: {count} of {end - first_row} rows hold NaN or infinite values, the "
             f"first is row {first}; needs finite values"
         )
+    far = max(found, key=lambda sizes: (sizes.largest, -sizes.far_row))
     return ValueError(
-        f"embeddings: the largest value is {largest:.3g}, in row {far_row}, too large beside those "
-        "of other rows; exclude that row, or rescale"
+        f"embeddings: the largest value is {far.largest:.3g}, in row {far.far_row}, too large "
+        "beside those of other rows; exclude that row, or rescale"
     )

@@ -30,6 +30,7 @@ class HostPool:
     keep: Mapping[str, Column] = MappingProxyType({})
     on_bad_row: str = "error"
     streamed: bool = False
+    readers: int | None = None
 
     def units(self, lo: int, hi: int) -> list[tuple[int, int]]:
         """Return the range itself: it is read in one go."""

@@ -68,6 +68,8 @@ class Pool(RowSource, Protocol):
         "error" or "skip", for rows that are not finite.
     streamed : bool
         Whether reading is work, such as decoding, that is worth doing ahead.
+    readers : int or None
+        Then: how many read side by side, at most; None: one a thread.
     """
 
     family: Family
@@ -78,6 +80,7 @@ class Pool(RowSource, Protocol):
     keep: Mapping[str, Column]
     on_bad_row: str
     streamed: bool
+    readers: int | None
 
     def units(self, lo: int, hi: int) -> list[tuple[int, int]]:
         """Return ranges that cover rows ``lo`` to ``hi``; threads may read them side by side."""

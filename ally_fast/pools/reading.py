@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from ally_fast import _settings
 from ally_fast.pools.chunks import chunk_size, chunks
 from ally_fast.pools.pool import Pool
+from ally_fast.pools.remote_pool import RemotePool
 from ally_fast.rows import Rows
 
 Found = TypeVar("Found")
+# Says something of rows, given the index of the first and which of them are wanted.
+SayOfRows = Callable[[Rows, int, NDArray[np.bool_] | None], Found]
 # What one reader does, in order; so that stopping is heard between two of them.
 Steps = Iterator[Callable[[], Found]]
 
@@ -64,6 +67,38 @@ def read_chunks(
         pool.check()
 
 
+def map_chunks(
+    pool: Pool,
+    function: SayOfRows[Found],
+    chunk_rows: int,
+    wanted: NDArray[np.bool_] | None,
+    *,
+    rows: tuple[int, int] | None = None,
+) -> Iterator[tuple[int, int, Found | None]]:
+    """Yield (lo, hi, what a function says of rows ``lo`` to ``hi``), as `read_chunks` does.
+
+    Rows that workers read do not come here: the function goes there, and must pickle.
+    """
+
+    def mask(lo: int, hi: int) -> NDArray[np.bool_] | None:
+        return None if wanted is None else wanted[lo:hi]
+
+    if not isinstance(pool, RemotePool):
+        for lo, hi, read in read_chunks(pool, chunk_rows, rows=rows, wanted=wanted):
+            yield lo, hi, None if read is None else function(read, lo, mask(lo, hi))
+        return
+    sent = pool.put(function)
+
+    def step(lo: int, hi: int) -> tuple[int, int, Found | None]:
+        needed = wanted is None or wanted[lo:hi].any()
+        return lo, hi, pool.apply(sent, lo, hi, mask(lo, hi)) if needed else None
+
+    def steps(lo: int, hi: int) -> Steps[tuple[int, int, Found | None]]:
+        return (partial(step, *chunk) for chunk in chunks(hi, chunk_rows, lo))
+
+    yield from _found(pool, [steps(lo, hi) for lo, hi in pool.units(*(rows or (0, pool.n)))])
+
+
 def gather_chunks(
     pool: Pool, indices: NDArray[np.int64], chunk_rows: int
 ) -> Iterator[tuple[slice, Rows]]:
@@ -102,16 +137,21 @@ def reader_number() -> int:
 
 def _found(pool: Pool, units: Sequence[Steps[Found]]) -> Iterator[Found]:
     if pool.streamed:
-        yield from _side_by_side(units)
+        readers = pool.readers or min(_settings.threads(), MOST_READERS)
+        yield from _side_by_side(
+            units, readers, pool.cancel if isinstance(pool, RemotePool) else None
+        )
     else:
         for steps in units:
             for step in steps:
                 yield step()
 
 
-def _side_by_side(units: Sequence[Steps[Found]]) -> Iterator[Found]:
+def _side_by_side(
+    units: Sequence[Steps[Found]], readers: int, cancel: Callable[[], None] | None
+) -> Iterator[Found]:
     """Yield what the steps of all units give; each unit is done by one thread, in order."""
-    readers = min(len(units), _settings.threads(), MOST_READERS)
+    readers = min(len(units), readers)
     ready: Queue[tuple[Found | None, BaseException | None, bool]] = Queue(max(1, readers))
     stop = threading.Event()
     left = iter(units)
@@ -155,6 +195,8 @@ def _side_by_side(units: Sequence[Steps[Found]]) -> Iterator[Found]:
                 yield found  # type: ignore[misc]
     finally:
         stop.set()
+        if running and cancel is not None:
+            cancel()
         while any(thread.is_alive() for thread in threads):
             try:  # makes room, so that none waits for it
                 ready.get(timeout=_PATIENCE)

@@ -13,6 +13,7 @@ from ally_fast import checks
 from ally_fast.arrays import as_array, decoded, to_family
 from ally_fast.primal_dual._torch import torch
 from ally_fast.primal_dual.devices import checked_device
+from ally_fast.primal_dual.digests import digest
 from ally_fast.primal_dual.random_streams import (
     SHUFFLE,
     SPLIT,
@@ -133,6 +134,17 @@ class DualHead:
         self._check_fitted()
         assert self._fit is not None
         return self._fit
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that scores follow from: weights, and how embeddings are scaled."""
+        self._check_fitted()
+        weights = None if self._network is None else dict(self._network.state_dict())
+        return f"DualHead {digest([weights, vars(self._inputs), vars(self._targets)])}"
+
+    def __call__(self, embeddings: Any) -> Any:
+        """Return `score` of some embeddings: a head is what `ally_fast.select` takes for scores."""
+        return self.score(embeddings)
 
     def fit(self, embeddings: Any, multipliers: Any) -> DualHead:
         """Learn to predict the multipliers of labeled samples; returns itself.

@@ -9,6 +9,7 @@ from ally_fast.ops.shortlist import Shortlist
 from ally_fast.pools.chunks import chunks
 from ally_fast.selection.part import Entries, Part
 from ally_fast.selection.request import Request
+from ally_fast.selection.scores import Scores
 
 _PUSHED_ROWS = 1 << 20
 
@@ -27,12 +28,13 @@ def best_entries(
     open_rows : ndarray of bool, shape (n,), optional
         Rows that count; None: all that are eligible.
     """
-    rule = request.rule
+    rule, scores = request.rule, request.scores
+    assert isinstance(scores, Scores)  # a function's are known by now
     shortlist = Shortlist(rule.k, budget, rule.weights(whole.sizes), rule.tie_seed)
     for start, assignments in whole.assigned:
         for lo, hi in chunks(len(assignments), _PUSHED_ROWS):
             first, clusters = start + lo, assignments[lo:hi]
             if open_rows is not None:
                 clusters = np.where(open_rows[first : start + hi], clusters, np.int32(-1))
-            shortlist.push(clusters, request.scores.read(first, start + hi), first=first)
+            shortlist.push(clusters, scores.read(first, start + hi), first=first)
     return shortlist.entries(), shortlist.sizes

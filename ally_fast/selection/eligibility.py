@@ -13,7 +13,7 @@ from ally_fast.cluster.engine import Nearness
 from ally_fast.device_arrays import host_copy, to_host
 from ally_fast.pools.chunks import chunks
 from ally_fast.pools.pool import Pool
-from ally_fast.pools.reading import read_chunks
+from ally_fast.pools.reading import map_chunks
 from ally_fast.progress import Progress
 from ally_fast.selection.scores import Scores
 
@@ -119,9 +119,9 @@ def drop_rows_near(
     eligible = np.ones(pool.n, np.bool_) if eligible is None else eligible.copy()
     late: list[tuple[int, int, Any]] = []  # in device memory: fetched once all is queued
     with Progress(progress, pool.n, "radius") as bar:
-        for lo, hi, rows in read_chunks(pool, chunk_rows, wanted=eligible):
-            if rows is not None:
-                late.append((lo, hi, near(rows)))
+        for lo, hi, found in map_chunks(pool, near, chunk_rows, eligible):
+            if found is not None:
+                late.append((lo, hi, found))
             bar.advance(hi - lo)
     for lo, hi, found in late:
         eligible[lo:hi] &= ~to_host(found)

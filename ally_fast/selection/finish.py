@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from ally_fast.selection.batch import EMPTY, Batch, cut, offers
 from ally_fast.selection.best import best_entries
 from ally_fast.selection.greedy import pick_greedily
 from ally_fast.selection.part import Part
 from ally_fast.selection.plan import Plan
+from ally_fast.selection.request import Request
+from ally_fast.selection.scores import Scores
 
 
 def finish(plan: Plan, whole: Part) -> Batch:
@@ -18,7 +24,7 @@ def finish(plan: Plan, whole: Part) -> Batch:
         If fewer than ``b`` rows can be picked under the radius and the groups, unless costs are
         given: then there are fewer.
     """
-    request, rule = plan.request, plan.request.rule
+    request, rule = _with_scores(plan, whole), plan.request.rule
     if rule.b == 0:
         return EMPTY
     if not rule.greedy:
@@ -35,3 +41,14 @@ def finish(plan: Plan, whole: Part) -> Batch:
             f"needs {needed}"
         )
     return batch
+
+
+def _with_scores(plan: Plan, whole: Part) -> Request:
+    """Return the request with the scores that a function gave, where they came with the rows."""
+    if not whole.scored:
+        return plan.request
+    n = plan.request.pool.n
+    found = np.full(n, np.nan)
+    for first, scores in whole.scored:
+        found[first : first + len(scores)] = scores
+    return replace(plan.request, scores=Scores(found, n, plan.eligible))

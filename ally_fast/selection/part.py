@@ -29,6 +29,8 @@ class Part:
     assigned : tuple of (int, ndarray of int32)
         In that case every row's cluster, -1 where not eligible: runs of rows, each with the pool
         index of its first.
+    scored : tuple of (int, ndarray of float64)
+        Scores of the same rows, where a function gave them; NaN where not eligible.
     distances : Distances or None
         Of rows that may still be picked, where they were taken.
     """
@@ -36,16 +38,36 @@ class Part:
     sizes: NDArray[np.int64]
     entries: Entries | None = None
     assigned: tuple[tuple[int, NDArray[np.int32]], ...] = ()
+    scored: tuple[tuple[int, NDArray[np.float64]], ...] = ()
     distances: Distances | None = None
 
 
 def merge(rule: Rule, *parts: Part) -> Part:
-    """Return the part that holds the rows of all, in whatever order and grouping they come."""
+    """Return the part that holds the rows of all, in whatever order and grouping they come.
+
+    Parameters
+    ----------
+    rule : Rule
+        That of the task that the parts came of.
+    *parts : Part
+
+    Returns
+    -------
+    Part
+        O(b + k) rows again; where the rule needs the clusters of all rows, all of them. Time
+        O(rows of all parts), and no row of the pool is read.
+    """
     if len(parts) == 1:
         return parts[0]
     sizes = sum((part.sizes for part in parts), np.zeros(rule.k, np.int64))
+    if rule.b == 0:
+        return Part(sizes)
     if rule.needs_assignments:
-        return Part(sizes, assigned=tuple(run for part in parts for run in part.assigned))
+        return Part(
+            sizes,
+            assigned=tuple(run for part in parts for run in part.assigned),
+            scored=tuple(run for part in parts for run in part.scored),
+        )
     shortlist = Shortlist(rule.k, rule.b, rule.weights(), rule.tie_seed)
     for part in parts:
         if part.entries is not None:

@@ -8,8 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.fit import TrainingOptions
-from ally_fast.selection.eligibility import check_budget, count_eligible, drop_rows_near
-from ally_fast.selection.request import Request
+from ally_fast.pools.reading import map_chunks
+from ally_fast.progress import Progress
+from ally_fast.selection.arguments import Arguments
+from ally_fast.selection.eligibility import (
+    check_budget,
+    count_eligible,
+    drop_rows_above,
+    drop_rows_near,
+)
+from ally_fast.selection.request import Request, check
+from ally_fast.selection.score_function import ScoreFunction
+from ally_fast.selection.scores import Scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +36,7 @@ class Plan:
     training : TrainingOptions or None
         None where centroids are given, or not needed.
     rows_read : int
-        Rows that were compared with the labeled ones.
+        Rows that were compared with the labeled ones, or scored ahead.
     """
 
     request: Request
@@ -36,10 +46,16 @@ class Plan:
     rows_read: int
 
 
+def planned(arguments: Arguments) -> Plan:
+    """Check arguments, and plan; see `check` and `make_plan`."""
+    return make_plan(check(arguments))
+
+
 def make_plan(request: Request) -> Plan:
     """Find out which rows may be picked, and on how many to train.
 
-    Reads the pool once if there are labeled rows to keep away from.
+    Reads the pool once if there are labeled rows to keep away from, and once if a function gives
+    the scores and some are too high: these do not train.
 
     Raises
     ------
@@ -60,6 +76,15 @@ def make_plan(request: Request) -> Plan:
         after = f" (radius {rule.radius} around labeled_embeddings)"
         if request.costs is None:
             check_budget(rule.b, eligible, pool.n, after)
+    if isinstance(request.scores, ScoreFunction) and request.max_score is not None:
+        rows_read += count_eligible(eligible, pool.n)
+        scores = _scored(request, request.scores, eligible)
+        request = replace(request, scores=scores)
+        eligible = drop_rows_above(
+            scores, pool.n, None if eligible is None else eligible.copy(), request.max_score
+        )
+        if request.costs is None:
+            check_budget(rule.b, eligible, pool.n, f" (max_score {request.max_score})")
     eligible_rows = count_eligible(eligible, pool.n)
     training = None
     if request.centroids is None and rule.b:
@@ -67,3 +92,16 @@ def make_plan(request: Request) -> Plan:
             raise ValueError(f"k: got {rule.k}, needs at most the {eligible_rows} eligible rows")
         training = replace(request.training, size=min(request.training.size, eligible_rows))
     return Plan(request, eligible, eligible_rows, training, rows_read)
+
+
+def _scored(
+    request: Request, function: ScoreFunction, eligible: NDArray[np.bool_] | None
+) -> Scores:
+    """Return the scores of all eligible rows, of which NaN is none."""
+    pool, found = request.pool, np.full(request.pool.n, np.nan)
+    with Progress(request.progress, pool.n, "score") as bar:
+        for lo, hi, scores in map_chunks(pool, function.scores, request.chunk_rows, eligible):
+            if scores is not None:
+                found[lo:hi] = scores
+            bar.advance(hi - lo)
+    return Scores(found, pool.n, eligible)

@@ -1,17 +1,21 @@
-"""Some rows of a pool, with all that assigning them needs."""
+"""Some rows of a pool, with what is known of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.cluster.engine import Engine
 from ally_fast.pools.pool import Pool
+from ally_fast.pools.remote_pool import as_workers_read
 from ally_fast.selection.plan import Plan
-from ally_fast.selection.rule import Rule
+from ally_fast.selection.score_function import ScoreFunction
+
+PORTION_BYTES = 1 << 30  # of embeddings
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,54 +43,92 @@ class Span:
 
 @dataclass(frozen=True, eq=False)
 class Portion:
-    """Some rows of a pool, with all that assigning them needs.
+    """Some rows of a pool, with what is known of them.
 
     Attributes
     ----------
-    pool : Pool
-    rule : Rule
-    engine : Engine
-    scores : Scores or Span
-        Not needed where the rule needs assignments.
-    eligible : ndarray of bool, Span, or None
-        Rows that may be picked; None: all of them.
     rows : (int, int)
         The first row, and the end.
-    chunk_rows : int
-    progress : bool
+    scores : Scores, Span or None
+        None where the pass needs none, or computes them.
+    eligible : ndarray of bool, Span, or None
+        Rows that may be picked; None: all of them.
     """
 
-    pool: Pool
-    rule: Rule
-    engine: Engine
+    rows: tuple[int, int]
     scores: Any
     eligible: Any
-    rows: tuple[int, int]
-    chunk_rows: int
-    progress: bool
 
 
-def portion(plan: Plan, rows: tuple[int, int] | None = None) -> Portion:
-    """Return the portion of a plan that holds some rows; by default all of them."""
-    request = plan.request
-    return Portion(
-        pool=request.pool,
-        rule=request.rule,
-        engine=request.engine,
-        scores=request.scores,
-        eligible=plan.eligible,
-        rows=rows or (0, request.pool.n),
-        chunk_rows=request.chunk_rows,
-        progress=request.progress,
-    )
+def whole_pool(plan: Plan) -> Portion:
+    """Return all rows as one portion, for this process; nothing is copied."""
+    scores = plan.request.scores
+    known = None if isinstance(scores, ScoreFunction) else scores
+    return Portion((0, plan.request.pool.n), known, plan.eligible)
 
 
-def spans(plan: Plan, rows: tuple[int, int]) -> tuple[Span | None, Span | None]:
-    """Return scores and mask of some rows alone, to be sent to another process; None: no need."""
-    lo, hi = rows
-    scores = mask = None
-    if not plan.request.rule.needs_assignments:
-        scores = Span(lo, np.asarray(plan.request.scores.read(lo, hi)))
-    if plan.eligible is not None:
-        mask = Span(lo, plan.eligible[lo:hi])
-    return scores, mask
+def portion(plan: Plan, rows: tuple[int, int], *, scored: bool | None = None) -> Portion:
+    """Return some rows as a portion, to be pickled and sent to a worker.
+
+    Parameters
+    ----------
+    plan : Plan
+    rows : (int, int)
+        The first row, and the end.
+    scored : bool, optional
+        Whether scores are to go with them; by default if the rule can use them.
+    """
+    (lo, hi), whole = rows, whole_pool(plan)
+    if scored is None:
+        scored = not plan.request.rule.needs_assignments
+    scores = Span(lo, np.asarray(whole.scores.read(lo, hi))) if scored and whole.scores else None
+    mask = None if plan.eligible is None else Span(lo, plan.eligible[lo:hi])
+    return Portion(rows, scores, mask)
+
+
+def ranges(pool: Pool, parts: int = 1) -> list[tuple[int, int]]:
+    """Cut a pool where it is cheap to begin: where shards and row groups do.
+
+    Parameters
+    ----------
+    pool : Pool
+    parts : int
+        About as many, if there are so many places to cut; more where ranges would be of more than
+        1 GiB.
+
+    Returns
+    -------
+    list of (int, int)
+        First row and end of each range, in order.
+    """
+    pool = as_workers_read(pool)
+    most = max(1, PORTION_BYTES // max(1, pool.d * pool.itemsize))
+    share = max(1, min(most, pool.n // max(1, parts)))
+    step = most if pool.streamed else share  # a stream is decoded from the start of its unit
+    bounds = [0]
+    for lo, hi in pool.units(0, pool.n):
+        if bounds[-1] < lo and hi - bounds[-1] > most:
+            bounds.append(lo)
+        for end in (*range(lo + step, hi, step), hi):
+            if end - bounds[-1] >= share:
+                bounds.append(end)
+    return list(pairwise(bounds if bounds[-1] == pool.n else [*bounds, pool.n]))
+
+
+def portions(plan: Plan, parts: int = 1) -> Iterator[Portion]:
+    """Yield the pool in portions, each to be pickled and sent to a worker.
+
+    Parameters
+    ----------
+    plan : Plan
+    parts : int
+        About as many portions, or more: see `ranges`. Four for each core keep all cores busy.
+
+    Yields
+    ------
+    Portion
+        8 bytes a row of scores, where these do not come by a function, and 1 of the mask, where
+        rows are excluded.
+    """
+    for rows in ranges(plan.request.pool, parts):
+        yield portion(plan, rows)

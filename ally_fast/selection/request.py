@@ -33,6 +33,7 @@ from ally_fast.selection.eligibility import check_budget, drop_rows_above, rows_
 from ally_fast.selection.join import Join, checked_join
 from ally_fast.selection.quotas import Costs, Quotas, checked_costs, checked_quotas
 from ally_fast.selection.rule import TIE_BREAKS, Rule
+from ally_fast.selection.score_function import ScoreFunction
 from ally_fast.selection.scores import Scores
 
 
@@ -45,7 +46,9 @@ class Request:
     pool : Pool
     ids : Ids or None
         What the user calls the rows.
-    scores : Scores
+    scores : Scores or ScoreFunction
+    max_score : float or None
+        Rows that score above are not eligible, once a function has told their scores.
     rule : Rule
     quotas : Quotas or None
     costs : Costs or None
@@ -66,7 +69,8 @@ class Request:
 
     pool: Pool
     ids: Ids | None
-    scores: Scores
+    scores: Scores | ScoreFunction
+    max_score: float | None
     rule: Rule
     quotas: Quotas | None
     costs: Costs | None
@@ -106,8 +110,9 @@ def check(arguments: Arguments) -> Request:
     join = checked_join(pool, arguments.ids, arguments.unknown_ids)
     eligible = rows_not_excluded(arguments.exclude, pool.n, join.excluded(arguments.exclude_ids))
     eligible, skipped = finite_rows(pool, eligible, chunk_rows, progress=arguments.progress)
-    scores = Scores(_scores(arguments, pool, join, eligible), pool.n, eligible)
-    eligible = drop_rows_above(scores, pool.n, eligible, max_score)
+    scores = _scores(arguments, pool, join, eligible)
+    if isinstance(scores, Scores):
+        eligible = drop_rows_above(scores, pool.n, eligible, max_score)
     if arguments.cost is None:  # with costs there may be fewer
         check_budget(rule.b, eligible, pool.n)
     groups = None if arguments.groups is None else join.labels(arguments.groups, "groups", eligible)
@@ -120,6 +125,7 @@ def check(arguments: Arguments) -> Request:
         pool=pool,
         ids=join.ids,
         scores=scores,
+        max_score=max_score,
         rule=replace(rule, limited=quotas is not None or costs is not None),
         quotas=quotas,
         costs=costs,
@@ -136,11 +142,13 @@ def check(arguments: Arguments) -> Request:
 
 def _scores(
     arguments: Arguments, pool: Pool, join: Join, eligible: NDArray[np.bool_] | None
-) -> Any:
+) -> Scores | ScoreFunction:
     given = arguments.dual_scores if arguments.dual_scores is not None else pool.scores
     if given is None:
         raise ValueError("dual_scores: got None, but the pool has no scores of its own")
-    return join.values(given, "dual_scores", eligible)
+    if callable(given):
+        return ScoreFunction(given)
+    return Scores(join.values(given, "dual_scores", eligible), pool.n, eligible)
 
 
 def _rule(arguments: Arguments, n: int) -> Rule:

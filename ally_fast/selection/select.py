@@ -10,17 +10,18 @@ from ally_fast import _settings
 from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import checked_threads
 from ally_fast.cluster.result import KMeansResult
-from ally_fast.progress import stages
+from ally_fast.progress import Progress, stages
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.clock import Clock
 from ally_fast.selection.describe import centroid_distances, describe
 from ally_fast.selection.finish import finish
 from ally_fast.selection.info import SelectionInfo
-from ally_fast.selection.part import Part, merge
+from ally_fast.selection.part import Part
 from ally_fast.selection.plan import Plan, make_plan
-from ally_fast.selection.portion import portion
+from ally_fast.selection.portion import whole_pool
 from ally_fast.selection.request import check
 from ally_fast.selection.scan import scan
+from ally_fast.selection.task import local_task
 from ally_fast.selection.train import trained_centroids
 
 
@@ -143,9 +144,10 @@ def select(
         float16, bfloat16, float32, float64 or integers; any strides; NumPy, ``np.memmap``,
         anything with ``__dlpack__``, on the CPU or a GPU; Arrow, pandas or Polars; or what
         `open_pool` takes or returns. Rows that are not eligible may hold anything.
-    dual_scores : array, shape (n,), ById or None
+    dual_scores : array, shape (n,), ById, callable or None
         Predicted dual variables, finite, integers up to 2**53; higher is more informative. Those
-        of excluded rows may be anything, or missing. None: those of the pool.
+        of excluded rows may be anything, or missing. None: those of the pool. A callable, such as
+        a `DualHead`, gives them as rows are read: see `docs/selection.md`.
     b : int
         Budget, from 0 to the number of eligible rows.
     k : int
@@ -289,20 +291,47 @@ def _selected(arguments: Arguments, return_info: bool) -> tuple[Any, SelectionIn
     clock.lap("check")
     plan = make_plan(request)
     clock.lap("radius")
-    with stages(*(() if plan.training is None else ("sample", "k-means")), "assign"):
+    with stages(*stage_labels(plan)):
         trained = trained_centroids(plan)
         clock.skip(trained.seconds)
-        whole = merge(request.rule, scan(portion(plan), trained.centroids))
+        with Progress(request.progress, request.pool.n, "assign") as bar:
+            whole = scan(local_task(plan, trained), whole_pool(plan), advance=bar.advance)
     clock.lap("assign")
     if not return_info:
         return to_family(finish(plan, whole).indices, request.pool.family), None
     return concluded(plan, trained, whole, clock)
 
 
+def stage_labels(plan: Plan) -> tuple[str, ...]:
+    """Return what progress calls the stages that are left."""
+    return (*(() if plan.training is None else ("sample", "k-means")), "assign")
+
+
 def concluded(
-    plan: Plan, trained: KMeansResult, whole: Part, clock: Clock
+    plan: Plan, trained: KMeansResult, whole: Part, clock: Clock | None = None
 ) -> tuple[Any, SelectionInfo]:
-    """Return the batch of a pool that was assigned, and what is told of it: the last stages."""
+    """Return the batch of a pool that was assigned, and what is told of it: the last stages.
+
+    Parameters
+    ----------
+    plan : Plan
+    trained : KMeansResult
+    whole : Part
+        All parts, merged.
+    clock : Clock, optional
+        Started with the selection.
+
+    Returns
+    -------
+    indices, info
+        As `select` returns them with ``return_info=True``.
+
+    Raises
+    ------
+    ValueError
+        If fewer than ``b`` rows can be picked under the rule.
+    """
+    clock = clock or Clock()
     batch = finish(plan, whole)
     distances = centroid_distances(plan, trained, whole, batch)
     clock.lap("batch")

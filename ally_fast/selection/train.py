@@ -12,6 +12,16 @@ from ally_fast.selection.plan import Plan
 def trained_centroids(plan: Plan) -> KMeansResult:
     """Train centroids on a sample of the eligible rows; those given, or not needed, as they are.
 
+    Parameters
+    ----------
+    plan : Plan
+
+    Returns
+    -------
+    KMeansResult
+        Centroids of shape (k, d), and how they were trained. The sample, 256 rows a cluster unless
+        ``train_size`` says otherwise, is read here.
+
     Raises
     ------
     ValueError

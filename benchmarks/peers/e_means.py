@@ -1,9 +1,9 @@
 """Averages over mini-batches (e-means), as a plain NumPy loop over FAISS's flat assignment.
 
-Written from the paper's description (Bessa et al., "e-means", arXiv 2611.09501, 2026), whose own code
-is not in faiss-cpu 1.15: an exponential moving average of each cluster's size and sum, a step that
-falls as a cosine, and every fifth batch half of a likely cluster for each that is nearly empty. 256
-rows per centroid, random start. Returns exactly b rows.
+Written from the paper's description (Bessa et al., "e-means", arXiv 2611.09501, 2026), whose own
+code is not in faiss-cpu 1.15: an exponential moving average of each cluster's size and sum, a step
+that falls as a cosine, and every fifth batch half of a likely cluster for each that is nearly empty.
+256 rows per centroid, random start. Returns exactly b rows.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import gates, report, rows, tables, tail
+from benchmarks import gates, labels, report, rows, tables, tail
 from benchmarks.plan import MAIN
 from benchmarks.rows import Row
 
@@ -104,7 +104,10 @@ def test_a_marker_nobody_draws_is_an_error(device):
         report.replaced(text, [device])
 
 
-@pytest.mark.parametrize("name", sorted(set(tables.TABLES) - {"dual_ascent", "interrupt", "pools"}))
+OF_OTHER_ROWS = {"dual_ascent", "interrupt", "pools", "ray"}
+
+
+@pytest.mark.parametrize("name", sorted(set(tables.TABLES) - OF_OTHER_ROWS))
 def test_every_table_is_drawn_from_few_rows(device, name):
     assert tables.TABLES[name](device)
 
@@ -113,6 +116,20 @@ def test_the_table_of_interruptions(device):
     row = dataclasses.replace(device[0], bench="interrupt", k=10_000, seconds=[0.2, 0.3])
     assert tables.interrupt_table(device) == ""
     assert tables.interrupt_table([row]).splitlines()[2].endswith("| 10 k | 0.3 |")
+
+
+def test_the_table_of_ray(device):
+    told = {"bytes_put": 2e5, "bytes_to_tasks": 4e8, "bytes_returned": 2e7, "tasks": 73}
+    row = dataclasses.replace(
+        device[0], bench="ray", setting="ray2", n=10**6, seconds=[3.0, 2.0], extra=told
+    )
+    row = dataclasses.replace(row, stages={"assign": 1.0}, extra_bytes=37 << 20)
+    alone = dataclasses.replace(row, setting="process", extra={})
+    assert tables.ray_table(device) == ""
+    lines = tables.ray_table([row, alone]).splitlines()
+    assert lines[2].startswith(f"| Ray, 2 worker processes | 1 M {labels.TIMES} ")
+    assert lines[2].endswith("| 2 | 1 | 0.2 | 400 | 20 | 73 | 39 |")
+    assert lines[3].endswith("| 2 | 1 |  |  |  |  | 39 |")
 
 
 def steps(engine, seconds, dtype="float32"):

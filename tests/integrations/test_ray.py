@@ -2,6 +2,9 @@
 
 import os
 import signal
+import threading
+import uuid
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,48 +14,15 @@ import ally_fast
 from ally_fast import open_pool
 
 ray = pytest.importorskip("ray", reason="needs ray")
-from ally_fast import distributed, jobs  # noqa: E402
+from ally_fast import distributed, jobs, stages  # noqa: E402
 from ally_fast.cli import main  # noqa: E402
+from ally_fast.distributed.tasks import Tasks  # noqa: E402
 from ally_fast.jobs import job_select  # noqa: E402
 from ally_fast.jobs.job_folder import JobFolder  # noqa: E402
-from ally_fast.pools import ShardedPool  # noqa: E402
+from ally_fast.pools import Rows, ShardedPool  # noqa: E402
 
 N, D, B, K, SHARDS = 6000, 8, 150, 20, 7
-pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster():
-    path = os.pathsep.join([str(Path(ally_fast.__file__).parents[1]), str(Path(__file__).parent)])
-    ray.init(
-        num_cpus=3,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        object_store_memory=100 << 20,
-        runtime_env={"env_vars": {"PYTHONPATH": path}},
-    )
-    yield
-    ray.shutdown()
-
-
-@pytest.fixture
-def rows(rng):
-    return rng.normal(size=(N, D)).astype(np.float32)
-
-
-@pytest.fixture
-def folder(rows, tmp_path):
-    (tmp_path / "pool").mkdir()
-    for number, part in enumerate(np.array_split(rows, SHARDS)):
-        np.save(tmp_path / "pool" / f"part-{number}.npy", part)
-    return tmp_path / "pool"
-
-
-def same(found, expected):
-    np.testing.assert_array_equal(found[0], expected[0])
-    for name in ("scores", "clusters", "ranks", "distances", "centroids", "cluster_sizes"):
-        np.testing.assert_array_equal(getattr(found[1], name), getattr(expected[1], name))
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("cluster")]
 
 
 OPTIONS = {
@@ -73,7 +43,7 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("case", OPTIONS)
-def test_the_batch_is_that_of_one_process(case, folder, rows, rng):
+def test_the_batch_is_that_of_one_process(case, folder, rows, rng, same):
     scores = np.round(rng.random(N), 2)
     options = dict(OPTIONS[case])
     b = options.pop("b", B)
@@ -83,8 +53,96 @@ def test_the_batch_is_that_of_one_process(case, folder, rows, rng):
     same(distributed.select(folder, scores, b, K, **options), expected)
 
 
+class Head:
+    """A score function that counts, in a folder, how often it is unpacked in each process."""
+
+    fingerprint = "v1"
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        os.makedirs(self.folder, exist_ok=True)
+        (Path(self.folder) / f"{os.getpid()}-{uuid.uuid4()}").touch()
+
+    def __call__(self, rows):
+        return np.round(rows[:, 1], 1)
+
+    def unpacked(self):
+        return Counter(name.split("-")[0] for name in os.listdir(self.folder)).values()
+
+
+@pytest.mark.parametrize("in_a_job", [False, True], ids=["at once", "in a job"])
+@pytest.mark.parametrize("case", [*OPTIONS, "radius, labeled, max_score"])
+def test_a_function_gives_the_scores_in_the_tasks(case, in_a_job, folder, rows, tmp_path, same):
+    options = dict(OPTIONS.get(case, {"radius": 0.5, "labeled": 5, "max_score": 0.8}))
+    b = options.pop("b", B)
+    if labeled := options.pop("labeled", None):
+        options["labeled_embeddings"] = rows[:labeled]
+    head = Head(tmp_path / "unpacked")
+    expected = ally_fast.select(rows, head(rows), b, K, return_info=True, **options)
+    job = tmp_path / "job" if in_a_job else None
+    same(distributed.select(folder, head, b, K, job=job, **options), expected)
+    if b:
+        # The task that a worker keeps holds it, and what scores the rows ahead of the rest.
+        assert max(head.unpacked()) <= (2 if "max_score" in options else 1)
+
+
+def test_a_dual_head_gives_the_batch_of_one_process(folder, rows, same):
+    pytest.importorskip("torch")
+    from ally_fast.primal_dual import DualHead
+
+    head = DualHead(max_epochs=20).fit(rows[:1000], np.maximum(0, rows[:1000, 0]))
+    same(
+        distributed.select(folder, head, B, K),
+        ally_fast.select(rows, head, B, K, return_info=True),
+    )
+
+
+def test_a_function_that_cannot_be_sent(folder):
+    lock = threading.Lock()
+    with pytest.raises(TypeError, match="dual_scores: cannot be sent to workers") as error:
+        distributed.select(folder, lambda rows: lock and rows[:, 0], B, K)
+    assert len(str(error.value)) < 300
+    assert "\n" not in str(error.value)
+
+
+def test_an_error_of_a_function_is_the_users(folder):
+    with pytest.raises(ValueError, match=r"dual_scores: the function returned shape \(3,\)"):
+        distributed.select(folder, lambda rows: rows[:3, 0], B, K)
+
+
+@pytest.mark.parametrize("how", ["labeled", "skip"])
+def test_this_process_reads_no_rows(how, folder, rows, rng, monkeypatch, same):
+    """Nor do they come here: the radius around labeled rows, and bad rows, are found by tasks."""
+    options = {"radius": 0.3, "labeled_embeddings": rows[:30], "b": B, "train_size": 100}
+    if how == "skip":
+        options = {"b": B, "train_size": 100}
+        rows[::50] = np.nan
+        for number, part in enumerate(np.array_split(rows, SHARDS)):
+            np.save(folder / f"part-{number}.npy", part)
+    scores = rng.random(N)
+    pool = open_pool(folder, on_bad_row="skip" if how == "skip" else "error")
+    came = []
+    run = Tasks.run
+
+    def watch(self, function, *arguments):
+        found = run(self, function, *arguments)
+        came.append(len(found.array) if isinstance(found, Rows) else 0)
+        return found
+
+    monkeypatch.setattr(Tasks, "run", watch)
+    monkeypatch.setattr(ShardedPool, "read", None)
+    monkeypatch.setattr(ShardedPool, "gather", None)
+    found = distributed.select(pool, scores, k=K, **options)
+    monkeypatch.undo()
+    same(found, ally_fast.select(pool, scores, k=K, return_info=True, **options))
+    assert sum(came) < 2 * (100 + 8 * B)
+
+
 @pytest.mark.parametrize("case", ["plain", "sqrt", "groups"])
-def test_a_job_goes_on_where_it_was_stopped(case, folder, rows, rng, tmp_path, monkeypatch):
+def test_a_job_goes_on_where_it_was_stopped(case, folder, rows, rng, tmp_path, monkeypatch, same):
     scores = np.round(rng.random(N), 2)
     kept = []
     real = JobFolder.keep_assignments
@@ -103,7 +161,7 @@ def test_a_job_goes_on_where_it_was_stopped(case, folder, rows, rng, tmp_path, m
     found = distributed.select(folder, scores, B, K, job=tmp_path / "job", **OPTIONS[case])
     same(found, ally_fast.select(rows, scores, B, K, return_info=True, **OPTIONS[case]))
     with monkeypatch.context() as patch:  # in one process, from the same folder
-        patch.setattr(job_select, "assign_pool", None)
+        patch.setattr(stages, "scan", None)
         same(jobs.select(tmp_path / "job", folder, scores, B, K, **OPTIONS[case]), found)
 
 
@@ -124,7 +182,7 @@ class FailsOnce(ShardedPool):
 
 
 @pytest.mark.parametrize("how", ["dies", "cannot read"])
-def test_a_task_that_fails_runs_again(how, folder, rows, rng, tmp_path):
+def test_a_task_that_fails_runs_again(how, folder, rows, rng, tmp_path, same):
     scores = rng.random(N)
     pool = FailsOnce(open_pool(folder), str(tmp_path / "failed"), how)
     found = distributed.select(pool, scores, B, K)
@@ -141,7 +199,7 @@ def test_an_error_within_a_task_is_the_users(folder, rows, rng):
     assert "ray" not in str(error.value)
 
 
-def test_a_store_too_small_for_the_pool(tmp_path, rng):
+def test_a_store_too_small_for_the_pool(tmp_path, rng, same):
     """The sample alone is twice what the store of the cluster holds."""
     rows = rng.normal(size=(240_000, 256)).astype(np.float32)
     np.save(tmp_path / "a.npy", rows[:150_000])

@@ -1,5 +1,6 @@
 """The head: what it learns, that no scale matters, and that it says when it has learned nothing."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -187,3 +188,21 @@ def test_rank_correlation(pairs):
         assert rank_correlation(a, b) == 0
     else:
         assert rank_correlation(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+
+
+def test_its_fingerprint_is_that_of_what_it_learned(rows):
+    head, again, other = (quick(seed=seed).fit(rows, multipliers_of(rows)) for seed in (1, 1, 2))
+    assert head.fingerprint == again.fingerprint != other.fingerprint
+    assert pickle.loads(pickle.dumps(head)).fingerprint == head.fingerprint
+    shifted = quick(seed=1).fit(rows + np.float32(1), multipliers_of(rows))
+    assert shifted.fingerprint != head.fingerprint
+    with pytest.warns(DualHeadWarning):
+        constant = [quick().fit(rows, np.full(len(rows), value)) for value in (1.0, 1.0, 2.0)]
+    assert constant[0].fingerprint == constant[1].fingerprint != constant[2].fingerprint
+    with pytest.raises(RuntimeError, match="call fit"):
+        _ = quick().fingerprint
+
+
+def test_calling_it_is_scoring(rows):
+    head = quick().fit(rows, multipliers_of(rows))
+    np.testing.assert_array_equal(head(rows), head.score(rows))

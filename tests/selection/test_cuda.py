@@ -1,5 +1,7 @@
 """A GPU gives the answer of the CPU, bit for bit, wherever the rows are."""
 
+import threading
+
 import numpy as np
 import pytest
 from cases import HARD_POOLS, hard_pool
@@ -225,3 +227,37 @@ def test_scores_of_excluded_rows_may_be_anything(dtype, where, rng):
     exclude[42] = False
     with pytest.raises(ValueError, match=r"dual_scores: 1 of 401 are NaN .* row 42"):
         ally_fast.select(rows, put(scores), 60, 9, exclude=exclude, device="cuda")
+
+
+@pytest.mark.parametrize("where", ["device", "cuda", BOTH])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"allocation": "sqrt"},
+        {"max_score": 0.7},
+        {"exclude": np.arange(0, N, 3), "radius": 2.5},
+        {"radius": 3.0, "labeled_embeddings": np.zeros((1, 20))},
+    ],
+    ids=["plain", "sqrt", "max_score", "excluded, radius", "labeled"],
+)
+def test_a_function_gives_the_scores(options, where, rng):
+    """It is called with rows in host memory, by one thread at a time."""
+    embeddings, _ = hard_pool("plain", rng, N, 9, 20)
+    inside = threading.Lock()
+
+    def score(rows):
+        assert isinstance(rows, np.ndarray)
+        assert inside.acquire(blocking=False)
+        try:
+            return rows[:, 2]
+        finally:
+            inside.release()
+
+    device = "cuda" if where == "device" else where
+    pool = put(embeddings) if where == "device" else embeddings
+    found = ally_fast.select(pool, score, 60, 9, return_info=True, device=device, **options)
+    if where == "device":
+        found = (found[0].to_host(), found[1])
+    expected = ally_fast.select(embeddings, embeddings[:, 2], 60, 9, return_info=True, **options)
+    assert_same(expected, found)

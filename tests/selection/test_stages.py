@@ -1,20 +1,19 @@
 """`select` by its stages: what stands between them is not changed, and parts merge in any order."""
 
 import inspect
+import pickle
 
 import numpy as np
 import pytest
 
 import ally_fast
-from ally_fast.cluster.kmeans import train
+from ally_fast import stages
 from ally_fast.pools import Rows
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.finish import finish
-from ally_fast.selection.part import merge
 from ally_fast.selection.plan import make_plan
 from ally_fast.selection.portion import portion
 from ally_fast.selection.request import check
-from ally_fast.selection.scan import scan
 
 N, D, B, K = 400, 6, 37, 8
 DEFAULTS = {
@@ -41,29 +40,37 @@ def arguments(rng, **changes):
 
 
 def planned(given):
-    """Return the plan and the centroids."""
-    plan = make_plan(check(Arguments(**given)))
-    request = plan.request
-    if plan.training is None:
-        return plan, np.zeros((K, D), np.float32)
-    trained = train(
-        request.pool, request.engine, plan.training, eligible=plan.eligible, progress=False
-    )
-    return plan, trained.centroids
+    """Return the plan, and what scanning needs."""
+    first = [given[name] for name in ("embeddings", "dual_scores", "b", "k")]
+    plan = stages.plan(*first, **{name: given[name] for name in DEFAULTS})
+    return plan, stages.task(plan, stages.train(plan))
 
 
+def rounded(rows):
+    """Return scores of which many are equal."""
+    return np.round(rows[:, 1] * 2, 1)
+
+
+def sent(value):
+    """Return what comes out at the other end."""
+    return pickle.loads(pickle.dumps(value))
+
+
+@pytest.mark.parametrize("scored_by", ["array", "function"])
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("cuts", [[], [1], [150, 151, 399], [100, 200, 300]], ids=str)
-def test_parts_merge_in_any_order_and_grouping(rule, cuts, rng):
+def test_parts_merge_in_any_order_and_grouping(rule, cuts, scored_by, rng):
     given = arguments(rng, **RULES[rule])
+    if scored_by == "function":
+        given["dual_scores"] = rounded
     expected, info = ally_fast.select(**given, return_info=True)
-    plan, centroids = planned(given)
+    plan, task = planned(given)
     ranges = list(zip([0, *cuts], [*cuts, N], strict=True))
-    parts = [scan(portion(plan, rows), centroids) for rows in ranges]
+    parts = [stages.scan(*sent((task, portion(plan, rows)))) for rows in ranges]
     rng.shuffle(parts)
     middle = len(parts) // 2 or 1
-    halves = [merge(plan.request.rule, *half) for half in (parts[:middle], parts[middle:]) if half]
-    for whole in (merge(plan.request.rule, *parts), merge(plan.request.rule, *halves)):
+    halves = [stages.merge(task.rule, *half) for half in (parts[:middle], parts[middle:]) if half]
+    for whole in (stages.merge(task.rule, *parts), stages.merge(task.rule, *halves)):
         batch = finish(plan, whole)
         np.testing.assert_array_equal(batch.indices, expected)
         np.testing.assert_array_equal(batch.ranks, info.ranks)

@@ -1,0 +1,104 @@
+"""Dual scores that a function gives, from the rows themselves."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.arrays import as_array, beyond_float64
+from ally_fast.device_arrays import host_copy, to_host
+from ally_fast.pools.pool import as_float
+from ally_fast.rows import Rows
+
+# Rows of a call, always: so a matrix product rounds a row alike, wherever in a chunk it stands.
+BLOCK_ROWS = 1024
+
+
+class ScoreFunction:
+    """Dual scores that a function of embeddings gives, as they are read.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an ndarray, float32 or float64, shape (`BLOCK_ROWS`, d), and returns one finite number
+        a row. Where fewer rows are left the last one is repeated.
+    """
+
+    def __init__(self, function: Callable[[NDArray[Any]], Any]) -> None:
+        self._function = function
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What tells the function from another, if it says so itself."""
+        found = getattr(self._function, "fingerprint", None)
+        return found if isinstance(found, str) and found else None
+
+    def scores(
+        self, rows: Rows, first: int, eligible: NDArray[np.bool_] | None
+    ) -> NDArray[np.float64]:
+        """Return the scores of rows from pool index `first` on; NaN where not eligible.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the function does not return one finite number a row; whatever it raises itself.
+        """
+        rows = Rows(to_host(rows.array), rows.bf16)
+        places = np.arange(len(rows)) if eligible is None else np.flatnonzero(eligible)
+        found = np.full(len(rows), np.nan)
+        for lo in range(0, len(places), BLOCK_ROWS):
+            part = places[lo : lo + BLOCK_ROWS]
+            block = as_float(rows.taken(_whole(part)))
+            with _one_torch_thread():
+                given = self._function(block)
+            found[part] = _checked(given)[: len(part)]
+            if not (finite := np.isfinite(found[part])).all():
+                place = int(part[finite.argmin()])
+                raise ValueError(
+                    f"dual_scores: the function returned {found[place]} for row {first + place}; "
+                    "needs finite values"
+                )
+        return found
+
+
+def _whole(places: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+    """Return places of a whole block: as a slice where they allow it, the last one repeated."""
+    if places[-1] - places[0] == BLOCK_ROWS - 1:
+        return slice(int(places[0]), int(places[-1]) + 1)
+    return np.append(places, np.full(BLOCK_ROWS - len(places), places[-1]))
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Let torch compute on one thread: how it shares rows among several changes what it rounds."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _checked(given: Any) -> NDArray[np.float64]:
+    """Return what the function gave for a block, as float64."""
+    view = as_array(host_copy(given), "dual_scores")
+    if view.array.shape != (BLOCK_ROWS,):
+        raise ValueError(
+            f"dual_scores: the function returned shape {view.array.shape} for {BLOCK_ROWS} rows, "
+            f"needs one number a row, ({BLOCK_ROWS},)"
+        )
+    if view.array.dtype.kind in "iu" and not view.bf16 and beyond_float64(view.array).any():
+        raise ValueError(
+            "dual_scores: the function returned integers that float64 cannot hold; needs integers "
+            "up to 2**53"
+        )
+    return view.numbers().astype(np.float64)
