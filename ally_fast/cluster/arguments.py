@@ -72,18 +72,20 @@ def checked_points(x: Any, name: str, d: int, normalize: bool) -> NDArray[Any]:
     return points
 
 
-def checked_centroids(centroids: Any, k: int | None, d: int, normalize: bool) -> NDArray[Any]:
+def checked_centroids(
+    centroids: Any, k: int | None, d: int, normalize: bool, name: str = "centroids"
+) -> NDArray[Any]:
     """Return given centroids, shape (k, d): float64 if they are wide, else float32.
 
     With `normalize` float32 of unit length. Those that have unit length up to rounding stay as
     they are, so that centroids of an earlier round are used again bit for bit.
     """
-    rows = _rows(centroids, "centroids", k, d)
-    matrix = _finite(rows, "centroids")
+    rows = _rows(centroids, name, k, d)
+    matrix = _finite(rows, name)
     if not len(matrix):
-        raise ValueError(f"centroids: got shape {matrix.shape}, needs at least one row")
+        raise ValueError(f"{name}: got shape {matrix.shape}, needs at least one row")
     if not normalize:
-        check_squares(matrix, "centroids")
+        check_squares(matrix, name)
         return matrix
     with np.errstate(over="ignore"):
         narrow = matrix.astype(np.float32)

@@ -1,15 +1,16 @@
 """Native k-means: moving averages over batches, relocation, then full iterations.
 
 Training visits the rows, which come in random order, in slices that grow: 16 rows a centroid, then
-four times as many, at last all. Within a slice each batch of rows is assigned, and blended into moving
-averages of the clusters' sizes and sums, whose ratio the centroids follow. After a slice, centroids that
-are hardly missed move to clusters that two serve better, as long as that pays; a slice size is repeated
-while much moves. Iterations of Lloyd's over all rows end it.
+four times as many, at last all. Within a slice each batch of rows is assigned, and blended into
+moving averages of the clusters' sizes and sums, whose ratio the centroids follow. After a slice,
+centroids that are hardly missed move to clusters that two serve better, as long as that pays; a
+slice size is repeated while much moves. Iterations of Lloyd's over all rows end it.
 
-All arithmetic on arrays is the ops', which give the same bits everywhere; decisions compare a few sums.
+All arithmetic on arrays is the ops', which give the same bits everywhere; decisions compare a few
+sums.
 
-Sources: e-means (Bessa et al., arXiv 2611.09501) for averages over batches with a falling step. The
-measured choice of numbers is in docs/performance.md.
+Source of the averages over batches with a falling step: e-means (Bessa et al., arXiv 2611.09501).
+How the numbers below were chosen: docs/performance.md.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ally_fast.ops.clustering import Clustering
 from ally_fast.ops.feature_grid import feature_grid
 from ally_fast.ops.halve import halve, unhalved
 from ally_fast.ops.relocate import relocate
-from ally_fast.ops.rows import take_rows, zeros
+from ally_fast.ops.rows import join, like, take_rows, zeros
 from ally_fast.rows import Rows
 
 Array: TypeAlias = Any  # an ndarray or a DeviceArray; all of a training are in the same memory
@@ -62,6 +63,12 @@ def fit_by_averages(rows: Array, k: int, options: FitOptions) -> Fit:
     return training.iterate(spread)
 
 
+def most_passes(t: int, k: int, max_iter: int) -> int:
+    """Return how often `fit_by_averages` advances at most."""
+    sizes = math.ceil(math.log(max(1.0, t / (SLICE * k)), GROWTH))
+    return REPEATS * sizes + 1 + max_iter
+
+
 class _Training:
     """Centroids on their way."""
 
@@ -69,7 +76,8 @@ class _Training:
         self._rows, self._k, self._options = rows, k, options
         self._grid = feature_grid(rows)
         self._batch = min(len(rows), max(FEWEST, BATCH * k))
-        self._centroids = take_rows(rows, np.arange(k))
+        start = options.start
+        self._centroids = take_rows(rows, np.arange(k)) if start is None else like(start, rows)
         self._averages = ClusterAverages(
             zeros((k,), np.float64, rows), zeros(self._centroids.shape, np.float64, rows)
         )
@@ -78,9 +86,7 @@ class _Training:
     def grow(self) -> float:
         """Visit slices up to all rows; return the last one's spread about its clusters' means."""
         t, at, repeated = len(self._rows), 0, 0
-        size = min(t, SLICE * self._k)
-        # The first rows are the centroids: each has the weight of its share of a batch.
-        self._weigh(take_rows(self._rows, np.arange(self._k)), np.arange(self._k, dtype=np.int32))
+        size = min(t, SLICE * self._k * (1 if self._options.start is None else GROWTH))
         while True:
             last = size == t
             at = 0 if last or at + size > t else at
@@ -93,11 +99,6 @@ class _Training:
             at, repeated = at + size, repeated + 1
             if gain < MUCH * spread or repeated == REPEATS:
                 size, repeated = min(t, GROWTH * size), 0
-
-    def _weigh(self, rows: Array, assignments: Array) -> None:
-        """Set the averages to the sums of some rows, scaled to the size of a batch."""
-        sums, _ = cluster_sums(rows, assignments, self._k, self._grid)
-        self._update(sums, keep=0.0, add=self._batch / len(rows))
 
     def _update(self, sums: Any, *, keep: float, add: float) -> None:
         centroid_update(
@@ -131,9 +132,7 @@ class _Training:
         """
         sums, _ = cluster_sums(part, assignments, self._k, self._grid)
         means = take_rows(self._centroids, np.arange(self._k))
-        centroid_update(
-            sums, self._grid, self._averages, means, keep=0.0, add=1.0, normalize=False
-        )
+        centroid_update(sums, self._grid, self._averages, means, keep=0.0, add=1.0, normalize=False)
         clustering = Clustering(part, assignments, means, sums, self._grid)
         halves = unhalved(clustering)
         halve(clustering, halves)
@@ -168,13 +167,3 @@ class _Training:
             options.advance(1)
         _, words = cluster_sums(rows, assignments, self._k, self._grid, centroids=self._centroids)
         return Fit(self._centroids, self._grid.distance(words), iterations)
-
-
-def join(parts: list[Array]) -> Array:
-    """Return one-dimensional arrays one after the other."""
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts)
-    joined = parts[0]
-    for part in parts[1:]:
-        joined = joined.join(part)
-    return joined

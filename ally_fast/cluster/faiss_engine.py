@@ -70,7 +70,7 @@ class FaissEngine(HostEngine):
             max_points_per_centroid=len(rows),
             gpu=self._gpus() > 0,
         )
-        kmeans.train(rows)
+        kmeans.train(rows, init_centroids=options.start)
         options.advance(options.max_iter)
         centroids = np.ascontiguousarray(kmeans.centroids, np.float32).reshape(k, rows.shape[1])
         if options.normalize:

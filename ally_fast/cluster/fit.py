@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -17,6 +20,8 @@ class TrainingOptions:
         Number of clusters, and of rows to train on.
     max_iter, tol, seed, normalize
         As in `FitOptions`; the seed is that of the draw, too.
+    start : ndarray, shape (k, d), optional
+        Centroids to start from, checked: float64 if they are wide, else float32.
     """
 
     k: int
@@ -25,6 +30,7 @@ class TrainingOptions:
     tol: float
     seed: int
     normalize: bool
+    start: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,13 @@ class FitOptions:
         Stop once inertia falls by less than `tol` of itself, at the latest after `max_iter`
         iterations over all rows.
     seed : int
-        For the start.
+        For engines that draw; the native one takes rows in the order they come in.
     normalize : bool
         Scale centroids to unit length (cosine); the rows have it already.
     advance : callable
-        Called with the number of iterations done since its last call.
+        Called with the number of passes done since its last call.
+    start : ndarray of float32, shape (k, d), optional
+        Centroids to start from, in the coordinates of the rows.
     """
 
     max_iter: int
@@ -49,11 +57,21 @@ class FitOptions:
     seed: int
     normalize: bool
     advance: Callable[[int], None]
+    start: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Centroids, shape (k, d); inertia of the training rows; iterations over all of them."""
+    """What came out.
+
+    Attributes
+    ----------
+    centroids : ndarray, shape (k, d)
+    inertia : float
+        Sum of the squared distances of the training rows to the centroids of their clusters.
+    n_iter : int
+        Iterations over all training rows.
+    """
 
     centroids: Any
     inertia: float

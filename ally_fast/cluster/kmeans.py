@@ -19,6 +19,7 @@ from ally_fast.cluster.arguments import (
     checked_threads,
     checked_tol,
 )
+from ally_fast.cluster.averages import most_passes
 from ally_fast.cluster.choose_engine import choose_engine
 from ally_fast.cluster.engine import Engine
 from ally_fast.cluster.fit import FitOptions, TrainingOptions
@@ -45,6 +46,7 @@ def kmeans(
     engine: str = "auto",
     device: str = "auto",
     seed: int = 0,
+    init: Any = None,
     threads: int | None = None,
     chunk_rows: int | None = None,
     progress: bool = False,
@@ -61,8 +63,8 @@ def kmeans(
     train_size : "auto", None or int
         Rows to train on: ``min(n, 256 k)``, all, or this many; drawn by `seed`.
     max_iter, tol : int, float
-        Stop once inertia falls by less than `tol` of itself, at the latest after `max_iter`
-        iterations over the training rows.
+        The iterations over all training rows that end the training stop once inertia falls by less
+        than `tol` of itself, at the latest after `max_iter`. Most often one is enough.
     metric : "euclidean" or "cosine"
         Cosine: rows and centroids are scaled to unit length; the pool is not copied.
     engine : "auto", "native", "faiss" or "sklearn"
@@ -70,7 +72,9 @@ def kmeans(
     device : "auto", "cpu", "cuda", "cuda:N"
         Where to compute; "auto": where the embeddings are.
     seed : int
-        Of the draw and the start.
+        Of the draw, whose first rows are the start.
+    init : array, shape (k, d), optional
+        Centroids to start from, such as those of an earlier round.
     threads : int, optional
         Threads of the CPU; see `select`.
     chunk_rows : int, optional
@@ -95,10 +99,11 @@ def kmeans(
 
     Notes
     -----
-    Memory: the training rows in float32, and O(k d). Time: about ``t k d`` multiply-adds an
-    iteration, for `t` training rows. Rows of float64 and of 32 or 64 bit integers are trained on
-    about a shift and in a power-of-two unit, so that a large offset takes no digits; their
-    centroids are float64.
+    Moving averages over batches of rows, clusters merged and split where that pays, then full
+    iterations: see ``docs/performance.md``. Memory: the training rows in float32, and O(k d). Time:
+    about ``3 t k d`` multiply-adds for `t` training rows. Rows of float64 and of 32 or 64 bit
+    integers are trained on about a shift and in a power-of-two unit, so that a large offset takes
+    no digits; their centroids are float64.
 
     Examples
     --------
@@ -118,12 +123,13 @@ def kmeans(
     if pool.n - skipped < k:
         raise ValueError(f"k: got {k}, needs at most the {pool.n - skipped} rows that are finite")
     size = training_size(train_size, k, pool.n - skipped)
+    start = None if init is None else checked_centroids(init, k, pool.d, normalize, "init")
     devices = choose_devices(device, pool.device)
     with _settings.using_threads(checked_threads(threads)):
         trained = train(
             pool,
             choose_engine(engine, devices, pool.stream),
-            TrainingOptions(k, size, max_iter, tol, seed, normalize),
+            TrainingOptions(k, size, max_iter, tol, seed, normalize, start),
             eligible=eligible,
             progress=progress,
         )
@@ -154,9 +160,16 @@ def train(
         progress=progress,
     )
     sampled = time.perf_counter()
-    max_iter, tol = options.max_iter, options.tol
-    with Progress(progress, max_iter, "k-means", unit="iterations", at_most=True) as bar:
-        fit = engine.fit(rows, options.k, FitOptions(max_iter, tol, seed, normalize, bar.advance))
+    max_iter, start = options.max_iter, options.start
+    if start is not None:
+        start = start.astype(np.float32) if wide is None else wide.frame.narrow(start)
+    most = most_passes(options.size, options.k, max_iter)
+    with Progress(progress, most, "k-means", unit="passes", at_most=True) as bar:
+        fit = engine.fit(
+            rows,
+            options.k,
+            FitOptions(max_iter, options.tol, seed, normalize, bar.advance, start),
+        )
     centroids, inertia = fit.centroids, fit.inertia
     if wide is not None:
         centroids = wide.frame.widen(centroids)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.cluster.averages import fit_by_averages
 from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.host_engine import HostAssigner, HostEngine
-from ally_fast.cluster.averages import fit_by_averages
 from ally_fast.ops.assign import assign, centroid_table
 from ally_fast.rows import Rows
 

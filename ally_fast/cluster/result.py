@@ -20,10 +20,10 @@ class KMeansResult(Record):
         float64 for embeddings of float64 and of 32 or 64 bit integers. Unit rows (or zeros), and
         float32, with ``metric="cosine"``.
     inertia : float
-        Sum over the training rows of the squared distance to the mean of their cluster, as of
-        the last iteration.
+        Sum over the training rows of the squared distance to the centroid of their cluster, as
+        of the last iteration.
     n_iter : int
-        Lloyd iterations over all training rows.
+        Iterations over all training rows that ended the training.
     train_rows : int
         Rows trained on; the pool may be larger.
     engine, device, isa : str

@@ -34,6 +34,7 @@ class SklearnEngine(HostEngine):
         exceptions = require("sklearn.exceptions", "sklearn", "engine='sklearn'")
         kmeans = cluster.KMeans(
             k,
+            init="k-means++" if options.start is None else options.start,
             n_init=1,
             max_iter=options.max_iter,
             tol=options.tol,

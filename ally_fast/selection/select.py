@@ -187,7 +187,8 @@ def select(
     train_size : "auto", None or int
         Rows k-means trains on: ``min(eligible, 256 k)``, all eligible, or this many.
     max_iter, tol : int, float
-        k-means stops once inertia falls by less than `tol` of itself, or after `max_iter`.
+        The last iterations of k-means stop once inertia falls by less than `tol` of itself, or
+        after `max_iter`.
     metric : "euclidean" or "cosine"
         Cosine: rows and centroids are scaled to unit length; the pool is not copied.
     engine : "auto", "native", "faiss" or "sklearn"

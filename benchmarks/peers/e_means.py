@@ -2,8 +2,8 @@
 
 Written from the paper's description (Bessa et al., "e-means", arXiv 2611.09501, 2026), whose own
 code is not in faiss-cpu 1.15: an exponential moving average of each cluster's size and sum, a step
-that falls as a cosine, and every fifth batch half of a likely cluster for each that is nearly empty.
-256 rows per centroid, random start. Returns exactly b rows.
+that falls as a cosine, and every fifth batch half of a likely cluster for each that is nearly
+empty. 256 rows per centroid, random start. Returns exactly b rows.
 """
 
 from __future__ import annotations
