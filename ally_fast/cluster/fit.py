@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingOptions:
     """How to train on a pool.
 
@@ -33,7 +33,7 @@ class TrainingOptions:
     start: NDArray[Any] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FitOptions:
     """How to train.
 
@@ -71,8 +71,11 @@ class Fit:
         Sum of the squared distances of the training rows to the centroids of their clusters.
     n_iter : int
         Iterations over all training rows.
+    rounding : ndarray of float64, shape (d,), optional
+        Mean squared rounding of each feature within the training, where there is any.
     """
 
     centroids: Any
     inertia: float
     n_iter: int
+    rounding: NDArray[np.float64] | None = None

@@ -1,5 +1,5 @@
 // ally_fast._cpu.d2_sample_outer
-#include "ops/d2_sample/d2_sample_outer.h"
+#include "ops/d2_sample_outer/d2_sample_outer.h"
 
 #include <pybind11/stl.h>
 
