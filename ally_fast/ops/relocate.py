@@ -46,8 +46,7 @@ def relocate(clustering: Clustering, halves: Halves, bit: int) -> float:
     zero = (numbers >> bit & 1) == 0
     parts = [take_rows(centroids, np.flatnonzero(part)) for part in (zero, ~zero)]
     nearest = [
-        assign(Rows(own), centroid_table(other))[0]
-        for own, other in (parts, reversed(parts))
+        assign(Rows(own), centroid_table(other))[0] for own, other in (parts, reversed(parts))
     ]
     arguments = (
         clustering.assignments,

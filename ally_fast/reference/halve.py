@@ -1,5 +1,6 @@
 """Each cluster's best halves, from exact integer sums."""
 
+from copy import deepcopy
 from typing import NamedTuple
 
 import numpy as np
@@ -105,7 +106,7 @@ def halve(
     ([[0.0]], [13.5], [1, 0, 0])
     """
     clusters = np.asarray(assignments)
-    after = Halves(*(array.copy() for array in before))
+    after = deepcopy(before)
     for c in np.flatnonzero(stale).tolist():
         members, mean = np.flatnonzero(clusters == c), centroids[c]
         own = rows[members]
