@@ -89,7 +89,8 @@ class _Training:
             gain, spread = self._relocate(part, assignments)
             self._options.advance(1)
             if last:
-                return spread
+                # Where centroids are normalized, they are not the means that relocation leaves.
+                return self._spread(assignments) if self._options.normalize else spread
             at, repeated = at + size, repeated + 1
             if gain < MUCH * spread or repeated == REPEATS:
                 size, repeated = min(t, GROWTH * size), 0
@@ -166,8 +167,14 @@ class _Training:
             fallen = before - spread > options.tol * before
             iterations += 1
             options.advance(1)
-        _, words = cluster_sums(rows, assignments, self._k, self._grid, centroids=self._centroids)
-        return Fit(self._centroids, self._grid.distance(words), iterations)
+        return Fit(self._centroids, self._spread(assignments), iterations)
+
+    def _spread(self, assignments: Array) -> float:
+        """Return the sum of squared distances of all rows to the centroids of their clusters."""
+        _, words = cluster_sums(
+            self._rows, assignments, self._k, self._grid, centroids=self._centroids
+        )
+        return self._grid.distance(words)
 
 
 def join(parts: list[Array]) -> Array:
