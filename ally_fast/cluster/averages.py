@@ -139,14 +139,16 @@ class _Training:
         halves = unhalved(clustering)
         halve(clustering, halves)
         spread = self._grid.distance(halves.spreads)
-        first, least, bits = 0.0, LITTLE * spread, (self._k - 1).bit_length()
+        first, idle, bits = 0.0, 0, (self._k - 1).bit_length()
         for done in range(ROUNDS if self._k > 1 and spread > 0 else 0):
             gain = relocate(clustering, halves, self._rounds % bits)
             self._rounds += 1
-            if done == 0:
-                first, least = gain, max(least, SHARE * gain)
+            first = first if done else gain
+            # What it leaves counts: where clusters lie apart, one wrong one is most of the rest.
+            little = gain <= LITTLE * spread or SHARE * first >= gain <= MUCH * spread
             spread -= gain
-            if gain <= least:
+            idle = 0 if gain else idle + 1
+            if idle == bits or (gain and little):
                 break
             halve(clustering, halves)
         self._update(sums, keep=0.0, add=self._batch / len(part))
