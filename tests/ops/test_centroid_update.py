@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from cases import core
-from clusterings import clusterings, same
 from hypothesis import given
 from hypothesis import strategies as st
+from training_cases import clusterings, same
 
 from ally_fast import _cpu, reference
 from ally_fast.ops.centroid_update import ClusterAverages, centroid_update

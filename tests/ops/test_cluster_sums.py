@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from cases import RUNNABLE_ISAS, core
-from clusterings import ROWS, clusterings, make_rows, same
 from hypothesis import given
+from training_cases import ROWS, clusterings, make_rows, same
 
 from ally_fast import _cpu, reference
 from ally_fast.ops.cluster_sums import cluster_sums

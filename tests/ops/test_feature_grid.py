@@ -5,9 +5,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from cases import RUNNABLE_ISAS, core
-from clusterings import ROWS, make_rows
 from hypothesis import given
 from hypothesis import strategies as st
+from training_cases import ROWS, make_rows
 
 from ally_fast import _cpu, reference
 from ally_fast.ops.feature_grid import FeatureGrid, feature_grid

@@ -5,7 +5,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from cases import RUNNABLE_ISAS, core
-from clusterings import (
+from hypothesis import given
+from hypothesis import strategies as st
+from training_cases import (
     ROWS,
     clustered,
     clusterings,
@@ -16,8 +18,6 @@ from clusterings import (
     reference_halves,
     same,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ally_fast import _cpu
 from ally_fast.ops.halve import halve, unhalved
