@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 # float16, float32 or float64 of any strides; uint16 bits with bf16=True.
 _Rows = NDArray[Any]
 _Bools = NDArray[np.bool_]
+_Bytes = NDArray[np.uint8]
 _Floats = NDArray[np.float32]
 _Doubles = NDArray[np.float64]
 _Int32s = NDArray[np.int32]
@@ -66,12 +67,6 @@ def assign(
     threads: int = 1,
     certify: bool = True,
 ) -> AssignStats: ...
-def nearest_lists(
-    queries: _Floats, table: CentroidTable, length: int, threads: int = 1
-) -> _Int32s: ...
-def assign_among(
-    rows: _Floats, table: CentroidTable, previous: _Int32s, lists: _Int32s, threads: int = 1
-) -> _Int32s: ...
 def squared_distances(
     rows: _Rows,
     table: CentroidTable,
@@ -82,18 +77,70 @@ def squared_distances(
     positions: _Int64s | None = None,
     threads: int = 1,
 ) -> _Doubles: ...
-def centroid_update(
-    rows: _Floats, assignments: _Int32s, centroids: _Floats, normalize: bool, threads: int = 1
-) -> tuple[_Floats, _Int64s, _Doubles, float]: ...
-def relocate(
-    centroids: _Floats,
+def feature_grid(rows: _Floats, isa: str, *, threads: int = 1) -> _Doubles: ...
+def cluster_sums(
+    rows: _Floats,
+    assignments: _Int32s,
+    grid: _Doubles,
+    most: int,
+    sums: _Int64s,
     counts: _Int64s,
-    spread: _Doubles,
-    lists: _Int32s,
-    moves: int,
+    isa: str,
+    *,
+    centroids: _Floats | None = None,
+    spread: _Int64s | None = None,
     threads: int = 1,
-) -> _Floats: ...
-def d2_sample(rows: _Floats, k: int, seed: int, isa: str, threads: int = 1) -> _Int64s: ...
+) -> None: ...
+def centroid_update(
+    sums: _Int64s,
+    counts: _Int64s,
+    grid: _Doubles,
+    keep: float,
+    add: float,
+    normalize: bool,
+    size_average: _Doubles,
+    sum_average: _Doubles,
+    centroids: _Floats,
+    *,
+    threads: int = 1,
+) -> None: ...
+def halve(
+    rows: _Floats,
+    assignments: _Int32s,
+    centroids: _Floats,
+    sums: _Int64s,
+    counts: _Int64s,
+    grid: _Doubles,
+    most: int,
+    stale: _Bytes,
+    halves: _Floats,
+    half_sums: _Int64s,
+    half_counts: _Int64s,
+    gains: _Doubles,
+    spreads: _Int64s,
+    sides: _Bytes,
+    isa: str,
+    *,
+    threads: int = 1,
+) -> None: ...
+def relocate(
+    assignments: _Int32s,
+    centroids: _Floats,
+    sums: _Int64s,
+    counts: _Int64s,
+    grid: _Doubles,
+    nearest_of_zeros: _Int32s,
+    nearest_of_ones: _Int32s,
+    bit: int,
+    stale: _Bytes,
+    halves: _Floats,
+    half_sums: _Int64s,
+    half_counts: _Int64s,
+    gains: _Doubles,
+    sides: _Bytes,
+    *,
+    threads: int = 1,
+) -> float: ...
 def d2_sample_outer(
     left: _Rows,
     right: _Rows,

@@ -95,7 +95,8 @@ class _Training:
             gain, spread = self._relocate(part, assignments)
             self._options.advance(1)
             if last:
-                return spread
+                # Where centroids are normalized, they are not the means that relocation leaves.
+                return self._spread(assignments) if self._options.normalize else spread
             at, repeated = at + size, repeated + 1
             if gain < MUCH * spread or repeated == REPEATS:
                 size, repeated = min(t, GROWTH * size), 0
@@ -137,14 +138,16 @@ class _Training:
         halves = unhalved(clustering)
         halve(clustering, halves)
         spread = self._grid.distance(halves.spreads)
-        first, least, bits = 0.0, LITTLE * spread, (self._k - 1).bit_length()
+        first, idle, bits = 0.0, 0, (self._k - 1).bit_length()
         for done in range(ROUNDS if self._k > 1 and spread > 0 else 0):
             gain = relocate(clustering, halves, self._rounds % bits)
             self._rounds += 1
-            if done == 0:
-                first, least = gain, max(least, SHARE * gain)
+            first = first if done else gain
+            # What it leaves counts: where clusters lie apart, one wrong one is most of the rest.
+            little = gain <= LITTLE * spread or SHARE * first >= gain <= MUCH * spread
             spread -= gain
-            if gain <= least:
+            idle = 0 if gain else idle + 1
+            if idle == bits or (gain and little):
                 break
             halve(clustering, halves)
         self._update(sums, keep=0.0, add=self._batch / len(part))
@@ -165,5 +168,11 @@ class _Training:
             fallen = before - spread > options.tol * before
             iterations += 1
             options.advance(1)
-        _, words = cluster_sums(rows, assignments, self._k, self._grid, centroids=self._centroids)
-        return Fit(self._centroids, self._grid.distance(words), iterations)
+        return Fit(self._centroids, self._spread(assignments), iterations)
+
+    def _spread(self, assignments: Array) -> float:
+        """Return the sum of squared distances of all rows to the centroids of their clusters."""
+        _, words = cluster_sums(
+            self._rows, assignments, self._k, self._grid, centroids=self._centroids
+        )
+        return self._grid.distance(words)

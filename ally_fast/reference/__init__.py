@@ -5,13 +5,16 @@ Nothing in ``ally_fast`` imports this package, and it imports nothing of ``ally_
 
 from . import dual_ascent
 from .assign import assign
-from .centroid_update import centroid_update, cluster_sums, segment_sums
-from .d2_sample import d2_probabilities
+from .centroid_update import centroid_update
+from .cluster_sums import cluster_sums
+from .d2_sample import d2_probabilities, d2_sample
 from .d2_sample_outer import outer_rows
+from .feature_grid import feature_grid
+from .halve import Halves, halve
 from .k_center_greedy import k_center_greedy
 from .philox import philox4x32
 from .radius_filter import radius_filter
-from .relocate import relocate, removal_costs
+from .relocate import Relocated, relocate
 from .sample_rows import sample_rows
 from .select import Batch, select
 from .shortlist import ranks_in_cluster, shortlist
@@ -26,11 +29,16 @@ from .tie_order import tie_place
 
 __all__ = [
     "Batch",
+    "Halves",
+    "Relocated",
     "assign",
     "centroid_update",
     "cluster_sums",
     "d2_probabilities",
+    "d2_sample",
     "dual_ascent",
+    "feature_grid",
+    "halve",
     "k_center_greedy",
     "normalize_rows",
     "outer_rows",
@@ -39,9 +47,7 @@ __all__ = [
     "radius_filter",
     "ranks_in_cluster",
     "relocate",
-    "removal_costs",
     "sample_rows",
-    "segment_sums",
     "select",
     "shortlist",
     "squared_distance",

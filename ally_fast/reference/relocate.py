@@ -1,104 +1,152 @@
-"""Centroids moved from where they are hardly missed to where one more helps most."""
+"""Clusters merged where they are hardly missed, and split where two centroids serve better."""
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .centroid_update import split_offset
+from .feature_grid import mean_row
+from .halve import Halves, merge_cost
 from .squared_distance import squared_distance
 
 
-def removal_costs(
-    centroids: npt.ArrayLike, counts: npt.ArrayLike, lists: npt.ArrayLike
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
-    """Return what removing each cluster would add to inertia, and who would take its rows.
+class Relocated(NamedTuple):
+    """The clustering after the moves; which clusters changed; what the moves gained."""
 
-    Ward's cost of merging with another cluster, ``n m / (n + m) D``, least over the listed ones.
+    assignments: npt.NDArray[np.int32]
+    centroids: npt.NDArray[np.float32]
+    sums: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+    stale: npt.NDArray[np.uint8]
+    gained: float
+
+
+def removals(
+    centroids: npt.ArrayLike, counts: npt.ArrayLike, bit: int
+) -> tuple[list[float], list[int]]:
+    """Return what removing each cluster costs, and who takes its rows.
+
+    The nearest centroid whose number differs in bit `bit`, the lowest on a tie; an empty cluster
+    costs nothing and is its own heir.
 
     Parameters
     ----------
     centroids : array_like, shape (k, d)
     counts : array_like, shape (k,), int
-    lists : array_like, shape (k, length), int
-        Each centroid's nearest ones, itself among them.
+    bit : int
 
     Returns
     -------
-    costs : ndarray, shape (k,), float64
-        Infinite for a cluster alone in its list.
-    heirs : ndarray, shape (k,), int32
-        The first of the list on a tie.
+    costs : list of float
+    heirs : list of int
 
     Examples
     --------
-    >>> costs, heirs = removal_costs([[0.0], [2.0]], [1, 3], [[0, 1], [0, 1]])
-    >>> costs.tolist(), heirs.tolist()
-    ([3.0, 3.0], [1, 0])
+    >>> removals([[0.0], [2.0], [9.0]], [1, 3, 0], 0)
+    ([3.0, 3.0, 0.0], [1, 0, 2])
     """
-    table = np.asarray(centroids, dtype=np.float64)
-    near = np.asarray(lists, dtype=np.int32)
-    sizes = np.asarray(counts).astype(np.float64)
-    distances = squared_distance(table, table)
-    costs = np.full(len(table), np.inf)
-    heirs = near[:, 0].copy()
-    for c in range(len(table)):
-        for other in near[c]:
-            n, m = sizes[c], sizes[other]
-            cost = distances[c, other] * (n * m / max(n + m, 1.0))
-            if other != c and cost < costs[c]:
-                costs[c], heirs[c] = cost, other
+    sizes = np.asarray(counts).tolist()
+    distances = squared_distance(centroids, centroids).tolist()
+    costs, heirs = [], []
+    for c, size in enumerate(sizes):
+        others = [o for o in range(len(sizes)) if (o >> bit & 1) != (c >> bit & 1)]
+        heir = c if size == 0 else min(others, key=lambda other: (distances[c][other], other))
+        costs.append(0.0 if heir == c else merge_cost(distances[c][heir], size, sizes[heir]))
+        heirs.append(heir)
     return costs, heirs
 
 
-def relocate(
-    centroids: npt.ArrayLike,
-    counts: npt.ArrayLike,
-    spread: npt.ArrayLike,
-    lists: npt.ArrayLike,
-    moves: int,
-) -> npt.NDArray[np.float32]:
-    """Move up to ``moves`` centroids: the cheapest to remove each split a cluster of large spread.
-
-    Parameters
-    ----------
-    centroids : array_like, shape (k, d)
-    counts, spread : array_like, shape (k,)
-        Rows of each cluster and their sum of squared distances to its mean.
-    lists : array_like, shape (k, length), int
-    moves : int
-
-    Returns
-    -------
-    ndarray, shape (k, d), float32
-        A cluster takes part in one move at most; ties go to the lowest index.
+def plan_moves(
+    costs: list[float], heirs: list[int], gains: list[float]
+) -> list[tuple[int, int, int]]:
+    """Return the moves: donor, heir and split of each.
 
     Examples
     --------
-    >>> lists = [[0, 1], [0, 1], [1, 2]]
-    >>> relocate([[0.0], [1.0], [8.0]], [1, 1, 4], [0, 0, 1600], lists, 1).tolist()
-    [[9.0], [0.5], [7.0]]
+    >>> plan_moves([0.5, 1.0, 8.0, 9.0], [1, 0, 3, 2], [0.0, 0.0, 7.0, 2.0])
+    [(0, 1, 2)]
     """
-    costs, heirs = removal_costs(centroids, counts, lists)
-    sizes, spreads = np.asarray(counts, dtype=np.int64), np.asarray(spread, dtype=np.float64)
-    moved = np.asarray(centroids, dtype=np.float64).copy()
-    donors = iter(np.argsort(costs, kind="stable"))
+    k = len(costs)
+    offered = sorted(range(k), key=lambda c: (costs[c], c))
+    moves: list[tuple[int, int, int]] = []
     busy: set[int] = set()
-    for split in np.argsort(-spreads, kind="stable")[: 2 * moves]:
-        if moves == 0 or spreads[split] <= 0:
+    for split in sorted(range(k), key=lambda c: (-gains[c], c))[: k // 2]:
+        if gains[split] <= 0:
             break
         if split in busy:
             continue
-        for donor in donors:
-            heir = heirs[donor]
-            if not busy & {donor, heir} and split not in (donor, heir):
+        while offered:  # one that is passed over is not offered again
+            donor = offered[0]
+            if not busy & {donor, heirs[donor]} and split not in (donor, heirs[donor]):
                 break
-        else:
+            offered.pop(0)
+        if not offered or costs[offered[0]] >= gains[split]:
             break
-        if costs[donor] >= spreads[split] / 2:
-            break
-        merged = moved[donor] * sizes[donor] + moved[heir] * sizes[heir]
-        moved[heir] = merged / max(sizes[donor] + sizes[heir], 1)
-        offset = split_offset(float(spreads[split]), int(sizes[split]), moved.shape[1])
-        moved[donor], moved[split] = moved[split] + offset, moved[split] - offset
-        busy |= {donor, heir, split}
-        moves -= 1
-    return moved.astype(np.float32)
+        moves.append((offered[0], heirs[offered[0]], split))
+        busy |= {*moves[-1]}
+    return moves
+
+
+def relocate(
+    assignments: npt.ArrayLike,
+    centroids: npt.ArrayLike,
+    sums: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+    grid: npt.NDArray[np.float64],
+    halves: Halves,
+    bit: int,
+) -> Relocated:
+    """Merge and split clusters, as long as a split gains more than a merge costs.
+
+    Parameters
+    ----------
+    assignments : array_like, shape (t,), int
+    centroids : array_like, shape (k, d)
+    sums, counts : ndarray, shapes (k, d) and (k,), int64
+    grid : ndarray, shape (2 d + 1,), float64
+    halves : Halves
+        Of `halve`.
+    bit : int
+
+    Returns
+    -------
+    Relocated
+
+    Examples
+    --------
+    >>> halves = Halves(
+    ...     *(np.array([[0], [0], [9]], np.float32), np.array([[0], [0], [18]])),
+    ...     *(np.array([0, 0, 2]), np.array([0.0, 0.0, 4.0]), np.zeros((3, 2), np.int64)),
+    ...     np.array([0, 0, 0, 0, 1, 1], np.uint8),
+    ... )
+    >>> grid, sums, counts = np.array([0.0, 1.0, 1.0]), np.array([[0], [1], [32]]), [1, 1, 4]
+    >>> after = relocate(
+    ...     [0, 1, 2, 2, 2, 2], [[0], [1], [8]], sums, np.array(counts), grid, halves, 0
+    ... )
+    >>> after.assignments.tolist(), after.centroids.tolist(), after.gained
+    ([1, 1, 2, 2, 0, 0], [[9.0], [0.5], [7.0]], 3.5)
+    """
+    costs, heirs = removals(centroids, counts, bit)
+    gains = halves.gains.tolist()
+    clusters = np.asarray(assignments)
+    totals, sizes = [list(map(int, row)) for row in sums], list(map(int, counts))
+    found, moved = clusters.astype(np.int32), np.array(centroids, np.float32)
+    stale, gained = np.zeros(len(sizes), np.uint8), 0.0
+    for donor, heir, split in plan_moves(costs, heirs, gains):
+        gained += gains[split] - costs[donor]
+        stale[[donor, heir, split]] = 1
+        found[clusters == donor] = heir
+        found[(clusters == split) & (halves.sides == 1)] = donor
+        half = [int(value) for value in halves.sums[split]]
+        if heir != donor:
+            totals[heir] = [a + b for a, b in zip(totals[heir], totals[donor], strict=True)]
+            sizes[heir] += sizes[donor]
+            moved[heir] = mean_row(totals[heir], sizes[heir], grid)
+        totals[split] = [a - b for a, b in zip(totals[split], half, strict=True)]
+        totals[donor], sizes[donor] = half, int(halves.counts[split])
+        sizes[split] -= sizes[donor]
+        moved[donor] = halves.centroids[split]
+        moved[split] = mean_row(totals[split], sizes[split], grid)
+    return Relocated(
+        found, moved, np.array(totals, np.int64), np.array(sizes, np.int64), stale, gained
+    )

@@ -29,12 +29,31 @@ def sum_of_squares(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     25.0
     """
     wide = np.asarray(values, dtype=np.float64)
-    a = np.zeros((*wide.shape[:-1], PARTIALS), dtype=np.float64)
     with np.errstate(under="ignore", over="ignore"):
-        for first in range(0, wide.shape[-1], PARTIALS):
-            piece = wide[..., first : first + PARTIALS]
-            square = piece * piece
-            a[..., : piece.shape[-1]] += square
+        return ordered_sum(wide * wide)
+
+
+def ordered_sum(terms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Add up terms along the last axis, in the order of `sum_of_squares`.
+
+    Parameters
+    ----------
+    terms : ndarray, shape (..., d), float64
+
+    Returns
+    -------
+    ndarray, shape (...), float64
+
+    Examples
+    --------
+    >>> float(ordered_sum(np.array([3.0, 4.0])))
+    7.0
+    """
+    a = np.zeros((*terms.shape[:-1], PARTIALS), dtype=np.float64)
+    with np.errstate(under="ignore", over="ignore"):
+        for first in range(0, terms.shape[-1], PARTIALS):
+            piece = terms[..., first : first + PARTIALS]
+            a[..., : piece.shape[-1]] += piece
         even = (a[..., 0] + a[..., 4]) + (a[..., 2] + a[..., 6])
         odd = (a[..., 1] + a[..., 5]) + (a[..., 3] + a[..., 7])
         total: npt.NDArray[np.float64] = np.asarray(even + odd, dtype=np.float64)

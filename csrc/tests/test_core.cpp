@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "../common/parallel.h"
@@ -20,13 +21,14 @@
 #include "../common/poll.h"
 #include "../common/scan/certified.h"
 #include "../ops/assign/assign.h"
-#include "../ops/assign_among/assign_among.h"
 #include "../ops/centroid_update/centroid_update.h"
-#include "../ops/d2_sample_outer/d2_sample.h"
+#include "../ops/cluster_sums/cluster_sums.h"
 #include "../ops/d2_sample_outer/d2_sample_outer.h"
 #include "../ops/dual_ascent/dual_ascent.h"
 #include "../ops/dual_ascent/elementary.h"
 #include "../ops/dual_ascent/fetch_multipliers.h"
+#include "../ops/feature_grid/feature_grid.h"
+#include "../ops/halve/halve.h"
 #include "../ops/k_center_greedy/k_center_greedy.h"
 #include "../ops/load_rows/load_rows.h"
 #include "../ops/radius_filter/radius_filter.h"
@@ -327,67 +329,160 @@ void test_d2_sample_outer() {
   check(bad.count == 1 && bad.first == 7, "unusable rows are counted");
 }
 
-void test_training_ops() {
-  Random random(3);
-  const int64_t t = 3000, d = 21, k = 150, length = 40;
-  const std::vector<float> rows = gaussian(random, t, d);
-  std::vector<int64_t> seeds;
-  std::vector<int32_t> lists, among;
-  for (const Kernel* kernel : kernels()) {
-    for (int threads : {1, 4}) {
-      std::vector<int64_t> positions(static_cast<size_t>(k));
-      d2_sample_cpu(rows.data(), t, d, k, 5, *kernel, threads, positions.data());
-      if (seeds.empty()) seeds = positions;
-      check(positions == seeds, "d2_sample is the same everywhere");
-      check(std::set<int64_t>(seeds.begin(), seeds.end()).size() == seeds.size(), "and distinct");
+// Rows in clusters, as the ops of training change them.
+struct Trained {
+  int64_t t, d, k;
+  std::vector<float> rows, centroids, halves;
+  std::vector<int32_t> assignments;
+  std::vector<double> grid, sizes, averages, gains;
+  std::vector<int64_t> sums, counts, spread, half_sums, half_counts, spreads;
+  std::vector<uint8_t> stale, sides;
+  double gained = 0;
 
-      std::vector<double> centroids;
-      for (int64_t at : seeds) {
-        centroids.insert(centroids.end(), rows.begin() + at * d, rows.begin() + (at + 1) * d);
-      }
-      const CentroidTable table(centroids.data(), k, d, *kernel);
-      std::vector<int32_t> near(static_cast<size_t>(k * length));
-      const std::vector<float> queries(centroids.begin(), centroids.end());
-      nearest_lists_cpu(queries.data(), k, table, length, threads, near.data());
-      if (lists.empty()) lists = near;
-      check(near == lists, "nearest_lists are the same everywhere");
-      std::vector<int32_t> previous(static_cast<size_t>(t)), found(previous.size());
-      for (int64_t i = 0; i < t; ++i) previous[i] = static_cast<int32_t>(i * i % k);
-      assign_among_cpu(rows.data(), t, table, previous.data(), lists.data(), k, length, threads,
-                       found.data());
-      if (among.empty()) among = found;
-      check(found == among, "assign_among is the same everywhere");
+  Trained(const std::vector<float>& values, int64_t features, int64_t clusters)
+      : t(static_cast<int64_t>(values.size()) / features),
+        d(features),
+        k(clusters),
+        rows(values),
+        centroids(values.begin(), values.begin() + k * d),
+        halves(centroids.size()),
+        assignments(static_cast<size_t>(t)),
+        grid(static_cast<size_t>(2 * d + 1)),
+        sizes(static_cast<size_t>(k)),
+        averages(centroids.size()),
+        gains(sizes.size()),
+        sums(centroids.size()),
+        counts(sizes.size()),
+        spread(2),
+        half_sums(sums.size()),
+        half_counts(counts.size()),
+        spreads(2 * counts.size()),
+        stale(counts.size(), 1),
+        sides(assignments.size()) {
+    // The last two clusters are left empty.
+    for (int64_t i = 0; i < t; ++i) {
+      assignments[i] = static_cast<int32_t>(i * i % std::max<int64_t>(1, k - 2));
     }
   }
-  const std::vector<float> same(static_cast<size_t>(50 * 3), 1.0f);
-  std::vector<int64_t> positions(50);
-  d2_sample_cpu(same.data(), 50, 3, 50, 1, *kernels()[0], 2, positions.data());
-  check(std::set<int64_t>(positions.begin(), positions.end()).size() == 50, "copies of one row");
 
-  std::vector<float> updated, relocated;
-  std::vector<double> spreads;
-  for (int threads : {1, 2, 7}) {
-    for (bool normalize : {true, false}) {
-      std::vector<float> means(static_cast<size_t>(k * d)), moved(means.size());
-      std::vector<int64_t> counts(static_cast<size_t>(k));
-      std::vector<double> spread(static_cast<size_t>(k));
-      double inertia;
-      // The last cluster is left empty, and halves another.
-      std::vector<int32_t> assignments = among;
-      for (int32_t& c : assignments) c = std::min(c, static_cast<int32_t>(k - 2));
-      centroid_update_cpu(rows.data(), t, d, assignments.data(), rows.data(), k, normalize, threads,
-                          means.data(), counts.data(), spread.data(), &inertia);
-      check(std::accumulate(counts.begin(), counts.end(), int64_t{0}) == t, "all are counted");
-      const double sum = std::accumulate(spread.begin(), spread.end(), 0.0);
-      check(std::abs(inertia - sum) <= 1e-12 * sum, "inertia is the sum of the spreads");
-      if (normalize) continue;
-      relocate_cpu(means.data(), k, d, counts.data(), spread.data(), lists.data(), length, k,
-                   threads, moved.data());
-      if (updated.empty()) updated = means, spreads = spread, relocated = moved;
-      check(means == updated && spread == spreads, "centroid_update is the same for any threads");
-      check(moved == relocated, "relocate is the same for any threads");
-      check(moved != means, "and moves something");
+  Halves outputs() {
+    return {stale.data(), halves.data(),  half_sums.data(), half_counts.data(),
+            gains.data(), spreads.data(), sides.data()};
+  }
+
+  void sum(const Kernel& kernel, int threads) {
+    std::fill(sums.begin(), sums.end(), 0);
+    std::fill(counts.begin(), counts.end(), 0);
+    spread = {0, 0};
+    feature_grid_cpu(rows.data(), t, d, kernel, threads, grid.data());
+    cluster_sums_cpu(rows.data(), t, d, assignments.data(), centroids.data(), k, grid.data(), t,
+                     kernel, threads, sums.data(), counts.data(), spread.data());
+  }
+
+  void halve(const Kernel& kernel, int threads) {
+    const ClusteredRows clustered{
+        rows.data(), t, d, assignments.data(), centroids.data(), sums.data(), counts.data(), k,
+        grid.data(), t};
+    halve_cpu(clustered, kernel, threads, outputs());
+  }
+
+  // Any centroid of the other part will do, as long as it is the same one each time.
+  void relocate(int bit, int threads) {
+    int64_t ones = 0;
+    for (int64_t c = 0; c < k; ++c) ones += c >> bit & 1;
+    std::vector<int32_t> of_zeros(static_cast<size_t>(k - ones)), of_ones(ones);
+    for (size_t at = 0; at < of_zeros.size(); ++at) of_zeros[at] = static_cast<int32_t>(at % ones);
+    for (size_t at = 0; at < of_ones.size(); ++at) {
+      of_ones[at] = static_cast<int32_t>(at * 7 % of_zeros.size());
     }
+    const Clustering clustering{
+        t, d, k, grid.data(), assignments.data(), centroids.data(), sums.data(), counts.data()};
+    double fallen = 0;
+    relocate_cpu(clustering, {of_zeros.data(), of_ones.data(), bit}, outputs(), threads, &fallen);
+    gained += fallen;
+  }
+
+  auto answer() const {
+    return std::tie(grid, sums, counts, spread, sizes, averages, centroids, assignments, halves,
+                    half_sums, half_counts, gains, spreads, sides, stale, gained);
+  }
+};
+
+void train(Trained& training, const Kernel& kernel, int threads, bool normalize) {
+  const int64_t k = training.k, d = training.d;
+  training.sum(kernel, threads);
+  for (const Blend& blend : {Blend{0, 1, normalize}, Blend{0.75, 0.5, normalize}, Blend{0, 1, 0}}) {
+    centroid_update_cpu(training.sums.data(), training.counts.data(), k, d, training.grid.data(),
+                        blend, threads, {training.sizes.data(), training.averages.data()},
+                        training.centroids.data());
+  }
+  for (int bit = 0; int64_t{1} << bit < k; ++bit) {
+    training.halve(kernel, threads);
+    training.relocate(bit, threads);
+  }
+}
+
+void test_training_ops() {
+  Random random(3);
+  const Shape shapes[] = {{3000, 21, 150}, {1, 1, 1}, {7, 3, 7}, {500, 1, 9}, {64, 130, 2}};
+  for (const Shape& shape : shapes) {
+    std::vector<float> rows = gaussian(random, shape.n, shape.d);
+    for (int64_t i = 0; i + 1 < shape.n; i += 5) {  // some rows twice
+      std::copy_n(&rows[i * shape.d], shape.d, &rows[(i + 1) * shape.d]);
+    }
+    std::vector<Trained> expected;
+    for (const Kernel* kernel : kernels()) {
+      for (int threads : {1, 2, 7}) {
+        for (bool normalize : {false, true}) {
+          Trained training(rows, shape.d, shape.k);
+          train(training, *kernel, threads, normalize);
+          if (expected.empty()) expected.push_back(training);
+          check(training.answer() == expected[0].answer(),
+                std::string("training is the same everywhere ") + kernel->name);
+        }
+      }
+    }
+    const Trained& found = expected[0];
+    check(std::accumulate(found.counts.begin(), found.counts.end(), int64_t{0}) == shape.n,
+          "all rows are counted");
+    check((found.gained > 0) == (shape.k > 1), "clusters move where it pays");
+    Trained again = found;  // the sums that were moved are those of the rows
+    again.sum(*kernels()[0], 2);
+    check(again.sums == found.sums && again.counts == found.counts, "sums follow the rows");
+    for (int64_t c = 0; c < shape.k; ++c) {
+      for (int64_t j = 0; j < shape.d; ++j) {
+        double sum = 0;
+        for (int64_t i = 0; i < shape.n; ++i) {
+          if (found.assignments[i] == c) sum += rows[i * shape.d + j];
+        }
+        const double n = static_cast<double>(found.counts[c]), mean = n > 0 ? sum / n : 0;
+        const double ours = found.centroids[c * shape.d + j];
+        check(n == 0 || std::abs(ours - mean) <= 1e-6, "centroids are means");
+      }
+    }
+  }
+}
+
+// The grid at its ends: many equal rows of the largest magnitude, and a distance out of range.
+void test_sums_at_their_ends() {
+  const int64_t t = 1 << 22;
+  const float largest = std::numeric_limits<float>::max();
+  std::vector<float> rows(static_cast<size_t>(t), largest);
+  rows[5] = -largest;
+  const std::vector<int32_t> assignments(rows.size());
+  const float origin = -largest;
+  for (const Kernel* kernel : kernels()) {
+    double grid[3];
+    feature_grid_cpu(rows.data(), t, 1, *kernel, 2, grid);
+    int64_t sum = 0, count = 0, spread[2] = {0, 0};
+    cluster_sums_cpu(rows.data(), t, 1, assignments.data(), &origin, 1, grid, t, *kernel, 2, &sum,
+                     &count, spread);
+    const auto step = static_cast<int64_t>(std::rint(static_cast<double>(largest) * grid[1]));
+    check(sum == (t - 2) * step && count == t, "sums of the largest rows do not overflow");
+    const double exact = 4.0 * largest * largest * static_cast<double>(t - 1);
+    const double high = static_cast<double>(spread[0]) * 0x1p40;
+    const double found = (high + static_cast<double>(spread[1])) / grid[2];
+    check(std::abs(found - exact) <= 1e-15 * exact, "nor do their distances");
   }
 }
 
@@ -736,6 +831,7 @@ int main() {
   test_k_center_greedy();
   test_d2_sample_outer();
   test_training_ops();
+  test_sums_at_their_ends();
   test_sample_rows();
   test_shortlist();
   test_tie_order();

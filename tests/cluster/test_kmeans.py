@@ -52,7 +52,10 @@ def test_at_convergence_a_step_changes_nothing(rng):
     result = ally_fast.kmeans(rows, 8, train_size=None, max_iter=300, tol=0.0)
     assert result.n_iter < 300
     assignments = reference.assign(rows, result.centroids)
-    means, *_ = reference.centroid_update(rows, assignments, result.centroids)
+    grid = reference.feature_grid(rows)
+    batch = reference.cluster_sums(rows, assignments, 8, grid, len(rows))[:2]
+    averages = np.zeros(8), np.zeros((8, 10))
+    *_, means = reference.centroid_update(batch, grid, averages, result.centroids, 0.0, 1.0)
     np.testing.assert_array_equal(result.centroids, means)
 
 
@@ -140,7 +143,6 @@ def test_a_looser_tol_stops_earlier(rng):
 
 
 def test_more_iterations_lower_the_inertia(rng):
-    """Not one by one: a round of relocation that does not pay is taken back, and has cost two."""
     rows = rng.normal(size=(1000, 6)).astype(np.float32)
     inertias = [
         ally_fast.kmeans(rows, 20, max_iter=i, tol=0.0, train_size=None).inertia

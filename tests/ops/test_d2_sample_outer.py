@@ -18,11 +18,10 @@ def run(left, right, b, seed, isa=RUNNABLE_ISAS[0], threads=2, **options):
 
 
 def of_products(left, right, b, seed, targets=None):
-    """Draw with the operation that takes rows; the products must be float32 exactly."""
+    """Draw with the oracle that takes rows; the products must be of few bits."""
     rows = reference.outer_rows(left, right, targets)
-    single = rows.astype(np.float32)
-    np.testing.assert_array_equal(single, rows)
-    return _cpu.d2_sample(single, b, seed, RUNNABLE_ISAS[0], 2)
+    np.testing.assert_array_equal(rows.astype(np.float32), rows)
+    return reference.d2_sample(rows, b, seed)
 
 
 def short_factors(rng, n, c, d, bits=7):

@@ -34,11 +34,6 @@ def ids(n, k):
     return np.random.default_rng(1).integers(0, k, n, dtype=np.int32)
 
 
-def lists(groups, length, k):
-    """Return ascending lists of centroids."""
-    return np.tile(np.arange(0, length * (k // length), k // length, dtype=np.int32), (groups, 1))
-
-
 def one_task_of_assign():
     return _cpu.assign, (rows(2048, 512), table(8_000, 512), np.empty(2048, np.int32)), {}
 
@@ -52,31 +47,56 @@ def centroid_table():
     return _cpu.CentroidTable, (np.zeros((300_000, 32)), ISA), {}
 
 
-def nearest_lists():
-    return _cpu.nearest_lists, (rows(10_000, 32), table(10_000, 32), 50), {"threads": 2}
-
-
-def assign_among():
-    near = lists(10, 2_000, 4_000)
-    return _cpu.assign_among, (rows(50_000, 64), table(4_000, 64), ids(50_000, 10), near), {}
-
-
 def squared_distances():
     return _cpu.squared_distances, (repeated(10**7, 64), table(9, 64), ids(10**7, 9)), {}
 
 
-def halvings_of_centroid_update():
-    means = np.zeros((60_000, 1), np.float32)
-    return _cpu.centroid_update, (rows(100, 1), ids(100, 9), means, False), {}
+def zero_rows(n, d):
+    """Return n rows in the memory of a page."""
+    return np.zeros((n, d), np.float32)
+
+
+def feature_grid():
+    return _cpu.feature_grid, (zero_rows(MANY, 32), ISA), {"threads": 2}
+
+
+def cluster_sums():
+    sums, counts, grid = np.zeros((100, 16), np.int64), np.zeros(100, np.int64), np.ones(33)
+    arguments = (zero_rows(MANY, 16), ids(MANY, 100), grid, MANY, sums, counts, ISA)
+    return _cpu.cluster_sums, arguments, {"threads": 2}
+
+
+def centroid_update():
+    k, d = 20_000, 1_000
+    sums, averages = np.zeros((k, d), np.int64), np.zeros((k, d))
+    arguments = (sums, np.ones(k, np.int64), np.ones(2 * d + 1), 0.5, 0.5, True, np.ones(k))
+    return _cpu.centroid_update, (*arguments, averages, zero_rows(k, d)), {"threads": 2}
+
+
+def unhalved(k, d, t):
+    """Return what halve writes: centroids, sums, counts, gains; spreads; sides."""
+    halves = (zero_rows(k, d), np.zeros((k, d), np.int64), np.zeros(k, np.int64), np.zeros(k))
+    return halves, np.zeros((k, 2), np.int64), np.zeros(t, np.uint8)
+
+
+def halve():
+    t, k, d = 500_000, 100, 64
+    halves, spreads, sides = unhalved(k, d, t)
+    clusters, sums = ids(t, k), np.zeros((k, d), np.int64)
+    counts, grid = np.bincount(clusters, minlength=k), np.ones(2 * d + 1)
+    arguments = (rows(t, d), clusters, zero_rows(k, d), sums, counts, grid, t)
+    outputs = (np.ones(k, np.uint8), *halves, spreads, sides)
+    return _cpu.halve, (*arguments, *outputs, ISA), {"threads": 2}
 
 
 def relocate():
-    k, near = 4_000, lists(4_000, 1_000, 4_000)
-    return _cpu.relocate, (rows(k, 256), np.ones(k, np.int64), np.ones(k), near, 9), {"threads": 2}
-
-
-def d2_sample():
-    return _cpu.d2_sample, (rows(100_000, 32), 2_000, 0, ISA), {}
+    k, d = 2_000_000, 16
+    halves, _, sides = unhalved(k, d, 1)
+    sums, counts = np.zeros((k, d), np.int64), np.ones(k, np.int64)
+    near = np.zeros(k // 2, np.int32)
+    arguments = (np.zeros(1, np.int32), zero_rows(k, d), sums, counts, np.ones(2 * d + 1))
+    outputs = (np.zeros(k, np.uint8), *halves, sides)
+    return _cpu.relocate, (*arguments, near, near, 0, *outputs), {"threads": 2}
 
 
 def d2_sample_outer():
@@ -146,8 +166,8 @@ def dual_ascent_gradient():
 
 
 LONG = [
-    *(one_task_of_assign, assign_on_two_threads, centroid_table, nearest_lists, assign_among),
-    *(squared_distances, halvings_of_centroid_update, relocate, d2_sample, d2_sample_outer),
+    *(one_task_of_assign, assign_on_two_threads, centroid_table, squared_distances, feature_grid),
+    *(cluster_sums, centroid_update, halve, relocate, d2_sample_outer),
     *(k_center_greedy, load_rows, radius_filter, sample_rows, shortlist_push, shortlist_entries),
     *(shortlist_merge, shortlist_merge_entries, dual_ascent, dual_ascent_gradient),
 ]
@@ -182,6 +202,17 @@ def test_every_op_of_the_core_is_interrupted_here():
     covered = {case()[0].__name__ for case in LONG if not case.__name__.startswith("shortlist")}
     ops = {name for name in dir(_cpu) if name.islower() and not name.startswith("_")}
     assert ops - QUICK - UNINTERRUPTED <= covered
+
+
+def test_an_interrupted_relocation_leaves_the_clusters_alone():
+    """What belongs together changes together: here every split is worth its price."""
+    function, arguments, keywords = relocate()
+    arguments[10][...] = 1  # halves, halves' sums and counts, gains
+    arguments[12][...] = 1
+    before = [np.array(array) for array in arguments]
+    assert interrupt(function, arguments, keywords) == []
+    for array, same in zip(arguments, before, strict=True):
+        np.testing.assert_array_equal(array, same)
 
 
 def test_an_interrupted_step_leaves_the_multipliers_alone():

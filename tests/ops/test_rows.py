@@ -1,8 +1,9 @@
-"""Rows taken and arrays joined."""
+"""Rows taken, and arrays of zeros."""
 
 import numpy as np
+import pytest
 
-from ally_fast.ops.rows import join, take_rows
+from ally_fast.ops.rows import take_rows, zeros
 
 
 def test_take_rows(rng):
@@ -14,7 +15,8 @@ def test_take_rows(rng):
     assert not np.shares_memory(taken, rows)
 
 
-def test_join():
-    joined = join(np.array([3, 1], np.int32), np.array([2], np.int32))
-    assert joined.tolist() == [3, 1, 2]
-    assert joined.dtype == np.int32
+@pytest.mark.parametrize(("shape", "dtype"), [((3, 2), np.int64), ((0,), np.float32)], ids=str)
+def test_zeros(shape, dtype):
+    made = zeros(shape, dtype, np.ones(1))
+    assert (made.shape, made.dtype) == (shape, dtype)
+    assert not made.any()

@@ -28,14 +28,27 @@ def test_squared_distance_adds_in_eight_partials():
     assert reference.sum_of_squares(row) == partial + 9.0
 
 
-def test_cluster_sums_are_added_segment_by_segment(rng):
-    rows = (rng.normal(size=(40_000, 1)) * 1e3).astype(np.float32)
-    sums, _, counts = reference.cluster_sums(
-        rows, np.zeros(40_000, dtype=int), np.zeros((1, rows.shape[1]))
-    )
-    parts = [sum(rows[i : i + 16384, 0].astype(float).tolist()) for i in (0, 16384, 32768)]
-    assert sums[0, 0] == (parts[0] + parts[1]) + parts[2]
-    assert counts.tolist() == [40_000]
+def test_means_are_close_to_exact(rng):
+    rows = (rng.normal(size=(50, 3)) * [1e-30, 1.0, 1e30]).astype(np.float32)
+    grid = reference.feature_grid(rows)
+    batch = reference.cluster_sums(rows, np.zeros(50, int), 1, grid, 50)[:2]
+    averages = np.zeros(1), np.zeros((1, 3))
+    *_, means = reference.centroid_update(batch, grid, averages, rows[:1], 0.0, 1.0)
+    for column, mean in zip(rows.T.tolist(), means[0].tolist(), strict=True):
+        exact = sum(map(Fraction, column)) / 50
+        width = Fraction(max(column)) - Fraction(min(column))
+        assert abs(Fraction(mean) - exact) <= abs(exact) / 2**24 + width / 2**49
+
+
+def test_d2_sample_follows_its_own_law(rng):
+    rows = rng.normal(size=(5, 2))
+    truth = reference.d2_probabilities(rows, 3)
+    counts = dict.fromkeys(truth, 0)
+    for seed in range(2000):
+        counts[tuple(reference.d2_sample(rows, 3, seed).tolist())] += 1
+    for picks, probability in truth.items():
+        spread = np.sqrt(2000 * probability * (1 - probability))
+        assert abs(counts[picks] - 2000 * probability) < 5 * spread + 1
 
 
 def test_d2_probabilities_sum_to_one(rng):

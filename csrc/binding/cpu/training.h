@@ -14,6 +14,7 @@ Array<T> shaped(const py::array& array, const char* name, std::initializer_list<
     right = right && result.shape(axis++) == size;
     wanted += (wanted.empty() ? "" : ", ") + std::to_string(size);
   }
+  if (shape.size() == 1) wanted += ",";
   REQUIRE(right, std::string(name) + ": got shape " + shape_of(array) + ", needs (" + wanted + ")");
   return result;
 }

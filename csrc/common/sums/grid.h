@@ -18,8 +18,8 @@
 //
 //   v = min(D distance_scale, 2^(bits + 40)),   high = rint(v 2^-40),   low = rint(v - high 2^40)
 //
-// |high| <= 2^bits and |low| <= 2^39, so that both words' sums stay below 2^62. A distance beyond W counts
-// as W: only centroids that a caller gives lie so far out.
+// |high| <= 2^bits and |low| <= 2^39, so that both words' sums stay within 2^62. A distance beyond 2^e
+// counts as 2^e: only points that are no means of rows lie so far out.
 //
 // A grid is an array (2 d + 1,) of float64: shift, scale, distance_scale. Plain float64 arithmetic,
 // written once for host and device.
@@ -62,7 +62,7 @@ struct GridFeature {
 
 ALLY_FAST_HOST_DEVICE inline GridFeature grid_feature(float low, float high, int bits) {
   const double first = static_cast<double>(low), last = static_cast<double>(high);
-  const double shift = first / 2 + last / 2;
+  const double shift = first / 2 + last / 2 + 0.0;  // 0, not -0, of any zeros
   const double above = last - shift, below = shift - first;
   const double half = above > below ? above : below;
   return {shift, half > 0 ? std::ldexp(1.0, bits - exponent_above(half)) : 1.0, half};
