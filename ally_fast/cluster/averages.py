@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ally_fast.cluster.fit import Fit, FitOptions
+from ally_fast.device_arrays import beside
 from ally_fast.ops.assign import assign, centroid_table
 from ally_fast.ops.centroid_update import ClusterAverages, centroid_update
 from ally_fast.ops.cluster_sums import cluster_sums
@@ -80,7 +81,8 @@ class _Training:
         t, at, repeated = len(self._rows), 0, 0
         size = min(t, SLICE * self._k)
         # The first rows are the centroids: each has the weight of its share of a batch.
-        self._weigh(take_rows(self._rows, np.arange(self._k)), np.arange(self._k, dtype=np.int32))
+        own = beside(self._rows, np.arange(self._k, dtype=np.int32))
+        self._weigh(take_rows(self._rows, np.arange(self._k)), own)
         while True:
             last = size == t
             at = 0 if last or at + size > t else at

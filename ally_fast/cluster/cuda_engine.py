@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from ally_fast import _cuda
 from ally_fast._cuda import DeviceArray, Stream
+from ally_fast.cluster.averages import fit_by_averages
 from ally_fast.cluster.cuda_assigner import CudaAssigner
 from ally_fast.cluster.cuda_feed import upload
 from ally_fast.cluster.cuda_nearness import CudaNearness
 from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.frame import Frame
-from ally_fast.cluster.averages import fit_by_averages
 from ally_fast.cluster.training import training_rows
 from ally_fast.device import device_number
 from ally_fast.device_arrays import to_host
@@ -86,8 +86,8 @@ class CudaEngine:
         return matrix
 
     def fit(self, rows: DeviceArray, k: int, options: FitOptions) -> Fit:
-        """Train centroids, see `fit_by_averages`; an iteration starts before the last one's inertia."""
-        fit = fit_by_averages(rows, k, options, lookahead=1)
+        """Train centroids, see `fit_by_averages`."""
+        fit = fit_by_averages(rows, k, options)
         return Fit(to_host(fit.centroids), fit.inertia, fit.n_iter)
 
     def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:

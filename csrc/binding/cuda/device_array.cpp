@@ -2,11 +2,11 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "arguments.h"
 #include "common/cuda/gather.h"
-#include "common/cuda/late_scalar.h"
 #include "common/cuda/memory.h"
 #include "dlpack.h"
 
@@ -24,6 +24,13 @@ std::vector<int64_t> contiguous_strides(const std::vector<int64_t>& shape, int64
 }
 
 py::tuple tuple_of(const std::vector<int64_t>& values) { return py::tuple(py::cast(values)); }
+
+DeviceArray zeros(const std::vector<int64_t>& shape, const py::object& dtype,
+                  const StreamPtr& stream) {
+  DeviceArray result(shape, py::dtype::from_args(dtype), stream);
+  fill(stream->get(), result.data(), 0, result.nbytes());
+  return result;
+}
 
 DeviceArray from_host(const py::array& given, const StreamPtr& stream) {
   const auto array = py::array::ensure(given, py::array::c_style);
@@ -95,6 +102,16 @@ DeviceArray take(const DeviceArray& array, const std::optional<DeviceArray>& pos
   return result;
 }
 
+DeviceArray take_host_positions(const DeviceArray& array,
+                                const py::array_t<int64_t, py::array::c_style>& positions) {
+  const int64_t n = array.shape()[0];
+  require(positions.ndim() == 1, "positions: needs one dimension");
+  require(std::all_of(positions.data(), positions.data() + positions.size(),
+                      [&](int64_t p) { return p >= 0 && p < n; }),
+          "positions: needs values in [0, " + std::to_string(n) + ")");
+  return take(array, from_host(positions, array.stream()));
+}
+
 DeviceArray join(const DeviceArray& first, const DeviceArray& rest) {
   require(first.shape().size() == 1 && rest.shape().size() == 1 && first.contiguous() &&
               rest.contiguous() && first.dtype().equal(rest.dtype()),
@@ -120,22 +137,6 @@ py::dict array_interface(const DeviceArray& array) {
   facts["version"] = 3;
   return facts;
 }
-
-// A LateScalar that waits, in the end as well, without the GIL.
-struct Number {
-  explicit Number(const DeviceArray& value) {
-    const double* number = typed<double>(value, "value", 1, value.cuda());
-    require(value.size() == 1, "value: got " + describe(value) + ", needs one number");
-    const CudaStream stream = value.cuda();
-    const py::gil_scoped_release released;
-    scalar = std::make_unique<LateScalar>(stream, number);
-  }
-  ~Number() {
-    const GilReleased released;
-    scalar.reset();
-  }
-  std::unique_ptr<LateScalar> scalar;
-};
 
 }  // namespace
 
@@ -239,6 +240,7 @@ void register_device_array(py::module_& module) {
             return DeviceArray(shape, py::dtype::from_args(dtype), stream);
           },
           py::arg("shape"), py::arg("dtype"), py::arg("stream"))
+      .def_static("zeros", &zeros, py::arg("shape"), py::arg("dtype"), py::arg("stream"))
       .def_static("from_host", &from_host, py::arg("array"), py::arg("stream"))
       .def_static(
           "foreign",
@@ -253,6 +255,7 @@ void register_device_array(py::module_& module) {
       .def_static("from_dlpack", &from_dlpack, py::arg("capsule"), py::arg("stream"))
       .def("to_host", &to_host)
       .def("take", &take, py::arg("positions") = py::none())
+      .def("take", &take_host_positions, py::arg("positions").noconvert())
       .def("join", &join, py::arg("rest"))
       .def(
           "fill",
@@ -273,13 +276,6 @@ void register_device_array(py::module_& module) {
       .def_property_readonly("stream", &DeviceArray::stream)
       .def_property_readonly("device", [](const DeviceArray& a) { return a.cuda().device; })
       .def_property_readonly("__cuda_array_interface__", &array_interface);
-
-  py::class_<Number>(module, "LateScalar")
-      .def(py::init<const DeviceArray&>(), py::arg("value"))
-      .def("__float__", [](const Number& number) {
-        const py::gil_scoped_release released;
-        return number.scalar->read();
-      });
 }
 
 }  // namespace ally_fast

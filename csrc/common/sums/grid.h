@@ -62,7 +62,7 @@ struct GridFeature {
 
 ALLY_FAST_HOST_DEVICE inline GridFeature grid_feature(float low, float high, int bits) {
   const double first = static_cast<double>(low), last = static_cast<double>(high);
-  const double shift = first / 2 + last / 2;
+  const double shift = first / 2 + last / 2 + 0.0;  // 0, not -0, of any zeros
   const double above = last - shift, below = shift - first;
   const double half = above > below ? above : below;
   return {shift, half > 0 ? std::ldexp(1.0, bits - exponent_above(half)) : 1.0, half};
