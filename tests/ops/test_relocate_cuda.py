@@ -97,6 +97,8 @@ def test_more_than_shared_memory_holds(stream, rng):
 
 
 def test_empty_clusters_cost_nothing_whatever_their_centroids(stream, rng):
+    from ally_fast import _cuda
+
     given = clustering(rng.normal(size=(80, 3)), np.arange(80) % 3, 6)
     given.centroids[3:] = [[np.nan] * 3, [np.inf] * 3, [3e38] * 3]
     halves = unhalved(given)
@@ -105,12 +107,28 @@ def test_empty_clusters_cost_nothing_whatever_their_centroids(stream, rng):
     nearest = [np.array(places, np.int32) for places in ([0, 0, 1], [0, 1, 1])]
     nearest_there = [put(array, stream) for array in nearest]
     gained = put(np.zeros(1), stream)
-    from ally_fast import _cuda
-
     expected = _cpu.relocate(*arguments_of(given, halves, nearest, 0))
     _cuda.relocate(*arguments_of(there, halves_there, nearest_there, 0), gained)
     assert to_host(gained)[0] == expected > 0
     assert_same(there, given)
+
+
+def test_a_device_with_too_little_shared_memory(stream, rng, monkeypatch):
+    """A tile of the sorts takes 32 KiB of a block."""
+    from ally_fast import _cuda
+
+    if not _cuda.devices()[0]["name"].startswith("emulated"):
+        pytest.skip("needs a device that can be given less")
+    given = clustering(rng.normal(size=(9, 2)), np.arange(9) % 3, 3)
+    halves = twin(unhalved(given), stream)
+    given = twin(given, stream)
+    monkeypatch.setenv("ALLY_FAST_EMULATED_SHARED_BYTES", "16384")
+    words = r"relocate: a block needs 32768 bytes of shared memory.*cuda:0 has 16384$"
+    with pytest.raises(RuntimeError, match=words):
+        _cuda.relocate(
+            *arguments_of(given, halves, [put(np.zeros(n, np.int32), stream) for n in (2, 1)], 0),
+            put(np.zeros(1), stream),
+        )
 
 
 def test_errors(stream, rng):

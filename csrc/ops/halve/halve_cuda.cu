@@ -69,9 +69,8 @@ struct Measured {
 // Accumulator: float64 for a distance, in the exact rule's order (octet.h), then integers.
 // Order of sums: any.
 __global__ void __launch_bounds__(kThreads)
-    measure_kernel(ClusteredRows all, Halves out, Search search, StaleRows rows) {
+    measure_kernel(ClusteredRows all, Halves out, Search search, StaleRows rows, int bits) {
   const double scale = *Grid(all.grid, all.d).distance_scale;
-  const int bits = grid_bits(all.most);
   const int64_t d = all.d;
   walk_run<Measured>(
       octet_index(), rows.order, rows.count, all.assignments,
@@ -253,7 +252,8 @@ void halve_cuda(const CudaStream& stream, const ClusteredRows& clustered, const 
   const Shape by_octet{blocks_for(run_octets(t), kThreads / kOctet), kThreads};
   const Shape by_warp{blocks_for(run_warps(t, d), kThreads / 32), kThreads};
   scope.launch(start_kernel, by_cluster, clustered, halves, search);
-  scope.launch(measure_kernel, by_octet, clustered, halves, search, rows);
+  scope.launch(measure_kernel, by_octet, clustered, halves, search, rows,
+               grid_bits(clustered.most));
   scope.launch(farthest_kernel, by_place, clustered, search, rows);
   scope.launch(direct_kernel, by_cluster, clustered, halves, search);
   for (int round = 1; round <= kHalvings; ++round) {
