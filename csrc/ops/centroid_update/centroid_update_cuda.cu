@@ -10,9 +10,9 @@ constexpr int kThreads = 256;
 // Mapping: an octet a cluster, a lane the same features throughout.
 // Shared memory: none.
 // Accumulator: float64, of the norm (normalize only). Order of sums: the exact rule's (octet.h).
-__global__ void __launch_bounds__(kThreads)
-    update_kernel(const int64_t* sums, const int64_t* counts, int64_t k, int64_t d,
-                  const double* grid_values, Blend blend, Average average, float* centroids) {
+__global__ void update_kernel(const int64_t* sums, const int64_t* counts, int64_t k, int64_t d,
+                              const double* grid_values, Blend blend, Average average,
+                              float* centroids) {
   const int64_t c = (int64_t{blockIdx.x} * kThreads + threadIdx.x) / kOctet;
   if (c >= k) return;
   const Grid grid(grid_values, d);
