@@ -185,6 +185,9 @@ def test_take_and_join(rng):
     for wrong in (-1, 30):
         with pytest.raises(ValueError, match=r"positions: needs values in \[0, 30\)"):
             array.take(np.array([3, wrong]))
+    for wrong in (np.array([3], np.int32), np.array([[3]]), np.arange(9)[::2]):
+        with pytest.raises(TypeError, match=r"positions: got int.*needs a contiguous 1-D array"):
+            array.take(wrong)
 
 
 def test_zeros():

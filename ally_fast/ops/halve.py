@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ally_fast import _cpu, _settings
-from ally_fast.device_arrays import beside
 from ally_fast.ops.cluster_sums import ClusterSums
 from ally_fast.ops.clustering import Clustering
 from ally_fast.ops.rows import zeros
@@ -45,8 +44,13 @@ def unhalved(clustering: Clustering) -> Halves:
     """Return halves of which all are stale."""
     k, d = clustering.centroids.shape
     like = clustering.rows
+    stale: Any = np.ones(k, np.uint8)
+    if not isinstance(like, np.ndarray):
+        from ally_fast import _cuda
+
+        stale = _cuda.DeviceArray.from_host(stale, like.stream)
     return Halves(
-        beside(like, np.ones(k, np.uint8)),
+        stale,
         zeros((k, d), np.float32, like),
         ClusterSums(zeros((k, d), np.int64, like), zeros((k,), np.int64, like)),
         zeros((k,), np.float64, like),

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <variant>
 
 #include "arguments.h"
 #include "common/cuda/gather.h"
@@ -12,6 +13,8 @@
 
 namespace ally_fast {
 namespace {
+
+using Positions = std::variant<py::array, DeviceArray>;
 
 std::vector<int64_t> contiguous_strides(const std::vector<int64_t>& shape, int64_t item_bytes) {
   std::vector<int64_t> strides(shape.size());
@@ -80,8 +83,26 @@ DeviceArray get_slice(const DeviceArray& array, const py::slice& rows) {
   return array.slice(begin, begin + length);
 }
 
+// In device memory; those in host memory are checked.
+DeviceArray device_positions(const DeviceArray& array, const Positions& positions) {
+  if (const auto* there = std::get_if<DeviceArray>(&positions)) return *there;
+  const auto& given = std::get<py::array>(positions);
+  using Checked = py::array_t<int64_t, py::array::c_style>;
+  if (!py::isinstance<Checked>(given) || given.ndim() != 1) {
+    throw py::type_error("positions: got " + py::str(given.dtype()).cast<std::string>() +
+                         " of shape " + py::str(given.attr("shape")).cast<std::string>() +
+                         ", needs a contiguous 1-D array of int64");
+  }
+  const Checked here(given);
+  const int64_t n = array.shape()[0];
+  require(std::all_of(here.data(), here.data() + here.size(),
+                      [&](int64_t p) { return p >= 0 && p < n; }),
+          "positions: needs values in [0, " + std::to_string(n) + ")");
+  return from_host(here, array.stream());
+}
+
 // Copies; what a view of rows has, whatever its elements are.
-DeviceArray take(const DeviceArray& array, const std::optional<DeviceArray>& positions) {
+DeviceArray take(const DeviceArray& array, const std::optional<Positions>& positions) {
   const bool matrix = array.shape().size() == 2;
   RowsView view;
   view.data = array.data();
@@ -89,9 +110,11 @@ DeviceArray take(const DeviceArray& array, const std::optional<DeviceArray>& pos
   view.d = matrix ? array.shape()[1] : 1;
   view.row_stride = array.strides()[0];
   view.col_stride = matrix ? array.strides()[1] : 0;
+  std::optional<DeviceArray> visited;
   if (positions) {
-    view.positions = typed<int64_t>(*positions, "positions", 1, array.cuda());
-    view.visited = positions->size();
+    visited = device_positions(array, *positions);
+    view.positions = typed<int64_t>(*visited, "positions", 1, array.cuda());
+    view.visited = visited->size();
   }
   std::vector<int64_t> shape = array.shape();
   shape[0] = view.visited;
@@ -100,16 +123,6 @@ DeviceArray take(const DeviceArray& array, const std::optional<DeviceArray>& pos
   const py::gil_scoped_release released;
   gather_rows(array.cuda(), view, item_bytes, result.data());
   return result;
-}
-
-DeviceArray take_host_positions(const DeviceArray& array,
-                                const py::array_t<int64_t, py::array::c_style>& positions) {
-  const int64_t n = array.shape()[0];
-  require(positions.ndim() == 1, "positions: needs one dimension");
-  require(std::all_of(positions.data(), positions.data() + positions.size(),
-                      [&](int64_t p) { return p >= 0 && p < n; }),
-          "positions: needs values in [0, " + std::to_string(n) + ")");
-  return take(array, from_host(positions, array.stream()));
 }
 
 DeviceArray join(const DeviceArray& first, const DeviceArray& rest) {
@@ -255,7 +268,6 @@ void register_device_array(py::module_& module) {
       .def_static("from_dlpack", &from_dlpack, py::arg("capsule"), py::arg("stream"))
       .def("to_host", &to_host)
       .def("take", &take, py::arg("positions") = py::none())
-      .def("take", &take_host_positions, py::arg("positions").noconvert())
       .def("join", &join, py::arg("rest"))
       .def(
           "fill",
