@@ -35,6 +35,8 @@ class DeviceArray:
     @staticmethod
     def empty(shape: Sequence[int], dtype: DTypeLike, stream: Stream) -> DeviceArray: ...
     @staticmethod
+    def zeros(shape: Sequence[int], dtype: DTypeLike, stream: Stream) -> DeviceArray: ...
+    @staticmethod
     def from_host(array: NDArray[Any], stream: Stream) -> DeviceArray: ...
     @staticmethod
     def from_dlpack(capsule: object, stream: Stream) -> tuple[DeviceArray, bool]: ...
@@ -48,7 +50,7 @@ class DeviceArray:
         owner: object,
     ) -> DeviceArray: ...
     def to_host(self) -> NDArray[Any]: ...
-    def take(self, positions: DeviceArray | None = None) -> DeviceArray: ...
+    def take(self, positions: DeviceArray | NDArray[np.int64] | None = None) -> DeviceArray: ...
     def join(self, rest: DeviceArray) -> DeviceArray: ...
     def fill(self, byte: int) -> None: ...
     def __len__(self) -> int: ...
@@ -71,10 +73,6 @@ class DeviceArray:
     def device(self) -> int: ...
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]: ...
-
-class LateScalar:
-    def __init__(self, value: DeviceArray) -> None: ...
-    def __float__(self) -> float: ...
 
 class UploadRing:
     def __init__(self, stream: Stream, slot_bytes: int, slots: int) -> None: ...
@@ -133,16 +131,6 @@ def squared_distances(
     normalize: bool = False,
     positions: DeviceArray | None = None,
 ) -> None: ...
-def nearest_lists(
-    queries: DeviceArray, table: CentroidTable, length: int, out: DeviceArray
-) -> None: ...
-def assign_among(
-    rows: DeviceArray,
-    table: CentroidTable,
-    previous: DeviceArray,
-    lists: DeviceArray,
-    out: DeviceArray,
-) -> None: ...
 def radius_filter(
     rows: DeviceArray,
     table: CentroidTable,
@@ -186,25 +174,61 @@ def sample_rows(
 def count_nonfinite(
     values: DeviceArray, found: DeviceArray, first: int = 0, *, bf16: bool = False
 ) -> None: ...
+def feature_grid(rows: DeviceArray, grid: DeviceArray) -> None: ...
+def cluster_sums(
+    rows: DeviceArray,
+    assignments: DeviceArray,
+    grid: DeviceArray,
+    most: int,
+    sums: DeviceArray,
+    counts: DeviceArray,
+    *,
+    centroids: DeviceArray | None = None,
+    spread: DeviceArray | None = None,
+) -> None: ...
 def centroid_update(
+    sums: DeviceArray,
+    counts: DeviceArray,
+    grid: DeviceArray,
+    keep: float,
+    add: float,
+    normalize: bool,
+    size_average: DeviceArray,
+    sum_average: DeviceArray,
+    centroids: DeviceArray,
+) -> None: ...
+def halve(
     rows: DeviceArray,
     assignments: DeviceArray,
     centroids: DeviceArray,
-    normalize: bool,
-    updated: DeviceArray,
+    sums: DeviceArray,
     counts: DeviceArray,
-    spread: DeviceArray,
-    inertia: DeviceArray,
-    workspace_bytes: int = 67108864,
+    grid: DeviceArray,
+    most: int,
+    stale: DeviceArray,
+    halves: DeviceArray,
+    half_sums: DeviceArray,
+    half_counts: DeviceArray,
+    gains: DeviceArray,
+    spreads: DeviceArray,
+    sides: DeviceArray,
 ) -> None: ...
-def d2_sample(rows: DeviceArray, out: DeviceArray, seed: int) -> None: ...
 def relocate(
+    assignments: DeviceArray,
     centroids: DeviceArray,
+    sums: DeviceArray,
     counts: DeviceArray,
-    spread: DeviceArray,
-    lists: DeviceArray,
-    moves: int,
-    moved: DeviceArray,
+    grid: DeviceArray,
+    nearest_of_zeros: DeviceArray,
+    nearest_of_ones: DeviceArray,
+    bit: int,
+    stale: DeviceArray,
+    halves: DeviceArray,
+    half_sums: DeviceArray,
+    half_counts: DeviceArray,
+    gains: DeviceArray,
+    sides: DeviceArray,
+    gained: DeviceArray,
 ) -> None: ...
 def dual_ascent(
     outputs: DeviceArray,

@@ -175,22 +175,28 @@ def test_take_and_join(rng):
     positions = rng.permutation(30)[:11]
     taken = array.take(_cuda.DeviceArray.from_host(positions, array.stream))
     np.testing.assert_array_equal(taken.to_host(), rows[positions])
+    np.testing.assert_array_equal(array.take(positions).to_host(), rows[positions])
     first, rest = array.take()[:2], rows[:, 0]
     assert first.shape == (2, 7)
     numbers = _cuda.DeviceArray.from_host(rest.copy(), array.stream)
     np.testing.assert_array_equal(numbers.join(numbers[3:]).to_host(), [*rest, *rest[3:]])
     with pytest.raises(ValueError, match="step 2"):
         array[::2]
+    for wrong in (-1, 30):
+        with pytest.raises(ValueError, match=r"positions: needs values in \[0, 30\)"):
+            array.take(np.array([3, wrong]))
+    for wrong in (np.array([3], np.int32), np.array([[3]]), np.arange(9)[::2]):
+        with pytest.raises(TypeError, match=r"positions: got int.*needs a contiguous 1-D array"):
+            array.take(wrong)
 
 
-def test_a_number_read_late():
+def test_zeros():
     from ally_fast import _cuda
 
     stream = _cuda.Stream(0)
-    numbers = [
-        _cuda.LateScalar(_cuda.DeviceArray.from_host(np.array([x]), stream)) for x in (1.5, 2.5)
-    ]
-    assert [float(number) for number in numbers] == [1.5, 2.5]
+    for shape, dtype in (((3, 5), np.float32), ((7,), np.uint8), ((0,), np.int64)):
+        array = _cuda.DeviceArray.zeros(shape, dtype, stream)
+        np.testing.assert_array_equal(array.to_host(), np.zeros(shape, dtype), strict=True)
 
 
 @pytest.mark.parametrize("slots", [2, 3])

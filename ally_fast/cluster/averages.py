@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ally_fast.cluster.fit import Fit, FitOptions
+from ally_fast.device_arrays import beside
 from ally_fast.ops.assign import assign, centroid_table
 from ally_fast.ops.centroid_update import ClusterAverages, centroid_update
 from ally_fast.ops.cluster_sums import cluster_sums

@@ -86,8 +86,8 @@ class CudaEngine:
         return matrix
 
     def fit(self, rows: DeviceArray, k: int, options: FitOptions) -> Fit:
-        """Train centroids, see `fit_by_averages`; an iteration starts before the last one's inertia."""
-        fit = fit_by_averages(rows, k, options, lookahead=1)
+        """Train centroids, see `fit_by_averages`."""
+        fit = fit_by_averages(rows, k, options)
         return Fit(to_host(fit.centroids), fit.inertia, fit.n_iter)
 
     def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:

@@ -44,7 +44,7 @@ def unhalved(clustering: Clustering) -> Halves:
     """Return halves of which all are stale."""
     k, d = clustering.centroids.shape
     like = clustering.rows
-    stale = np.ones(k, np.uint8)
+    stale: Any = np.ones(k, np.uint8)
     if not isinstance(like, np.ndarray):
         from ally_fast import _cuda
 

@@ -46,9 +46,4 @@ ALLY_FAST_HOST_DEVICE inline double squared_norm(const X* x, int64_t d) {
   });
 }
 
-// Sum of values in the same order.
-ALLY_FAST_HOST_DEVICE inline double sum_in_partials(const double* values, int64_t count) {
-  return sum_of_terms(count, [=](int64_t i) { return values[i]; });
-}
-
 }  // namespace ally_fast

@@ -236,25 +236,6 @@ unsigned __match_any_sync(unsigned mask, T value) {
   }
   return result;
 }
-inline int __syncthreads_or(int predicate) {
-  static int seen;
-  __syncthreads();
-  seen = 0;
-  __syncthreads();
-  seen |= predicate != 0;
-  __syncthreads();
-  return seen;
-}
-inline int __syncthreads_count(int predicate) {
-  static int seen;
-  __syncthreads();
-  seen = 0;
-  __syncthreads();
-  seen += predicate != 0;
-  __syncthreads();
-  return seen;
-}
-inline int __syncthreads_and(int predicate) { return !__syncthreads_or(!predicate); }
 
 template <class T>
 T atomicAdd(T* place, T value) {
@@ -298,9 +279,6 @@ inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
 inline int __ffs(int x) { return __builtin_ffs(x); }
 inline int __ffsll(long long x) { return __builtin_ffsll(x); }
 inline int __clz(int x) { return x ? __builtin_clz(static_cast<unsigned>(x)) : 32; }
-inline int __clzll(long long x) {
-  return x ? __builtin_clzll(static_cast<unsigned long long>(x)) : 64;
-}
 inline unsigned __float_as_uint(float x) {
   unsigned bits;
   std::memcpy(&bits, &x, sizeof bits);

@@ -127,7 +127,7 @@ def test_riskiest_files_come_first_and_hopper_parameters_last():
     assert found[-1] == File(found[-1].path, "sm90a")
     assert File("tests/ops/test_assign_cuda.py", "not sm90a") in found
     where = {file.path: at for at, file in enumerate(found) if file.only != "sm90a"}
-    assert where["tests/ops/test_d2_sample_cuda.py"] < where["tests/selection/test_cuda.py"]
+    assert where["tests/ops/test_halve_cuda.py"] < where["tests/selection/test_cuda.py"]
     assert files.SMOKE not in where
     assert len(set(found)) == len(found)
 

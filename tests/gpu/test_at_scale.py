@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from clusterings import assert_same, clustering, twin
 from cuda_arrays import need_hopper, put
 
 import ally_fast
-from ally_fast.ops.d2_sample import d2_sample
+from ally_fast.ops.cluster_sums import cluster_sums
+from ally_fast.ops.feature_grid import feature_grid
+from ally_fast.ops.halve import halve, unhalved
 from ally_fast.ops.k_center_greedy import k_center_greedy
+from ally_fast.ops.relocate import relocate
 from ally_fast.rows import Rows
 
 pytestmark = pytest.mark.gpu
@@ -18,11 +22,30 @@ def sizes(small, large):
     return [pytest.param(*small, id="small"), pytest.param(*large, id="large", marks=mark)]
 
 
-@pytest.mark.parametrize(("t", "k"), sizes((300, 4), (1_500_000, 1000)))
-def test_d2_sample(t, k, stream, rng):
-    rows = rng.standard_normal((t, 16), dtype=np.float32)
-    found = d2_sample(put(rows, stream), k, 5)
-    np.testing.assert_array_equal(found.to_host(), d2_sample(rows, k, 5))
+@pytest.mark.parametrize(("t", "d", "k"), sizes((300, 4, 5), (4_000_000, 64, 20_000)))
+@pytest.mark.parametrize("share", [0, 0.5], ids=["even", "one_holds_half"])
+def test_training_ops(share, t, d, k, stream, rng):
+    """The sums of clusters, their halves, and moves, of as many rows as training may have."""
+    rows = rng.standard_normal((t, d), dtype=np.float32)
+    assignments = np.where(rng.random(t) < share, 3, rng.integers(0, k, size=t))
+    given = clustering(rows, assignments, k)
+    there = twin(given, stream)
+    sums, spread = cluster_sums(
+        there.rows, there.assignments, k, there.grid, centroids=there.centroids
+    )
+    expected, spread_here = cluster_sums(
+        given.rows, given.assignments, k, given.grid, centroids=given.centroids
+    )
+    assert_same(feature_grid(there.rows), given.grid)
+    assert_same(sums, expected)
+    assert_same(spread, spread_here)
+    halves, halves_there = unhalved(given), unhalved(there)
+    for bit in range(2):
+        halve(given, halves)
+        halve(there, halves_there)
+        assert_same(halves_there, halves)
+        assert relocate(there, halves_there, bit) == relocate(given, halves, bit)
+        assert_same(there, given)
 
 
 @pytest.mark.parametrize(("n", "b"), sizes((400, 60), (200_000, 3000)))

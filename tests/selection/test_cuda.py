@@ -7,7 +7,6 @@ import pytest
 from cases import HARD_POOLS, hard_pool
 
 import ally_fast
-from ally_fast.cluster import lloyd
 
 pytestmark = pytest.mark.gpu
 
@@ -127,15 +126,13 @@ def test_any_chunk_size(chunk_rows, rng):
     assert_same(*both(embeddings, scores, 20, 9, "device", **arguments))
 
 
-def test_many_centroids(rng, monkeypatch):
-    """Above some number: coarse clusters first, no relocation. Fewer here than it takes."""
-    monkeypatch.setattr(lloyd, "MANY", 64)
+def test_many_centroids(rng):
     embeddings = rng.normal(size=(N, 3)).astype(np.float32)
     assert_same(*both(embeddings, np.zeros(N), 50, 100, "cuda", max_iter=2))
 
 
-def test_relocation_and_levels(rng):
-    """Enough rows for every level of training."""
+def test_slices_and_relocation(rng):
+    """Enough rows for slices of several sizes."""
     centres = rng.normal(size=(12, 8)) * 4
     embeddings = centres[rng.integers(0, 12, 3000)] + rng.normal(size=(3000, 8))
     embeddings = embeddings.astype(np.float32)

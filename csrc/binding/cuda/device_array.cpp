@@ -2,16 +2,19 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <memory>
+#include <variant>
 
 #include "arguments.h"
 #include "common/cuda/gather.h"
-#include "common/cuda/late_scalar.h"
 #include "common/cuda/memory.h"
 #include "dlpack.h"
 
 namespace ally_fast {
 namespace {
+
+using Positions = std::variant<py::array, DeviceArray>;
 
 std::vector<int64_t> contiguous_strides(const std::vector<int64_t>& shape, int64_t item_bytes) {
   std::vector<int64_t> strides(shape.size());
@@ -24,6 +27,13 @@ std::vector<int64_t> contiguous_strides(const std::vector<int64_t>& shape, int64
 }
 
 py::tuple tuple_of(const std::vector<int64_t>& values) { return py::tuple(py::cast(values)); }
+
+DeviceArray zeros(const std::vector<int64_t>& shape, const py::object& dtype,
+                  const StreamPtr& stream) {
+  DeviceArray result(shape, py::dtype::from_args(dtype), stream);
+  fill(stream->get(), result.data(), 0, result.nbytes());
+  return result;
+}
 
 DeviceArray from_host(const py::array& given, const StreamPtr& stream) {
   const auto array = py::array::ensure(given, py::array::c_style);
@@ -73,8 +83,26 @@ DeviceArray get_slice(const DeviceArray& array, const py::slice& rows) {
   return array.slice(begin, begin + length);
 }
 
+// In device memory; those in host memory are checked.
+DeviceArray device_positions(const DeviceArray& array, const Positions& positions) {
+  if (const auto* there = std::get_if<DeviceArray>(&positions)) return *there;
+  const auto& given = std::get<py::array>(positions);
+  using Checked = py::array_t<int64_t, py::array::c_style>;
+  if (!py::isinstance<Checked>(given) || given.ndim() != 1) {
+    throw py::type_error("positions: got " + py::str(given.dtype()).cast<std::string>() +
+                         " of shape " + py::str(given.attr("shape")).cast<std::string>() +
+                         ", needs a contiguous 1-D array of int64");
+  }
+  const Checked here(given);
+  const int64_t n = array.shape()[0];
+  require(std::all_of(here.data(), here.data() + here.size(),
+                      [&](int64_t p) { return p >= 0 && p < n; }),
+          "positions: needs values in [0, " + std::to_string(n) + ")");
+  return from_host(here, array.stream());
+}
+
 // Copies; what a view of rows has, whatever its elements are.
-DeviceArray take(const DeviceArray& array, const std::optional<DeviceArray>& positions) {
+DeviceArray take(const DeviceArray& array, const std::optional<Positions>& positions) {
   const bool matrix = array.shape().size() == 2;
   RowsView view;
   view.data = array.data();
@@ -82,9 +110,11 @@ DeviceArray take(const DeviceArray& array, const std::optional<DeviceArray>& pos
   view.d = matrix ? array.shape()[1] : 1;
   view.row_stride = array.strides()[0];
   view.col_stride = matrix ? array.strides()[1] : 0;
+  std::optional<DeviceArray> visited;
   if (positions) {
-    view.positions = typed<int64_t>(*positions, "positions", 1, array.cuda());
-    view.visited = positions->size();
+    visited = device_positions(array, *positions);
+    view.positions = typed<int64_t>(*visited, "positions", 1, array.cuda());
+    view.visited = visited->size();
   }
   std::vector<int64_t> shape = array.shape();
   shape[0] = view.visited;
@@ -120,22 +150,6 @@ py::dict array_interface(const DeviceArray& array) {
   facts["version"] = 3;
   return facts;
 }
-
-// A LateScalar that waits, in the end as well, without the GIL.
-struct Number {
-  explicit Number(const DeviceArray& value) {
-    const double* number = typed<double>(value, "value", 1, value.cuda());
-    require(value.size() == 1, "value: got " + describe(value) + ", needs one number");
-    const CudaStream stream = value.cuda();
-    const py::gil_scoped_release released;
-    scalar = std::make_unique<LateScalar>(stream, number);
-  }
-  ~Number() {
-    const GilReleased released;
-    scalar.reset();
-  }
-  std::unique_ptr<LateScalar> scalar;
-};
 
 }  // namespace
 
@@ -239,6 +253,7 @@ void register_device_array(py::module_& module) {
             return DeviceArray(shape, py::dtype::from_args(dtype), stream);
           },
           py::arg("shape"), py::arg("dtype"), py::arg("stream"))
+      .def_static("zeros", &zeros, py::arg("shape"), py::arg("dtype"), py::arg("stream"))
       .def_static("from_host", &from_host, py::arg("array"), py::arg("stream"))
       .def_static(
           "foreign",
@@ -273,13 +288,6 @@ void register_device_array(py::module_& module) {
       .def_property_readonly("stream", &DeviceArray::stream)
       .def_property_readonly("device", [](const DeviceArray& a) { return a.cuda().device; })
       .def_property_readonly("__cuda_array_interface__", &array_interface);
-
-  py::class_<Number>(module, "LateScalar")
-      .def(py::init<const DeviceArray&>(), py::arg("value"))
-      .def("__float__", [](const Number& number) {
-        const py::gil_scoped_release released;
-        return number.scalar->read();
-      });
 }
 
 }  // namespace ally_fast

@@ -101,11 +101,12 @@ PYBIND11_MODULE(_cuda, m) {
   register_dual_ascent(m);
   register_centroid_table(m);
   register_assign(m);
-  register_d2_sample(m);
-  register_assign_among(m);
   register_radius_filter(m);
   register_k_center_greedy(m);
   register_load_rows(m);
+  register_feature_grid(m);
+  register_cluster_sums(m);
+  register_halve(m);
   register_relocate(m);
   register_scan_sm90a(m);
   register_centroid_update(m);

@@ -1,41 +1,56 @@
 #include "ops/relocate/relocate.h"
 
-#include "arguments.h"
 #include "ops.h"
+#include "training.h"
 
 namespace ally_fast {
 namespace {
 
-void relocate(const DeviceArray& centroids_array, const DeviceArray& counts_array,
-              const DeviceArray& spread_array, const DeviceArray& lists_array, int64_t moves,
-              const DeviceArray& moved_array) {
+void relocate(const DeviceArray& assignments_array, const DeviceArray& centroids_array,
+              const DeviceArray& sums, const DeviceArray& counts, const DeviceArray& grid,
+              const DeviceArray& nearest_of_zeros, const DeviceArray& nearest_of_ones, int bit,
+              const DeviceArray& stale, const DeviceArray& halves, const DeviceArray& half_sums,
+              const DeviceArray& half_counts, const DeviceArray& gains, const DeviceArray& sides,
+              const DeviceArray& gained_array) {
   const CudaStream stream = centroids_array.cuda();
-  const float* centroids = typed<float>(centroids_array, "centroids", 2, stream);
-  const int64_t* counts = typed<int64_t>(counts_array, "counts", 1, stream);
-  const double* spread = typed<double>(spread_array, "spread", 1, stream);
-  const int32_t* lists = typed<int32_t>(lists_array, "lists", 2, stream);
-  float* moved = typed<float>(moved_array, "moved", 2, stream);
-  const int64_t k = centroids_array.shape()[0], d = centroids_array.shape()[1];
-  const int64_t length = lists_array.shape()[1];
-  require(k >= 1 && k <= INT32_MAX && d >= 1,
-          "centroids: got " + describe(centroids_array) + ", needs k and d of at least 1");
-  require(counts_array.size() == k && spread_array.size() == k,
-          "counts, spread: needs one for each of " + std::to_string(k) + " centroids");
-  require(lists_array.shape()[0] == k && length >= 1, "lists: got " + describe(lists_array) +
-                                                          ", needs k = " + std::to_string(k) +
-                                                          " rows of at least one");
-  require(moved_array.shape() == centroids_array.shape(),
-          "moved: got " + describe(moved_array) + ", needs the shape of the centroids");
-  require(moves >= 0, "moves: got " + std::to_string(moves) + ", needs at least 0");
+  float* centroids = typed<float>(centroids_array, "centroids", 2, stream);
+  const int64_t k = clusters_of(centroids_array, "centroids", 2), d = centroids_array.shape()[1];
+  require(bit >= 0 && bit < 32 && (int64_t{1} << bit) < k,
+          "bit: got " + std::to_string(bit) + ", needs 2**bit < k = " + std::to_string(k));
+  int32_t* assignments = typed<int32_t>(assignments_array, "assignments", 1, stream);
+  const int64_t t = assignments_array.size();
+  int64_t ones = 0;
+  for (int64_t c = 0; c < k; ++c) ones += c >> bit & 1;
+  const Clustering clustering{t,
+                              d,
+                              k,
+                              shaped<double>(grid, "grid", {2 * d + 1}, stream),
+                              assignments,
+                              centroids,
+                              shaped<int64_t>(sums, "sums", {k, d}, stream),
+                              shaped<int64_t>(counts, "counts", {k}, stream)};
+  const Parts parts{shaped<int32_t>(nearest_of_zeros, "nearest_of_zeros", {k - ones}, stream),
+                    shaped<int32_t>(nearest_of_ones, "nearest_of_ones", {ones}, stream), bit};
+  const Halves found{shaped<uint8_t>(stale, "stale", {k}, stream),
+                     shaped<float>(halves, "halves", {k, d}, stream),
+                     shaped<int64_t>(half_sums, "half_sums", {k, d}, stream),
+                     shaped<int64_t>(half_counts, "half_counts", {k}, stream),
+                     shaped<double>(gains, "gains", {k}, stream),
+                     nullptr,
+                     shaped<uint8_t>(sides, "sides", {t}, stream)};
+  double* gained = shaped<double>(gained_array, "gained", {1}, stream);
   const py::gil_scoped_release released;
-  relocate_cuda(stream, centroids, k, d, counts, spread, lists, length, moves, moved);
+  relocate_cuda(stream, clustering, parts, found, gained);
 }
 
 }  // namespace
 
 void register_relocate(py::module_& module) {
-  module.def("relocate", &relocate, py::arg("centroids"), py::arg("counts"), py::arg("spread"),
-             py::arg("lists"), py::arg("moves"), py::arg("moved"));
+  module.def("relocate", &relocate, py::arg("assignments"), py::arg("centroids"), py::arg("sums"),
+             py::arg("counts"), py::arg("grid"), py::arg("nearest_of_zeros"),
+             py::arg("nearest_of_ones"), py::arg("bit"), py::arg("stale"), py::arg("halves"),
+             py::arg("half_sums"), py::arg("half_counts"), py::arg("gains"), py::arg("sides"),
+             py::arg("gained"));
 }
 
 }  // namespace ally_fast

@@ -25,6 +25,14 @@ __device__ __forceinline__ void atomic_min(int64_t* place, int64_t value) {
 #endif
 }
 
+__device__ __forceinline__ void atomic_max(int64_t* place, int64_t value) {
+#ifdef ALLY_FAST_EMULATED_CUDA
+  atomicMax(place, value);
+#else
+  atomicMax(reinterpret_cast<long long*>(place), static_cast<long long>(value));
+#endif
+}
+
 // A place for each lane whose `wants` is true, one after the other, from one atomic a warp; -1 for
 // the others. All 32 lanes call it.
 __device__ __forceinline__ int64_t append_places(int64_t* count, bool wants) {
@@ -35,6 +43,17 @@ __device__ __forceinline__ int64_t append_places(int64_t* count, bool wants) {
   if (lane == leader) first = atomic_add(count, __popc(takers));
   first = __shfl_sync(~0u, first, leader);
   return wants ? first + __popc(takers & ((1u << lane) - 1)) : -1;
+}
+
+// The same with a counter for each cluster, from one atomic for each cluster in the warp; -1 for lanes
+// whose `cluster` is negative. All 32 lanes call it.
+__device__ __forceinline__ int64_t append_cluster_places(int64_t* counts, int32_t cluster) {
+  const unsigned alike = __match_any_sync(~0u, cluster);
+  const int lane = static_cast<int>(threadIdx.x) & 31, leader = __ffs(static_cast<int>(alike)) - 1;
+  int64_t first = 0;
+  if (lane == leader && cluster >= 0) first = atomic_add(counts + cluster, __popc(alike));
+  first = __shfl_sync(~0u, first, leader);
+  return cluster >= 0 ? first + __popc(alike & ((1u << lane) - 1)) : -1;
 }
 
 }  // namespace ally_fast

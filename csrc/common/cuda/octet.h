@@ -25,6 +25,22 @@ __device__ __forceinline__ double octet_sum(double partial) {
   return partial;
 }
 
+// Sum of term(i) for i in [0, count), in every lane: sum_of_terms of common/exact.h.
+template <class Term>
+__device__ __forceinline__ double octet_sum_of_terms(int64_t count, const Term& term) {
+  double partial = 0;
+  for (int64_t i = octet_lane(); i < count; i += kOctet) partial += term(i);
+  return octet_sum(partial);
+}
+
+// D(x, c) of floats, in every lane of the octet.
+__device__ __forceinline__ double octet_distance(const float* x, const float* c, int64_t d) {
+  return octet_sum_of_terms(d, [=](int64_t j) {
+    const double t = static_cast<double>(x[j]) - static_cast<double>(c[j]);
+    return t * t;
+  });
+}
+
 // The largest of the octet's values of at least 0, in every lane; NaN counts for nothing.
 __device__ __forceinline__ double octet_max(double value) {
   const unsigned mask = octet_mask();
@@ -82,12 +98,10 @@ __device__ __forceinline__ ExactRow<kDType> exact_row(const RowsView& rows, int6
 template <DType kDType, class C>
 __device__ __forceinline__ double exact_distance(const ExactRow<kDType>& row, const C* centroid,
                                                  int64_t d) {
-  double partial = 0;
-  for (int64_t j = octet_lane(); j < d; j += kOctet) {
+  return octet_sum_of_terms(d, [=](int64_t j) {
     const double t = row.feature(j) - static_cast<double>(centroid[j]);
-    partial += t * t;
-  }
-  return octet_sum(partial);
+    return t * t;
+  });
 }
 
 }  // namespace ally_fast

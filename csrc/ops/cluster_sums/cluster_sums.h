@@ -24,7 +24,8 @@ void cluster_sums_cpu(const float* rows, int64_t t, int64_t d, const int32_t* as
                       const Kernel& kernel, int threads, int64_t* sums, int64_t* counts,
                       int64_t* spread);
 
-// Device pointers throughout; assignments are the caller's to check. Does not wait.
+// Device pointers throughout; assignments are the caller's to check. Does not wait. Reads rows once more
+// for the spread.
 void cluster_sums_cuda(const CudaStream& stream, const float* rows, int64_t t, int64_t d,
                        const int32_t* assignments, const float* centroids, int64_t k,
                        const double* grid, int64_t most, int64_t* sums, int64_t* counts,

@@ -5,7 +5,7 @@
 //   A_i = D(a_i, 0), H_i = D(h_i, 0), P = D(a_i, a_j), Q = D(h_i, h_j);   D: the exact rule of scan/kernel.h
 //
 // Every term of G is small where the rows are near one another, and 0 where they are equal, so nothing
-// is lost to cancellation. The draw is that of d2_sample.h with G for D: the same law, draws and sums.
+// is lost to cancellation. The draw is that of sampler.h with G for D.
 // Source: Ash, Zhang, Krishnamurthy, Langford, Agarwal, "Deep batch active learning by diverse, uncertain
 // gradient lower bounds", ICLR 2020.
 //

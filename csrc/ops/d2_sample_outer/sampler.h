@@ -1,4 +1,12 @@
-// D^2 sampling for any squared distance; see d2_sample.h.
+// D^2 sampling (the k-means++ start) for any squared distance, exact in distribution, in few passes over
+// the rows.
+//
+//   first centre uniform; each next one row j with probability D_j / sum D,
+//   D_j = min over the centres so far of D(x_j, centre)
+//
+// How: proposals are drawn from the D of a round's start and accepted with probability
+// D_now / D_start, which leaves exactly the law above; at the end of the round one pass lowers D for
+// all rows. Source: Arthur, Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
 //
 // A Metric measures rows, and holds the centres of the round:
 //   void forget();                     // the rows held

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <cstdint>
 
-#include "../../common/exact.h"
 #include "../../common/host_device.h"
 #include "../../common/sums/grid.h"
 #include "../halve/merge_cost.h"
+#include "relocate.h"
 
 namespace ally_fast {
 
@@ -22,22 +22,14 @@ ALLY_FAST_HOST_DEVICE inline int64_t cluster_in_part(int64_t place, int bit, int
   return (place >> bit << (bit + 1)) | value << bit | low;
 }
 
-struct Removal {
-  double cost;
-  int32_t heir;
-};
-
-// What removing cluster c costs, and who takes its rows: the nearest centroid of the other part, whose
-// place in it was found for each place of c's part. An empty one costs nothing and is its own heir.
-ALLY_FAST_HOST_DEVICE inline Removal removal(const float* centroids, int64_t d,
-                                             const int64_t* counts, const int32_t* nearest_of_zeros,
-                                             const int32_t* nearest_of_ones, int bit, int64_t c) {
-  if (counts[c] == 0) return {0.0, static_cast<int32_t>(c)};
-  const int64_t own = c >> bit & 1, place = place_in_part(c, bit);
-  const int32_t found = own ? nearest_of_ones[place] : nearest_of_zeros[place];
-  const int64_t heir = cluster_in_part(found, bit, 1 - own);
-  const double distance = squared_distance(centroids + c * d, centroids + heir * d, d);
-  return {merge_cost(distance, counts[c], counts[heir]), static_cast<int32_t>(heir)};
+// Who takes the rows of cluster c: the nearest centroid of the other part, whose place in it was found for
+// each place of c's part. An empty one is its own heir.
+ALLY_FAST_HOST_DEVICE inline int32_t heir_of_cluster(const int64_t* counts, const Parts& parts,
+                                                     int64_t c) {
+  if (counts[c] == 0) return static_cast<int32_t>(c);
+  const int64_t own = c >> parts.bit & 1, place = place_in_part(c, parts.bit);
+  const int32_t found = own ? parts.nearest_of_ones[place] : parts.nearest_of_zeros[place];
+  return static_cast<int32_t>(cluster_in_part(found, parts.bit, 1 - own));
 }
 
 struct Move {

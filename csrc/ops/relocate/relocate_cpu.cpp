@@ -4,6 +4,7 @@
 #include <numeric>
 #include <vector>
 
+#include "../../common/exact.h"
 #include "../../common/parallel.h"
 #include "plan.h"
 
@@ -17,9 +18,8 @@ template <class Before>
 std::vector<int32_t> sorted_clusters(int64_t k, const Before& before) {
   std::vector<int32_t> order(static_cast<size_t>(k));
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-    return before(a, b) || (!before(b, a) && a < b);
-  });
+  std::sort(order.begin(), order.end(),
+            [&](int32_t a, int32_t b) { return before(a, b) || (!before(b, a) && a < b); });
   return order;
 }
 
@@ -34,11 +34,12 @@ void relocate_cpu(const Clustering& clustering, const Parts& parts, const Halves
   parallel_for((k + kTaskClusters - 1) / kTaskClusters, threads, [&](int64_t task, int) {
     const int64_t end = std::min(k, (task + 1) * kTaskClusters);
     for (int64_t c = task * kTaskClusters; c < end; ++c) {
-      const Removal found =
-          removal(clustering.centroids, d, clustering.counts, parts.nearest_of_zeros,
-                  parts.nearest_of_ones, parts.bit, c);
-      costs[c] = found.cost;
-      heirs[c] = found.heir;
+      const int64_t heir = heirs[c] = heir_of_cluster(clustering.counts, parts, c);
+      const float* const centroids = clustering.centroids;
+      costs[c] = heir == c
+                     ? 0.0
+                     : merge_cost(squared_distance(centroids + c * d, centroids + heir * d, d),
+                                  clustering.counts[c], clustering.counts[heir]);
     }
   });
   const auto by_cost =

@@ -61,10 +61,7 @@ __global__ void __launch_bounds__(kAppendThreads)
     if constexpr (kFew) {
       if (c >= 0) atomicAdd(counted + c, 1);
     } else {
-      const unsigned alike = __match_any_sync(~0u, c);
-      if (c >= 0 && static_cast<int>(threadIdx.x & 31) == __ffs(static_cast<int>(alike)) - 1) {
-        atomic_add(sizes + c, __popc(alike));
-      }
+      append_cluster_places(sizes, c);
     }
     Candidate row{};
     bool enters = false;
