@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ally_fast.arrays import Family, decoded, is_torch
 from ally_fast.device import cuda_module, device_number
+from ally_fast.memory import to_host
 
 if TYPE_CHECKING:
     from ally_fast._cuda import DeviceArray, Stream
@@ -186,16 +187,3 @@ def host_copy(x: Any) -> Any:
         return x.detach().cpu()
     view = _other_view(x, "array", cuda_module())
     return decoded(to_host(view.array), view.bf16)
-
-
-def beside(rows: Any, array: NDArray[Any]) -> Any:
-    """Return an array where `rows` are: itself, or a copy in device memory, on their stream."""
-    if isinstance(rows, np.ndarray):
-        return array
-    return cuda_module().DeviceArray.from_host(array, rows.stream)
-
-
-def to_host(array: Any) -> NDArray[Any]:
-    """Return a NumPy array: `array` itself, or a copy of one in device memory."""
-    host: NDArray[Any] = array if isinstance(array, np.ndarray) else array.to_host()
-    return host

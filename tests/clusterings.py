@@ -6,10 +6,10 @@ import numpy as np
 from cases import hard_pool
 from cuda_arrays import put
 
-from ally_fast.device_arrays import to_host
-from ally_fast.ops.centroid_update import ClusterAverages, centroid_update
+from ally_fast.clusters import ClusterAverages, Clustering
+from ally_fast.memory import to_host
+from ally_fast.ops.centroid_update import centroid_update
 from ally_fast.ops.cluster_sums import cluster_sums
-from ally_fast.ops.clustering import Clustering
 from ally_fast.ops.feature_grid import feature_grid
 from ally_fast.rows import Rows
 

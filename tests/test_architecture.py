@@ -30,6 +30,8 @@ FLOORS = {
     "files": 0,
     "json_object": 0,
     "arrow_lists": 0,
+    "memory": 0.5,
+    "clusters": 0.6,
     "vector_column": 0.3,
     "arrow_arrays": 0.6,
     "ops": 1,

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ally_fast import reference
+from ally_fast.clusters import Clustering
 from ally_fast.ops.cluster_sums import cluster_sums
-from ally_fast.ops.clustering import Clustering
 from ally_fast.ops.feature_grid import feature_grid
 
 ROWS = {

@@ -27,8 +27,8 @@ from ally_fast.cli.select_outputs import (
 )
 from ally_fast.cli.standard_output import note, show
 from ally_fast.cli.strategies import ALLY, check_options, pick, summarize_picks
-from ally_fast.device_arrays import to_host
 from ally_fast.exports.centroids_record import check_centroids
+from ally_fast.memory import to_host
 from ally_fast.pools import ShardedPool, open_column, open_pool, read_column
 from ally_fast.pools.by_id import ById
 from ally_fast.pools.column_spec import ColumnSpec

@@ -21,15 +21,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ally_fast.cluster.fit import Fit, FitOptions
-from ally_fast.device_arrays import beside
+from ally_fast.cluster.relocation import MUCH, Relocation
+from ally_fast.clusters import ClusterAverages, Clustering
+from ally_fast.memory import beside, join, take_rows, zeros
 from ally_fast.ops.assign import assign, centroid_table
-from ally_fast.ops.centroid_update import ClusterAverages, centroid_update
+from ally_fast.ops.centroid_update import centroid_update
 from ally_fast.ops.cluster_sums import cluster_sums
-from ally_fast.ops.clustering import Clustering
 from ally_fast.ops.feature_grid import feature_grid
-from ally_fast.ops.halve import halve, unhalved
-from ally_fast.ops.relocate import relocate
-from ally_fast.ops.rows import join, like, take_rows, zeros
 from ally_fast.rows import Rows
 
 Array: TypeAlias = Any  # an ndarray or a DeviceArray; all of a training are in the same memory
@@ -38,10 +36,6 @@ STEP = 0.5  # weight of a batch in the averages
 BATCH, FEWEST = 8, 2048  # rows of a batch: for each centroid, and at least
 SLICE, GROWTH = 16, 4  # rows of the first slice for each centroid; how many times more in the next
 REPEATS = 4  # slices of one size, at most
-MUCH = 0.004  # of the spread: a first round of relocation that gains it asks for another slice
-LITTLE = 0.001  # of the spread, and
-SHARE = 0.1  # of the first round's gain: rounds end below either
-ROUNDS = 8  # of relocation after a slice, at most
 
 
 def fit_by_averages(rows: Array, k: int, options: FitOptions) -> Fit:
@@ -78,11 +72,11 @@ class _Training:
         self._grid = feature_grid(rows)
         self._batch = min(len(rows), max(FEWEST, BATCH * k))
         start = options.start
-        self._centroids = take_rows(rows, np.arange(k)) if start is None else like(start, rows)
+        self._centroids = take_rows(rows, np.arange(k)) if start is None else beside(rows, start)
         self._averages = ClusterAverages(
             zeros((k,), np.float64, rows), zeros(self._centroids.shape, np.float64, rows)
         )
-        self._rounds = 0
+        self._relocation = Relocation()
 
     def grow(self) -> float:
         """Visit slices up to all rows; return the last one's spread about its clusters' means."""
@@ -135,22 +129,7 @@ class _Training:
         sums, _ = cluster_sums(part, assignments, self._k, self._grid)
         means = take_rows(self._centroids, np.arange(self._k))
         centroid_update(sums, self._grid, self._averages, means, keep=0.0, add=1.0, normalize=False)
-        clustering = Clustering(part, assignments, means, sums, self._grid)
-        halves = unhalved(clustering)
-        halve(clustering, halves)
-        spread = self._grid.distance(halves.spreads)
-        first, idle, bits = 0.0, 0, (self._k - 1).bit_length()
-        for done in range(ROUNDS if self._k > 1 and spread > 0 else 0):
-            gain = relocate(clustering, halves, self._rounds % bits)
-            self._rounds += 1
-            first = first if done else gain
-            # What it leaves counts: where clusters lie apart, one wrong one is most of the rest.
-            little = gain <= LITTLE * spread or SHARE * first >= gain <= MUCH * spread
-            spread -= gain
-            idle = 0 if gain else idle + 1
-            if idle == bits or (gain and little):
-                break
-            halve(clustering, halves)
+        first, spread = self._relocation.run(Clustering(part, assignments, means, sums, self._grid))
         self._update(sums, keep=0.0, add=self._batch / len(part))
         return first, spread
 
@@ -169,7 +148,7 @@ class _Training:
             fallen = before - spread > options.tol * before
             iterations += 1
             options.advance(1)
-        return Fit(self._centroids, self._spread(assignments), iterations)
+        return Fit(self._centroids, self._spread(assignments), iterations, self._grid)
 
     def _spread(self, assignments: Array) -> float:
         """Return the sum of squared distances of all rows to the centroids of their clusters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.frame import Frame
 from ally_fast.cluster.training import training_rows
 from ally_fast.device import device_number
-from ally_fast.device_arrays import to_host
+from ally_fast.memory import to_host
 from ally_fast.ops.sample_rows import sample_rows_on_device
 from ally_fast.pools.device_pool import DevicePool
 from ally_fast.pools.finite import nonfinite_error
@@ -88,7 +89,7 @@ class CudaEngine:
     def fit(self, rows: DeviceArray, k: int, options: FitOptions) -> Fit:
         """Train centroids, see `fit_by_averages`."""
         fit = fit_by_averages(rows, k, options)
-        return Fit(to_host(fit.centroids), fit.inertia, fit.n_iter)
+        return replace(fit, centroids=to_host(fit.centroids))
 
     def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
         """Pack the centroids on every device."""

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.clusters import FeatureGrid
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingOptions:
@@ -71,11 +73,11 @@ class Fit:
         Sum of the squared distances of the training rows to the centroids of their clusters.
     n_iter : int
         Iterations over all training rows.
-    rounding : ndarray of float64, shape (d,), optional
-        Mean squared rounding of each feature within the training, where there is any.
+    grid : FeatureGrid, optional
+        Where the rows were added up on one.
     """
 
     centroids: Any
     inertia: float
     n_iter: int
-    rounding: NDArray[np.float64] | None = None
+    grid: FeatureGrid | None = None

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.magnitude import check_squares
+from ally_fast.clusters import FeatureGrid
+from ally_fast.memory import to_host
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools.finite import nonfinite_error
 from ally_fast.pools.pool import Pool, as_float
@@ -96,6 +98,33 @@ class TrainingFrame:
             f"distance from rows to centroids; feature {worst}, which spans "
             f"{self.span[worst]:.3g}, loses most: subtract an offset, rescale it or leave it out"
         )
+
+
+def grid_warning(rows: Any, grid: FeatureGrid, mean_square: float) -> str | None:
+    """Return what to warn of where a few rows far out make the grid too coarse for the others.
+
+    Parameters
+    ----------
+    rows : ndarray or DeviceArray of float32, shape (t, d)
+        In random order.
+    grid : FeatureGrid
+        That they were added on.
+    mean_square : float
+        Mean squared distance of the rows to their centroids.
+    """
+    sample = to_host(rows[:_FEWEST_ROWS]).astype(np.float64)
+    usual = np.square(sample - np.median(sample, axis=0))
+    steps = 1 / to_host(grid.values)[sample.shape[1] : -1]
+    rounding = np.where(usual.max(axis=0) > 0, np.square(steps) / 12, 0.0)
+    wanted = mean_square if mean_square > 0 else float(np.median(usual, axis=0).sum())
+    if not rounding.sum() > _WARN_ABOVE**2 * wanted > 0:
+        return None
+    worst = int(rounding.argmax())
+    return (
+        f"embeddings: a few rows lie so far from the others that k-means sums feature {worst} in "
+        f"steps of {steps[worst]:.3g}, which is coarse beside the distances between most rows: "
+        "exclude these rows, or rescale them"
+    )
 
 
 def training_frame(

@@ -23,7 +23,7 @@ from ally_fast.cluster.averages import most_passes
 from ally_fast.cluster.choose_engine import choose_engine
 from ally_fast.cluster.engine import Engine
 from ally_fast.cluster.fit import FitOptions, TrainingOptions
-from ally_fast.cluster.frame import PrecisionWarning, training_frame
+from ally_fast.cluster.frame import PrecisionWarning, grid_warning, training_frame
 from ally_fast.cluster.pool_pass import assign_pool
 from ally_fast.cluster.result import KMeansResult
 from ally_fast.cluster.training import training_size
@@ -176,6 +176,9 @@ def train(
         inertia = fit.inertia / wide.frame.scale**2
         if message := wide.warning(fit.inertia / options.size):
             warnings.warn(message, PrecisionWarning, stacklevel=3)
+    mean_square = fit.inertia / options.size
+    if fit.grid is not None and (message := grid_warning(rows, fit.grid, mean_square)):
+        warnings.warn(message, PrecisionWarning, stacklevel=3)
     seconds = {"sample": sampled - started, "train": time.perf_counter() - sampled}
     return KMeansResult(
         centroids=centroids,

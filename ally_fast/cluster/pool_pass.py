@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.engine import Assigner
-from ally_fast.device_arrays import to_host
+from ally_fast.memory import to_host
 from ally_fast.pools.finite import nonfinite_error
 from ally_fast.pools.pool import Pool
 from ally_fast.pools.reading import read_chunks

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ally_fast import _cpu, _settings
-from ally_fast.ops.cluster_sums import ClusterSums
-from ally_fast.ops.feature_grid import FeatureGrid
-
-
-@dataclass(frozen=True, eq=False)
-class ClusterAverages:
-    """Moving averages over batches.
-
-    Attributes
-    ----------
-    sizes : ndarray or DeviceArray of float64, shape (k,)
-        Rows of each cluster in a batch.
-    sums : ndarray or DeviceArray of float64, shape (k, d)
-        Their sums, about the grid's shift.
-    """
-
-    sizes: Any
-    sums: Any
+from ally_fast.clusters import ClusterAverages, ClusterSums, FeatureGrid
 
 
 def centroid_update(

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ally_fast import _cpu, _settings
-from ally_fast.ops.feature_grid import FeatureGrid
-from ally_fast.ops.rows import zeros
-
-
-@dataclass(frozen=True, eq=False)
-class ClusterSums:
-    """Sums of parts, added, are the sums of the whole, bit for bit.
-
-    Attributes
-    ----------
-    sums : ndarray or DeviceArray of int64, shape (k, d)
-        In steps of the grid, about its shift.
-    counts : ndarray or DeviceArray of int64, shape (k,)
-        Rows of each cluster.
-    """
-
-    sums: Any
-    counts: Any
+from ally_fast.clusters import ClusterSums, FeatureGrid
+from ally_fast.memory import zeros
 
 
 def cluster_sums(

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ally_fast import _cpu, _settings
-from ally_fast.device_arrays import to_host
-from ally_fast.ops.rows import zeros
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureGrid:
-    """Where integers lie among the values of each feature.
-
-    Attributes
-    ----------
-    values : ndarray or DeviceArray of float64, shape (2 d + 1,)
-        Each feature's shift, each one's scale (a power of two), the scale of squared distances.
-    most : int
-        Rows that may be summed on it.
-    """
-
-    values: Any
-    most: int
-
-    def distance(self, words: Any) -> float:
-        """Return a sum of squared distances, shape (2,) or the sum over rows of (m, 2)."""
-        high, low = (int(word) for word in np.reshape(to_host(words), (-1, 2)).sum(axis=0))
-        return float((high << 40) + low) / float(to_host(self.values)[-1])
+from ally_fast.clusters import FeatureGrid
+from ally_fast.memory import zeros
 
 
 def feature_grid(rows: Any) -> FeatureGrid:

@@ -2,55 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
 from ally_fast import _cpu, _settings
-from ally_fast.ops.cluster_sums import ClusterSums
-from ally_fast.ops.clustering import Clustering
-from ally_fast.ops.rows import zeros
-
-
-@dataclass(frozen=True, eq=False)
-class Halves:
-    """One of each cluster's two halves; the rest of its rows are the other.
-
-    Attributes
-    ----------
-    stale : array of uint8, shape (k,)
-        1 where the cluster has changed since it was halved.
-    centroids : array of float32, shape (k, d)
-    sums : ClusterSums
-        A count of 0 where a cluster cannot be halved.
-    gains : array of float64, shape (k,)
-        How much the sum of squared distances falls: Ward's cost of merging the halves.
-    spreads : array of int64, shape (k, 2)
-        Sum of squared distances to the cluster's mean, for `FeatureGrid.distance`.
-    sides : array of uint8, shape (t,)
-        1 for rows of this half.
-    """
-
-    stale: Any
-    centroids: Any
-    sums: ClusterSums
-    gains: Any
-    spreads: Any
-    sides: Any
+from ally_fast.clusters import Clustering, ClusterSums, Halves
+from ally_fast.memory import beside, zeros
 
 
 def unhalved(clustering: Clustering) -> Halves:
     """Return halves of which all are stale."""
     k, d = clustering.centroids.shape
     like = clustering.rows
-    stale: Any = np.ones(k, np.uint8)
-    if not isinstance(like, np.ndarray):
-        from ally_fast import _cuda
-
-        stale = _cuda.DeviceArray.from_host(stale, like.stream)
     return Halves(
-        stale,
+        beside(like, np.ones(k, np.uint8)),
         zeros((k, d), np.float32, like),
         ClusterSums(zeros((k, d), np.int64, like), zeros((k,), np.int64, like)),
         zeros((k,), np.float64, like),

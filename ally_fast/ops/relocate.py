@@ -7,15 +7,11 @@ from typing import Any
 import numpy as np
 
 from ally_fast import _cpu, _settings
-from ally_fast.device_arrays import to_host
-from ally_fast.ops.assign import assign, centroid_table
-from ally_fast.ops.clustering import Clustering
-from ally_fast.ops.halve import Halves
-from ally_fast.ops.rows import take_rows, zeros
-from ally_fast.rows import Rows
+from ally_fast.clusters import Clustering, Halves
+from ally_fast.memory import to_host, zeros
 
 
-def relocate(clustering: Clustering, halves: Halves, bit: int) -> float:
+def relocate(clustering: Clustering, halves: Halves, nearest: tuple[Any, Any], bit: int) -> float:
     """Move centroids, as long as a split gains more than a merge costs, in place.
 
     A cluster is merged with the nearest one among those whose number differs in bit `bit`; this
@@ -28,6 +24,9 @@ def relocate(clustering: Clustering, halves: Halves, bit: int) -> float:
         At least two clusters. Assignments, centroids and sums change.
     halves : Halves
         From `halve`, nothing stale. Clusters that changed are stale afterwards.
+    nearest : tuple of two arrays of int32
+        For each cluster whose bit is 0, the place of the nearest centroid among those whose bit is
+        1; and the other way round.
     bit : int
         ``2**bit < k``.
 
@@ -38,16 +37,9 @@ def relocate(clustering: Clustering, halves: Halves, bit: int) -> float:
 
     Notes
     -----
-    O(k^2 d) time in low precision, O(t) and O(k log k). The same answer for any number of threads
-    and device.
+    O(t + k (d + log k)) time. The same answer for any number of threads and device.
     """
     centroids = clustering.centroids
-    numbers = np.arange(len(centroids))
-    zero = (numbers >> bit & 1) == 0
-    parts = [take_rows(centroids, np.flatnonzero(part)) for part in (zero, ~zero)]
-    nearest = [
-        assign(Rows(own), centroid_table(other))[0] for own, other in (parts, reversed(parts))
-    ]
     arguments = (
         clustering.assignments,
         centroids,

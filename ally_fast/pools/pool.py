@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import Family, decoded
-from ally_fast.device_arrays import to_host
+from ally_fast.memory import to_host
 from ally_fast.pools.column import Column
 from ally_fast.rows import Rows
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.loaded_rows import loaded
-from ally_fast.device_arrays import to_host
+from ally_fast.memory import to_host
 from ally_fast.pools.pool import as_float
 from ally_fast.rows import Rows
 

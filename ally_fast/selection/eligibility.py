@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ally_fast.arrays import as_array
 from ally_fast.cluster.engine import Nearness
-from ally_fast.device_arrays import host_copy, to_host
+from ally_fast.device_arrays import host_copy
+from ally_fast.memory import to_host
 from ally_fast.pools.chunks import chunks
 from ally_fast.pools.pool import Pool
 from ally_fast.pools.reading import map_chunks

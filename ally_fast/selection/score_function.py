@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import as_array, beyond_float64
-from ally_fast.device_arrays import host_copy, to_host
+from ally_fast.device_arrays import host_copy
+from ally_fast.memory import to_host
 from ally_fast.pools.pool import as_float
 from ally_fast.rows import Rows
 

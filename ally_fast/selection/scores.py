@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import ArrayView, as_array, beyond_float64, decoded
-from ally_fast.device_arrays import DeviceView, as_device_array, device_of, to_host
+from ally_fast.device_arrays import DeviceView, as_device_array, device_of
+from ally_fast.memory import to_host
 from ally_fast.ops.shortlist import count_nonfinite
 from ally_fast.pools.chunks import chunks
 from ally_fast.pools.mapped_file import MappedFile

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ally_fast import checks
 from ally_fast.cluster.arguments import METRICS, checked_points, checked_pool
 from ally_fast.device import choose_devices
-from ally_fast.device_arrays import beside, to_host
+from ally_fast.memory import beside, to_host
 from ally_fast.ops.assign import centroid_table
 from ally_fast.ops.k_center_greedy import k_center_greedy
 from ally_fast.ops.sample_rows import sample_rows

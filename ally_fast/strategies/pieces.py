@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ally_fast.arrays import as_array, beyond_float64, decoded
 from ally_fast.cluster.magnitude import LARGEST, SMALLEST
 from ally_fast.device import choose_devices
-from ally_fast.device_arrays import as_device_array, device_of, host_copy, to_host
+from ally_fast.device_arrays import as_device_array, device_of, host_copy
+from ally_fast.memory import to_host
 from ally_fast.pools import as_pool
 from ally_fast.pools.pool import Pool, as_float
 from ally_fast.rows import Rows

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ally_fast
-from ally_fast.cluster.frame import Frame
+from ally_fast.cluster.frame import Frame, PrecisionWarning
 from ally_fast.cluster.magnitude import LARGEST, SMALLEST
 
 CLUSTERS = 20
@@ -165,3 +165,22 @@ def test_a_row_that_hides_the_others_is_warned_of(rng):
 def test_a_radius_whose_square_float64_does_not_hold_is_refused(radius):
     with pytest.raises(ValueError, match="radius: got"):
         ally_fast.select(np.ones((5, 3)), np.zeros(5), 1, 1, radius=radius)
+
+
+@pytest.mark.parametrize(("far", "warned"), [(1e9, False), (1e15, True)])
+def test_a_row_so_far_out_that_sums_grow_coarse_is_told(far, warned):
+    rows = np.random.default_rng(0).standard_normal((4000, 6)).astype(np.float32)
+    rows[7] = far
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ally_fast.kmeans(rows, 10)
+    told = [str(entry.message) for entry in caught if entry.category is PrecisionWarning]
+    assert bool(told) == warned
+    assert not warned or "rows lie so far from the others" in told[0]
+
+
+@pytest.mark.parametrize("rows", [np.ones((50, 3)), np.repeat(np.eye(3), 20, axis=0)], ids=str)
+def test_few_distinct_rows_are_no_loss_of_precision(rows):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ally_fast.kmeans(rows.astype(np.float32), 4).inertia == 0

@@ -275,3 +275,31 @@ def test_inertia_is_near_that_of_sklearn_on_real_sentences(k, sentences):
         fitted = cluster.KMeans(k, n_init=1, max_iter=25, random_state=seed).fit(rows)
         theirs.append(fitted.inertia_)
     assert np.mean(ours) <= 1.01 * np.mean(theirs)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_given_centroids_are_a_start(metric, dtype):
+    rows = (np.random.default_rng(0).standard_normal((3000, 8)) + 5).astype(dtype)
+    first = ally_fast.kmeans(rows, 20, metric=metric)
+    again = ally_fast.kmeans(rows, 20, metric=metric, init=first.centroids)
+    assert again.inertia <= first.inertia * 1.02
+    start = first.centroids.copy()
+    ally_fast.kmeans(rows, 20, metric=metric, init=start)
+    np.testing.assert_array_equal(start, first.centroids)  # not written into
+
+
+@pytest.mark.parametrize("engine", ["faiss", "sklearn"])
+def test_other_engines_start_there_too(engine):
+    pytest.importorskip(engine)
+    rows = np.random.default_rng(0).standard_normal((3000, 8)).astype(np.float32)
+    first = ally_fast.kmeans(rows, 20)
+    again = ally_fast.kmeans(rows, 20, init=first.centroids, engine=engine, max_iter=1)
+    assert again.inertia <= first.inertia * 1.0001
+
+
+@pytest.mark.parametrize("shape", [(19, 8), (20, 7), (20,)])
+def test_a_start_of_another_shape_is_refused(shape):
+    rows = np.random.default_rng(0).standard_normal((3000, 8))
+    with pytest.raises(ValueError, match="^init"):
+        ally_fast.kmeans(rows, 20, init=np.zeros(shape))

@@ -6,11 +6,11 @@ from clusterings import assert_same, clustering, twin
 from cuda_arrays import need_hopper, put
 
 import ally_fast
+from ally_fast.cluster.relocation import one_round as relocate
 from ally_fast.ops.cluster_sums import cluster_sums
 from ally_fast.ops.feature_grid import feature_grid
 from ally_fast.ops.halve import halve, unhalved
 from ally_fast.ops.k_center_greedy import k_center_greedy
-from ally_fast.ops.relocate import relocate
 from ally_fast.rows import Rows
 
 pytestmark = pytest.mark.gpu

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from training_cases import clusterings, same
 
 from ally_fast import _cpu, reference
-from ally_fast.ops.centroid_update import ClusterAverages, centroid_update
-from ally_fast.ops.cluster_sums import ClusterSums, cluster_sums
-from ally_fast.ops.feature_grid import FeatureGrid, feature_grid
+from ally_fast.clusters import ClusterAverages, ClusterSums, FeatureGrid
+from ally_fast.ops.centroid_update import centroid_update
+from ally_fast.ops.cluster_sums import cluster_sums
+from ally_fast.ops.feature_grid import feature_grid
 
 WEIGHTS = st.sampled_from([0.0, 1.0, 0.5, 0.1, 1 / 3, 17.25])
 

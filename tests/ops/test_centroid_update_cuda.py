@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from clusterings import CASES, assert_same, clustering, clustering_of, copied, twin
 
-from ally_fast.ops.centroid_update import ClusterAverages, centroid_update
+from ally_fast.clusters import ClusterAverages
+from ally_fast.ops.centroid_update import centroid_update
 
 pytestmark = pytest.mark.gpu
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from training_cases import ROWS, clusterings, make_rows, same
 
 from ally_fast import _cpu, reference
+from ally_fast.clusters import FeatureGrid
 from ally_fast.ops.cluster_sums import cluster_sums
-from ally_fast.ops.feature_grid import FeatureGrid, feature_grid
+from ally_fast.ops.feature_grid import feature_grid
 
 LARGEST = np.finfo(np.float32).max
 

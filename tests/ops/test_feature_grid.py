@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from training_cases import ROWS, make_rows
 
 from ally_fast import _cpu, reference
-from ally_fast.ops.feature_grid import FeatureGrid, feature_grid
+from ally_fast.clusters import FeatureGrid
+from ally_fast.ops.feature_grid import feature_grid
 from ally_fast.reference.feature_grid import grid_steps
 
 LARGEST = np.finfo(np.float32).max

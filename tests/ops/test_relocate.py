@@ -20,9 +20,9 @@ from training_cases import (
 )
 
 from ally_fast import _cpu
+from ally_fast.cluster.relocation import one_round as relocate
 from ally_fast.ops.cluster_sums import cluster_sums
 from ally_fast.ops.halve import halve, unhalved
-from ally_fast.ops.relocate import relocate
 
 
 def halved(clustering):

@@ -6,9 +6,9 @@ from clusterings import CASES, assert_same, clustering, clustering_of, copied, t
 from cuda_arrays import put
 
 from ally_fast import _cpu
-from ally_fast.device_arrays import to_host
+from ally_fast.cluster.relocation import one_round as relocate
+from ally_fast.memory import to_host
 from ally_fast.ops.halve import halve, unhalved
-from ally_fast.ops.relocate import relocate
 
 pytestmark = pytest.mark.gpu
 

@@ -28,20 +28,11 @@
 #pragma once
 #include "../../common/cuda/stream.h"
 #include "../../common/scan/kernel.h"
+#include "../../common/sums/halves.h"
 
 namespace ally_fast {
 
 constexpr int kHalvings = 3;
-
-struct Halves {
-  uint8_t* stale;
-  float* centroids;
-  int64_t* sums;
-  int64_t* counts;
-  double* gains;
-  int64_t* spreads;
-  uint8_t* sides;
-};
 
 struct ClusteredRows {
   const float* rows;

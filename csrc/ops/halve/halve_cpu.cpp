@@ -7,7 +7,7 @@
 #include "../../common/sums/cluster_order.h"
 #include "../../common/sums/grid.h"
 #include "../../common/sums/row_sums.h"
-#include "merge_cost.h"
+#include "../../common/sums/merge_cost.h"
 
 namespace ally_fast {
 namespace {

@@ -2,7 +2,7 @@
 #include "../../common/cuda/cluster_runs.h"
 #include "../../common/cuda/scope.h"
 #include "halve.h"
-#include "merge_cost.h"
+#include "../../common/sums/merge_cost.h"
 
 namespace ally_fast {
 namespace {

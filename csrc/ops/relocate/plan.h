@@ -6,7 +6,7 @@
 
 #include "../../common/host_device.h"
 #include "../../common/sums/grid.h"
-#include "../halve/merge_cost.h"
+#include "../../common/sums/merge_cost.h"
 #include "relocate.h"
 
 namespace ally_fast {

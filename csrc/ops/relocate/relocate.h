@@ -24,7 +24,7 @@
 #include <cstdint>
 
 #include "../../common/cuda/stream.h"
-#include "../halve/halve.h"
+#include "../../common/sums/halves.h"
 
 namespace ally_fast {
 

@@ -1,9 +1,9 @@
-"""Rows taken, and arrays of zeros."""
+"""Arrays made, taken and joined where others are."""
 
 import numpy as np
 import pytest
 
-from ally_fast.ops.rows import take_rows, zeros
+from ally_fast.memory import take_rows, zeros
 
 
 def test_take_rows(rng):

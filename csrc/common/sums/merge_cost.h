@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "../../common/host_device.h"
+#include "../host_device.h"
 
 namespace ally_fast {
 

@@ -1,0 +1,60 @@
+"""Rounds of relocation: clusters merged and split as long as that pays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ally_fast.clusters import Clustering, Halves
+from ally_fast.memory import take_rows
+from ally_fast.ops.assign import assign, centroid_table
+from ally_fast.ops.halve import halve, unhalved
+from ally_fast.ops.relocate import relocate
+from ally_fast.rows import Rows
+
+# Of the spread, what a round gains:
+MUCH = 0.004  # above it, more is to be had
+LITTLE = 0.001  # below it, rounds end,
+SHARE = 0.1  # as they do below much and this share of the first round
+ROUNDS = 8  # at most
+
+
+class Relocation:
+    """Rounds of it, each with the next bit of the clusters' numbers to part them by."""
+
+    def __init__(self) -> None:
+        self._rounds = 0
+
+    def run(self, clustering: Clustering) -> tuple[float, float]:
+        """Move centroids, in place; return the first round's gain, and the spread that is left."""
+        halves = unhalved(clustering)
+        halve(clustering, halves)
+        spread = clustering.grid.distance(halves.spreads)
+        k = len(clustering.centroids)
+        first, idle, bits = 0.0, 0, (k - 1).bit_length()
+        for done in range(ROUNDS if k > 1 and spread > 0 else 0):
+            gain = one_round(clustering, halves, self._rounds % bits)
+            self._rounds += 1
+            first = first if done else gain
+            # What it leaves counts: where clusters lie apart, one wrong one is most of the rest.
+            little = gain <= LITTLE * spread or SHARE * first >= gain <= MUCH * spread
+            spread -= gain
+            idle = 0 if gain else idle + 1
+            if idle == bits or (gain and little):
+                break
+            halve(clustering, halves)
+        return first, spread
+
+
+def one_round(clustering: Clustering, halves: Halves, bit: int) -> float:
+    """Find who is nearest across the two parts, and relocate; O(k^2 d) in low precision."""
+    centroids = clustering.centroids
+    ones = np.arange(len(centroids)) >> bit & 1 != 0
+    parts: tuple[Any, ...] = tuple(
+        take_rows(centroids, np.flatnonzero(part)) for part in (~ones, ones)
+    )
+    nearest = tuple(
+        assign(Rows(own), centroid_table(other))[0] for own, other in (parts, parts[::-1])
+    )
+    return relocate(clustering, halves, nearest, bit)
