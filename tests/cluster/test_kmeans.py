@@ -301,5 +301,5 @@ def test_other_engines_start_there_too(engine):
 @pytest.mark.parametrize("shape", [(19, 8), (20, 7), (20,)])
 def test_a_start_of_another_shape_is_refused(shape):
     rows = np.random.default_rng(0).standard_normal((3000, 8))
-    with pytest.raises(ValueError, match="^init"):
+    with pytest.raises(ValueError, match=r"^init"):
         ally_fast.kmeans(rows, 20, init=np.zeros(shape))
