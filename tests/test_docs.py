@@ -73,7 +73,7 @@ def test_the_public_call_is_the_contract():
         "centroids": None,
         "train_size": "auto",
         "max_iter": 25,
-        "tol": 1e-3,
+        "tol": 1e-2,
         "metric": "euclidean",
         "engine": "auto",
         "device": "auto",

@@ -191,6 +191,50 @@ def test_a_sample_is_told_to_be_one(pool, monkeypatch):
     assert "Measured on 120 rows and 8 picks of each batch." in page.text
 
 
+def test_a_function_that_scores_is_told_with_what_it_leaves_out(pool, monkeypatch):
+    monkeypatch.setattr(evidence, "_MOST_SAMPLED", 120)
+    page, _, _ = report(pool[0], lambda rows: rows[:, 0])
+    assert "A function gives the scores: the pool is the 120 rows of the map alone." in page.text
+    assert "The best rows by score alone are not known" in page.text
+    assert "best by score" not in page.text.replace("best rows by score alone are not known", "")
+    known, _, _ = report(pool[0], pool[0][:, 0])
+    assert "The 300 rows that were not excluded, and the picks." in known.text
+    assert "are not known" not in known.text
+    assert "the best rows by score alone" in known.text
+
+
+def test_rows_near_labeled_ones_could_not_be_chosen(pool):
+    options = {"radius": 1.0, "labeled_embeddings": pool[0][:30], "exclude": np.arange(10)}
+    page, _, info = report(*pool, groups=np.zeros(300, int), max_per_group=20, **options)
+    assert info.eligible_rows < 270
+    assert f"{info.eligible_rows} rows could be chosen." in page.text
+    assert f"{info.eligible_rows} rows, all that could be chosen" in page.text
+    assert "width:100.0%" in str(page.tags)
+    widths = [float(width) for width in re.findall(r"width:([\d.]+)%", str(page.tags))]
+    assert max(widths) <= 100
+
+
+def test_numbers_of_numpy_are_told_as_numbers(pool):
+    page, _, _ = report(*pool, seed=np.int64(3), radius=np.float32(0.25), chunk_rows=np.int32(77))
+    assert "seed 3 radius 0.25 chunk_rows 77" in page.text
+
+
+EXTREMES = {
+    "large rows": (1e140, np.arange(300) / 300),
+    "small rows": (1e-140, np.arange(300) / 300),
+    "neighbouring scores": (1, np.where(np.arange(300) % 2, 1.0, np.nextafter(1, 2))),
+    "wide scores": (1, np.where(np.arange(300) % 2, 1.7e308, -1.7e308)),
+}
+
+
+@pytest.mark.parametrize("case", EXTREMES)
+def test_extreme_numbers(case, rng):
+    scale, scores = EXTREMES[case]
+    for k in (4, 12):
+        page, _, _ = report(rng.normal(size=(300, 5)) * scale, scores, 20, k)
+        assert not re.search("NaN|Infinity", page.scripts[0])
+
+
 CORNERS = {
     "no picks": (50, 3, 0, 4),
     "one row": (1, 3, 1, 1),
