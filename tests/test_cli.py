@@ -234,6 +234,8 @@ def test_report():
     assert select("--report", "batch.html", "--plot", "batch.png") == 0
     page = Path("batch.html").read_text()
     assert page.startswith("<!DOCTYPE html>")
+    assert "<code>ally-fast select --embeddings" in page
+    assert "--report batch.html --plot batch.png</code>" in page
     assert "What was asked" in page
     assert Path("batch.png").read_bytes().startswith(b"\x89PNG")
 

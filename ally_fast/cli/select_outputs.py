@@ -7,7 +7,6 @@ import errno
 import io
 import os
 import shlex
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -126,7 +125,7 @@ def _write_pictures(
             with create(arguments.plot) as file:
                 save_figure(figure, file, _extension(arguments.plot))
         if arguments.report:
-            command = shlex.join(shown_command(["ally-fast", *sys.argv[1:]]))
+            command = shlex.join(shown_command(["ally-fast", *arguments.words]))
             content = page(evidence, outcome.options, outcome.summary, command)
             with create(arguments.report) as file:
                 file.write(content)

@@ -54,7 +54,7 @@ def select(
         names, or a table.
     address : str or None
         Of the cluster; "auto": the one that this machine belongs to. "local" starts one on this
-        machine. Ignored where Ray has been started.
+        machine. Ignored where Ray has been started. Tasks use its GPUs, unless ``device="cpu"``.
     job, start_from : path, optional
         The folder of a job, which goes on where it was stopped, and that of an earlier one; see
         `ally_fast.jobs.select`. Only this process uses them.
@@ -84,7 +84,7 @@ def select(
     if not isinstance(pool, ShardedPool):
         raise ValueError("pool: needs files or a table; use ally_fast.select for arrays")
     arguments = arguments_of(pool, dual_scores, b, k, options)
-    tasks = Tasks(address)
+    tasks = Tasks(address, use_gpus=arguments.device != "cpu")
     try:
         if callable(dual_scores):
             tasks.check(dual_scores, "dual_scores")
@@ -159,8 +159,8 @@ def _shortlisted(
 
 def _share(tasks: Tasks, plan: Plan) -> dict[str, int]:
     """Return what a task takes of the cluster, and how many are to be under way."""
-    gpus = 1 if tasks.gpus and plan.request.engine.name == "native" else 0
-    return {"gpus": gpus, "at_once": 2 * (tasks.gpus or tasks.cpus)}
+    gpus = tasks.gpus if plan.request.engine.name == "native" else 0
+    return {"gpus": min(1, gpus), "at_once": 2 * (gpus or tasks.cpus)}
 
 
 def _scan(task: stages.Task, portion: stages.Portion) -> tuple[Part, Range]:

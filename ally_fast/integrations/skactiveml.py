@@ -78,9 +78,10 @@ class ALLYSampling(_Strategy):
             raise ValueError("y: got labels alone, needs unlabeled samples, or candidates")
         total = len(rows) if mapping is None else len(X)
         places = np.arange(total) if mapping is None else mapping
-        given = scores(rows) if callable(scores) else np.asarray(scores)
-        if given.shape != ((len(rows),) if callable(scores) else (total,)):
-            raise ValueError(f"scores: got shape {given.shape}, needs one for each of {total}")
+        given = np.asarray(scores(rows) if callable(scores) else scores)
+        needed = len(rows) if callable(scores) else total
+        if given.shape != (needed,):
+            raise ValueError(f"scores: got shape {given.shape}, needs one for each of {needed}")
         ranked = ally_fast.select(
             rows,
             given if callable(scores) else given[places],

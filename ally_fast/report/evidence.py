@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.arrays import as_array
 from ally_fast.device_arrays import host_copy, to_host
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools import as_pool
@@ -113,14 +114,20 @@ def gather_evidence(
     compare : bool
         Whether to read the rows of a random batch and of the best by score.
 
+    Raises
+    ------
+    ValueError, TypeError
+        As `select` does; if the batch cannot be what `info` tells of, or not one of the pool.
+
     Notes
     -----
     At most 128 MiB of rows, whatever the pool; 1 byte a row where rows are excluded. The pool is
     read once, where these rows lie; all of it once more where bad rows are to be skipped.
     """
-    indices = np.asarray(host_copy(indices), np.int64)
+    pool = as_pool(pool)
+    indices = _checked_batch(indices, info, pool)
     asked = {"b": len(indices), "k": len(info.centroids), **options}
-    arguments = arguments_of(as_pool(pool), dual_scores, asked.pop("b"), asked.pop("k"), asked)
+    arguments = arguments_of(pool, dual_scores, asked.pop("b"), asked.pop("k"), asked)
     request = check(arguments)
     drawn, compared = _draw(request, indices, compare)
     read = _read(request, drawn)
@@ -142,6 +149,25 @@ def gather_evidence(
         plane=fit_projection(sample.rows[kept]),
         scores=count_scores(parts, info.scores),
     )
+
+
+def _checked_batch(indices: Any, info: SelectionInfo, pool: Pool) -> NDArray[np.int64]:
+    given = as_array(host_copy(indices), "indices", ndim=1).array
+    if len(given) and given.dtype.kind not in "iu":
+        raise TypeError(f"indices: got {given.dtype}, needs the pool indices that select returned")
+    if len(given) != len(info.scores):
+        raise ValueError(f"indices: got {len(given)}, but info tells of {len(info.scores)} picks")
+    outside = (given < 0) | (given >= pool.n)
+    if outside.any():
+        raise ValueError(
+            f"indices: got {given[outside.argmax()]}, needs rows of the pool, in [0, {pool.n})"
+        )
+    d = info.centroids.shape[1]
+    if d != pool.d:
+        raise ValueError(
+            f"info: has centroids of {d} dimensions, but the pool's rows have {pool.d}"
+        )
+    return given.astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ally_fast._version import __version__
+from ally_fast.exports import batch_table
 from ally_fast.pools.by_id import ById
 from ally_fast.report.comparison import BATCH, BEST, RANDOM, Comparison
 from ally_fast.report.evidence import Evidence
@@ -164,26 +165,12 @@ def shown_command(words: Sequence[str]) -> list[str]:
 
 
 def pick_table(evidence: Evidence) -> tuple[list[str], list[list[Cell]]]:
-    """Return names of columns, and cells of the first picks: kept columns come first."""
-    info = evidence.info
-    count = min(MOST_PICKS, len(evidence.indices))
-    columns: dict[str, Any] = {"pick": range(count)}
-    columns |= {name: values for name, values in info.kept.items()}
-    if info.ids is not None:
-        columns["id"] = info.ids
-    columns |= {
-        "row": evidence.indices,
-        "score": info.scores,
-        "cluster": info.clusters,
-        "rank": info.ranks,
-        "distance": info.distances,
-    }
-    if info.groups is not None:
-        columns["group"] = info.groups
-    if info.costs is not None:
-        columns["cost"] = info.costs
-    cells = [[cell(_plain(values[place])) for values in columns.values()] for place in range(count)]
-    return list(columns), cells
+    """Return names of columns, and cells of the first picks: the order, kept columns, the rest."""
+    info, count = evidence.info, min(MOST_PICKS, len(evidence.indices))
+    own = list(batch_table(evidence.indices, info).own.items())
+    columns = [*own[:1], *info.kept.items(), *own[1:]]
+    cells = [[cell(_plain(values[place])) for _, values in columns] for place in range(count)]
+    return [name for name, _ in columns], cells
 
 
 def _plain(value: Any) -> Any:

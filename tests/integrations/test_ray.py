@@ -54,6 +54,15 @@ def test_the_batch_is_that_of_one_process(case, folder, rows, rng, same):
     same(distributed.select(folder, scores, b, K, **options), expected)
 
 
+def test_the_cpu_is_used_where_it_is_asked_for(folder, rows, rng, monkeypatch, same):
+    scores, resources = rng.random(N), ray.cluster_resources()
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {**resources, "GPU": 2})
+    assert Tasks(None).gpus == 2
+    assert Tasks(None, use_gpus=False).gpus == 0
+    found = distributed.select(folder, scores, B, K, device="cpu")  # waits for no GPU
+    same(found, ally_fast.select(rows, scores, B, K, return_info=True))
+
+
 class Head:
     """A score function that counts, in a folder, how often it is unpacked in each process."""
 

@@ -197,14 +197,14 @@ def test_headings_sort_the_picks(browser, report):
             return [float(text) for text in texts]
 
         before = column("score")
-        assert column("pick") == list(range(len(before)))
+        assert column("order") == list(range(len(before)))
         head = page.locator("#picks th", has_text="score")
         head.locator("button").click()
         assert column("score") == sorted(before)
         assert head.get_attribute("aria-sort") == "ascending"
         head.locator("button").press("Enter")
         assert column("score") == sorted(before, reverse=True)
-        page.locator("#picks th", has_text="pick").locator("button").click()
+        page.locator("#picks th", has_text="order").locator("button").click()
         assert column("score") == before
 
 

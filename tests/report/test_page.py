@@ -175,6 +175,35 @@ def test_kept_pictures_and_texts_are_in_the_table(pool):
     assert f"im-{batch[0]}" in page.text
 
 
+def test_kept_columns_may_have_the_names_of_ours(pool):
+    columns = {"id": np.arange(300), "score": [f"grade {i}" for i in range(300)]}
+    columns["order"] = [f"before {i}" for i in range(300)]
+    page, batch, info = report(table_pool(pool[0], **columns), pool[1])
+    first = batch[0]
+    told = f"0 grade {first} before {first} {first} {first} {info.scores[0]:.6g}"
+    assert told in page.text
+
+
+WRONG = {
+    "of another pool": (lambda batch: batch + 300, ValueError, "indices: got"),
+    "not all": (lambda batch: batch[:-1], ValueError, "indices: got 19, but info tells of 20"),
+    "a mask": (lambda batch: np.isin(np.arange(300), batch), TypeError, "indices"),
+    "floats": (lambda batch: batch + 0.5, TypeError, "indices: got float64"),
+    "a table": (lambda batch: batch[:, None], ValueError, "indices"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_batch_that_is_none_of_the_pool_is_refused(case, pool):
+    change, error, message = WRONG[case]
+    batch, info = ally_fast.select(*pool, 20, 5, return_info=True)
+    with pytest.raises(error, match=message) as raised:
+        write_report(io.BytesIO(), *pool, change(batch), info)
+    assert len(str(raised.value)) < 300
+    with pytest.raises(ValueError, match="info: has centroids of 6 dimensions, but the pool"):
+        write_report(io.BytesIO(), pool[0][:, :5], pool[1], batch, info)
+
+
 def test_only_the_first_picks_are_in_the_table(pool, monkeypatch):
     monkeypatch.setattr(facts, "MOST_PICKS", 7)
     page, _, _ = report(*pool)
