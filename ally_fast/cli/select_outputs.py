@@ -8,14 +8,14 @@ import io
 import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast import _settings
+from ally_fast import _settings, distributed
 from ally_fast._optional import require
 from ally_fast.exports import Format, KeptColumn, Wanted, batch_table, choose_format
 from ally_fast.exports.batch_record import SIDECAR, BatchRecord, record_text
@@ -111,15 +111,19 @@ def _write_pictures(
     create: Callable[[str], AbstractContextManager[IO[bytes]]],
 ) -> None:
     """Write the picture and the page of a batch, from rows that are read once."""
+    pool: Any = nullcontext(outcome.pool)
+    if arguments.ray is not None:
+        pool = distributed.pool_read_by_tasks(outcome.pool, arguments.ray)
     with _settings.using_threads(arguments.threads):
-        evidence = gather_evidence(
-            outcome.pool,
-            outcome.scores,
-            outcome.indices,
-            outcome.info,
-            {**outcome.options, "progress": False},
-            compare=bool(arguments.report),
-        )
+        with pool as readable:
+            evidence = gather_evidence(
+                readable,
+                outcome.scores,
+                outcome.indices,
+                outcome.info,
+                {**outcome.options, "progress": False},
+                compare=bool(arguments.report),
+            )
         if arguments.plot:
             figure = draw_evidence(evidence)
             with create(arguments.plot) as file:

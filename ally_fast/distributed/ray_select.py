@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -88,9 +89,7 @@ def select(
     try:
         if callable(dual_scores):
             tasks.check(dual_scores, "dual_scores")
-        readers = min(_MOST_READERS, tasks.cpus)
-        remote = RemotePool(pool, tasks.run, readers, tasks.put, tasks.cancel_runs)
-        arguments = replace(arguments, embeddings=remote)
+        arguments = replace(arguments, embeddings=_read_by(tasks, pool))
         with _settings.using_threads(checked_threads(arguments.threads)):
             if job is None:
                 return _selected(arguments, tasks)
@@ -101,6 +100,21 @@ def select(
                 return run_job(folder, earlier, arguments, pool, scan, parts=parts)
     finally:
         tasks.close()
+
+
+@contextmanager
+def pool_read_by_tasks(pool: ShardedPool, address: str | None = "auto") -> Iterator[RemotePool]:
+    """Yield a pool of which this process reads no row: a report of it say; see `select`."""
+    tasks = Tasks(address)
+    try:
+        yield _read_by(tasks, pool)
+    finally:
+        tasks.close()
+
+
+def _read_by(tasks: Tasks, pool: ShardedPool) -> RemotePool:
+    readers = min(_MOST_READERS, tasks.cpus)
+    return RemotePool(pool, tasks.run, readers, tasks.put, tasks.cancel_runs)
 
 
 def _selected(arguments: Arguments, tasks: Tasks) -> tuple[Any, SelectionInfo]:

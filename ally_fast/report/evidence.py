@@ -16,6 +16,7 @@ from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools import as_pool
 from ally_fast.pools.pool import Pool, is_wide
 from ally_fast.pools.reading import gather_chunks
+from ally_fast.pools.remote_pool import as_workers_read
 from ally_fast.report.projection import Projection, fit_projection, rows_as_seen
 from ally_fast.report.score_counts import (
     Parts,
@@ -78,8 +79,8 @@ class Evidence:
 
     @property
     def pool(self) -> Pool:
-        """The pool."""
-        return self.request.pool
+        """The pool, with its files; tasks of a cluster may have read its rows."""
+        return as_workers_read(self.request.pool)
 
     @property
     def eligible_rows(self) -> int:
