@@ -50,7 +50,7 @@ def tiles(evidence: Evidence, comparison: Comparison | None) -> Facts:
         ("clusters with picks", f"{used:,} of {len(info.centroids):,}"),
     ]
     if comparison is not None:
-        names = {RANDOM: "random", BEST: "best by score"}
+        names = {RANDOM: "random", BEST: "best"}
         others = {name: shown for name, shown in names.items() if name in comparison.coverage}
         beside = ", ".join(
             f"{shown} {comparison.covered(name):.0%}" for name, shown in others.items()
@@ -81,7 +81,7 @@ def groups(evidence: Evidence) -> tuple[list[Group], int]:
         Group(
             str(quotas.names[place]),
             int(rows[place]),
-            float(rows[place] / rows.sum()),
+            float(rows[place] / max(1, rows.sum())),
             int(picks[place]),
             int(quotas.least[place]),
             None if quotas.most[place] == unlimited else int(quotas.most[place]),

@@ -147,6 +147,13 @@ def test_groups_and_costs_are_told(pool):
     assert "cost 45 of 45" in page.text
 
 
+def test_groups_of_which_no_row_is_left_are_told(pool):
+    page, _, _ = report(
+        *pool, 0, groups=np.arange(300) % 2, max_per_group=3, exclude=np.arange(300)
+    )
+    assert "0 rows could be chosen." in page.text
+
+
 def test_a_batch_smaller_than_asked_can_be_told(pool):
     groups = np.arange(300) % 2
     options = {"groups": groups, "min_per_group": 4, "cost": np.ones(300), "cost_budget": 12}
