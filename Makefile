@@ -22,7 +22,7 @@ test: .venv/dev.stamp
 
 # What needs heavy packages, in an environment of its own; no other tests need them.
 test-integrations: .venv-integrations/integrations.stamp
-	.venv-integrations/bin/python -m pytest $(PARALLEL) tests/integrations \
+	.venv-integrations/bin/python -m pytest $(PARALLEL) -rs tests/integrations \
 	  tests/pools/test_table_shard.py tests/pools/test_lance.py tests/pools/test_readers.py $(ARGS)
 
 # Mutants of valid files, other ones each time: ARGS="--target parquet --minutes 60 --seed 7".

@@ -234,8 +234,20 @@ def test_report():
     assert select("--report", "batch.html", "--plot", "batch.png") == 0
     page = Path("batch.html").read_text()
     assert page.startswith("<!DOCTYPE html>")
+    assert "<code>ally-fast select --embeddings" in page
+    assert "--report batch.html --plot batch.png</code>" in page
     assert "What was asked" in page
     assert Path("batch.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_report_of_a_job_that_goes_on_is_that_of_one_run():
+    pytest.importorskip("bokeh", reason="needs bokeh")
+    told = []
+    for words in (["--job", "job"], ["--job", "job", "--force"], ["--force"]):
+        assert select("--report", "batch.html", *words) == 0
+        text = Path("batch.html").read_text()
+        told.append(text[text.index("<main>") : text.index("<h2>Time</h2>")])
+    assert told[0] == told[1] == told[2]
 
 
 def test_a_report_of_another_strategy_is_refused(capsys):

@@ -66,7 +66,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line, and return its exit status; see `ally_fast.cli.main`."""
     debug, options, how = False, {}, ""
     try:
-        arguments = _parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else list(argv)
+        arguments = _parser().parse_args(words, argparse.Namespace(words=words))
         debug, options = arguments.debug, arguments.options
         if job := getattr(arguments, "job", None):
             how = f": what is done is in {job}; the same command goes on from there"

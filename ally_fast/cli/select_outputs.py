@@ -7,16 +7,15 @@ import errno
 import io
 import os
 import shlex
-import sys
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast import _settings
+from ally_fast import _settings, distributed
 from ally_fast._optional import require
 from ally_fast.exports import Format, KeptColumn, Wanted, batch_table, choose_format
 from ally_fast.exports.batch_record import SIDECAR, BatchRecord, record_text
@@ -112,21 +111,25 @@ def _write_pictures(
     create: Callable[[str], AbstractContextManager[IO[bytes]]],
 ) -> None:
     """Write the picture and the page of a batch, from rows that are read once."""
+    pool: Any = nullcontext(outcome.pool)
+    if arguments.ray is not None:
+        pool = distributed.pool_read_by_tasks(outcome.pool, arguments.ray)
     with _settings.using_threads(arguments.threads):
-        evidence = gather_evidence(
-            outcome.pool,
-            outcome.scores,
-            outcome.indices,
-            outcome.info,
-            {**outcome.options, "progress": False},
-            compare=bool(arguments.report),
-        )
+        with pool as readable:
+            evidence = gather_evidence(
+                readable,
+                outcome.scores,
+                outcome.indices,
+                outcome.info,
+                {**outcome.options, "progress": False},
+                compare=bool(arguments.report),
+            )
         if arguments.plot:
             figure = draw_evidence(evidence)
             with create(arguments.plot) as file:
                 save_figure(figure, file, _extension(arguments.plot))
         if arguments.report:
-            command = shlex.join(shown_command(["ally-fast", *sys.argv[1:]]))
+            command = shlex.join(shown_command(["ally-fast", *arguments.words]))
             content = page(evidence, outcome.options, outcome.summary, command)
             with create(arguments.report) as file:
                 file.write(content)

@@ -1,5 +1,5 @@
 """Selections on many machines, with Ray: the batch of one process, bit for bit."""
 
-from ally_fast.distributed.ray_select import select
+from ally_fast.distributed.ray_select import pool_read_by_tasks, select
 
-__all__ = ["select"]
+__all__ = ["pool_read_by_tasks", "select"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -54,7 +55,7 @@ def select(
         names, or a table.
     address : str or None
         Of the cluster; "auto": the one that this machine belongs to. "local" starts one on this
-        machine. Ignored where Ray has been started.
+        machine. Ignored where Ray has been started. Tasks use its GPUs, unless ``device="cpu"``.
     job, start_from : path, optional
         The folder of a job, which goes on where it was stopped, and that of an earlier one; see
         `ally_fast.jobs.select`. Only this process uses them.
@@ -84,13 +85,11 @@ def select(
     if not isinstance(pool, ShardedPool):
         raise ValueError("pool: needs files or a table; use ally_fast.select for arrays")
     arguments = arguments_of(pool, dual_scores, b, k, options)
-    tasks = Tasks(address)
+    tasks = Tasks(address, use_gpus=arguments.device != "cpu")
     try:
         if callable(dual_scores):
             tasks.check(dual_scores, "dual_scores")
-        readers = min(_MOST_READERS, tasks.cpus)
-        remote = RemotePool(pool, tasks.run, readers, tasks.put, tasks.cancel_runs)
-        arguments = replace(arguments, embeddings=remote)
+        arguments = replace(arguments, embeddings=_read_by(tasks, pool))
         with _settings.using_threads(checked_threads(arguments.threads)):
             if job is None:
                 return _selected(arguments, tasks)
@@ -101,6 +100,21 @@ def select(
                 return run_job(folder, earlier, arguments, pool, scan, parts=parts)
     finally:
         tasks.close()
+
+
+@contextmanager
+def pool_read_by_tasks(pool: ShardedPool, address: str | None = "auto") -> Iterator[RemotePool]:
+    """Yield a pool of which this process reads no row: a report of it say; see `select`."""
+    tasks = Tasks(address)
+    try:
+        yield _read_by(tasks, pool)
+    finally:
+        tasks.close()
+
+
+def _read_by(tasks: Tasks, pool: ShardedPool) -> RemotePool:
+    readers = min(_MOST_READERS, tasks.cpus)
+    return RemotePool(pool, tasks.run, readers, tasks.put, tasks.cancel_runs)
 
 
 def _selected(arguments: Arguments, tasks: Tasks) -> tuple[Any, SelectionInfo]:
@@ -159,8 +173,8 @@ def _shortlisted(
 
 def _share(tasks: Tasks, plan: Plan) -> dict[str, int]:
     """Return what a task takes of the cluster, and how many are to be under way."""
-    gpus = 1 if tasks.gpus and plan.request.engine.name == "native" else 0
-    return {"gpus": gpus, "at_once": 2 * (tasks.gpus or tasks.cpus)}
+    gpus = tasks.gpus if plan.request.engine.name == "native" else 0
+    return {"gpus": min(1, gpus), "at_once": 2 * (gpus or tasks.cpus)}
 
 
 def _scan(task: stages.Task, portion: stages.Portion) -> tuple[Part, Range]:

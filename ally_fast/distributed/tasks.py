@@ -24,6 +24,8 @@ class Tasks:
     address : str or None
         Of the cluster: "auto" finds the one that this machine belongs to, "local" starts one here,
         as does None if Ray has not been started.
+    use_gpus : bool
+        Whether tasks may have GPUs, where there are some.
 
     Raises
     ------
@@ -33,9 +35,9 @@ class Tasks:
         If there is no such cluster.
     """
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, *, use_gpus: bool = True) -> None:
         self._ray = require("ray", "ray", "a selection on many machines")
-        self._started = False
+        self._started, self._use_gpus = False, use_gpus
         self._run_id = uuid.uuid4().hex
         self._running: set[Any] = set()
         if not self._ray.is_initialized():
@@ -67,8 +69,8 @@ class Tasks:
 
     @property
     def gpus(self) -> int:
-        """The GPUs of the cluster."""
-        return int(self._ray.cluster_resources().get("GPU", 0))
+        """The GPUs of the cluster that tasks may have."""
+        return int(self._ray.cluster_resources().get("GPU", 0)) if self._use_gpus else 0
 
     def put(self, value: Any) -> Sent:
         """Send a value to the cluster, once; a worker unpacks it once for all tasks it runs."""

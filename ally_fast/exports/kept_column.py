@@ -25,6 +25,10 @@ class KeptColumn:
         self.kind = getattr(column, "kind", None)
         self._taken: tuple[NDArray[np.int64], Any] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: not what was read."""
+        return {**self.__dict__, "_taken": None}
+
     def numbers(self, **options: Any) -> NDArray[Any]:
         """Return all values; see `Column`."""
         return self._column.numbers(**options)

@@ -30,8 +30,9 @@ def select(
         Filtered, shuffled and formatted ones as well; it is read as Arrow, not copied.
     column : str
         Its vectors.
-    scores : str or array, shape (n,)
-        A column of the dataset, or dual scores in its order; higher is chosen first.
+    scores : str, array, shape (n,), or callable
+        A column of the dataset, dual scores in its order, or a function of its vectors; higher is
+        chosen first.
     b, k : int
         As for `ally_fast.select`.
     added : str or None

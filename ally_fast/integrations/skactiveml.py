@@ -65,8 +65,7 @@ class ALLYSampling(_Strategy):
 
         Returns
         -------
-        query_indices : ndarray of int, shape (batch_size,)
-            Into `X`, or into `candidates` where these are rows.
+        query_indices : ndarray of int, shape (batch_size,), into `X`, or `candidates` if rows
         utilities : ndarray of float, shape (batch_size, n_samples or n_candidates)
             Row i is largest at pick i, and NaN where there is no candidate, or an earlier pick.
         """
@@ -78,12 +77,13 @@ class ALLYSampling(_Strategy):
             raise ValueError("y: got labels alone, needs unlabeled samples, or candidates")
         total = len(rows) if mapping is None else len(X)
         places = np.arange(total) if mapping is None else mapping
-        given = scores(rows) if callable(scores) else np.asarray(scores)
-        if given.shape != ((len(rows),) if callable(scores) else (total,)):
-            raise ValueError(f"scores: got shape {given.shape}, needs one for each of {total}")
+        found = np.asarray(scores(rows) if callable(scores) else scores)
+        needed = len(rows) if callable(scores) else total
+        if found.shape != (needed,):
+            raise ValueError(f"scores: got shape {found.shape}, needs one for each of {needed}")
         ranked = ally_fast.select(
             rows,
-            given if callable(scores) else given[places],
+            found if callable(scores) else found[places],
             len(rows) if return_utilities else batch_size,
             min(batch_size if self.k is None else self.k, len(rows)),
             allocation=self.allocation,

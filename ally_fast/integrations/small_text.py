@@ -80,6 +80,8 @@ class ClusteredSampling(_Strategy):
 
 def _of_all(name: str, values: Any, dataset: Any) -> NDArray[Any]:
     array = np.asarray(values)
-    if len(array) != len(dataset):
-        raise ValueError(f"{name}: got {len(array)}, needs one for each of {len(dataset)} texts")
+    if array.shape[:1] != (len(dataset),):
+        raise ValueError(
+            f"{name}: got shape {array.shape}, needs one for each of {len(dataset)} texts"
+        )
     return array

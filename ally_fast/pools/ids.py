@@ -38,6 +38,10 @@ class Ids:
         self._values: Any = None
         self._unique = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: not what was read, for workers need a row of it at most."""
+        return {**self.__dict__, "_values": None}
+
     def __len__(self) -> int:
         """Return the number of ids; reads them."""
         return len(self.values())

@@ -40,7 +40,7 @@ def draw_batch(
         What `select` returned beside it.
     **options
         What else `select` was given: rows in `exclude` are not drawn; with ``metric="cosine"``
-        rows are normalised.
+        rows are normalised. Of scores that a function gives, those of the rows drawn are shown.
 
     Returns
     -------
@@ -143,14 +143,16 @@ def _dots(axes: Any, places: NDArray[np.float64], **style: Any) -> None:
 
 def between_0_and_1(values: NDArray[Any]) -> NDArray[np.float64]:
     """Return values scaled to [0, 1]; 0.5 where all are equal."""
-    spread = np.ptp(values) if len(values) else 0.0
-    scaled: NDArray[np.float64] = (values - values.min()) / spread if spread else 0.5 + 0 * values
+    halves = values / 2  # whose difference does not overflow
+    spread = np.ptp(halves) if len(values) else 0.0
+    scaled: NDArray[np.float64] = (halves - halves.min()) / spread if spread else 0.5 + 0 * halves
     return scaled
 
 
 def score_limits(scores: NDArray[Any]) -> tuple[float, float]:
     """Return the ends of a scale of colours: quantiles, since extreme scores must not take all."""
-    low, high = np.quantile(scores, [0.02, 0.98]) if len(scores) else (0.0, 0.0)
+    # Quantiles of halves: what lies between two of them does not overflow.
+    low, high = 2 * np.quantile(scores / 2, [0.02, 0.98]) if len(scores) else (0.0, 0.0)
     return float(low), float(high)
 
 
@@ -177,7 +179,7 @@ def _note(evidence: Evidence) -> str:
     """Say what the map shows and what it hides."""
     pool, drawn, candidates = evidence.pool, len(evidence.sample), evidence.eligible_rows
     share = "all" if drawn == candidates else f"{drawn:,} of the"
-    kept = " that were not excluded" if candidates < pool.n else ""
+    kept = " that could be chosen" if candidates < pool.n else ""
     note = f"Drawn: {share} {candidates:,} rows{kept}"
     if len(evidence.picks) < len(evidence.indices):
         note += f", the first {len(evidence.picks):,} picks"
@@ -191,7 +193,8 @@ def _note(evidence: Evidence) -> str:
 
 def _draw_scores(axes: Any, evidence: Evidence) -> None:
     counts = evidence.scores
-    for heights, colour, name in ((counts.pool, PALE, "pool"), (counts.picks, BATCH, "picks")):
+    pool = f"{counts.rows:,} rows of the map" if evidence.scores_by_function else "pool"
+    for heights, colour, name in ((counts.pool, PALE, pool), (counts.picks, BATCH, "picks")):
         axes.stairs(heights, counts.edges, fill=colour == PALE, color=colour, lw=1.4, label=name)
     percent = require("matplotlib.ticker", "report").PercentFormatter(1.0)
     axes.yaxis.set_major_formatter(percent)

@@ -51,7 +51,7 @@ def charts(evidence: Evidence, comparison: Comparison | None) -> dict[str, Chart
     drawn = {"map": _map(evidence), "scores": _scores(evidence), "sizes": _sizes(evidence)}
     legends = {
         "map": _map_legend(evidence),
-        "scores": [Key("bar", POOL, "pool"), Key("line", BATCH_COLOUR, BATCH)],
+        "scores": [Key("bar", POOL, _scored(evidence)), Key("line", BATCH_COLOUR, BATCH)],
         "sizes": [],
     }
     if comparison is not None:
@@ -107,7 +107,7 @@ def _map(evidence: Evidence) -> Any:
     figure = _figure(460, "pan,box_zoom,wheel_zoom,reset,save", match_aspect=False)
     info, plane = evidence.info, evidence.plane
     few = len(info.centroids) <= len(HUES)
-    places = plane(evidence.sample).astype(np.float32)
+    places = _placed(evidence, evidence.sample)
     size = float(np.clip(9 - np.log2(1 + len(places)) / 2, 2.5, 6))
     colours: Any = POOL
     columns = {"x": places[:, 0], "y": places[:, 1]}
@@ -124,7 +124,7 @@ def _map(evidence: Evidence) -> Any:
         line_color=None,
     )
     if len(evidence.excluded):
-        places = plane(evidence.excluded).astype(np.float32)
+        places = _placed(evidence, evidence.excluded)
         figure.scatter(
             places[:, 0],
             places[:, 1],
@@ -143,6 +143,13 @@ def _map(evidence: Evidence) -> Any:
     return figure
 
 
+def _placed(evidence: Evidence, rows: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return places on the map; axes without numbers allow any unit, and float32 lacks some."""
+    drawn = (evidence.sample, evidence.picks, evidence.excluded)
+    unit = max(float(np.abs(part).max()) for part in drawn if part.size) or 1.0
+    return (evidence.plane(rows) / unit).astype(np.float32)
+
+
 def _map_legend(evidence: Evidence) -> list[Key]:
     few = len(evidence.info.centroids) <= len(HUES)
     keys = [
@@ -158,7 +165,7 @@ def _map_legend(evidence: Evidence) -> list[Key]:
 
 def _picks(figure: Any, evidence: Evidence, few: bool) -> None:
     info, count = evidence.info, len(evidence.picks)
-    places = evidence.plane(evidence.picks).astype(np.float32)
+    places = _placed(evidence, evidence.picks)
     scores = info.scores[:count]
     order = np.argsort(scores, kind="stable")  # the highest on top
     dot = float(np.clip(180 / np.sqrt(max(1, count)), 4, 12))
@@ -169,7 +176,8 @@ def _picks(figure: Any, evidence: Evidence, few: bool) -> None:
     else:
         low, high = score_limits(scores)
         names = np.array(ramp_names())
-        place = (scores - low) / (high - low) if high > low else np.full(count, 0.5)
+        spread = high / 2 - low / 2
+        place = (scores / 2 - low / 2) / spread if spread > 0 else np.full(count, 0.5)
         colours = names[(np.clip(place, 0, 1) * (len(names) - 1)).round().astype(int)]
         sizes = np.full(count, dot)
     source = _source(
@@ -200,6 +208,10 @@ def _names(evidence: Evidence, order: NDArray[np.int64]) -> list[str]:
     """Return what the user calls the picks."""
     named = evidence.indices if evidence.info.ids is None else evidence.info.ids
     return [str(named[place])[:80] for place in order.tolist()]
+
+
+def _scored(evidence: Evidence) -> str:
+    return "rows of the map" if evidence.scores_by_function else "pool"
 
 
 def _scores(evidence: Evidence) -> Any:

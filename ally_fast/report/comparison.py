@@ -31,7 +31,8 @@ class Comparison:
     compared : int
         Picks of each batch.
     coverage : dict of str to ndarray, shape (rows,)
-        From rows of the pool to the nearest row of the batch.
+        From rows of the pool to the nearest row of the batch. The best by score are not there where
+        a function gives the scores.
     gaps : dict of str to ndarray, shape (compared,)
         From each row of a batch to the nearest other one.
     reach : float
@@ -58,16 +59,20 @@ class Comparison:
 
 
 def compare(evidence: Evidence) -> Comparison | None:
-    """Compare a batch with a random one and with the best rows by score; None without picks.
+    """Compare a batch with a random one and with the best rows by score; None without rows.
 
     Notes
     -----
     O((m + c) c d) time for m = 5,000 rows of the pool and c = 5,000 picks at most.
     """
     rows = evidence.sample[:_MOST_ROWS]
-    if not len(evidence.picks) or not len(rows):
+    given = {BATCH: evidence.picks, RANDOM: evidence.random, BEST: evidence.best}
+    if evidence.scores_by_function:
+        del given[BEST]
+    count = min(map(len, given.values()))
+    if not count or not len(rows):
         return None
-    batches = {BATCH: evidence.picks, RANDOM: evidence.random, BEST: evidence.best}
+    batches = {name: batch[:count] for name, batch in given.items()}
     gaps = {name: _gaps(batch) for name, batch in batches.items()}
     if len(evidence.excluded):
         batches[EXCLUDED] = evidence.excluded
@@ -75,7 +80,7 @@ def compare(evidence: Evidence) -> Comparison | None:
     radius = evidence.request.rule.radius
     near = _quantile(gaps[RANDOM], _ALIKE) if radius is None else radius
     reach = _quantile(coverage[RANDOM], _COVERED)
-    return Comparison(len(rows), len(evidence.picks), coverage, gaps, reach, near)
+    return Comparison(len(rows), count, coverage, gaps, reach, near)
 
 
 def share_within(distances: NDArray[np.float64], most: float) -> float:

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.device_arrays import host_copy
+from ally_fast.arrays import as_array
+from ally_fast.device_arrays import host_copy, to_host
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools import as_pool
 from ally_fast.pools.pool import Pool, is_wide
 from ally_fast.pools.reading import gather_chunks
+from ally_fast.pools.remote_pool import as_workers_read
 from ally_fast.report.projection import Projection, fit_projection, rows_as_seen
-from ally_fast.report.score_counts import ScoreCounts, best_rows, count_scores
+from ally_fast.report.score_counts import (
+    Parts,
+    ScoreCounts,
+    best_rows,
+    count_scores,
+    known_parts,
+)
 from ally_fast.selection.eligibility import count_eligible
 from ally_fast.selection.info import SelectionInfo
 from ally_fast.selection.request import Request, check
+from ally_fast.selection.score_function import ScoreFunction
+from ally_fast.selection.scores import Scores
 from ally_fast.selection.select import arguments_of
 
 _MOST_SAMPLED = 20_000
 _MOST_COMPARED = 5_000  # picks, and rows of each batch that they are compared with
 _MOST_EXCLUDED = 2_000
+_SPARE = 2  # random rows read for one that is compared, where reading may drop some
 _MOST_BYTES = 128 << 20  # of all these rows
 _GATHER_BYTES = 4 << 20
 
@@ -38,26 +50,25 @@ class Evidence:
         The arguments of the selection, checked.
     indices : ndarray of int64, shape (b,)
     info : SelectionInfo
-    eligible_rows : int
-        Rows that the sample is drawn from.
     sample : ndarray, shape (m, d)
-        Of them, in random order.
+        Of the rows that could be picked, in random order.
     picks : ndarray, shape (c, d)
         The first ones of the batch.
     random, best : ndarray, shape (<= c, d)
-        Eligible rows drawn at random, and those that score best; empty where not asked for.
+        Rows that could be picked, drawn at random; rows not excluded that score best. Empty where
+        not asked for; the best ones also where a function gives the scores: it would take all rows.
     excluded : ndarray, shape (e, d)
         Of the rows that could not be picked, and of those labeled elsewhere; finite ones only.
     plane : Projection
         Fitted to the sample.
     scores : ScoreCounts
-        Of all eligible rows, and of the batch.
+        Of all rows that were not excluded, or of the sample where a function gives them; and of the
+        batch.
     """
 
     request: Request
     indices: NDArray[np.int64]
     info: SelectionInfo
-    eligible_rows: int
     sample: NDArray[np.floating]
     picks: NDArray[np.floating]
     random: NDArray[np.floating]
@@ -68,8 +79,18 @@ class Evidence:
 
     @property
     def pool(self) -> Pool:
-        """The pool."""
-        return self.request.pool
+        """The pool, with its files; tasks of a cluster may have read its rows."""
+        return as_workers_read(self.request.pool)
+
+    @property
+    def eligible_rows(self) -> int:
+        """How many rows could be picked."""
+        return self.info.eligible_rows
+
+    @property
+    def scores_by_function(self) -> bool:
+        """Whether scores are known of the rows alone that were read."""
+        return isinstance(self.request.scores, ScoreFunction)
 
 
 def gather_evidence(
@@ -94,78 +115,161 @@ def gather_evidence(
     compare : bool
         Whether to read the rows of a random batch and of the best by score.
 
+    Raises
+    ------
+    ValueError, TypeError
+        As `select` does; if the batch cannot be what `info` tells of, or not one of the pool.
+
     Notes
     -----
     At most 128 MiB of rows, whatever the pool; 1 byte a row where rows are excluded. The pool is
-    read once, where these rows lie.
+    read once, where these rows lie; all of it once more where bad rows are to be skipped.
     """
-    indices = np.asarray(host_copy(indices), np.int64)
+    pool = as_pool(pool)
+    indices = _checked_batch(indices, info, pool)
     asked = {"b": len(indices), "k": len(info.centroids), **options}
-    arguments = arguments_of(as_pool(pool), dual_scores, asked.pop("b"), asked.pop("k"), asked)
+    arguments = arguments_of(pool, dual_scores, asked.pop("b"), asked.pop("k"), asked)
     request = check(arguments)
-    source, eligible = request.pool, request.eligible
-    count = count_eligible(eligible, source.n)
-    share = _share(source)
-    most = max(1, int(share * _MOST_COMPARED))
-    compared = min(most, len(indices))
-    drawn = {
-        "sample": sample_rows(
-            source.n, min(count, max(1, int(share * _MOST_SAMPLED))), 0, eligible
-        ),
-        "picks": indices[:compared],
-        "random": sample_rows(source.n, compared if compare else 0, 1, eligible),
-        "best": best_rows(request.scores, source.n, eligible, compared if compare else 0),
-        "excluded": _excluded(request, max(1, int(share * _MOST_EXCLUDED))),
-    }
-    rows = _read(source, drawn, "cosine" if request.rule.normalize else "euclidean")
-    sample, excluded = (_finite(rows[name]) for name in ("sample", "excluded"))
-    if request.labeled is not None:
-        labeled = request.labeled[:: 1 + len(request.labeled) // _MOST_EXCLUDED]
-        excluded = np.concatenate([excluded, labeled.astype(sample.dtype)])
+    drawn, compared = _draw(request, indices, compare)
+    read = _read(request, drawn)
+    sample, scores = read["sample"], request.scores
+    kept = sample.kept
+    if isinstance(scores, Scores):
+        parts: Parts = partial(known_parts, scores, request.pool.n, request.eligible)
+    else:
+        parts = partial(iter, [sample.scores[kept]])
     return Evidence(
         request=request,
         indices=indices,
         info=info,
-        eligible_rows=count,
-        sample=sample,
-        picks=rows["picks"],
-        random=rows["random"],
-        best=rows["best"],
-        excluded=excluded,
-        plane=fit_projection(sample),
-        scores=count_scores(request.scores, source.n, eligible, info.scores),
+        sample=sample.rows[kept],
+        picks=read["picks"].rows,
+        random=read["random"].rows[read["random"].kept][:compared],
+        best=read["best"].rows,
+        excluded=_excluded(request, read),
+        plane=fit_projection(sample.rows[kept]),
+        scores=count_scores(parts, info.scores),
     )
+
+
+def _checked_batch(indices: Any, info: SelectionInfo, pool: Pool) -> NDArray[np.int64]:
+    given = as_array(host_copy(indices), "indices", ndim=1).array
+    if len(given) and given.dtype.kind not in "iu":
+        raise TypeError(f"indices: got {given.dtype}, needs the pool indices that select returned")
+    if len(given) != len(info.scores):
+        raise ValueError(f"indices: got {len(given)}, but info tells of {len(info.scores)} picks")
+    outside = (given < 0) | (given >= pool.n)
+    if outside.any():
+        raise ValueError(
+            f"indices: got {given[outside.argmax()]}, needs rows of the pool, in [0, {pool.n})"
+        )
+    d = info.centroids.shape[1]
+    if d != pool.d:
+        raise ValueError(
+            f"info: has centroids of {d} dimensions, but the pool's rows have {pool.d}"
+        )
+    return given.astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """Some rows of a pool.
+
+    Attributes
+    ----------
+    rows : ndarray, shape (m, d)
+        As the metric sees them.
+    kept : ndarray of bool, shape (m,)
+        Finite ones, neither near labeled rows nor scored too high by a function.
+    scores : ndarray of float64, shape (m,)
+        That a function gave; NaN where a row is excluded.
+    """
+
+    rows: NDArray[np.floating]
+    kept: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+
+    def __getitem__(self, places: NDArray[np.int64]) -> _Read:
+        """Return some of the rows."""
+        return _Read(self.rows[places], self.kept[places], self.scores[places])
+
+
+def _draw(
+    request: Request, indices: NDArray[np.int64], compare: bool
+) -> tuple[dict[str, NDArray[np.int64]], int]:
+    """Return the rows to be read, by what they are for; and how many are compared."""
+    pool, eligible = request.pool, request.eligible
+    n, count = pool.n, count_eligible(eligible, pool.n)
+    share = _share(pool)
+    compared = min(max(1, int(share * _MOST_COMPARED)), len(indices))
+    random = best = np.empty(0, np.int64)
+    if compare:
+        random = sample_rows(
+            n, min(count, compared * (_SPARE if _drops(request) else 1)), 1, eligible
+        )
+    if compare and isinstance(request.scores, Scores):
+        best = best_rows(request.scores, n, eligible, compared)
+    excluded = np.empty(0, np.int64)
+    if eligible is not None:
+        most = min(n - count, max(1, int(share * _MOST_EXCLUDED)))
+        excluded = sample_rows(n, most, 0, ~eligible)
+    sampled = min(count, max(1, int(share * _MOST_SAMPLED)))
+    drawn = {
+        "sample": sample_rows(n, sampled, 0, eligible),
+        "picks": indices[:compared],
+        "random": random,
+        "best": best,
+        "excluded": excluded,
+    }
+    return drawn, compared
+
+
+def _drops(request: Request) -> bool:
+    """Tell whether rows must be read to know that they could not be picked."""
+    by_function = isinstance(request.scores, ScoreFunction) and request.max_score is not None
+    return by_function or request.labeled is not None
 
 
 def _share(pool: Pool) -> float:
     """Return the share of the rows wanted that fit into memory."""
-    rows = _MOST_SAMPLED + 3 * _MOST_COMPARED + _MOST_EXCLUDED
+    rows = _MOST_SAMPLED + (2 + _SPARE) * _MOST_COMPARED + _MOST_EXCLUDED
     return min(1.0, _MOST_BYTES / (rows * max(1, pool.d) * (8 if is_wide(pool) else 4)))
 
 
-def _excluded(request: Request, most: int) -> NDArray[np.int64]:
-    """Draw of the rows that could not be picked."""
-    if request.eligible is None:
-        return np.empty(0, np.int64)
-    n, excluded = request.pool.n, ~request.eligible
-    return sample_rows(n, min(most, int(np.count_nonzero(excluded))), 0, excluded)
+def _excluded(request: Request, read: Mapping[str, _Read]) -> NDArray[np.floating]:
+    """Return finite rows that could not be picked, and labeled ones."""
+    sample, rows = read["sample"], read["excluded"].rows
+    found: NDArray[np.floating] = np.concatenate([rows, sample.rows[~sample.kept][:_MOST_EXCLUDED]])
+    found = found[np.isfinite(found).all(axis=1)]
+    if request.labeled is None:
+        return found
+    labeled = request.labeled[:: 1 + len(request.labeled) // _MOST_EXCLUDED]
+    return np.concatenate([found, labeled.astype(found.dtype)])
 
 
-def _read(
-    pool: Pool, drawn: Mapping[str, NDArray[np.int64]], metric: str
-) -> dict[str, NDArray[np.floating]]:
+def _read(request: Request, drawn: Mapping[str, NDArray[np.int64]]) -> dict[str, _Read]:
     """Return the rows at some indices, each of which is read once."""
+    pool, rule, eligible = request.pool, request.rule, request.eligible
     needed, places = np.unique(np.concatenate(list(drawn.values())), return_inverse=True)
-    rows = np.empty((len(needed), pool.d), np.float64 if is_wide(pool) else np.float32)
+    m = len(needed)
+    rows = np.empty((m, pool.d), np.float64 if is_wide(pool) else np.float32)
+    read = _Read(rows, np.ones(m, np.bool_), np.full(m, np.nan))
+    near = None
+    if request.labeled is not None and len(request.labeled) and rule.radius is not None:
+        near = request.engine.nearness(request.labeled, rule.radius, normalize=rule.normalize)
     step = max(1, _GATHER_BYTES // max(1, pool.d * pool.itemsize))
-    for part, read in gather_chunks(pool, needed, step):
-        rows[part] = rows_as_seen(read, metric)
+    for part, found in gather_chunks(pool, needed, step):
+        rows[part] = rows_as_seen(found, "cosine" if rule.normalize else "euclidean")
+        kept: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(rows[part]), axis=1)
+        if isinstance(request.scores, ScoreFunction):
+            among = kept if eligible is None else kept & eligible[needed[part]]
+            read.scores[part] = request.scores.scores_of(found, needed[part], among)
+            if request.max_score is not None:
+                kept &= ~(read.scores[part] > request.max_score)
+        if near is not None:
+            kept &= ~to_host(near(found, 0, None))
+        read.kept[part] = kept
     pool.check()
     ends = np.cumsum([len(part) for part in drawn.values()])
     parts = np.split(places, ends[:-1])
-    return {name: rows[part] for name, part in zip(drawn, parts, strict=True)}
-
-
-def _finite(rows: NDArray[np.floating]) -> NDArray[np.floating]:
-    finite: NDArray[np.floating] = rows[np.isfinite(rows).all(axis=1)]
-    return finite
+    return {name: read[part] for name, part in zip(drawn, parts, strict=True)}

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from ally_fast._version import __version__
+from ally_fast.exports import batch_table
+from ally_fast.pools.by_id import ById
 from ally_fast.report.comparison import BATCH, BEST, RANDOM, Comparison
 from ally_fast.report.evidence import Evidence
 from ally_fast.report.thumbnails import Cell, cell
@@ -20,6 +22,7 @@ from ally_fast.selection.select import select
 MOST_PICKS = 500  # in the table
 _MOST_GROUPS = 40
 _MOST_SHARDS = 12
+_MOST_TEXT = 120
 _NOT_TOLD = ("embeddings", "progress")
 
 Facts = list[tuple[str, str]]
@@ -27,10 +30,11 @@ Facts = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Group:
-    """A group of rows: its name, its share of the pool and of the batch, and what was asked."""
+    """A group of rows: its name, rows of it and their share, picks, and what was asked."""
 
     name: str
     rows: int
+    share: float
     picks: int
     least: int
     most: int | None
@@ -46,11 +50,17 @@ def tiles(evidence: Evidence, comparison: Comparison | None) -> Facts:
         ("clusters with picks", f"{used:,} of {len(info.centroids):,}"),
     ]
     if comparison is not None:
-        batch, random, best = (comparison.covered(name) for name in (BATCH, RANDOM, BEST))
-        facts.append(("of the pool covered", f"{batch:.0%} | random {random:.0%}, best {best:.0%}"))
+        names = {RANDOM: "random", BEST: "best"}
+        others = {name: shown for name, shown in names.items() if name in comparison.coverage}
+        beside = ", ".join(
+            f"{shown} {comparison.covered(name):.0%}" for name, shown in others.items()
+        )
+        facts.append(("of the pool covered", f"{comparison.covered(BATCH):.0%} | {beside}"))
         if len(comparison.gaps[BATCH]):
-            batch, best = comparison.alike(BATCH), comparison.alike(BEST)
-            facts.append(("near-duplicates", f"{batch:.1%} | best by score {best:.0%}"))
+            beside = ", ".join(
+                f"{shown} {comparison.alike(name):.0%}" for name, shown in others.items()
+            )
+            facts.append(("near-duplicates", f"{comparison.alike(BATCH):.1%} | {beside}"))
     if info.costs is not None:
         budget = evidence.request.costs.budget if evidence.request.costs else np.inf
         facts.append(("cost", f"{info.costs.sum():,.6g} | of {budget:,.6g}"))
@@ -71,6 +81,7 @@ def groups(evidence: Evidence) -> tuple[list[Group], int]:
         Group(
             str(quotas.names[place]),
             int(rows[place]),
+            float(rows[place] / max(1, rows.sum())),
             int(picks[place]),
             int(quotas.least[place]),
             None if quotas.most[place] == unlimited else int(quotas.most[place]),
@@ -83,7 +94,7 @@ def groups(evidence: Evidence) -> tuple[list[Group], int]:
 def asked(evidence: Evidence, options: Mapping[str, Any]) -> Facts:
     """Return the arguments that were given and are no defaults; arrays by their size alone."""
     facts = [("b", f"{len(evidence.indices):,}"), ("k", f"{len(evidence.info.centroids):,}")]
-    given = {name: value for name, value in options.items() if name not in _NOT_TOLD}
+    given = {name: _plain(value) for name, value in options.items() if name not in _NOT_TOLD}
     for name, value in given.items():
         if value is None or name == "k" or _is_default(name, value):
             continue
@@ -96,8 +107,10 @@ def asked(evidence: Evidence, options: Mapping[str, Any]) -> Facts:
             facts.append((name, ", ".join(limits) + (", …" if len(value) > 20 else "")))
         elif hasattr(value, "__len__"):
             facts.append((name, f"{len(value):,} values"))
+        elif isinstance(value, ById):
+            facts.append((name, "values by id"))
         else:
-            facts.append((name, str(getattr(value, "name", "values by id"))))
+            facts.append((name, str(getattr(value, "name", value))[:_MOST_TEXT]))
     return facts
 
 
@@ -152,26 +165,12 @@ def shown_command(words: Sequence[str]) -> list[str]:
 
 
 def pick_table(evidence: Evidence) -> tuple[list[str], list[list[Cell]]]:
-    """Return names of columns, and cells of the first picks: kept columns come first."""
-    info = evidence.info
-    count = min(MOST_PICKS, len(evidence.indices))
-    columns: dict[str, Any] = {"pick": range(count)}
-    columns |= {name: values for name, values in info.kept.items()}
-    if info.ids is not None:
-        columns["id"] = info.ids
-    columns |= {
-        "row": evidence.indices,
-        "score": info.scores,
-        "cluster": info.clusters,
-        "rank": info.ranks,
-        "distance": info.distances,
-    }
-    if info.groups is not None:
-        columns["group"] = info.groups
-    if info.costs is not None:
-        columns["cost"] = info.costs
-    cells = [[cell(_plain(values[place])) for values in columns.values()] for place in range(count)]
-    return list(columns), cells
+    """Return names of columns, and cells of the first picks: the order, kept columns, the rest."""
+    info, count = evidence.info, min(MOST_PICKS, len(evidence.indices))
+    own = list(batch_table(evidence.indices, info).own.items())
+    columns = [*own[:1], *info.kept.items(), *own[1:]]
+    cells = [[cell(_plain(values[place])) for _, values in columns] for place in range(count)]
+    return [name for name, _ in columns], cells
 
 
 def _plain(value: Any) -> Any:

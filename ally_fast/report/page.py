@@ -47,7 +47,8 @@ def write_report(
     file : path or binary file
         ``.html``, which appears whole or not at all; or a file that is open for writing.
     pool, dual_scores
-        As given to `select`.
+        As given to `select`. A function is called for the rows that are read: the page then lacks
+        the best rows by score, and says so.
     indices : array of int64, shape (b,)
         The batch.
     info : SelectionInfo
@@ -71,8 +72,8 @@ def write_report(
     -----
     The page opens no connection: Bokeh's script (1.3 MB) is in it. All texts are escaped. At most
     20,000 rows and 5,000 picks are drawn and compared, fewer where they take more than 128 MiB; the
-    page says how many. Their rows are read once. Beside the rows: 1 byte a row where some are
-    excluded.
+    page says how many. These are read once; all rows are, where bad ones are to be skipped. Beside
+    the rows: 1 byte a row where some are excluded.
     """
     require_report("write_report")
     opened: AbstractContextManager[IO[bytes]]

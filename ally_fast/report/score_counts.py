@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.pools.chunks import chunks
 from ally_fast.selection.scores import Scores
+
+# Gives scores a part at a time, from the first on with each call.
+Parts = Callable[[], Iterable[NDArray[np.float64]]]
 
 _ROWS = 1 << 20
 _BINS = 40
@@ -23,31 +29,53 @@ class ScoreCounts:
     edges : ndarray of float64, shape (bins + 1,)
     pool, picks : ndarray of float64, shape (bins,)
         The share of the rows in each bin.
+    rows : int
+        Of the pool, that were counted.
     """
 
     edges: NDArray[np.float64]
     pool: NDArray[np.float64]
     picks: NDArray[np.float64]
+    rows: int
 
 
-def count_scores(
-    scores: Scores, n: int, eligible: NDArray[np.bool_] | None, picked: NDArray[np.float64]
-) -> ScoreCounts:
-    """Return the distribution of the eligible rows' scores, and of those picked."""
-    low, high = np.inf, -np.inf
+def count_scores(parts: Parts, picked: NDArray[np.float64]) -> ScoreCounts:
+    """Return the distribution of a pool's scores, and of those picked.
+
+    Parameters
+    ----------
+    parts : callable
+        Gives the scores a part at a time; called twice.
+    picked : ndarray of float64, shape (b,)
+    """
+    ends = [(part.min(), part.max()) for part in chain(parts(), [picked]) if len(part)]
+    edges = _edges(np.array(ends))
+    counts = np.zeros(_BINS, np.int64)
+    for part in parts():
+        counts += np.histogram(part, edges)[0]
+    rows = int(counts.sum())
+    chosen = np.histogram(picked, edges)[0]
+    return ScoreCounts(edges, counts / max(1, rows), chosen / max(1, len(picked)), rows)
+
+
+def _edges(ends: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return edges of bins, from the least end to the greatest; wider where float64 lacks them."""
+    low, high = (float(ends.min()), float(ends.max())) if len(ends) else (0.0, 1.0)
+    least = 4 * _BINS * max(math.ulp(low), math.ulp(high))
+    if high - low < least:
+        half, most = max(0.5, least), float(np.finfo(np.float64).max)
+        low, high = max(low - half, -most), min(high + half, most)
+    shares = np.linspace(0, 1, _BINS + 1)
+    return low * (1 - shares) + high * shares  # the difference of both may overflow
+
+
+def known_parts(
+    scores: Scores, n: int, eligible: NDArray[np.bool_] | None
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the scores of the eligible rows."""
     for lo, hi in chunks(n, _ROWS):
-        part = _part(scores, lo, hi, eligible)
-        if len(part):
-            low, high = min(low, part.min()), max(high, part.max())
-    if low > high:
-        low, high = 0.0, 1.0
-    edges = np.histogram_bin_edges(np.empty(0), bins=_BINS, range=(low, high))
-    counts = np.zeros(_BINS)
-    for lo, hi in chunks(n, _ROWS):
-        part = _part(scores, lo, hi, eligible)
-        counts += np.histogram(part, bins=_BINS, range=(low, high))[0]
-    chosen = np.histogram(picked, bins=_BINS, range=(low, high))[0]
-    return ScoreCounts(edges, counts / max(1, counts.sum()), chosen / max(1, len(picked)))
+        part: NDArray[np.float64] = scores.read(lo, hi)
+        yield part if eligible is None else part[eligible[lo:hi]]
 
 
 def best_rows(
@@ -68,10 +96,3 @@ def best_rows(
         order = np.lexsort((rows, -values))[:size]
         rows, values = rows[order], values[order]
     return rows
-
-
-def _part(
-    scores: Scores, lo: int, hi: int, eligible: NDArray[np.bool_] | None
-) -> NDArray[np.float64]:
-    part: NDArray[np.float64] = scores.read(lo, hi)
-    return part if eligible is None else part[eligible[lo:hi]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,6 +47,21 @@ class ScoreFunction:
         Raises
         ------
         ValueError, TypeError
+            As `scores_of` does.
+        """
+        return self.scores_of(rows, range(first, first + len(rows)), eligible)
+
+    def scores_of(
+        self,
+        rows: Rows,
+        indices: Sequence[int] | NDArray[np.int64],
+        eligible: NDArray[np.bool_] | None,
+    ) -> NDArray[np.float64]:
+        """Return the scores of rows that have these pool `indices`; NaN where not eligible.
+
+        Raises
+        ------
+        ValueError, TypeError
             If the function does not return one finite number a row; whatever it raises itself.
         """
         rows = Rows(to_host(rows.array), rows.bf16)
@@ -61,7 +76,7 @@ class ScoreFunction:
             if not (finite := np.isfinite(found[part])).all():
                 place = int(part[finite.argmin()])
                 raise ValueError(
-                    f"dual_scores: the function returned {found[place]} for row {first + place}; "
+                    f"dual_scores: the function returned {found[place]} for row {indices[place]}; "
                     "needs finite values"
                 )
         return found

@@ -29,9 +29,12 @@ def dataset(rows, scores):
     )
 
 
-@pytest.mark.parametrize("by_name", [False, True])
-def test_the_rows_of_the_batch_come_in_its_order(by_name, dataset, rows, scores):
-    chosen = select(dataset, "emb", "score" if by_name else scores, 12, 4, seed=3)
+@pytest.mark.parametrize("how", ["array", "name", "function"])
+def test_the_rows_of_the_batch_come_in_its_order(how, dataset, rows, scores):
+    if how == "function":
+        scores = rows[:, 0]
+    given = {"array": scores, "name": "score", "function": lambda rows: rows[:, 0]}[how]
+    chosen = select(dataset, "emb", given, 12, 4, seed=3)
     batch, info = ally_fast.select(rows, scores, 12, 4, seed=3, return_info=True)
     assert isinstance(chosen, datasets.Dataset)
     assert chosen["text"][:] == [f"text {i}" for i in batch]

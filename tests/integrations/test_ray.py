@@ -20,6 +20,7 @@ from ally_fast.distributed.tasks import Tasks  # noqa: E402
 from ally_fast.jobs import job_select  # noqa: E402
 from ally_fast.jobs.job_folder import JobFolder  # noqa: E402
 from ally_fast.pools import Rows, ShardedPool  # noqa: E402
+from ally_fast.report import write_report  # noqa: E402
 
 N, D, B, K, SHARDS = 6000, 8, 150, 20, 7
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("cluster")]
@@ -51,6 +52,15 @@ def test_the_batch_is_that_of_one_process(case, folder, rows, rng, same):
         options["labeled_embeddings"] = rows[:labeled]
     expected = ally_fast.select(rows, scores, b, K, return_info=True, **options)
     same(distributed.select(folder, scores, b, K, **options), expected)
+
+
+def test_the_cpu_is_used_where_it_is_asked_for(folder, rows, rng, monkeypatch, same):
+    scores, resources = rng.random(N), ray.cluster_resources()
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {**resources, "GPU": 2})
+    assert Tasks(None).gpus == 2
+    assert Tasks(None, use_gpus=False).gpus == 0
+    found = distributed.select(folder, scores, B, K, device="cpu")  # waits for no GPU
+    same(found, ally_fast.select(rows, scores, B, K, return_info=True))
 
 
 class Head:
@@ -111,6 +121,27 @@ def test_a_function_that_cannot_be_sent(folder):
 def test_an_error_of_a_function_is_the_users(folder):
     with pytest.raises(ValueError, match=r"dual_scores: the function returned shape \(3,\)"):
         distributed.select(folder, lambda rows: rows[:3, 0], B, K)
+
+
+def test_the_page_of_a_batch_is_that_of_one_process(folder, rows, tmp_path, monkeypatch):
+    pytest.importorskip("bokeh", reason="needs bokeh")
+    monkeypatch.chdir(tmp_path)
+    np.save("scores.npy", np.round(rows[:, 0], 1))
+    words = ["select", str(folder), "--scores", "scores.npy", "-b", str(B), "-k", str(K), "--quiet"]
+    told = []
+    reads = ShardedPool.read, ShardedPool.gather
+    for more in (["--ray", "auto"], ["--ray", "auto", "--job", "job"], []):
+        for name, read in zip(("read", "gather"), reads, strict=True):  # here, tasks have their own
+            monkeypatch.setattr(ShardedPool, name, None if more else read)
+        written = ["-o", "batch.npy", "--report", "page.html", "--plot", "page.png", "--force"]
+        assert main([*words, *written, *more]) == 0
+        text = Path("page.html").read_text()
+        told.append(text[text.index("<main>") : text.index("<h2>Time</h2>")])
+    assert told[0] == told[1] == told[2]
+    head = Head(tmp_path / "unpacked")
+    batch, info = distributed.select(folder, head, B, K, max_score=1.5)
+    write_report("function.html", folder, head, batch, info, max_score=1.5)
+    assert "A function gives the scores" in Path("function.html").read_text()
 
 
 @pytest.mark.parametrize("how", ["labeled", "skip"])

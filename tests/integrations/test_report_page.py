@@ -54,6 +54,10 @@ def mixture(rng):
     return (centres[kind] + rng.normal(size=(N, D))).astype(np.float32), kind
 
 
+def scored(rows):
+    return np.abs(rows[:, 0]) / 2
+
+
 def pages(rng):
     """Return a pool, and options of `select`, for each kind of page."""
     rows, kind = mixture(rng)
@@ -75,15 +79,18 @@ def pages(rng):
     return {
         "groups": (table, 60, {"groups": groups, "min_per_group": 5, **costs}),
         "radius": (rows, 60, {"radius": 1.5}),
+        "function": (rows, 60, {"max_score": 3.0}),
         "second round": (rows, 60, {"exclude": np.arange(0, N, 30), "metric": "cosine"}),
     }
 
 
-@pytest.fixture(scope="module", params=["groups", "radius", "second round"])
+@pytest.fixture(scope="module", params=["groups", "radius", "function", "second round"])
 def report(request, tmp_path_factory):
     rng = np.random.default_rng(2)
     pool, b, options = pages(rng)[request.param]
     scores = rng.gamma(2, 1, N)
+    if request.param == "function":
+        scores = scored
     k = 6 if request.param == "radius" else 30
     batch, info = ally_fast.select(pool, scores, b, k, return_info=True, **options)
     path = tmp_path_factory.mktemp("report") / "report.html"
@@ -190,14 +197,14 @@ def test_headings_sort_the_picks(browser, report):
             return [float(text) for text in texts]
 
         before = column("score")
-        assert column("pick") == list(range(len(before)))
+        assert column("order") == list(range(len(before)))
         head = page.locator("#picks th", has_text="score")
         head.locator("button").click()
         assert column("score") == sorted(before)
         assert head.get_attribute("aria-sort") == "ascending"
         head.locator("button").press("Enter")
         assert column("score") == sorted(before, reverse=True)
-        page.locator("#picks th", has_text="pick").locator("button").click()
+        page.locator("#picks th", has_text="order").locator("button").click()
         assert column("score") == before
 
 

@@ -163,6 +163,13 @@ def test_scores_of_a_model(data, unlabeled):
     assert unlabeled[among].tolist() == picks.tolist()
 
 
+def test_a_function_may_return_a_list(data):
+    X, y, _ = data
+    expected = ALLYSampling(random_state=0).query(X, y, lambda rows: rows[:, 0], batch_size=5)
+    found = ALLYSampling(random_state=0).query(X, y, lambda rows: rows[:, 0].tolist(), batch_size=5)
+    assert found.tolist() == expected.tolist()
+
+
 def test_it_works_in_a_wrapper(data, unlabeled):
     X, y, scores = data
     wrapper = SubSamplingWrapper(ALLYSampling(k=3, random_state=0), 20, random_state=0)
@@ -200,6 +207,11 @@ def test_the_loop_of_that_package(data):
         ({"y": np.zeros(N - 1)}, ValueError, "inconsistent"),
         ({"scores": np.zeros(N - 1)}, ValueError, "scores: got shape"),
         ({"scores": lambda rows: np.zeros(3)}, ValueError, "scores: got shape"),
+        (
+            {"scores": lambda rows: np.zeros(3), "candidates": [0, 1]},
+            ValueError,
+            r"scores: got shape \(3,\), needs one for each of 2",
+        ),
         ({"scores": np.full(N, np.nan)}, ValueError, "dual_scores"),
     ],
 )

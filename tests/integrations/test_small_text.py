@@ -98,9 +98,12 @@ def test_missing_and_short_embeddings_are_told(dataset, embeddings):
         learner.query(num_samples=3)
     short = {"embeddings": embeddings[1:]}
     with pytest.raises(
-        ValueError, match=f"embeddings: got {N - 1}, needs one for each of {N} texts"
+        ValueError, match=rf"embeddings: got shape \({N - 1}, 6\), needs one for each of {N} texts"
     ):
         learner.query(num_samples=3, query_strategy_kwargs=short)
+    function = {"embeddings": embeddings, "scores": lambda texts: np.zeros(len(texts))}
+    with pytest.raises(ValueError, match=r"scores: got shape \(\), needs one for each"):
+        learner.query(num_samples=3, query_strategy_kwargs=function)
 
 
 def test_it_is_shown_as_a_call():

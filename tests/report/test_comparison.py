@@ -77,9 +77,80 @@ def test_no_picks_are_compared_with_nothing(pool):
 def test_wide_rows_are_fewer(pool, monkeypatch):
     from ally_fast.report import evidence
 
-    monkeypatch.setattr(evidence, "_MOST_BYTES", 37_000 * 5 * 8 // 400)
+    monkeypatch.setattr(evidence, "_MOST_BYTES", 42_000 * 5 * 8 // 400)
     found, _ = evidence_of(*pool)
     assert (len(found.sample), len(found.picks), len(found.best)) == (50, 12, 12)
+
+
+def test_rows_that_reading_drops_are_in_no_random_batch_but_among_the_excluded(pool):
+    embeddings, scores = pool
+    labeled = embeddings[:12]
+    options = {"radius": 1.5, "labeled_embeddings": labeled, "b": 20}
+    found, _ = evidence_of(embeddings, scores, **options)
+    near = (distances(embeddings, labeled) <= 1.5).any(axis=1)
+    assert 20 < near.sum() < 300
+    assert found.eligible_rows == len(found.sample) == 600 - near.sum()
+    for rows in (found.sample, found.random):
+        assert (distances(rows, labeled) > 1.5).all()
+    assert len(found.excluded) == near.sum() + len(labeled)
+    assert len(found.random) == compare(found).compared == 20
+
+
+def test_batches_are_compared_at_the_size_that_all_have(pool):
+    embeddings, scores = pool
+    options = {"radius": 1e-3, "labeled_embeddings": embeddings[:500]}
+    found, _ = evidence_of(embeddings, scores, **options)
+    assert 0 < len(found.random) < 40 == len(found.picks) == len(found.best)
+    result = compare(found)
+    assert result.compared == len(found.random)
+    assert {len(gaps) for gaps in result.gaps.values()} == {result.compared}
+
+
+FUNCTIONS = {
+    "plain": {},
+    "max_score": {"max_score": 0.5},
+    "all": {"max_score": 0.5, "exclude": np.arange(0, 600, 3), "metric": "cosine"},
+}
+
+
+@pytest.mark.parametrize("case", FUNCTIONS)
+def test_a_function_scores_the_rows_that_are_read(case, pool, monkeypatch):
+    from ally_fast.report import evidence
+
+    embeddings, options = pool[0], FUNCTIONS[case]
+    expected, _ = evidence_of(embeddings, embeddings[:, 0], **options)
+    monkeypatch.setattr(evidence, "_MOST_SAMPLED", 150)
+    asked = []
+
+    def scored(rows):
+        asked.append(len(np.unique(rows, axis=0)))
+        return rows[:, 0]
+
+    batch, info = ally_fast.select(embeddings, scored, 40, 10, return_info=True, **options)
+    asked.clear()
+    found = evidence.gather_evidence(embeddings, scored, batch, info, options, compare=True)
+    assert sum(asked) < 400
+    assert found.eligible_rows == expected.eligible_rows
+    assert len(found.sample) <= found.scores.rows <= 150
+    could = {row.tobytes() for row in expected.sample}
+    assert could.issuperset(row.tobytes() for rows in (found.sample, found.random) for row in rows)
+    result = compare(found)
+    assert result.coverage.keys() - {EXCLUDED} == {BATCH, RANDOM}
+    assert result.compared == len(found.random)
+
+
+def test_a_function_that_says_something_else_is_told_by_row(pool):
+    embeddings = pool[0]
+    batch, info = ally_fast.select(embeddings, embeddings[:, 0], 40, 10, return_info=True)
+    wrong = int(embeddings[:, 0].argmin())
+
+    def scored(rows):
+        return np.where(rows[:, 0] == embeddings[wrong, 0], np.nan, rows[:, 0])
+
+    with pytest.raises(
+        ValueError, match=f"dual_scores: the function returned nan for row {wrong};"
+    ):
+        gather_evidence(embeddings, scored, batch, info, {}, compare=True)
 
 
 def test_labeled_rows_from_elsewhere_are_among_the_excluded(pool):

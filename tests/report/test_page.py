@@ -147,6 +147,13 @@ def test_groups_and_costs_are_told(pool):
     assert "cost 45 of 45" in page.text
 
 
+def test_groups_of_which_no_row_is_left_are_told(pool):
+    page, _, _ = report(
+        *pool, 0, groups=np.arange(300) % 2, max_per_group=3, exclude=np.arange(300)
+    )
+    assert "0 rows could be chosen." in page.text
+
+
 def test_a_batch_smaller_than_asked_can_be_told(pool):
     groups = np.arange(300) % 2
     options = {"groups": groups, "min_per_group": 4, "cost": np.ones(300), "cost_budget": 12}
@@ -175,6 +182,35 @@ def test_kept_pictures_and_texts_are_in_the_table(pool):
     assert f"im-{batch[0]}" in page.text
 
 
+def test_kept_columns_may_have_the_names_of_ours(pool):
+    columns = {"id": np.arange(300), "score": [f"grade {i}" for i in range(300)]}
+    columns["order"] = [f"before {i}" for i in range(300)]
+    page, batch, info = report(table_pool(pool[0], **columns), pool[1])
+    first = batch[0]
+    told = f"0 grade {first} before {first} {first} {first} {info.scores[0]:.6g}"
+    assert told in page.text
+
+
+WRONG = {
+    "of another pool": (lambda batch: batch + 300, ValueError, "indices: got"),
+    "not all": (lambda batch: batch[:-1], ValueError, "indices: got 19, but info tells of 20"),
+    "a mask": (lambda batch: np.isin(np.arange(300), batch), TypeError, "indices"),
+    "floats": (lambda batch: batch + 0.5, TypeError, "indices: got float64"),
+    "a table": (lambda batch: batch[:, None], ValueError, "indices"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_batch_that_is_none_of_the_pool_is_refused(case, pool):
+    change, error, message = WRONG[case]
+    batch, info = ally_fast.select(*pool, 20, 5, return_info=True)
+    with pytest.raises(error, match=message) as raised:
+        write_report(io.BytesIO(), *pool, change(batch), info)
+    assert len(str(raised.value)) < 300
+    with pytest.raises(ValueError, match="info: has centroids of 6 dimensions, but the pool"):
+        write_report(io.BytesIO(), pool[0][:, :5], pool[1], batch, info)
+
+
 def test_only_the_first_picks_are_in_the_table(pool, monkeypatch):
     monkeypatch.setattr(facts, "MOST_PICKS", 7)
     page, _, _ = report(*pool)
@@ -189,6 +225,50 @@ def test_a_sample_is_told_to_be_one(pool, monkeypatch):
     text = "120 rows, drawn at random of the 300 that could be chosen, with the first 8 picks"
     assert text in page.text
     assert "Measured on 120 rows and 8 picks of each batch." in page.text
+
+
+def test_a_function_that_scores_is_told_with_what_it_leaves_out(pool, monkeypatch):
+    monkeypatch.setattr(evidence, "_MOST_SAMPLED", 120)
+    page, _, _ = report(pool[0], lambda rows: rows[:, 0])
+    assert "A function gives the scores: the pool is the 120 rows of the map alone." in page.text
+    assert "The best rows by score alone are not known" in page.text
+    assert "best by score" not in page.text.replace("best rows by score alone are not known", "")
+    known, _, _ = report(pool[0], pool[0][:, 0])
+    assert "The 300 rows that were not excluded, and the picks." in known.text
+    assert "are not known" not in known.text
+    assert "the best rows by score alone" in known.text
+
+
+def test_rows_near_labeled_ones_could_not_be_chosen(pool):
+    options = {"radius": 1.0, "labeled_embeddings": pool[0][:30], "exclude": np.arange(10)}
+    page, _, info = report(*pool, groups=np.zeros(300, int), max_per_group=20, **options)
+    assert info.eligible_rows < 270
+    assert f"{info.eligible_rows} rows could be chosen." in page.text
+    assert f"{info.eligible_rows} rows, all that could be chosen" in page.text
+    assert "width:100.0%" in str(page.tags)
+    widths = [float(width) for width in re.findall(r"width:([\d.]+)%", str(page.tags))]
+    assert max(widths) <= 100
+
+
+def test_numbers_of_numpy_are_told_as_numbers(pool):
+    page, _, _ = report(*pool, seed=np.int64(3), radius=np.float32(0.25), chunk_rows=np.int32(77))
+    assert "seed 3 radius 0.25 chunk_rows 77" in page.text
+
+
+EXTREMES = {
+    "large rows": (1e140, np.arange(300) / 300),
+    "small rows": (1e-140, np.arange(300) / 300),
+    "neighbouring scores": (1, np.where(np.arange(300) % 2, 1.0, np.nextafter(1, 2))),
+    "wide scores": (1, np.where(np.arange(300) % 2, 1.7e308, -1.7e308)),
+}
+
+
+@pytest.mark.parametrize("case", EXTREMES)
+def test_extreme_numbers(case, rng):
+    scale, scores = EXTREMES[case]
+    for k in (4, 12):
+        page, _, _ = report(rng.normal(size=(300, 5)) * scale, scores, 20, k)
+        assert not re.search("NaN|Infinity", page.scripts[0])
 
 
 CORNERS = {

@@ -8,6 +8,7 @@ import pytest
 
 import ally_fast
 from ally_fast import stages
+from ally_fast.exports import KeptColumn
 from ally_fast.pools import Rows
 from ally_fast.selection.arguments import Arguments
 from ally_fast.selection.finish import finish
@@ -124,3 +125,41 @@ def test_picks_are_gathered_once(radius, metric, dtype, rng):
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     distances = np.linalg.norm(rows - info.centroids[info.clusters], axis=1)
     np.testing.assert_allclose(info.distances, distances, rtol=1e-5)  # unit rows are float32
+
+
+def test_what_workers_are_sent_does_not_grow_with_the_rows(tmp_path, rng):
+    """Ids, scores and kept columns were read here: none of them travels with the pool."""
+    pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    sizes = []
+    for n in (1000, 20_000):
+        rows = rng.normal(size=(n, D)).astype(np.float32)
+        ids = [f"{i:030d}" for i in range(n)]
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), D)
+        parquet.write_table(
+            pa.table({"id": ids, "emb": vectors, "text": ids}), folder / "a.parquet"
+        )
+        duals = folder / "duals.csv"
+        duals.write_text(
+            "id,score\n" + "".join(f'"{i}",{s}\n' for i, s in zip(ids, rows[:, 0], strict=True))
+        )
+        pool = ally_fast.open_pool(
+            str(folder / "a.parquet"),
+            column="emb",
+            ids="id",
+            scores=f"{duals}:score@id",
+            keep=["text"],
+        )
+        pool.keep = {name: KeptColumn(column) for name, column in pool.keep.items()}
+        plan = stages.plan(pool, None, b=n // 2, k=K, exclude_ids=ids[:3])
+        trained = stages.train(plan)
+        task = stages.task(plan, trained)
+        found = stages.conclude(plan, trained, stages.scan(task, portion(plan, (0, n))))
+        assert found[1].ids[0] == ids[found[0][0]]
+        sizes.append(len(pickle.dumps(stages.task(plan, trained))))
+        again = pickle.loads(pickle.dumps(pool))
+        assert again.ids.take(np.array([7])).to_pylist() == [ids[7]]
+        assert again.keep["text"].take(np.array([7])).to_pylist() == [ids[7]]
+    assert sizes[1] < sizes[0] + 100
