@@ -162,9 +162,9 @@ def _add_clusters(parser: argparse.ArgumentParser) -> None:
     add(
         "--tol",
         type=float,
-        default=1e-2,
+        default=3e-3,
         metavar="T",
-        help="stop when inertia falls by less than this share (default: 0.01)",
+        help="stop when inertia falls by less than this share (default: 0.003)",
     )
     add("--metric", default="euclidean", help="euclidean (default) or cosine")
     add("--engine", default="auto", help="auto (default), native, faiss or sklearn")

@@ -33,7 +33,7 @@ from ally_fast.rows import Rows
 Array: TypeAlias = Any  # an ndarray or a DeviceArray; all of a training are in the same memory
 
 STEP = 0.5  # weight of a batch in the averages
-BATCH, FEWEST = 8, 2048  # rows of a batch: for each centroid, and at least
+BATCH, FEWEST = 8, 512  # rows of a batch: for each centroid, and at least
 SLICE, GROWTH = 16, 4  # rows of the first slice for each centroid; how many times more in the next
 REPEATS = 4  # slices of one size, at most
 

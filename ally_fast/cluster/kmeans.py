@@ -41,7 +41,7 @@ def kmeans(
     *,
     train_size: Any = "auto",
     max_iter: int = 25,
-    tol: float = 1e-2,
+    tol: float = 3e-3,
     metric: str = "euclidean",
     engine: str = "auto",
     device: str = "auto",
