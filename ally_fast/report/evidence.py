@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.arrays import as_array
-from ally_fast.device_arrays import host_copy, to_host
+from ally_fast.device_arrays import host_copy
+from ally_fast.memory import to_host
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools import as_pool
 from ally_fast.pools.pool import Pool, is_wide
