@@ -104,7 +104,7 @@ def test_a_marker_nobody_draws_is_an_error(device):
         report.replaced(text, [device])
 
 
-OF_OTHER_ROWS = {"dual_ascent", "interrupt", "pools", "ray"}
+OF_OTHER_ROWS = {"dual_ascent", "interrupt", "pools", "ray", "training"}
 
 
 @pytest.mark.parametrize("name", sorted(set(tables.TABLES) - OF_OTHER_ROWS))
@@ -116,6 +116,23 @@ def test_the_table_of_interruptions(device):
     row = dataclasses.replace(device[0], bench="interrupt", k=10_000, seconds=[0.2, 0.3])
     assert tables.interrupt_table(device) == ""
     assert tables.interrupt_table([row]).splitlines()[2].endswith("| 10 k | 0.3 |")
+
+
+def test_the_table_of_training(device):
+    rows = [
+        dataclasses.replace(device[0], bench="training", engine=engine, setting=setting,
+                            seconds=[seconds], inertia=inertia)
+        for engine, setting, seconds, inertia in [
+            ("ally_fast", "seed 0", 1.0, 90.0),
+            ("ally_fast", "seed 1", 3.0, 110.0),
+            ("before", "seed 0", 8.0, 101.0),
+            ("faiss_cpu", "recipe", 4.0, 99.0),
+        ]
+    ]  # fmt: skip
+    assert tables.training_table(device) == ""
+    line = tables.training_table(rows).splitlines()[2]
+    none = tables.NOTHING
+    assert line.endswith(f"| 2 | 8 · +1.00 % | {none} | {none} | {none} | 4 · -1.00 % | {none} |")
 
 
 def test_the_table_of_ray(device):

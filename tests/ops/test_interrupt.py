@@ -57,7 +57,7 @@ def zero_rows(n, d):
 
 
 def feature_grid():
-    return _cpu.feature_grid, (zero_rows(MANY, 32), ISA), {"threads": 2}
+    return _cpu.feature_grid, (zero_rows(MANY, 128), ISA), {"threads": 2}
 
 
 def cluster_sums():
