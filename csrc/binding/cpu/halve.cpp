@@ -17,8 +17,8 @@ void halve(const py::array& array, const py::array& assignments_array,
   const int64_t t = rows.shape(0), d = rows.shape(1);
   const auto centroids = typed<float>(centroids_array, "centroids", 2);
   const int64_t k = centroids.shape(0);
-  REQUIRE(centroids.shape(1) == d, "centroids: got shape " + shape_of(centroids_array) +
-                                       ", needs d = " + std::to_string(d));
+  REQUIRE(centroids.shape(1) == d,
+          "centroids: got shape " + shape_of(centroids_array) + ", needs d = " + std::to_string(d));
   const auto sums = shaped<int64_t>(sums_array, "sums", {k, d});
   const auto counts = shaped<int64_t>(counts_array, "counts", {k});
   const auto grid = shaped<double>(grid_array, "grid", {2 * d + 1});
@@ -32,8 +32,9 @@ void halve(const py::array& array, const py::array& assignments_array,
   auto spreads = shaped<int64_t>(spreads_array, "spreads", {k, 2});
   auto sides = shaped<uint8_t>(sides_array, "sides", {t});
   const Kernel& kernel = kernel_named(isa);
-  const ClusteredRows clustered{rows.data(), t,          d, assignments.data(), centroids.data(),
-                                sums.data(), counts.data(), k, grid.data(),        most};
+  const ClusteredRows clustered{
+      rows.data(), t,   d, assignments.data(), centroids.data(), sums.data(), counts.data(), k,
+      grid.data(), most};
   const Halves out{stale.mutable_data(),       halves.mutable_data(), half_sums.mutable_data(),
                    half_counts.mutable_data(), gains.mutable_data(),  spreads.mutable_data(),
                    sides.mutable_data()};
@@ -46,9 +47,9 @@ void halve(const py::array& array, const py::array& assignments_array,
 
 void register_halve(py::module_& module) {
   module.def("halve", &halve, py::arg("rows"), py::arg("assignments"), py::arg("centroids"),
-             py::arg("sums"), py::arg("counts"), py::arg("grid"), py::arg("most"),
-             py::arg("stale"), py::arg("halves"), py::arg("half_sums"), py::arg("half_counts"),
-             py::arg("gains"), py::arg("spreads"), py::arg("sides"), py::arg("isa"), py::kw_only(),
+             py::arg("sums"), py::arg("counts"), py::arg("grid"), py::arg("most"), py::arg("stale"),
+             py::arg("halves"), py::arg("half_sums"), py::arg("half_counts"), py::arg("gains"),
+             py::arg("spreads"), py::arg("sides"), py::arg("isa"), py::kw_only(),
              py::arg("threads") = 1);
 }
 

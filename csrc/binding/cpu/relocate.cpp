@@ -50,12 +50,8 @@ double relocate(const py::array& assignments_array, const py::array& centroids_a
                               centroids.mutable_data(),
                               sums.mutable_data(),
                               counts.mutable_data()};
-  const Halves found{stale.mutable_data(),
-                     halves.mutable_data(),
-                     half_sums.mutable_data(),
-                     half_counts.mutable_data(),
-                     gains.mutable_data(),
-                     nullptr,
+  const Halves found{stale.mutable_data(),       halves.mutable_data(), half_sums.mutable_data(),
+                     half_counts.mutable_data(), gains.mutable_data(),  nullptr,
                      sides.mutable_data()};
   double gained = 0;
   checked_threads(threads);

@@ -23,9 +23,7 @@ struct Partial {
 };
 
 // Two tasks may share a cluster.
-void add_atomically(int64_t* to, int64_t value) {
-  __atomic_fetch_add(to, value, __ATOMIC_RELAXED);
-}
+void add_atomically(int64_t* to, int64_t value) { __atomic_fetch_add(to, value, __ATOMIC_RELAXED); }
 
 }  // namespace
 

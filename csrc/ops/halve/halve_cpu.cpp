@@ -6,8 +6,8 @@
 #include "../../common/aligned.h"
 #include "../../common/sums/cluster_order.h"
 #include "../../common/sums/grid.h"
-#include "../../common/sums/row_sums.h"
 #include "../../common/sums/merge_cost.h"
+#include "../../common/sums/row_sums.h"
 
 namespace ally_fast {
 namespace {
@@ -139,8 +139,7 @@ void halve_cpu(const ClusteredRows& clustered, const Kernel& kernel, int threads
   const RowSums& of_row = row_sums(kernel);
   const int64_t tasks = (clustered.k + kTaskClusters - 1) / kTaskClusters;
   parallel_for_with(
-      tasks, threads,
-      [&] { return std::make_unique<Halver>(clustered, order, of_row, halves); },
+      tasks, threads, [&] { return std::make_unique<Halver>(clustered, order, of_row, halves); },
       [&](int64_t task, Halver& halver) {
         const int64_t end = std::min(clustered.k, (task + 1) * kTaskClusters);
         for (int64_t c = task * kTaskClusters; c < end; ++c) {

@@ -1,8 +1,8 @@
 #include "../../common/cuda/cluster_order.h"
 #include "../../common/cuda/cluster_runs.h"
 #include "../../common/cuda/scope.h"
-#include "halve.h"
 #include "../../common/sums/merge_cost.h"
+#include "halve.h"
 
 namespace ally_fast {
 namespace {
