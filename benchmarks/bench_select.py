@@ -35,10 +35,24 @@ def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
 
 
 def _job(contestant: Contestant, shape: Shape, threads: int, args: Any) -> Job:
-    options = contestant.options_for(shape)
     reason = plan.skip_reason(contestant, shape, args.limit, args.skip_slow_rivals)
+    slow = contestant.estimate(shape) > 20.0
+    return job_of("select", contestant, shape, threads, reason, slow=slow)
+
+
+def job_of(
+    bench: str,
+    contestant: Contestant,
+    shape: Shape,
+    threads: int,
+    reason: str | None,
+    *,
+    slow: bool,
+) -> Job:
+    """Return a job that `measure` does; with a reason it is skipped."""
+    options = contestant.options_for(shape)
     row = Row(
-        "select",
+        bench,
         contestant.engine,
         contestant.setting,
         shape.dataset,
@@ -68,8 +82,8 @@ def _job(contestant: Contestant, shape: Shape, threads: int, args: Any) -> Job:
         spec,
         [row],
         isa=contestant.isa,
-        slow=contestant.estimate(shape) > 20.0,
-        group=("select", shape),
+        slow=slow,
+        group=(bench, shape),
         estimate=contestant.estimate(shape),
     )
 

@@ -9,7 +9,6 @@ from typing import Any
 from benchmarks import bench_select
 from benchmarks.job import Job
 from benchmarks.plan import POOLS, RIVALS, Contestant, Shape
-from benchmarks.rows import Row
 
 SEEDS = (0, 1, 2)
 CLUSTERS = {
@@ -58,45 +57,7 @@ def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
 
 
 def _job(contestant: Contestant, shape: Shape, threads: int, args: Any) -> Job:
-    options = contestant.options_for(shape)
-    estimate = contestant.estimate(shape)
-    reason = ""
-    if contestant not in (_NOW, _BEFORE) and estimate > args.limit:
-        reason = f"about {estimate:.0f} s, more than {args.limit:.0f} s"
-    row = Row(
-        "training",
-        contestant.engine,
-        contestant.setting,
-        shape.dataset,
-        shape.n,
-        shape.d,
-        shape.k,
-        shape.b,
-        "float32",
-        options=options,
-        threads=threads,
-        status="skipped" if reason else "ok",
-        reason=reason,
-    )
-    spec = {
-        "engine": contestant.engine,
-        "setting": contestant.setting,
-        "contestant": contestant.module,
-        "dataset": shape.dataset,
-        "limit": shape.limit,
-        "k": shape.k,
-        "b": shape.b,
-        "threads": threads,
-        "options": options,
-    }
-    return Job(
-        "benchmarks.bench_select",
-        spec,
-        [row],
-        slow=True,
-        group=("training", shape),
-        estimate=estimate,
-    )
-
-
-measure = bench_select.measure
+    estimate, ours = contestant.estimate(shape), contestant.engine in (_NOW.engine, _BEFORE.engine)
+    too_slow = not ours and estimate > args.limit
+    reason = f"about {estimate:.0f} s, more than {args.limit:.0f} s" if too_slow else None
+    return bench_select.job_of("training", contestant, shape, threads, reason, slow=True)
