@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from ally_fast import checks
+
+NETWORK = "network"
+HEADS = ("logistic", "mlp")
+# Folders written before these were there hold the same experiment.
+_LATER = {"labels": None, "column": None, "ids": None, "budgets": None, "head": NETWORK}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +21,10 @@ class Protocol:
     Attributes
     ----------
     dataset : str
-        A name, or the path of an ``.npz``; see `ally_fast.experiments.datasets.load_dataset`.
+        A name, or the path of an ``.npz``; see `ally_fast.experiments.datasets.load_dataset`. With
+        `labels` a pool of embeddings, as `ally_fast.open_pool` takes it.
+    labels, column, ids : str, optional
+        Of a pool; see `ally_fast.experiments.datasets.labeled_pool.load`.
     split : str
         Of Parkinsons: "subjects" or "rows".
     pool_rows : int, optional
@@ -23,7 +32,12 @@ class Protocol:
     clones : int
         Copies of each row of the pool (Appendix D.2).
     initial, b : int
-        Random rows labeled at the start; rows labeled each round.
+        Rows labeled at the start; rows labeled each round.
+    budgets : tuple of int, optional
+        Labels there are in each round, in place of `initial` and `b`.
+    head : {"network", "logistic", "mlp"}
+        What learns: the paper's network, or a head on frozen embeddings, whose penalty is chosen
+        once for the data set; see `ally_fast.experiments.heads.Head`.
     epsilon : float, optional
         Bound of the constraints; 0.2 for classification, 0.1 for regression if None.
     primal_lr, dual_lr, primal_steps, dual_update, batch_size, max_epochs, patience, validation
@@ -38,11 +52,16 @@ class Protocol:
     """
 
     dataset: str
+    labels: str | None = None
+    column: str | None = None
+    ids: str | None = None
     split: str = "subjects"
     pool_rows: int | None = None
     clones: int = 1
     initial: int = 100
     b: int = 200
+    budgets: tuple[int, ...] | None = None
+    head: str = NETWORK
     epsilon: float | None = None
     primal_lr: float = 0.005
     dual_lr: float = 0.05
@@ -63,10 +82,33 @@ class Protocol:
             checks.integer(getattr(self, name), name, 1)
         if self.pool_rows is not None:
             checks.integer(self.pool_rows, "pool_rows", 1)
+        checks.choice(self.head, "head", (NETWORK, *HEADS))
+        if self.labels is None and (self.column is not None or self.ids is not None):
+            raise ValueError("labels: got none beside a column; a pool needs labels")
+        if self.budgets is not None:
+            steps = [checks.integer(labels, "budgets", 1) for labels in self.budgets]
+            if len(steps) < 2 or any(a >= b for a, b in pairwise(steps)):
+                raise ValueError(f"budgets: got {steps}, needs at least two numbers that rise")
+
+    def labels_in(self, number: int) -> int:
+        """Return how many labels there are in a round."""
+        if self.budgets is None:
+            return self.initial + number * self.b
+        return self.budgets[number]
+
+    def batch_after(self, number: int) -> int:
+        """Return how many rows are labeled after a round."""
+        return self.labels_in(number + 1) - self.labels_in(number)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings, ready for JSON."""
-        return asdict(self)
+        """Return the settings, ready for JSON; those that came later are left out by default."""
+        settings = asdict(self)
+        if self.budgets is not None:
+            settings["budgets"] = list(self.budgets)
+        for name, default in _LATER.items():
+            if settings[name] == default:
+                del settings[name]
+        return settings
 
     def epsilon_for(self, task: str) -> float:
         """Return the bound of the constraints."""

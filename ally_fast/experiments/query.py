@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.experiments.arm import Arm
+from ally_fast.experiments.arm import RANDOM_SCORES, Arm
+from ally_fast.experiments.frozen_learner import FrozenLearner
 from ally_fast.experiments.learner import Learner
 from ally_fast.primal_dual import DualHead, DualHeadWarning, rank_correlation
 from ally_fast.strategies import Context
@@ -38,14 +39,20 @@ class Query:
     pool_rank_correlation: float | None = None
 
 
-def choose(arm: Arm, learner: Learner, b: int, seed: int) -> Query:
+AnyLearner = Learner | FrozenLearner
+
+
+def choose(arm: Arm, learner: AnyLearner, b: int, seed: int) -> Query:
     """Choose `b` rows of the pool that are not labeled."""
     began = time.perf_counter()
     outputs, pieces = _pieces(arm, learner, seed)
     pool_seconds = time.perf_counter() - began
     began = time.perf_counter()
     head = None
-    if arm.strategy == "ally":
+    if arm.strategy == "ally" and arm.scores == RANDOM_SCORES:
+        generator = np.random.Generator(np.random.Philox(key=seed))
+        pieces["dual_scores"] = generator.random(len(learner.dataset.inputs))
+    elif arm.strategy == "ally":
         head = _fitted_head(learner, pieces["embeddings"], seed)
         pieces["dual_scores"] = head.score(pieces["embeddings"])
     context = Context(exclude=learner.labeled, seed=seed, device="cpu", **pieces)
@@ -67,9 +74,10 @@ def choose(arm: Arm, learner: Learner, b: int, seed: int) -> Query:
     )
 
 
-def _fitted_head(learner: Learner, embeddings: NDArray[np.float32], seed: int) -> DualHead:
+def _fitted_head(learner: AnyLearner, embeddings: NDArray[np.float32], seed: int) -> DualHead:
     """Return a dual head that knows the rows which have a multiplier."""
     trained = learner.trained
+    assert trained is not None  # that of constrained training
     with warnings.catch_warnings():
         # That a head says little is told by its numbers, in the row.
         warnings.simplefilter("ignore", DualHeadWarning)
@@ -79,25 +87,29 @@ def _fitted_head(learner: Learner, embeddings: NDArray[np.float32], seed: int) -
 
 
 def _pieces(
-    arm: Arm, learner: Learner, seed: int
+    arm: Arm, learner: AnyLearner, seed: int
 ) -> tuple[NDArray[np.float32] | None, dict[str, Any]]:
     """Return the model's outputs on the pool, and what the strategy needs of it."""
     dataset, strategy = learner.dataset, arm.strategy
     if strategy == "random":
         return None, {"n": len(dataset.inputs)}
     if strategy == "bald":
+        assert isinstance(learner, Learner)
         passes = [
             learner.probabilities(learner.predict(dataset.inputs, dropout_seed=seed + t)[0])
             for t in range(arm.of_model["passes"])
         ]
         return None, {"mc_probabilities": np.stack(passes)}
-    outputs, embeddings = learner.predict(dataset.inputs)
+    outputs, last_inputs = learner.predict(dataset.inputs)
     if strategy == "learning_loss":
         return outputs, {"n": len(outputs), "predicted_losses": outputs[:, -1]}
     probabilities = {"probabilities": learner.probabilities(outputs)} if arm.classification else {}
     if strategy in ("entropy", "margin"):
         return outputs, probabilities
     if strategy == "badge":
+        return outputs, {"embeddings": last_inputs, **probabilities}
+    embeddings = learner.space(last_inputs)
+    if strategy == "cluster_margin":
         return outputs, {"embeddings": embeddings, **probabilities}
     return outputs, {
         "embeddings": embeddings,

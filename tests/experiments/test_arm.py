@@ -27,7 +27,7 @@ def test_every_strategy_has_an_arm():
     arms = parse_arms(",".join(STRATEGIES))
     assert [arm.make().name for arm in arms] == [
         *("ALLY", "RandomSampling", "CoreSet", "BADGE", "EntropySampling", "MarginSampling"),
-        *("BALD", "LearningLoss", "DAL"),
+        *("ClusterMargin", "BALD", "LearningLoss", "DAL"),
     ]
 
 
@@ -38,7 +38,7 @@ def test_every_strategy_has_an_arm():
         ("", r"^strategies: got ''"),
         ("random,random", r"'random' is there twice"),
         ("random:k=3", r"random got 'k=3', takes training=…"),
-        ("ally:k", r"ally got 'k', takes training=…, k=…"),
+        ("ally:k", r"ally got 'k', takes training=…, start=…, k=…"),
         ("ally:k=many", r"'k=many': not a value of k"),
         ("ally:allocation=fair", r"not a value of allocation"),
         ("ally:training=plain", r"ally needs multipliers"),
