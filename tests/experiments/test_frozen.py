@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from conftest import problem
+from cases import with_options
 
 from ally_fast.cli import main
 from ally_fast.experiments import tuning
@@ -52,41 +52,38 @@ def go(path, name, folder, *, seed=0, head=WEAK, **more):
 
 
 @pytest.mark.parametrize("kind", HEADS)
-def test_a_head_learns(kind, monkeypatch):
-    data = problem("classification")
-    head = Head(kind, 0.01).fit(data["inputs"], data["targets"], 3, 0)
-    found = head.probabilities(data["test_inputs"])
+def test_a_head_learns(kind, monkeypatch, clouds):
+    head = Head(kind, 0.01).fit(clouds["inputs"], clouds["targets"], 3, 0)
+    found = head.probabilities(clouds["test_inputs"])
     assert found.sum(axis=1) == pytest.approx(np.ones(80), abs=1e-5)
-    assert (found.argmax(axis=1) == data["test_targets"]).mean() > 0.6
-    again = Head(kind, 0.01).fit(data["inputs"], data["targets"], 3, 0)
-    np.testing.assert_array_equal(again.probabilities(data["test_inputs"]), found)
+    assert (found.argmax(axis=1) == clouds["test_targets"]).mean() > 0.6
+    again = Head(kind, 0.01).fit(clouds["inputs"], clouds["targets"], 3, 0)
+    np.testing.assert_array_equal(again.probabilities(clouds["test_inputs"]), found)
 
 
 @pytest.mark.parametrize("kind", HEADS)
-def test_classes_that_a_head_has_not_seen(kind, monkeypatch):
+def test_classes_that_a_head_has_not_seen(kind, monkeypatch, clouds):
     quick(monkeypatch)
-    data = problem("classification")
-    kept = data["targets"] != 1
-    head = Head(kind, 0.01).fit(data["inputs"][kept], data["targets"][kept], 4, 0)
-    found = head.probabilities(data["test_inputs"])
+    kept = clouds["targets"] != 1
+    head = Head(kind, 0.01).fit(clouds["inputs"][kept], clouds["targets"][kept], 4, 0)
+    found = head.probabilities(clouds["test_inputs"])
     assert found.shape == (80, 4)
     assert not found[:, [1, 3]].any()
-    alone = data["targets"] == 2
-    one = Head(kind, 0.01).fit(data["inputs"][alone], data["targets"][alone], 4, 0)
-    np.testing.assert_array_equal(one.probabilities(data["test_inputs"])[:, 2], np.ones(80))
-    np.testing.assert_array_equal(one.last_inputs(data["test_inputs"]), data["test_inputs"])
+    alone = clouds["targets"] == 2
+    one = Head(kind, 0.01).fit(clouds["inputs"][alone], clouds["targets"][alone], 4, 0)
+    np.testing.assert_array_equal(one.probabilities(clouds["test_inputs"])[:, 2], np.ones(80))
+    np.testing.assert_array_equal(one.last_inputs(clouds["test_inputs"]), clouds["test_inputs"])
 
 
-def test_what_the_last_layer_reads(monkeypatch):
+def test_what_the_last_layer_reads(monkeypatch, clouds):
     quick(monkeypatch)
-    data = problem("classification")
-    fitted = Head("mlp", 0.01).fit(data["inputs"], data["targets"], 3, 0)
-    logits = fitted.last_inputs(data["test_inputs"]) @ fitted.model.coefs_[1]
+    fitted = Head("mlp", 0.01).fit(clouds["inputs"], clouds["targets"], 3, 0)
+    logits = fitted.last_inputs(clouds["test_inputs"]) @ fitted.model.coefs_[1]
     shares = np.exp(logits + fitted.model.intercepts_[1])
     shares /= shares.sum(axis=1, keepdims=True)
-    assert fitted.probabilities(data["test_inputs"]) == pytest.approx(shares, abs=1e-5)
-    linear = Head("logistic", 1.0).fit(data["inputs"], data["targets"], 3, 0)
-    np.testing.assert_array_equal(linear.last_inputs(data["inputs"]), data["inputs"])
+    assert fitted.probabilities(clouds["test_inputs"]) == pytest.approx(shares, abs=1e-5)
+    linear = Head("logistic", 1.0).fit(clouds["inputs"], clouds["targets"], 3, 0)
+    np.testing.assert_array_equal(linear.last_inputs(clouds["inputs"]), clouds["inputs"])
 
 
 # Tuning
@@ -119,10 +116,8 @@ def test_each_row_is_predicted_by_a_head_that_has_not_seen_it(classes_npz, monke
     assert [len(rows) for rows in trained] == [18, 18, 18, 19, 19]
 
 
-def test_a_head_near_chance_is_warned_of(tmp_path, rng):
-    arrays = problem("classification")
-    arrays["targets"] = rng.integers(3, size=260)
-    np.savez(tmp_path / "noise.npz", **arrays)
+def test_a_head_near_chance_is_warned_of(tmp_path, rng, clouds):
+    np.savez(tmp_path / "noise.npz", **{**clouds, "targets": rng.integers(3, size=260)})
     protocol = protocol_of(str(tmp_path / "noise.npz"))
     with pytest.warns(WeakHeadWarning, match="head: on noise the best logistic head has a balanc"):
         tuning.tuned(prepare(protocol), protocol, 2)
@@ -242,11 +237,10 @@ def test_what_cannot_be_carried_out(options, arms, message, classes_npz):
         check(prepare(protocol), protocol, parse_arms(arms), len(protocol.budgets) - 1)
 
 
-def test_heads_learn_classes_of_embeddings(values_npz, tmp_path):
-    images = problem("classification")
+def test_heads_learn_classes_of_embeddings(values_npz, tmp_path, clouds):
     images = {
         name: np.abs(array).astype(np.uint8) if "inputs" in name else array
-        for name, array in images.items()
+        for name, array in clouds.items()
     }
     np.savez(tmp_path / "images.npz", **images)
     for path, shown in ((values_npz, "regression of float32"), (tmp_path / "images.npz", "uint8")):
@@ -281,15 +275,14 @@ def test_a_fitted_head_of_one_class_has_no_model():
 def experiment(output, *options, budgets="20,30,50", strategies="random,cluster_margin", seeds=2):
     command = ["experiment", "pool.npy", "--labels", "labels.npy", "--head", "logistic"]
     command += ["--budgets", budgets, "--strategies", strategies, "--seeds", str(seeds)]
-    return main([*command, "--threads", "1", "--quiet", "-o", output, *options])
+    return main(with_options([*command, "--threads", "1", "--quiet", "-o", output], *options))
 
 
 @pytest.fixture
-def pool(tmp_path, monkeypatch):
+def pool(tmp_path, monkeypatch, clouds):
     monkeypatch.chdir(tmp_path)
-    data = problem("classification")
-    np.save("pool.npy", data["inputs"])
-    np.save("labels.npy", data["targets"])
+    np.save("pool.npy", clouds["inputs"])
+    np.save("labels.npy", clouds["targets"])
     return tmp_path
 
 
