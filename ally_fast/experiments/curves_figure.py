@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ally_fast._optional import require
+from ally_fast.experiments.arm import TYPICAL_START
 from ally_fast.experiments.comparison import Curve, difference
 
 _GREY, _INK, _LIGHT = "#666666", "#222222", "#dddddd"
 _FEW = 6  # bands of more arms hide one another
+_TYPICAL = f":start={TYPICAL_START}"
 
 
 def draw_curves(
@@ -58,19 +60,22 @@ def draw_curves(
         shown = ", 95 % interval" if len(others) < _FEW else ""
         _label(panels[1], f"less {reference}, paired by seed: mean{shown}", "labeled rows")
         _draw_means(panels[2], others, base, styles)
-        _label(panels[2], "its mean over rounds past the first, 95 % interval", metric)
+        _label(panels[2], "its mean past the first round, 95 % interval", f"{metric}, difference")
     return figure
 
 
 def _styles(curves: Sequence[Curve]) -> dict[str, dict[str, Any]]:
+    """Return a colour for each strategy, broken lines for its typical start."""
     colours = require("matplotlib", "report").colormaps["tab10"].colors
+    bare = {curve.arm: curve.arm.replace(_TYPICAL, "") for curve in curves}
+    places = {name: place for place, name in enumerate(dict.fromkeys(bare.values()))}
     return {
-        curve.arm: {
-            "color": colours[place % len(colours)],
-            "lw": 1.6,
-            "ls": ("-", "--", ":")[place // len(colours) % 3],
+        arm: {
+            "color": colours[places[name] % len(colours)],
+            "lw": 1.6 if places[name] < len(colours) else 0.9,
+            "ls": "-" if arm == name else "--",
         }
-        for place, curve in enumerate(curves)
+        for arm, name in bare.items()
     }
 
 
@@ -97,10 +102,11 @@ def _draw_means(
     arms = sorted(gaps, key=lambda arm: gaps[arm].mean)
     axes.axvline(0, color=_GREY, lw=1)
     for place, arm in enumerate(arms):
-        gap, colour = gaps[arm], styles[arm]["color"]
+        gap, style = gaps[arm], styles[arm]
         axes.axhline(place, color=_LIGHT, lw=0.6, zorder=0)
-        axes.plot([gap.low, gap.high], [place, place], color=colour, lw=2)
-        axes.plot([gap.mean], [place], "o", color=colour, ms=5)
+        axes.plot([gap.low, gap.high], [place, place], color=style["color"], lw=1.6)
+        inside = style["color"] if style["ls"] == "-" else "white"
+        axes.plot([gap.mean], [place], "o", color=style["color"], mfc=inside, ms=5)
     axes.set_yticks(range(len(arms)), arms)
 
 
