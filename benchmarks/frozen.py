@@ -34,6 +34,7 @@ COLUMNS = (
     ("kdd", "accuracy"),
     ("kdd", "macro_recall"),
 )
+SEEDS = 10  # that the rule asks for, at least
 REFERENCE, TYPICAL = "random", ":start=typical"
 NOT_YET = "not measured yet"
 MARKED = re.compile(
@@ -85,19 +86,22 @@ def gains(found: Curves) -> dict[str, dict[Column, Difference]]:
 
 
 def recommended(found: Curves) -> Recommended | None:
-    """Apply the rule; None while a column is missing, or no arm is left."""
+    """Apply the rule; None while a column is missing, or lacks seeds."""
     if set(found) != set(COLUMNS):
         return None
+    if any(len(of_column[REFERENCE].seeds) < SEEDS for of_column in found.values()):
+        return None
     every = gains(found)
-    every[REFERENCE] = {column: Difference(0.0, 0.0, 0.0, 0) for column in COLUMNS}
+    every[REFERENCE] = {column: Difference(0.0, 0.0, 0.0, SEEDS) for column in COLUMNS}
     left = {
         arm: of_arm
         for arm, of_arm in every.items()
         if TYPICAL not in arm
         and set(of_arm) == set(COLUMNS)
+        and all(gap.seeds >= SEEDS for gap in of_arm.values())
         and not any(gap.verdict == "lower" for gap in of_arm.values())
     }
-    strategy = min(left, key=lambda arm: mean_rank(arm, left))
+    strategy = min(left, key=lambda arm: (mean_rank(arm, left), arm))
     pairs = [
         difference(of_column[strategy + TYPICAL], of_column[strategy])
         for of_column in found.values()

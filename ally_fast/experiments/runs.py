@@ -83,8 +83,10 @@ def run_all(plan: Plan, command: str, *, progress: bool = False) -> None:
         message names file and line), or this one cannot be carried out.
     """
     from ally_fast.experiments.loop import check, done
+    from ally_fast.experiments.start import typical_start
 
     _dataset.cache_clear()  # the file may have changed since
+    typical_start.cache_clear()
     dataset = _dataset(plan.protocol, plan.data_folder)
     check(dataset, plan.protocol, plan.arms, plan.rounds)
     header = _header(plan, command, dataset)

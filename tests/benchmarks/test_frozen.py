@@ -47,6 +47,11 @@ def record(folder, leads, sets=SETS):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def few_seeds(monkeypatch):
+    monkeypatch.setattr(frozen, "SEEDS", 3)
+
+
 def rule(tmp_path, leads, **more):
     return frozen.recommended(frozen.measured(record(tmp_path, leads, **more)))
 
@@ -88,6 +93,15 @@ def test_a_typical_start_is_no_strategy(tmp_path):
 
 def test_nothing_is_recommended_before_all_is_measured(tmp_path):
     assert rule(tmp_path, {"margin": 5}, sets=SETS[:3]) is None
+
+
+def test_nothing_is_recommended_with_few_seeds(tmp_path, monkeypatch):
+    monkeypatch.setattr(frozen, "SEEDS", 4)
+    assert rule(tmp_path, {"margin": 5}) is None
+
+
+def test_of_equals_the_first_by_name(tmp_path):
+    assert rule(tmp_path, {"margin": 5, "badge": 5}).strategy == "badge"
 
 
 def test_an_arm_that_lacks_a_set_is_no_candidate(tmp_path):

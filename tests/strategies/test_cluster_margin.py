@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from documented import run
 from strategy_contract import StrategyContract, softmax, world
 
 import ally_fast
@@ -96,6 +97,19 @@ def test_a_model_near_chance_is_warned_of_once():
     assert "on 120 rows held out, of 3 classes: chance is 33.3 %" in text
     assert len(text) <= 300
     np.testing.assert_array_equal(picks, ask())
+
+
+def test_the_page_on_models_that_know_too_little():
+    pytest.importorskip("sklearn")
+    everything = world(60)
+    told = {
+        **{"Context": Context, "ClusterMargin": ClusterMargin},
+        **{"embeddings": everything["embeddings"], "labeled": np.arange(40)},
+        **{"x": everything["embeddings"][:40], "y": np.arange(40) % 2},
+    }
+    with pytest.warns(WeakHeadWarning):
+        names = run("strategies.md", "A model that knows too little", **told)
+    assert len(set(names["batch"].tolist()) - set(range(40))) == 20
 
 
 def test_a_model_that_knows_something_is_not():
