@@ -21,16 +21,17 @@ from ally_fast.files import whole_files
 
 _EPILOG = f"""\
 strategies:
-  {", ".join(STRATEGIES)}
+  {", ".join(STRATEGIES[:6])},
+  {", ".join(STRATEGIES[6:])}
   Each takes options: ally:k=50:radius=0.1, bald:dropout=0.3, dal:mini_queries=5
   and training=constrained (so are models of ally trained, all others plainly);
   a k with a point is a share of b: cluster_margin:k=0.5.
 
 examples:
   ally-fast experiment mnist --strategies random,badge,ally -o mnist
-  ally-fast experiment pool/ --column emb --labels :topic --head logistic \
-      --budgets 50,100,200,400 --strategies random,margin,cluster_margin \
-      --start random,typical --seeds 10 -o topics
+  ally-fast experiment pool/ --column emb --labels :topic \\
+      --head logistic --budgets 50,100,200,400 --start random,typical \\
+      --strategies random,margin,cluster_margin --seeds 10 -o topics
   Stopped or killed, the same command goes on; with more seeds, rounds or
   strategies it adds what is not there.
 """

@@ -14,7 +14,7 @@ from ally_fast.experiments.heads import Head, candidates
 from ally_fast.experiments.protocol import Protocol
 from ally_fast.strategies.weak_head import WeakHeadWarning, is_near_chance
 
-_DRAWS, _FOLDS = 2, 5
+_DRAWS, _FOLDS = 5, 5
 _SEED = 2**40  # a key that no seed of an experiment has
 
 
@@ -43,7 +43,7 @@ def tuned(
 ) -> Tuned:
     """Choose the penalty by cross-validation on random labels.
 
-    Two random draws of as many rows as are labeled in the first and the last round, five folds
+    Five random draws of as many rows as are labeled in the first and in the last round, five folds
     each; the penalty of highest mean accuracy wins, the weaker one of equals.
 
     Warns
