@@ -38,9 +38,9 @@ examples:
 _ROUNDS = 15
 _OF_PROTOCOL = (
     *("dataset", "labels", "column", "ids", "split", "pool_rows", "clones", "initial", "b"),
-    *("budgets", "head", "epsilon", "primal_lr", "dual_lr"),
+    *("budgets", "head", "epsilon", "schedule", "primal_lr", "dual_lr"),
     *("primal_steps", "dual_update", "batch_size", "max_epochs", "patience", "validation"),
-    "device",
+    *("refit_head", "dual_heads", "device"),
 )
 
 
@@ -75,6 +75,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     add("--budgets", type=_numbers, metavar="LIST", help="labels in all, by round, instead of both")
     add("--head", default=paper.head, help="network (default), or logistic, mlp on embeddings")
     add("--epsilon", type=float, help="bound of the loss (0.2; regression 0.1)")
+    add("--schedule", default=paper.schedule, help="of its rate: constant (default) or cosine")
     add("--primal-lr", type=float, default=paper.primal_lr, help="of Adam (0.005)")
     add("--dual-lr", type=float, default=paper.dual_lr, help="of the multipliers (0.05)")
     add("--primal-steps", type=int, default=paper.primal_steps, help="T_p (1)")
@@ -83,6 +84,9 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     add("--max-epochs", type=int, default=paper.max_epochs, help="(100)")
     add("--patience", type=int, default=paper.patience, help="epochs, early stopping (6)")
     add("--validation", type=float, default=paper.validation, help="labels held out for it (0.1)")
+
+    add("--refit-head", action="store_true", help="dual heads then learn all labels")
+    add("--dual-heads", type=int, default=paper.dual_heads, help="whose mean is the score (1)")
 
     add = parser.add_argument_group("running").add_argument
     add("--device", default=paper.device, help="of torch: cpu (default), cuda, cuda:1")

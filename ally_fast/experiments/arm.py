@@ -11,7 +11,7 @@ from ally_fast.strategies import Strategy
 
 PLAIN, CONSTRAINED = "plain", "constrained"
 RANDOM_START, TYPICAL_START = STARTS = ("random", "typical")
-DUALS, RANDOM_SCORES = "duals", "random"
+DUALS, RANDOM_SCORES, MARGIN_SCORES = SCORES = ("duals", "random", "margin")
 
 
 def _training(text: str) -> str:
@@ -27,7 +27,7 @@ def _start(text: str) -> str:
 
 
 def _scores(text: str) -> str:
-    if text not in (DUALS, RANDOM_SCORES):
+    if text not in SCORES:
         raise ValueError
     return text
 
@@ -100,8 +100,8 @@ class Arm:
         "plain" for all others unless asked for.
     start : {"random", "typical"}
         How the first rows to label are chosen: at random, or by `TypicalStart`.
-    scores : {"duals", "random"}
-        Of ``ally``: predicted multipliers, or random numbers in the same clusters.
+    scores : {"duals", "random", "margin"}
+        Of ``ally``: predicted multipliers; or in the same clusters random numbers, or margins.
     options : mapping
         Arguments of the strategy.
     of_model : mapping
@@ -120,7 +120,7 @@ class Arm:
     @property
     def classification(self) -> bool:
         """Whether it has a meaning for classification tasks only."""
-        return _KINDS[self.strategy].classification
+        return _KINDS[self.strategy].classification or self.scores == MARGIN_SCORES
 
     def make(self, **more: Any) -> Strategy:
         """Return the strategy."""
@@ -194,7 +194,7 @@ def _parse(text: str) -> Arm:
         except ValueError:
             raise ValueError(f"strategies: {name} got {pair!r}: not a value of {option}") from None
     start, scores = given.pop("start", RANDOM_START), given.pop("scores", DUALS)
-    training = given.pop("training", PLAIN if scores == RANDOM_SCORES else kind.training)
+    training = given.pop("training", kind.training if scores == DUALS else PLAIN)
     if name == "ally" and training == PLAIN and scores == DUALS:
         raise ValueError("strategies: ally needs multipliers, so training=constrained")
     of_model = {**_OF_MODEL.get(name, {}), **{k: v for k, v in given.items() if k in kind.of_model}}

@@ -15,7 +15,7 @@ from ally_fast.experiments.arm import CONSTRAINED, Arm
 from ally_fast.experiments.datasets import Dataset
 from ally_fast.experiments.joint_model import JointModel, joint_loss
 from ally_fast.experiments.models import build_model
-from ally_fast.experiments.protocol import Protocol
+from ally_fast.experiments.protocol import CONSTANT, Protocol
 from ally_fast.primal_dual.trained import TrainedModel
 from ally_fast.primal_dual.trainer import PrimalDualTrainer
 
@@ -156,7 +156,7 @@ def trainer_of(task: str, protocol: Protocol, arm: Arm, seed: int) -> PrimalDual
     return PrimalDualTrainer(
         epsilon=protocol.epsilon_for(task),
         loss=loss,
-        primal_lr=protocol.primal_lr,
+        primal_lr=protocol.primal_lr if protocol.schedule == CONSTANT else protocol.rate_at,
         # Multipliers that stay 0 leave the mean loss, and "batch" spares the pass for slacks.
         dual_lr=protocol.dual_lr if constrained else 0.0,
         dual_update=protocol.dual_update if constrained else "batch",

@@ -140,7 +140,7 @@ def run(
         row = measured(arm, learner, seed, number)
         if number < rounds:
             b = protocol.batch_after(number)
-            query = choose(arm, learner, b, _seed(seed, number, _QUERY))
+            query = choose(arm, learner, b, _seed(seed, number, _QUERY), protocol)
             row = with_query(row, protocol, learner, query, _seed(seed, number, _PROBE))
             labeled = np.concatenate([labeled, query.batch])
         file.append(row)

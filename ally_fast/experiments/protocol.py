@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 from ally_fast import checks
 
 NETWORK = "network"
+CONSTANT, COSINE = "constant", "cosine"
 HEADS = ("logistic", "mlp")
 # Folders written before these were there hold the same experiment.
-_LATER = {"labels": None, "column": None, "ids": None, "budgets": None, "head": NETWORK}
+_LATER = {
+    **{"labels": None, "column": None, "ids": None, "budgets": None, "head": NETWORK},
+    **{"schedule": CONSTANT, "refit_head": False, "dual_heads": 1},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +45,14 @@ class Protocol:
         once for the data set; see `ally_fast.experiments.heads.Head`.
     epsilon : float, optional
         Bound of the constraints; 0.2 for classification, 0.1 for regression if None.
+    schedule : {"constant", "cosine"}
+        Of `primal_lr`: as it is, or falling to 0 over `max_epochs` as a cosine.
     primal_lr, dual_lr, primal_steps, dual_update, batch_size, max_epochs, patience, validation
         Of `ally_fast.primal_dual.PrimalDualTrainer`.
+    refit_head : bool
+        Whether dual heads learn all rows once they know for how long; see `DualHead`.
+    dual_heads : int
+        Dual heads whose mean score ALLY goes by; they differ by seed.
     device : str
         Where models are trained.
 
@@ -63,6 +74,7 @@ class Protocol:
     budgets: tuple[int, ...] | None = None
     head: str = NETWORK
     epsilon: float | None = None
+    schedule: str = CONSTANT
     primal_lr: float = 0.005
     dual_lr: float = 0.05
     primal_steps: int = 1
@@ -71,14 +83,17 @@ class Protocol:
     max_epochs: int = 100
     patience: int = 6
     validation: float = 0.1
+    refit_head: bool = False
+    dual_heads: int = 1
     device: str = "cpu"
 
     def __post_init__(self) -> None:
         """Check what can be checked without data; the trainer checks its own."""
         if self.epsilon is not None and checks.number(self.epsilon, "epsilon") < 0:
             raise ValueError(f"epsilon: got {self.epsilon}, needs at least 0")
+        checks.choice(self.schedule, "schedule", (CONSTANT, COSINE))
         checks.choice(self.dual_update, "dual_update", ("epoch", "batch"))
-        for name in ("clones", "initial", "b"):
+        for name in ("clones", "initial", "b", "dual_heads"):
             checks.integer(getattr(self, name), name, 1)
         if self.pool_rows is not None:
             checks.integer(self.pool_rows, "pool_rows", 1)
@@ -109,6 +124,13 @@ class Protocol:
             if settings[name] == default:
                 del settings[name]
         return settings
+
+    def rate_at(self, epoch: int) -> float:
+        """Return the primal rate of an epoch, from 1."""
+        if self.schedule == CONSTANT:
+            return self.primal_lr
+        share = (epoch - 1) / self.max_epochs
+        return self.primal_lr * (1 + math.cos(math.pi * share)) / 2
 
     def epsilon_for(self, task: str) -> float:
         """Return the bound of the constraints."""

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.experiments.arm import RANDOM_SCORES, Arm
+from ally_fast.experiments.arm import MARGIN_SCORES, RANDOM_SCORES, Arm
 from ally_fast.experiments.frozen_learner import FrozenLearner
 from ally_fast.experiments.learner import Learner
+from ally_fast.experiments.protocol import Protocol
 from ally_fast.primal_dual import DualHead, DualHeadWarning, rank_correlation
 from ally_fast.strategies import Context
 
@@ -42,19 +43,27 @@ class Query:
 AnyLearner = Learner | FrozenLearner
 
 
-def choose(arm: Arm, learner: AnyLearner, b: int, seed: int) -> Query:
-    """Choose `b` rows of the pool that are not labeled."""
+def choose(
+    arm: Arm, learner: AnyLearner, b: int, seed: int, protocol: Protocol | None = None
+) -> Query:
+    """Choose `b` rows of the pool that are not labeled; dual heads as the protocol has them."""
     began = time.perf_counter()
     outputs, pieces = _pieces(arm, learner, seed)
     pool_seconds = time.perf_counter() - began
     began = time.perf_counter()
     head = None
-    if arm.strategy == "ally" and arm.scores == RANDOM_SCORES:
+    if arm.scores == RANDOM_SCORES:
         generator = np.random.Generator(np.random.Philox(key=seed))
         pieces["dual_scores"] = generator.random(len(learner.dataset.inputs))
+    elif arm.scores == MARGIN_SCORES:
+        shares = np.sort(pieces.pop("probabilities"), axis=1)
+        pieces["dual_scores"] = shares[:, -2] - shares[:, -1]
     elif arm.strategy == "ally":
-        head = _fitted_head(learner, pieces["embeddings"], seed)
-        pieces["dual_scores"] = head.score(pieces["embeddings"])
+        embeddings = pieces["embeddings"]
+        count, refit = (protocol.dual_heads, protocol.refit_head) if protocol else (1, False)
+        heads = [_fitted_head(learner, embeddings, seed + place, refit) for place in range(count)]
+        head = heads[0]
+        pieces["dual_scores"] = np.mean([one.score(embeddings) for one in heads], axis=0)
     context = Context(exclude=learner.labeled, seed=seed, device="cpu", **pieces)
     batch = arm.make().query(context, b)
     query = Query(batch, pool_seconds, time.perf_counter() - began)
@@ -74,14 +83,16 @@ def choose(arm: Arm, learner: AnyLearner, b: int, seed: int) -> Query:
     )
 
 
-def _fitted_head(learner: AnyLearner, embeddings: NDArray[np.float32], seed: int) -> DualHead:
+def _fitted_head(
+    learner: AnyLearner, embeddings: NDArray[np.float32], seed: int, refit: bool
+) -> DualHead:
     """Return a dual head that knows the rows which have a multiplier."""
     trained = learner.trained
     assert trained is not None  # that of constrained training
     with warnings.catch_warnings():
         # That a head says little is told by its numbers, in the row.
         warnings.simplefilter("ignore", DualHeadWarning)
-        return DualHead(seed=seed, device=trained.device).fit(
+        return DualHead(seed=seed, refit=refit, device=trained.device).fit(
             embeddings[learner.labeled[trained.positions]], trained.multipliers
         )
 
@@ -114,4 +125,5 @@ def _pieces(
     return outputs, {
         "embeddings": embeddings,
         "labeled_embeddings": embeddings[learner.labeled],
+        **probabilities,
     }

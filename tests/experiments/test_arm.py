@@ -60,6 +60,10 @@ def test_shares_scores_and_starts():
     assert (share.make().k, count.make().k) == (0.5, 7)
     assert (count.scores, count.training) == ("duals", "constrained")
     assert (scored.scores, scored.training) == ("random", "plain")
+    (margin,) = parse_arms("ally:scores=margin")
+    assert margin.classification
+    assert margin.training == "plain"
+    assert not scored.classification
     (both,) = parse_arms("ally:scores=random:training=constrained:start=typical")
     assert (both.scores, both.training, both.start) == ("random", "constrained", "typical")
 
