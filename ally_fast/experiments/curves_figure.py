@@ -49,8 +49,9 @@ def draw_curves(
             _band(panels[0], curve.labeled, mean - spread, mean + spread, styles[curve.arm])
     seeds = sorted({len(curve.seeds) for curve in curves})
     counted = " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
+    counted += " seed" if seeds[-1] == 1 else " seeds"
     spread = " ± standard deviation" if len(curves) <= _FEW else ""
-    _label(panels[0], f"{title}: mean{spread} of {counted} seeds", "labeled rows")
+    _label(panels[0], f"{title}: mean{spread} of {counted}", "labeled rows")
     panels[0].set_ylabel(metric, color=_GREY)
     panels[0].legend(fontsize=8, frameon=False)
     if others and base is not None:
