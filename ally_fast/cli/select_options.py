@@ -56,8 +56,8 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         choices=STRATEGIES,
         default=ALLY,
         metavar="NAME",
-        help=f"{', '.join(STRATEGIES)} (default: {ALLY}, which needs --scores and -k; entropy and "
-        "margin need --probabilities)",
+        help=f"{', '.join(STRATEGIES)} (default: {ALLY}, which needs --scores and -k; entropy, "
+        "margin and cluster-margin need --probabilities)",
     )
     add("--probabilities", metavar="SPEC", help="class probabilities: a vector for each row")
     add("--keep", type=_names, default=(), metavar="A,B", help="columns to write with the batch")

@@ -26,12 +26,14 @@ from ally_fast.selection.batch import gather
 from ally_fast.selection.eligibility import rows_not_excluded
 from ally_fast.selection.join import Join, checked_join
 from ally_fast.strategies import (
+    ClusterMargin,
     Context,
     CoreSet,
     EntropySampling,
     MarginSampling,
     RandomSampling,
     Strategy,
+    TypicalStart,
 )
 
 ALLY = "ally"
@@ -49,15 +51,29 @@ class _Kind:
     make: Callable[[argparse.Namespace], Strategy]
     takes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    reads_rows: bool = False
 
 
 _OTHERS = {
     "random": _Kind(lambda _: RandomSampling()),
     "core-set": _Kind(
-        lambda options: CoreSet(metric=options.metric), ("labeled_embeddings", "metric", "device")
+        lambda options: CoreSet(metric=options.metric),
+        ("labeled_embeddings", "metric", "device"),
+        reads_rows=True,
     ),
     "entropy": _Kind(lambda _: EntropySampling(), ("chunk_rows",), ("probabilities",)),
     "margin": _Kind(lambda _: MarginSampling(), ("chunk_rows",), ("probabilities",)),
+    "cluster-margin": _Kind(
+        lambda options: ClusterMargin(options.k, metric=options.metric),
+        ("k", "metric", "device", "chunk_rows"),
+        ("probabilities",),
+        reads_rows=True,
+    ),
+    "typical-start": _Kind(
+        lambda options: TypicalStart(options.k, metric=options.metric),
+        ("k", "metric", "device"),
+        reads_rows=True,
+    ),
 }
 STRATEGIES = (ALLY, *_OTHERS)
 
@@ -109,11 +125,11 @@ def pick(
     progress = not arguments.quiet
     with _settings.using_threads(arguments.threads):
         eligible, skipped = finite_rows(pool, eligible, rows, progress=progress)
-        strategy = _OTHERS[arguments.strategy].make(arguments)
-        whole = arguments.strategy == "core-set"
+        kind = _OTHERS[arguments.strategy]
+        strategy = kind.make(arguments)
         context = Context(
             n=pool.n,
-            embeddings=pool if whole else None,
+            embeddings=pool if kind.reads_rows else None,
             exclude=None if eligible is None else ~eligible,
             labeled_embeddings=np.empty((0, pool.d)) if labeled is None else labeled,
             probabilities=_by_chunk(pool, join, eligible, probabilities),

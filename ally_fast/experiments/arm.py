@@ -10,12 +10,30 @@ from ally_fast import strategies
 from ally_fast.strategies import Strategy
 
 PLAIN, CONSTRAINED = "plain", "constrained"
+RANDOM_START, TYPICAL_START = STARTS = ("random", "typical")
+DUALS, RANDOM_SCORES, MARGIN_SCORES = SCORES = ("duals", "random", "margin")
 
 
 def _training(text: str) -> str:
     if text not in (PLAIN, CONSTRAINED):
         raise ValueError
     return text
+
+
+def _start(text: str) -> str:
+    if text not in STARTS:
+        raise ValueError
+    return text
+
+
+def _scores(text: str) -> str:
+    if text not in SCORES:
+        raise ValueError
+    return text
+
+
+def _clusters(text: str) -> int | float:
+    return float(text) if "." in text else int(text)
 
 
 def _allocation(text: str) -> str:
@@ -33,14 +51,16 @@ class _Kind:
     classification: bool = False
     options: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
     of_model: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
+    of_arm: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
 
 
 _KINDS = {
     "ally": _Kind(
         strategies.ALLY,
         CONSTRAINED,
+        of_arm={"scores": _scores},
         options={
-            "k": int,
+            "k": _clusters,
             "radius": float,
             "max_score_quantile": float,
             "allocation": _allocation,
@@ -51,6 +71,9 @@ _KINDS = {
     "badge": _Kind(strategies.BADGE, classification=True),
     "entropy": _Kind(strategies.EntropySampling, classification=True),
     "margin": _Kind(strategies.MarginSampling, classification=True),
+    "cluster_margin": _Kind(
+        strategies.ClusterMargin, classification=True, options={"k": _clusters}
+    ),
     "bald": _Kind(strategies.BALD, classification=True, of_model={"dropout": float, "passes": int}),
     "learning_loss": _Kind(strategies.LearningLoss, of_model={"weight": float}),
     "dal": _Kind(strategies.DAL, options={"mini_queries": int, "ratio": int, "epochs": int}),
@@ -75,6 +98,10 @@ class Arm:
     training : {"plain", "constrained"}
         Mean loss alone, or the Lagrangian with one constraint a sample; "constrained" for ALLY,
         "plain" for all others unless asked for.
+    start : {"random", "typical"}
+        How the first rows to label are chosen: at random, or by `TypicalStart`.
+    scores : {"duals", "random", "margin"}
+        Of ``ally``: predicted multipliers; or in the same clusters random numbers, or margins.
     options : mapping
         Arguments of the strategy.
     of_model : mapping
@@ -87,19 +114,27 @@ class Arm:
     training: str
     options: Mapping[str, Any]
     of_model: Mapping[str, Any]
+    start: str = RANDOM_START
+    scores: str = DUALS
 
     @property
     def classification(self) -> bool:
         """Whether it has a meaning for classification tasks only."""
-        return _KINDS[self.strategy].classification
+        return _KINDS[self.strategy].classification or self.scores == MARGIN_SCORES
 
     def make(self, **more: Any) -> Strategy:
         """Return the strategy."""
         return _KINDS[self.strategy].make(**self.options, **more)
 
 
-def parse_arms(text: str) -> tuple[Arm, ...]:
-    """Return the arms of a list, ``NAME[:OPTION=VALUE ...],...``.
+def parse_arms(text: str, starts: str = RANDOM_START) -> tuple[Arm, ...]:
+    """Return the arms of a list, ``NAME[:OPTION=VALUE ...],...``, once with each start.
+
+    Parameters
+    ----------
+    text : str
+    starts : str
+        Some of `STARTS`, separated by commas; an arm that names its own keeps it.
 
     Raises
     ------
@@ -111,7 +146,12 @@ def parse_arms(text: str) -> tuple[Arm, ...]:
     >>> [arm.strategy for arm in parse_arms("random,ally:k=50:radius=0.1")]
     ['random', 'ally']
     """
-    arms = tuple(_parse(part.strip()) for part in text.split(","))
+    given = [start.strip() for start in starts.split(",")]
+    for start in given:
+        if start not in STARTS or given.count(start) > 1:
+            raise ValueError(f"start: got {starts!r}, needs some of {', '.join(STARTS)}, each once")
+    parts = [part.strip() for part in text.split(",")]
+    arms = tuple(_parse(name) for start in given for name in _with_start(parts, start, given))
     names = [arm.name for arm in arms]
     for name in names:
         if names.count(name) > 1:
@@ -119,12 +159,29 @@ def parse_arms(text: str) -> tuple[Arm, ...]:
     return arms
 
 
+def _with_start(parts: list[str], start: str, starts: list[str]) -> list[str]:
+    """Return the names of arms with a start; one that names its own comes with the first."""
+    named = [part for part in parts if ":start=" in part]
+    suffix = "" if start == RANDOM_START else f":start={start}"
+    return [
+        part if part in named else part + suffix
+        for part in parts
+        if part not in named or start == starts[0]
+    ]
+
+
 def _parse(text: str) -> Arm:
     name, *pairs = text.split(":")
     kind = _KINDS.get(name)
     if kind is None:
         raise ValueError(f"strategies: got {name!r}, needs some of {', '.join(STRATEGIES)}")
-    known = {"training": _training, **kind.options, **kind.of_model}
+    known = {
+        "training": _training,
+        "start": _start,
+        **kind.options,
+        **kind.of_model,
+        **kind.of_arm,
+    }
     given: dict[str, Any] = {}
     for pair in pairs:
         option, equals, value = pair.partition("=")
@@ -136,11 +193,12 @@ def _parse(text: str) -> Arm:
             given[option] = known[option](value)
         except ValueError:
             raise ValueError(f"strategies: {name} got {pair!r}: not a value of {option}") from None
-    training = given.pop("training", kind.training)
-    if name == "ally" and training == PLAIN:
+    start, scores = given.pop("start", RANDOM_START), given.pop("scores", DUALS)
+    training = given.pop("training", kind.training if scores == DUALS else PLAIN)
+    if name == "ally" and training == PLAIN and scores == DUALS:
         raise ValueError("strategies: ally needs multipliers, so training=constrained")
     of_model = {**_OF_MODEL.get(name, {}), **{k: v for k, v in given.items() if k in kind.of_model}}
     options = {k: v for k, v in given.items() if k in kind.options}
-    arm = Arm(text, name, training, options, of_model)
+    arm = Arm(text, name, training, options, of_model, start, scores)
     arm.make()  # whose own checks come before any work
     return arm

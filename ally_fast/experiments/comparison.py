@@ -26,7 +26,7 @@ class Curve(Record):
     seeds : tuple of int
     labeled : ndarray, shape (rounds + 1,)
     values : ndarray, shape (seeds, rounds + 1)
-        Accuracy, or mean squared error.
+        Accuracy, macro recall or mean squared error.
     """
 
     arm: str
@@ -36,7 +36,7 @@ class Curve(Record):
 
     @property
     def area(self) -> NDArray[np.float64]:
-        """Mean over the curve past its first point (which all arms share), of each seed."""
+        """Mean over the curve past its first point (that of the start), of each seed."""
         area: NDArray[np.float64] = self.values[:, 1:].mean(axis=1)
         return area
 
@@ -66,8 +66,19 @@ class Difference:
         return "lower" if self.high < 0 else "not told apart"
 
 
-def curves(rows: Sequence[RoundRow], arms: Sequence[str] | None = None) -> list[Curve]:
-    """Return the curves of arms, cut to the rounds that all seeds of the arm have finished."""
+def curves(
+    rows: Sequence[RoundRow], arms: Sequence[str] | None = None, metric: str = "metric"
+) -> list[Curve]:
+    """Return the curves of arms, cut to the rounds that all seeds of the arm have finished.
+
+    Parameters
+    ----------
+    rows : sequence of RoundRow
+    arms : sequence of str, optional
+        All, in the order of the rows, if None.
+    metric : str
+        An attribute of the rows, such as ``"macro_recall"``.
+    """
     order = list(dict.fromkeys(row.arm for row in rows)) if arms is None else arms
     found = []
     for arm in order:
@@ -84,7 +95,7 @@ def curves(rows: Sequence[RoundRow], arms: Sequence[str] | None = None) -> list[
                 arm,
                 tuple(kept),
                 np.array([row.labeled for row in next(iter(kept.values()))]),
-                np.array([[row.metric for row in of] for of in kept.values()]),
+                np.array([[getattr(row, metric) for row in of] for of in kept.values()]),
             )
         )
     return found

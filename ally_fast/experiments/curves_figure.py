@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ally_fast._optional import require
-from ally_fast.experiments.comparison import Curve
+from ally_fast.experiments.arm import TYPICAL_START
+from ally_fast.experiments.comparison import Curve, difference
 
-_GREY, _INK = "#666666", "#222222"
+_GREY, _INK, _LIGHT = "#666666", "#222222", "#dddddd"
+_FEW = 6  # bands of more arms hide one another
+_TYPICAL = f":start={TYPICAL_START}"
 
 
 def draw_curves(
     curves: Sequence[Curve], *, title: str, metric: str, reference: str = "random"
 ) -> Any:
-    """Draw curves, and how far each is from the reference.
+    """Draw curves, how far each is from the reference, and the mean of that over rounds.
 
     Parameters
     ----------
@@ -29,66 +30,89 @@ def draw_curves(
     Returns
     -------
     matplotlib.figure.Figure
-        Lines are means over seeds, not smoothed; bands are one standard deviation on the left, one
-        standard error of the paired difference on the right.
+        Lines are means over seeds, not smoothed. Intervals are Student's 95 % intervals of the
+        difference paired by seed; bands on the left, of up to six arms, one standard deviation.
     """
-    figure = require("matplotlib.figure", "report").Figure(figsize=(11, 4.4), layout="constrained")
-    colours = require("matplotlib", "report").colormaps["tab10"].colors
     base = next((curve for curve in curves if curve.arm == reference), None)
-    panels = figure.subplots(1, 1 if base is None else 2, squeeze=False)[0]
-    for place, curve in enumerate(curves):
-        colour = colours[place % len(colours)]
-        style = {"color": colour, "lw": 1.6, "ls": "-" if place < len(colours) else "--"}
+    others = [curve for curve in curves if base and set(curve.seeds) & set(base.seeds)]
+    others = [curve for curve in others if curve is not base]
+    height = max(4.4, 1.6 + 0.3 * len(curves))
+    figure = require("matplotlib.figure", "report").Figure(
+        figsize=(15 if others else 7, height), layout="constrained"
+    )
+    panels = figure.subplots(1, 3 if others else 1, squeeze=False)[0]
+    styles = _styles(curves)
+    for curve in curves:
         mean, spread = curve.values.mean(axis=0), curve.values.std(axis=0)
-        panels[0].plot(curve.labeled, mean, label=curve.arm, **style)
-        panels[0].fill_between(
-            curve.labeled, mean - spread, mean + spread, color=colour, alpha=0.12, lw=0
-        )
-        if base is not None and curve is not base:
-            _draw_difference(panels[1], curve, base, style)
+        panels[0].plot(curve.labeled, mean, label=curve.arm, **styles[curve.arm])
+        if len(curves) <= _FEW:
+            _band(panels[0], curve.labeled, mean - spread, mean + spread, styles[curve.arm])
     seeds = sorted({len(curve.seeds) for curve in curves})
     counted = " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
-    panels[0].set_title(
-        f"{title}: mean ± standard deviation of {counted} seeds",
-        loc="left",
-        color=_INK,
-        fontsize=10,
-    )
+    counted += " seed" if seeds[-1] == 1 else " seeds"
+    spread = " ± standard deviation" if len(curves) <= _FEW else ""
+    _label(panels[0], f"{title}: mean{spread} of {counted}", "labeled rows")
     panels[0].set_ylabel(metric, color=_GREY)
     panels[0].legend(fontsize=8, frameon=False)
-    if base is not None:
+    if others and base is not None:
+        for curve in others:
+            _draw_difference(panels[1], curve, base, styles[curve.arm], len(others) < _FEW)
         panels[1].axhline(0, color=_GREY, lw=1)
-        panels[1].set_title(
-            f"difference from {reference}, paired by seed: mean ± standard error",
-            loc="left",
-            color=_INK,
-            fontsize=10,
-        )
-    for axes in panels:
-        axes.set_xlabel("labeled rows", color=_GREY)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(colors=_GREY, labelsize=8)
+        shown = ", 95 % interval" if len(others) < _FEW else ""
+        _label(panels[1], f"less {reference}, paired by seed: mean{shown}", "labeled rows")
+        _draw_means(panels[2], others, base, styles)
+        _label(panels[2], "its mean past the first round, 95 % interval", f"{metric}, difference")
     return figure
 
 
-def _draw_difference(axes: Any, curve: Curve, base: Curve, style: dict[str, Any]) -> None:
-    seeds = [seed for seed in curve.seeds if seed in base.seeds]
+def _styles(curves: Sequence[Curve]) -> dict[str, dict[str, Any]]:
+    """Return a colour for each strategy, broken lines for its typical start."""
+    colours = require("matplotlib", "report").colormaps["tab10"].colors
+    bare = {curve.arm: curve.arm.replace(_TYPICAL, "") for curve in curves}
+    places = {name: place for place, name in enumerate(dict.fromkeys(bare.values()))}
+    return {
+        arm: {
+            "color": colours[places[name] % len(colours)],
+            "lw": 1.6 if places[name] < len(colours) else 0.9,
+            "ls": "-" if arm == name else "--",
+        }
+        for arm, name in bare.items()
+    }
+
+
+def _band(axes: Any, x: Any, low: Any, high: Any, style: dict[str, Any]) -> None:
+    axes.fill_between(x, low, high, color=style["color"], alpha=0.12, lw=0)
+
+
+def _draw_difference(
+    axes: Any, curve: Curve, base: Curve, style: dict[str, Any], with_band: bool
+) -> None:
     rounds = min(curve.values.shape[1], base.values.shape[1])
-    if not seeds:
-        return
-    mine, other = (
-        of.values[[of.seeds.index(seed) for seed in seeds], :rounds] for of in (curve, base)
-    )
-    gaps = mine - other
-    mean = gaps.mean(axis=0)
-    axes.plot(curve.labeled[:rounds], mean, **style)
-    if len(seeds) > 1:
-        error = gaps.std(axis=0, ddof=1) / np.sqrt(len(seeds))
-        axes.fill_between(
-            curve.labeled[:rounds],
-            mean - error,
-            mean + error,
-            color=style["color"],
-            alpha=0.12,
-            lw=0,
-        )
+    gaps = [difference(curve, base, at) for at in range(rounds)]
+    axes.plot(curve.labeled[:rounds], [gap.mean for gap in gaps], **style)
+    if with_band and gaps[0].seeds > 1:
+        low, high = ([getattr(gap, end) for gap in gaps] for end in ("low", "high"))
+        _band(axes, curve.labeled[:rounds], low, high, style)
+
+
+def _draw_means(
+    axes: Any, others: Sequence[Curve], base: Curve, styles: dict[str, dict[str, Any]]
+) -> None:
+    """Draw a dot and its interval for each arm, the best above."""
+    gaps = {curve.arm: difference(curve, base) for curve in others}
+    arms = sorted(gaps, key=lambda arm: gaps[arm].mean)
+    axes.axvline(0, color=_GREY, lw=1)
+    for place, arm in enumerate(arms):
+        gap, style = gaps[arm], styles[arm]
+        axes.axhline(place, color=_LIGHT, lw=0.6, zorder=0)
+        axes.plot([gap.low, gap.high], [place, place], color=style["color"], lw=1.6)
+        inside = style["color"] if style["ls"] == "-" else "white"
+        axes.plot([gap.mean], [place], "o", color=style["color"], mfc=inside, ms=5)
+    axes.set_yticks(range(len(arms)), arms)
+
+
+def _label(axes: Any, title: str, below: str) -> None:
+    axes.set_title(title, loc="left", color=_INK, fontsize=10)
+    axes.set_xlabel(below, color=_GREY)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=_GREY, labelsize=8)

@@ -15,7 +15,7 @@ from ally_fast.experiments.arm import CONSTRAINED, Arm
 from ally_fast.experiments.datasets import Dataset
 from ally_fast.experiments.joint_model import JointModel, joint_loss
 from ally_fast.experiments.models import build_model
-from ally_fast.experiments.protocol import Protocol
+from ally_fast.experiments.protocol import CONSTANT, Protocol
 from ally_fast.primal_dual.trained import TrainedModel
 from ally_fast.primal_dual.trainer import PrimalDualTrainer
 
@@ -40,6 +40,20 @@ class Learner:
     trained: TrainedModel
     labeled: NDArray[np.int64]
     seconds: float
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained."""
+        return len(self.trained.history)
+
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose weights are kept."""
+        return self.trained.epoch
+
+    def space(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the embeddings that strategies cluster: those of the model."""
+        return embeddings
 
     def predict(
         self, inputs: NDArray[Any], *, dropout_seed: int | None = None
@@ -77,14 +91,18 @@ class Learner:
         if self.dataset.task == "regression":
             squares: NDArray[np.float64] = np.square(outputs[:, 0].astype(np.float64) - targets)
             return squares
-        probabilities = softmax(outputs[:, : self.dataset.classes]).astype(np.float64)
-        own = probabilities[np.arange(len(targets)), targets]
-        losses: NDArray[np.float64] = -np.log(np.maximum(own, 1e-30))
-        return losses
+        return softmax_losses(outputs[:, : self.dataset.classes], targets)
 
     def probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return class probabilities."""
         return softmax(outputs[:, : self.dataset.classes])
+
+
+def softmax_losses(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the cross-entropy of each sample."""
+    own = softmax(logits).astype(np.float64)[np.arange(len(targets)), targets]
+    losses: NDArray[np.float64] = -np.log(np.maximum(own, 1e-30))
+    return losses
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -138,7 +156,7 @@ def trainer_of(task: str, protocol: Protocol, arm: Arm, seed: int) -> PrimalDual
     return PrimalDualTrainer(
         epsilon=protocol.epsilon_for(task),
         loss=loss,
-        primal_lr=protocol.primal_lr,
+        primal_lr=protocol.primal_lr if protocol.schedule == CONSTANT else protocol.rate_at,
         # Multipliers that stay 0 leave the mean loss, and "batch" spares the pass for slacks.
         dual_lr=protocol.dual_lr if constrained else 0.0,
         dual_update=protocol.dual_update if constrained else "batch",

@@ -7,20 +7,28 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.experiments.arm import Arm
-from ally_fast.experiments.datasets import Dataset, load_dataset
+from ally_fast.experiments.arm import CONSTRAINED, TYPICAL_START, Arm
+from ally_fast.experiments.datasets import Dataset, labeled_pool, load_dataset
+from ally_fast.experiments.frozen_learner import learn_head
+from ally_fast.experiments.heads import Head
 from ally_fast.experiments.learner import learn, trainer_of
 from ally_fast.experiments.measure import measured, with_query
-from ally_fast.experiments.protocol import Protocol
-from ally_fast.experiments.query import choose
+from ally_fast.experiments.protocol import NETWORK, Protocol
+from ally_fast.experiments.query import AnyLearner, choose
 from ally_fast.experiments.round_rows import RoundFile, RoundRow
+from ally_fast.experiments.start import random_start, typical_start
 
 _START, _MODEL, _QUERY, _PROBE = range(4)
 
 
 def prepare(protocol: Protocol, folder: str | None = None) -> Dataset:
     """Return the data set of a protocol: part of the pool, cloned."""
-    dataset = load_dataset(protocol.dataset, folder, split=protocol.split)
+    if protocol.labels is not None:
+        dataset = labeled_pool.load(
+            protocol.dataset, protocol.labels, protocol.column, protocol.ids
+        )
+    else:
+        dataset = load_dataset(protocol.dataset, folder, split=protocol.split)
     if protocol.pool_rows is not None:
         dataset = dataset.sample(protocol.pool_rows, 0)
     return dataset.cloned(protocol.clones) if protocol.clones > 1 else dataset
@@ -32,22 +40,42 @@ def check(dataset: Dataset, protocol: Protocol, arms: tuple[Arm, ...], rounds: i
     If an arm has no meaning for the task, the pool is too small for the rounds, or the labeled set
     for its validation split.
     """
-    n, needed = len(dataset.inputs), protocol.initial + rounds * protocol.b
-    if n < needed:
+    n, needed = len(dataset.inputs), protocol.labels_in(rounds)
+    if n < needed and protocol.budgets is None:
         raise ValueError(
             f"rounds: {dataset.name} has a pool of {n} rows; {protocol.initial} at the start and "
             f"{rounds} rounds of b={protocol.b} need {needed}"
         )
+    if n < needed:
+        raise ValueError(f"budgets: {dataset.name} has a pool of {n} rows; needs {needed}")
+    if protocol.head != NETWORK:
+        _check_frozen(dataset, protocol, arms)
     for arm in arms:
         trainer_of(dataset.task, protocol, arm, 0)
         if arm.classification and dataset.task == "regression":
             raise ValueError(f"strategies: {arm.name} needs classes; {dataset.name} has none")
-    if protocol.initial < 10:
-        raise ValueError(f"initial: got {protocol.initial}, needs at least 10 to hold a split out")
+    first, name = protocol.labels_in(0), "initial" if protocol.budgets is None else "budgets"
+    if first < 10:
+        raise ValueError(f"{name}: got {first}, needs at least 10 to hold a split out")
+
+
+def _check_frozen(dataset: Dataset, protocol: Protocol, arms: tuple[Arm, ...]) -> None:
+    """Raise ValueError if a head cannot learn the data set, or an arm asks for a network."""
+    if dataset.classes is None or dataset.inputs.ndim != 2 or dataset.inputs.dtype == np.uint8:
+        raise ValueError(
+            f"head: got {protocol.head!r}, which learns classes of embeddings; {dataset.name} has "
+            f"{dataset.task} of {dataset.inputs.dtype}, shape {dataset.inputs.shape}"
+        )
+    for arm in arms:
+        if arm.of_model or (arm.training == CONSTRAINED and arm.strategy != "ally"):
+            raise ValueError(
+                f"strategies: {arm.name} is of networks; got a {protocol.head} head on frozen "
+                "embeddings"
+            )
 
 
 def done(
-    dataset: Dataset, protocol: Protocol, seed: int, file: RoundFile
+    dataset: Dataset, protocol: Protocol, arm: Arm, seed: int, file: RoundFile
 ) -> tuple[list[RoundRow], NDArray[np.int64]]:
     """Return the rows of a run that are there, and the pool rows that are labeled after them.
 
@@ -58,8 +86,8 @@ def done(
         of unlabeled rows of the pool, each once.
     """
     rows, n = file.read(), len(dataset.inputs)
-    start = np.random.Generator(np.random.Philox(key=_seed(seed, 0, _START)))
-    labeled = np.sort(start.choice(n, protocol.initial, replace=False))
+    begin = typical_start if arm.start == TYPICAL_START else random_start
+    labeled = begin(dataset, protocol.labels_in(0), _seed(seed, 0, _START))
     known = set(labeled.tolist())
     for number, row in enumerate(rows):
         if row.labeled != len(labeled):
@@ -68,8 +96,9 @@ def done(
             if number < len(rows) - 1:
                 raise file.error(number, "has no 'batch', which the next round needs")
             continue
-        if len(row.batch) != protocol.b:
-            raise file.error(number, f"batch: got {len(row.batch)} rows, needs {protocol.b}")
+        if len(row.batch) != protocol.batch_after(number):
+            needed = protocol.batch_after(number)
+            raise file.error(number, f"batch: got {len(row.batch)} rows, needs {needed}")
         for place, index in enumerate(row.batch):
             if not 0 <= index < n:
                 message = f"batch[{place}]: got {index}, needs a row of the pool, [0, {n})"
@@ -82,22 +111,36 @@ def done(
 
 
 def run(
-    dataset: Dataset, protocol: Protocol, arm: Arm, seed: int, rounds: int, file: RoundFile
+    dataset: Dataset,
+    protocol: Protocol,
+    arm: Arm,
+    seed: int,
+    rounds: int,
+    file: RoundFile,
+    head: Head | None = None,
 ) -> Iterator[RoundRow]:
     """Run one arm with one seed from where its file ends, and yield each row once it is written.
+
+    With a `head` it is fitted in each round, in place of the paper's network.
 
     Everything random is drawn by (seed, round, purpose), the same for all arms, so that a run that
     was killed goes on as if it had not been, and arms differ by what they label.
     """
-    rows, labeled = done(dataset, protocol, seed, file)
+    rows, labeled = done(dataset, protocol, arm, seed, file)
     if rows and rows[-1].batch is None and rows[-1].round < rounds:
         file.drop_last()  # the end of a shorter run: its model is needed to choose with
         rows.pop()
     for number in range(len(rows), rounds + 1):
-        learner = learn(dataset, protocol, arm, labeled, _seed(seed, number, _MODEL))
+        model_seed = _seed(seed, number, _MODEL)
+        learner: AnyLearner
+        if head is None:
+            learner = learn(dataset, protocol, arm, labeled, model_seed)
+        else:
+            learner = learn_head(dataset, protocol, arm, labeled, model_seed, head)
         row = measured(arm, learner, seed, number)
         if number < rounds:
-            query = choose(arm, learner, protocol.b, _seed(seed, number, _QUERY))
+            b = protocol.batch_after(number)
+            query = choose(arm, learner, b, _seed(seed, number, _QUERY), protocol)
             row = with_query(row, protocol, learner, query, _seed(seed, number, _PROBE))
             labeled = np.concatenate([labeled, query.batch])
         file.append(row)

@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from ally_fast.experiments._torch import torch
 from ally_fast.experiments.arm import CONSTRAINED, Arm
-from ally_fast.experiments.learner import Learner
 from ally_fast.experiments.protocol import Protocol
-from ally_fast.experiments.query import Query
+from ally_fast.experiments.query import AnyLearner, Query
 from ally_fast.experiments.round_rows import RoundRow
 
 _PROBE_ROWS = 2000
 
 
-def measured(arm: Arm, learner: Learner, seed: int, number: int) -> RoundRow:
+def measured(arm: Arm, learner: AnyLearner, seed: int, number: int) -> RoundRow:
     """Return the row of a model: how it does on the test set, and its multipliers."""
     dataset = learner.dataset
     outputs, _ = learner.predict(dataset.test_inputs)
@@ -26,13 +25,18 @@ def measured(arm: Arm, learner: Learner, seed: int, number: int) -> RoundRow:
     found: dict[str, Any] = {}
     if dataset.task == "classification":
         right = outputs[:, : dataset.classes].argmax(1) == dataset.test_targets
-        found.update(accuracy=float(right.mean()), cross_entropy=float(losses.mean()))
+        found.update(
+            accuracy=float(right.mean()),
+            macro_recall=macro_recall(right, dataset.test_targets),
+            cross_entropy=float(losses.mean()),
+        )
     else:
         found.update(
             squared_error=float(losses.mean()), absolute_error=float(np.sqrt(losses).mean())
         )
     trained = learner.trained
     if arm.training == CONSTRAINED:
+        assert trained is not None
         kept = trained.history[trained.epoch - 1]
         quantiles = np.quantile(trained.multipliers, np.linspace(0, 1, 11))
         found.update(
@@ -46,16 +50,23 @@ def measured(arm: Arm, learner: Learner, seed: int, number: int) -> RoundRow:
         seed=seed,
         round=number,
         labeled=len(learner.labeled),
-        epochs=len(trained.history),
-        kept_epoch=trained.epoch,
+        epochs=learner.epochs,
+        kept_epoch=learner.kept_epoch,
         train_seconds=learner.seconds,
         threads=torch.get_num_threads(),
         **found,
     )
 
 
+def macro_recall(right: NDArray[np.bool_], targets: NDArray[np.int64]) -> float:
+    """Return the mean over the classes of the test set of the share that is recognised."""
+    counts = np.bincount(targets)
+    there = counts > 0
+    return float((np.bincount(targets, weights=right)[there] / counts[there]).mean())
+
+
 def with_query(
-    row: RoundRow, protocol: Protocol, learner: Learner, query: Query, seed: int
+    row: RoundRow, protocol: Protocol, learner: AnyLearner, query: Query, seed: int
 ) -> RoundRow:
     """Return the row with the batch, and what an experiment alone can know of it."""
     dataset = learner.dataset
@@ -90,7 +101,7 @@ def with_query(
 
 
 def _losses(
-    learner: Learner, rows: NDArray[np.int64]
+    learner: AnyLearner, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     outputs, _ = learner.predict(learner.dataset.inputs[rows])
     return outputs, learner.losses(outputs, learner.dataset.targets[rows])

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from ally_fast import checks
+
+NETWORK = "network"
+CONSTANT, COSINE = "constant", "cosine"
+HEADS = ("logistic", "mlp")
+# Folders written before these were there hold the same experiment.
+_LATER = {
+    **{"labels": None, "column": None, "ids": None, "budgets": None, "head": NETWORK},
+    **{"schedule": CONSTANT, "refit_head": False, "dual_heads": 1},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +26,10 @@ class Protocol:
     Attributes
     ----------
     dataset : str
-        A name, or the path of an ``.npz``; see `ally_fast.experiments.datasets.load_dataset`.
+        A name, or the path of an ``.npz``; see `ally_fast.experiments.datasets.load_dataset`. With
+        `labels` a pool of embeddings, as `ally_fast.open_pool` takes it.
+    labels, column, ids : str, optional
+        Of a pool; see `ally_fast.experiments.datasets.labeled_pool.load`.
     split : str
         Of Parkinsons: "subjects" or "rows".
     pool_rows : int, optional
@@ -23,11 +37,22 @@ class Protocol:
     clones : int
         Copies of each row of the pool (Appendix D.2).
     initial, b : int
-        Random rows labeled at the start; rows labeled each round.
+        Rows labeled at the start; rows labeled each round.
+    budgets : tuple of int, optional
+        Labels there are in each round, in place of `initial` and `b`.
+    head : {"network", "logistic", "mlp"}
+        What learns: the paper's network, or a head on frozen embeddings, whose penalty is chosen
+        once for the data set; see `ally_fast.experiments.heads.Head`.
     epsilon : float, optional
         Bound of the constraints; 0.2 for classification, 0.1 for regression if None.
+    schedule : {"constant", "cosine"}
+        Of `primal_lr`: as it is, or falling to 0 over `max_epochs` as a cosine.
     primal_lr, dual_lr, primal_steps, dual_update, batch_size, max_epochs, patience, validation
         Of `ally_fast.primal_dual.PrimalDualTrainer`.
+    refit_head : bool
+        Whether dual heads learn all rows once they know for how long; see `DualHead`.
+    dual_heads : int
+        Dual heads whose mean score ALLY goes by; they differ by seed.
     device : str
         Where models are trained.
 
@@ -38,12 +63,18 @@ class Protocol:
     """
 
     dataset: str
+    labels: str | None = None
+    column: str | None = None
+    ids: str | None = None
     split: str = "subjects"
     pool_rows: int | None = None
     clones: int = 1
     initial: int = 100
     b: int = 200
+    budgets: tuple[int, ...] | None = None
+    head: str = NETWORK
     epsilon: float | None = None
+    schedule: str = CONSTANT
     primal_lr: float = 0.005
     dual_lr: float = 0.05
     primal_steps: int = 1
@@ -52,21 +83,54 @@ class Protocol:
     max_epochs: int = 100
     patience: int = 6
     validation: float = 0.1
+    refit_head: bool = False
+    dual_heads: int = 1
     device: str = "cpu"
 
     def __post_init__(self) -> None:
         """Check what can be checked without data; the trainer checks its own."""
         if self.epsilon is not None and checks.number(self.epsilon, "epsilon") < 0:
             raise ValueError(f"epsilon: got {self.epsilon}, needs at least 0")
+        checks.choice(self.schedule, "schedule", (CONSTANT, COSINE))
         checks.choice(self.dual_update, "dual_update", ("epoch", "batch"))
-        for name in ("clones", "initial", "b"):
+        for name in ("clones", "initial", "b", "dual_heads"):
             checks.integer(getattr(self, name), name, 1)
         if self.pool_rows is not None:
             checks.integer(self.pool_rows, "pool_rows", 1)
+        checks.choice(self.head, "head", (NETWORK, *HEADS))
+        if self.labels is None and (self.column is not None or self.ids is not None):
+            raise ValueError("labels: got none beside a column; a pool needs labels")
+        if self.budgets is not None:
+            steps = [checks.integer(labels, "budgets", 1) for labels in self.budgets]
+            if len(steps) < 2 or any(a >= b for a, b in pairwise(steps)):
+                raise ValueError(f"budgets: got {steps}, needs at least two numbers that rise")
+
+    def labels_in(self, number: int) -> int:
+        """Return how many labels there are in a round."""
+        if self.budgets is None:
+            return self.initial + number * self.b
+        return self.budgets[number]
+
+    def batch_after(self, number: int) -> int:
+        """Return how many rows are labeled after a round."""
+        return self.labels_in(number + 1) - self.labels_in(number)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings, ready for JSON."""
-        return asdict(self)
+        """Return the settings, ready for JSON; those that came later are left out by default."""
+        settings = asdict(self)
+        if self.budgets is not None:
+            settings["budgets"] = list(self.budgets)
+        for name, default in _LATER.items():
+            if settings[name] == default:
+                del settings[name]
+        return settings
+
+    def rate_at(self, epoch: int) -> float:
+        """Return the primal rate of an epoch, from 1."""
+        if self.schedule == CONSTANT:
+            return self.primal_lr
+        share = (epoch - 1) / self.max_epochs
+        return self.primal_lr * (1 + math.cos(math.pi * share)) / 2
 
     def epsilon_for(self, task: str) -> float:
         """Return the bound of the constraints."""

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.experiments.arm import Arm
+from ally_fast.experiments.arm import MARGIN_SCORES, RANDOM_SCORES, Arm
+from ally_fast.experiments.frozen_learner import FrozenLearner
 from ally_fast.experiments.learner import Learner
+from ally_fast.experiments.protocol import Protocol
 from ally_fast.primal_dual import DualHead, DualHeadWarning, rank_correlation
 from ally_fast.strategies import Context
 
@@ -38,16 +40,30 @@ class Query:
     pool_rank_correlation: float | None = None
 
 
-def choose(arm: Arm, learner: Learner, b: int, seed: int) -> Query:
-    """Choose `b` rows of the pool that are not labeled."""
+AnyLearner = Learner | FrozenLearner
+
+
+def choose(
+    arm: Arm, learner: AnyLearner, b: int, seed: int, protocol: Protocol | None = None
+) -> Query:
+    """Choose `b` rows of the pool that are not labeled; dual heads as the protocol has them."""
     began = time.perf_counter()
     outputs, pieces = _pieces(arm, learner, seed)
     pool_seconds = time.perf_counter() - began
     began = time.perf_counter()
     head = None
-    if arm.strategy == "ally":
-        head = _fitted_head(learner, pieces["embeddings"], seed)
-        pieces["dual_scores"] = head.score(pieces["embeddings"])
+    if arm.scores == RANDOM_SCORES:
+        generator = np.random.Generator(np.random.Philox(key=seed))
+        pieces["dual_scores"] = generator.random(len(learner.dataset.inputs))
+    elif arm.scores == MARGIN_SCORES:
+        shares = np.sort(pieces.pop("probabilities"), axis=1)
+        pieces["dual_scores"] = shares[:, -2] - shares[:, -1]
+    elif arm.strategy == "ally":
+        embeddings = pieces["embeddings"]
+        count, refit = (protocol.dual_heads, protocol.refit_head) if protocol else (1, False)
+        heads = [_fitted_head(learner, embeddings, seed + place, refit) for place in range(count)]
+        head = heads[0]
+        pieces["dual_scores"] = np.mean([one.score(embeddings) for one in heads], axis=0)
     context = Context(exclude=learner.labeled, seed=seed, device="cpu", **pieces)
     batch = arm.make().query(context, b)
     query = Query(batch, pool_seconds, time.perf_counter() - began)
@@ -67,39 +83,47 @@ def choose(arm: Arm, learner: Learner, b: int, seed: int) -> Query:
     )
 
 
-def _fitted_head(learner: Learner, embeddings: NDArray[np.float32], seed: int) -> DualHead:
+def _fitted_head(
+    learner: AnyLearner, embeddings: NDArray[np.float32], seed: int, refit: bool
+) -> DualHead:
     """Return a dual head that knows the rows which have a multiplier."""
     trained = learner.trained
+    assert trained is not None  # that of constrained training
     with warnings.catch_warnings():
         # That a head says little is told by its numbers, in the row.
         warnings.simplefilter("ignore", DualHeadWarning)
-        return DualHead(seed=seed, device=trained.device).fit(
+        return DualHead(seed=seed, refit=refit, device=trained.device).fit(
             embeddings[learner.labeled[trained.positions]], trained.multipliers
         )
 
 
 def _pieces(
-    arm: Arm, learner: Learner, seed: int
+    arm: Arm, learner: AnyLearner, seed: int
 ) -> tuple[NDArray[np.float32] | None, dict[str, Any]]:
     """Return the model's outputs on the pool, and what the strategy needs of it."""
     dataset, strategy = learner.dataset, arm.strategy
     if strategy == "random":
         return None, {"n": len(dataset.inputs)}
     if strategy == "bald":
+        assert isinstance(learner, Learner)
         passes = [
             learner.probabilities(learner.predict(dataset.inputs, dropout_seed=seed + t)[0])
             for t in range(arm.of_model["passes"])
         ]
         return None, {"mc_probabilities": np.stack(passes)}
-    outputs, embeddings = learner.predict(dataset.inputs)
+    outputs, last_inputs = learner.predict(dataset.inputs)
     if strategy == "learning_loss":
         return outputs, {"n": len(outputs), "predicted_losses": outputs[:, -1]}
     probabilities = {"probabilities": learner.probabilities(outputs)} if arm.classification else {}
     if strategy in ("entropy", "margin"):
         return outputs, probabilities
     if strategy == "badge":
+        return outputs, {"embeddings": last_inputs, **probabilities}
+    embeddings = learner.space(last_inputs)
+    if strategy == "cluster_margin":
         return outputs, {"embeddings": embeddings, **probabilities}
     return outputs, {
         "embeddings": embeddings,
         "labeled_embeddings": embeddings[learner.labeled],
+        **probabilities,
     }

@@ -23,8 +23,9 @@ class RoundRow:
         Which run, and which of its rounds, from 0.
     labeled : int
         Labeled rows the model had, its validation split included.
-    accuracy, cross_entropy : float or None
-        On the test set; of classification.
+    accuracy, macro_recall, cross_entropy : float or None
+        On the test set; of classification. The second is the mean over the classes of the share
+        recognised.
     squared_error, absolute_error : float or None
         Means on the test set, of standardised targets; of regression.
     epochs, kept_epoch : int
@@ -59,6 +60,7 @@ class RoundRow:
     round: int
     labeled: int
     accuracy: float | None = None
+    macro_recall: float | None = None
     cross_entropy: float | None = None
     squared_error: float | None = None
     absolute_error: float | None = None

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ally_fast import _settings
 from ally_fast.experiments.arm import Arm
-from ally_fast.experiments.protocol import Protocol
+from ally_fast.experiments.protocol import NETWORK, Protocol
 from ally_fast.experiments.round_rows import RoundFile, RoundRow
 from ally_fast.files import whole_file
 from ally_fast.json_object import parse_object
 from ally_fast.progress import Progress
+
+if TYPE_CHECKING:
+    from ally_fast.experiments.heads import Head
 
 _HEADER = "experiment.json"
 _ROWS = "rows"
@@ -76,8 +83,10 @@ def run_all(plan: Plan, command: str, *, progress: bool = False) -> None:
         message names file and line), or this one cannot be carried out.
     """
     from ally_fast.experiments.loop import check, done
+    from ally_fast.experiments.start import typical_start
 
     _dataset.cache_clear()  # the file may have changed since
+    typical_start.cache_clear()
     dataset = _dataset(plan.protocol, plan.data_folder)
     check(dataset, plan.protocol, plan.arms, plan.rounds)
     header = _header(plan, command, dataset)
@@ -85,8 +94,10 @@ def run_all(plan: Plan, command: str, *, progress: bool = False) -> None:
     there = 0
     for arm, seed in runs:
         file = RoundFile(plan.rows_folder, arm.name, seed)
-        rows, _ = done(dataset, plan.protocol, seed, file)
+        rows, _ = done(dataset, plan.protocol, arm, seed, file)
         there += min(len(rows), plan.rounds + 1)
+    _set_threads(plan.threads_each)
+    head = _head(plan, header, dataset, progress)
     plan.rows_folder.mkdir(parents=True, exist_ok=True)
     with whole_file(str(plan.output / _HEADER), force=True) as stream:
         stream.write((json.dumps(header, indent=1) + "\n").encode())
@@ -97,24 +108,43 @@ def run_all(plan: Plan, command: str, *, progress: bool = False) -> None:
             line.advance(1, f"{row.arm}, seed {row.seed}, {row.labeled} labels: {row.metric:.4g}")
 
         if plan.jobs == 1:
-            _set_threads(plan.threads_each)
             for arm, seed in runs:
-                _run(plan, arm, seed, tell)
+                _run(plan, head, arm, seed, tell)
         else:
-            _run_in_processes(plan, runs, tell)
+            _run_in_processes(plan, head, runs, tell)
 
 
-def _run(plan: Plan, arm: Arm, seed: int, tell: Callable[[RoundRow], None]) -> None:
+def _head(plan: Plan, header: dict[str, Any], dataset: Any, progress: bool) -> Head | None:
+    """Return the head to fit, of which the header tells; it is chosen if none is there."""
+    from ally_fast.experiments.heads import Head
+    from ally_fast.experiments.tuning import steps, tuned
+
+    kind = plan.protocol.head
+    if kind == NETWORK:
+        return None
+    if "head" not in header:
+        with Progress(progress, steps(plan.protocol), "tuning", unit="penalties") as line:
+            found = tuned(dataset, plan.protocol, plan.rounds, line.advance)
+        header["head"] = {"penalty": found.head.penalty, "chosen_by": asdict(found)}
+    return Head(kind, header["head"]["penalty"])
+
+
+def _run(
+    plan: Plan, head: Head | None, arm: Arm, seed: int, tell: Callable[[RoundRow], None]
+) -> None:
     from ally_fast.experiments.loop import run
 
     dataset = _dataset(plan.protocol, plan.data_folder)
     file = RoundFile(plan.rows_folder, arm.name, seed)
-    for row in run(dataset, plan.protocol, arm, seed, plan.rounds, file):
+    for row in run(dataset, plan.protocol, arm, seed, plan.rounds, file, head):
         tell(row)
 
 
 def _run_in_processes(
-    plan: Plan, runs: list[tuple[Arm, int]], tell: Callable[[RoundRow], None]
+    plan: Plan,
+    head: Head | None,
+    runs: list[tuple[Arm, int]],
+    tell: Callable[[RoundRow], None],
 ) -> None:
     # Not forked: a process that has run threads, or a GPU, cannot be.
     context = multiprocessing.get_context("spawn")
@@ -122,7 +152,9 @@ def _run_in_processes(
         told = manager.Queue()
         workers = ProcessPoolExecutor(plan.jobs, context, _set_threads, (plan.threads_each,))
         with workers:
-            futures = [workers.submit(_run_there, plan, arm, seed, told) for arm, seed in runs]
+            futures = [
+                workers.submit(_run_there, plan, head, arm, seed, told) for arm, seed in runs
+            ]
             try:
                 waiting: set[Future[None]] = set(futures)
                 while waiting:
@@ -138,8 +170,8 @@ def _run_in_processes(
                 raise
 
 
-def _run_there(plan: Plan, arm: Arm, seed: int, told: Any) -> None:
-    _run(plan, arm, seed, told.put)
+def _run_there(plan: Plan, head: Head | None, arm: Arm, seed: int, told: Any) -> None:
+    _run(plan, head, arm, seed, told.put)
 
 
 def _set_threads(threads: int) -> None:
@@ -147,6 +179,8 @@ def _set_threads(threads: int) -> None:
 
     os.environ["ALLY_FAST_THREADS"] = str(threads)
     torch.set_num_threads(threads)
+    if "threadpoolctl" in sys.modules or find_spec("threadpoolctl"):  # comes with scikit-learn
+        import_module("threadpoolctl").threadpool_limits(threads)
 
 
 @lru_cache(maxsize=1)
@@ -162,19 +196,21 @@ def _header(plan: Plan, command: str, dataset: Any) -> dict[str, Any]:
     from ally_fast.primal_dual.digests import digest
 
     path = plan.output / _HEADER
-    mine, commands = plan.protocol.to_dict(), [command]
+    mine, commands, head = plan.protocol.to_dict(), [command], {}
     arrays = (dataset.inputs, dataset.targets, dataset.test_inputs, dataset.test_targets)
     digest_of_data = digest(arrays)
     if path.is_file():
         there = _read_header(path)
         commands = list(dict.fromkeys([*there["commands"], command]))
-        for name, value in mine.items():
-            if there["protocol"].get(name) != value:
+        theirs = there["protocol"]
+        for name in {**mine, **theirs}:
+            if theirs.get(name) != mine.get(name):
                 raise ValueError(
-                    f"output: {plan.output} holds an experiment with "
-                    f"{name}={there['protocol'].get(name)!r}, this one has {value!r}; needs "
-                    "another folder"
+                    f"output: {plan.output} holds an experiment with {name}={theirs.get(name)!r}, "
+                    f"this one has {mine.get(name)!r}; needs another folder"
                 )
+        if "head" in there:
+            head = {"head": there["head"]}
         if there.get("data_digest", digest_of_data) != digest_of_data:
             raise ValueError(
                 f"output: {plan.output} holds an experiment on other data than {dataset.source}; "
@@ -190,6 +226,7 @@ def _header(plan: Plan, command: str, dataset: Any) -> dict[str, Any]:
         "protocol": mine,
         "data": dataset.source,
         "data_digest": digest_of_data,
+        **head,
         **stamp(),
         "threads": plan.threads_each,
         "jobs": plan.jobs,
@@ -206,4 +243,8 @@ def _read_header(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: needs 'protocol', an object with the settings of an experiment")
     if not isinstance(commands, list) or not all(isinstance(text, str) for text in commands):
         raise ValueError(f"{path}: needs 'commands', a list of strings")
+    head = header.get("head", {"penalty": 1.0})
+    penalty = head.get("penalty") if isinstance(head, dict) else None
+    if not isinstance(penalty, float) or not 0 < penalty < math.inf:
+        raise ValueError(f"{path}: head: needs 'penalty', a number above 0")
     return header

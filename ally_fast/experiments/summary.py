@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ally_fast.experiments.comparison import Difference, curves, difference
+from ally_fast.experiments.comparison import Curve, Difference, curves, difference
 from ally_fast.experiments.round_rows import RoundRow
 
 
@@ -14,12 +14,16 @@ def table(rows: Sequence[RoundRow], reference: str = "random") -> list[list[str]
     """Return a table, its head first: a line an arm, in the order of the rows.
 
     Differences are those of the mean over all rounds past the first, paired by seed, with a 95 %
-    interval. Seconds are medians over rounds: to train, to run the model over the pool, to choose.
+    interval. Classification has macro recall beside accuracy, where the rows tell it. Seconds are
+    medians over rounds: to train, to run the model over the pool, to choose.
     """
     found = curves(rows)
     base = next((curve for curve in found if curve.arm == reference), None)
     percent = bool(rows) and rows[0].accuracy is not None
     name = "accuracy" if percent else "squared error"
+    recalls = {}
+    if rows and all(row.macro_recall is not None for row in rows):
+        recalls = {curve.arm: curve for curve in curves(rows, metric="macro_recall")}
     head = [
         "arm",
         "seeds",
@@ -27,6 +31,7 @@ def table(rows: Sequence[RoundRow], reference: str = "random") -> list[list[str]
         f"{name}, last round",
         "mean over rounds",
         f"less {reference}'s (95 %)",
+        *(("macro recall, mean", f"less {reference}'s (95 %)") if recalls else ()),
         "train s",
         "pool s",
         "query s",
@@ -34,7 +39,7 @@ def table(rows: Sequence[RoundRow], reference: str = "random") -> list[list[str]
     lines = [head]
     for curve in found:
         mine = [row for row in rows if row.arm == curve.arm]
-        against = "" if base is None or base is curve else signed(difference(curve, base), percent)
+        mean, against = _compared(curve, base, percent)
         lines.append(
             [
                 curve.arm,
@@ -42,8 +47,9 @@ def table(rows: Sequence[RoundRow], reference: str = "random") -> list[list[str]
                 str(curve.labeled[-1]),
                 f"{_value(curve.values[:, -1].mean(), percent)} ± "
                 f"{_value(curve.values[:, -1].std(), percent)}",
-                _value(curve.area.mean(), percent),
+                mean,
                 against,
+                *(_compared(recalls[curve.arm], recalls.get(reference), True) if recalls else ()),
                 *(
                     _seconds([getattr(row, f"{stage}_seconds") for row in mine])
                     for stage in ("train", "pool", "query")
@@ -51,6 +57,14 @@ def table(rows: Sequence[RoundRow], reference: str = "random") -> list[list[str]
             ]
         )
     return lines
+
+
+def _compared(curve: Curve, base: Curve | None, percent: bool) -> tuple[str, str]:
+    """Return the mean over rounds, and what it is above the reference."""
+    mean = _value(float(curve.area.mean()), percent)
+    if base is None or base.arm == curve.arm:
+        return mean, ""
+    return mean, signed(difference(curve, base), percent)
 
 
 def signed(gap: Difference, percent: bool) -> str:

@@ -73,6 +73,9 @@ class DualHead:
         Share of rows, in (0, 1), that decide when to stop.
     patience : int
         Stop when the error on the rows held out has not fallen for so many epochs.
+    refit : bool
+        Then train a new network on all rows, for as many epochs as did best. The report is of the
+        first.
     device : str or torch.device
     seed : int
         Of initial weights, split and shuffles.
@@ -104,6 +107,7 @@ class DualHead:
         batch_size: int = 64,
         held_out: float = 0.2,
         patience: int = 20,
+        refit: bool = False,
         device: Any = "cpu",
         seed: int = 0,
     ) -> None:
@@ -117,6 +121,7 @@ class DualHead:
         if not 0 < self._held_out < 1:
             raise ValueError(f"held_out: got {held_out}, needs a share in (0, 1)")
         self._patience = checks.integer(patience, "patience", 1)
+        self._refit = bool(refit)
         self._device = checked_device(device)
         self._seed = checks.seed(seed)
         self._network: torch.nn.Module | None = None
@@ -188,8 +193,7 @@ class DualHead:
         x = torch.from_numpy(self._inputs.apply(rows)).to(self._device)
         y = torch.from_numpy(self._targets.apply(targets)).to(self._device)
         with own_torch_state(self._device):
-            seed_torch(self._seed, 0, self._device)
-            self._network = _mlp(rows.shape[1]).to(self._device)
+            self._network = self._new_network(rows.shape[1])
             epoch, error = self._train(self._network, x, y, trained, held_out)
         gain = self._gain(x[held_out], y[held_out], y[trained].mean())
         error_of_mean = error + float(gain.mean())
@@ -202,6 +206,12 @@ class DualHead:
                 DualHeadWarning,
                 stacklevel=2,
             )
+        if self._refit:
+            with own_torch_state(self._device):
+                self._network = self._new_network(rows.shape[1])
+                optimizer = torch.optim.Adam(self._network.parameters(), self._lr)
+                for number in range(1, epoch + 1):
+                    self._train_epoch(self._network, optimizer, x, y, order, number)
         return self
 
     def score(self, embeddings: Any) -> Any:
@@ -275,12 +285,7 @@ class DualHead:
         optimizer = torch.optim.Adam(network.parameters(), self._lr)
         best, error, kept = 0, float("inf"), network.state_dict()
         for epoch in range(1, self._max_epochs + 1):
-            order = trained[permutation(len(trained), self._seed, SHUFFLE, epoch)]
-            for rows in batches(order, self._batch_size):
-                optimizer.zero_grad()
-                loss = torch.square(network(x[rows])[:, 0] - y[rows]).mean()
-                torch.autograd.backward(loss)
-                optimizer.step()
+            self._train_epoch(network, optimizer, x, y, trained, epoch)
             with torch.no_grad():
                 now = float(torch.square(network(x[held_out])[:, 0] - y[held_out]).mean())
             if now < error:
@@ -290,6 +295,27 @@ class DualHead:
                 break
         network.load_state_dict(kept)
         return best, error
+
+    def _new_network(self, d: int) -> torch.nn.Module:
+        seed_torch(self._seed, 0, self._device)
+        return _mlp(d).to(self._device)
+
+    def _train_epoch(
+        self,
+        network: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        x: torch.Tensor,
+        y: torch.Tensor,
+        trained: NDArray[np.int64],
+        epoch: int,
+    ) -> None:
+        """Go once through the rows trained on, in minibatches."""
+        order = trained[permutation(len(trained), self._seed, SHUFFLE, epoch)]
+        for rows in batches(order, self._batch_size):
+            optimizer.zero_grad()
+            loss = torch.square(network(x[rows])[:, 0] - y[rows]).mean()
+            torch.autograd.backward(loss)
+            optimizer.step()
 
     def _check_fitted(self) -> None:
         if self._inputs.width == 0:

@@ -26,6 +26,7 @@ from .squared_distance import (
     unit_centroids,
 )
 from .tie_order import tie_place
+from .typical_rows import typical_rows
 
 __all__ = [
     "Batch",
@@ -53,5 +54,6 @@ __all__ = [
     "squared_distance",
     "sum_of_squares",
     "tie_place",
+    "typical_rows",
     "unit_centroids",
 ]

@@ -3,6 +3,7 @@
 from ally_fast.strategies.ally import ALLY
 from ally_fast.strategies.badge import BADGE
 from ally_fast.strategies.bald import BALD
+from ally_fast.strategies.cluster_margin import ClusterMargin
 from ally_fast.strategies.contract import Context, Strategy
 from ally_fast.strategies.core_set import CoreSet
 from ally_fast.strategies.dal import DAL
@@ -10,12 +11,15 @@ from ally_fast.strategies.entropy import EntropySampling
 from ally_fast.strategies.learning_loss import LearningLoss
 from ally_fast.strategies.margin import MarginSampling
 from ally_fast.strategies.random_sampling import RandomSampling
+from ally_fast.strategies.typical_start import TypicalStart
+from ally_fast.strategies.weak_head import WeakHeadWarning
 
 __all__ = [
     "ALLY",
     "BADGE",
     "BALD",
     "DAL",
+    "ClusterMargin",
     "Context",
     "CoreSet",
     "EntropySampling",
@@ -23,4 +27,6 @@ __all__ = [
     "MarginSampling",
     "RandomSampling",
     "Strategy",
+    "TypicalStart",
+    "WeakHeadWarning",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from typing import Any, Protocol
 
@@ -10,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import checks
-from ally_fast.arrays import NUMPY
 from ally_fast.cluster.arguments import checked_points
 from ally_fast.pools import as_pool
 from ally_fast.pools.pool import Pool, as_float, is_wide
-from ally_fast.selection.select import select
+from ally_fast.strategies.clustered import best_of_clusters, check_clusters, clusters_for
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.parameters import Parameters
 from ally_fast.strategies.pieces import network_rows, torch_device, vector
@@ -36,9 +34,9 @@ class ALLY(Parameters):
 
     Parameters
     ----------
-    k : int, optional
-        Number of clusters; `b` of them if None. One above `b` is lowered to it, unless
-        ``centroids`` are given.
+    k : int or float, optional
+        Number of clusters, lowered to `b` if above it, unless ``centroids`` are given; a float in
+        (0, 1] is a share of `b`; `b` of them if None.
     allocation : "equal", "proportional", "sqrt" or array, shape (k,)
         How the batch is shared out over the clusters.
     radius : float, optional
@@ -79,7 +77,7 @@ class ALLY(Parameters):
 
     def __init__(
         self,
-        k: int | None = None,
+        k: int | float | None = None,
         *,
         allocation: Any = "equal",
         radius: float | None = None,
@@ -87,8 +85,7 @@ class ALLY(Parameters):
         head: Head | None = None,
         **options: Any,
     ) -> None:
-        if k is not None:
-            checks.integer(k, "k", 1)
+        check_clusters(k)
         if max_score_quantile is not None:
             given = checks.number(max_score_quantile, "max_score_quantile")
             if not 0 < given <= 1:
@@ -117,31 +114,28 @@ class ALLY(Parameters):
         request = open_request(self.name, context, b, *needed)
         if request.b == 0:
             return NO_ROWS.copy()
-        pool = _numpy_family(as_pool(context.embeddings))
+        pool = as_pool(context.embeddings)
         scores = context.dual_scores
         if scores is None:
             scores = self._predicted(context, request, pool)
-        picks: NDArray[np.int64] = select(
+        return best_of_clusters(
+            context,
+            request,
             pool,
             scores,
-            request.b,
             self._clusters(request.b),
             allocation=self.allocation,
-            exclude=context.exclude,
             labeled_embeddings=None if self.radius is None else context.labeled_embeddings,
             radius=self.radius,
             max_score=self._max_score(request, scores),
-            device=context.device,
-            seed=context.seed,
-            chunk_rows=context.chunk_rows,
             **self.options,
         )
-        return picks
 
     def _clusters(self, b: int) -> int:
-        if self.options.get("centroids") is not None:
-            return self.k or len(self.options["centroids"])
-        return min(self.k or b, b)
+        centroids = self.options.get("centroids")
+        if centroids is None or isinstance(self.k, float):
+            return clusters_for(self.k, b)
+        return self.k or len(centroids)
 
     def _predicted(self, context: Context, request: Request, pool: Pool) -> NDArray[np.float64]:
         """Fit the head on the labeled set; return its scores of eligible rows, 0 elsewhere."""
@@ -176,13 +170,3 @@ class ALLY(Parameters):
         counts = np.ones(request.n, np.bool_) if eligible is None else eligible
         values = vector(self.name, "dual_scores", scores, counts, 0)[counts]
         return float(np.quantile(values, self.max_score_quantile, method="lower"))
-
-
-def _numpy_family(pool: Pool) -> Pool:
-    """Return the pool, such that `select` answers with a NumPy array."""
-    if pool.family is NUMPY:
-        return pool
-    twin: Any = copy.copy(pool)
-    twin.family = NUMPY
-    same: Pool = twin
-    return same

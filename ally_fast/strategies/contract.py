@@ -58,6 +58,9 @@ class Context:
         Of the labeled set.
     labeled_targets : array, shape (l, ...)
         Class numbers are integers: from floating-point targets follows a regression task.
+    labeled_probabilities : array, shape (l, C), optional
+        Class probabilities of labeled rows, each by a model that was not trained on it
+        (cross-validation): `ClusterMargin` then warns of a model near chance.
     probabilities : array, shape (n, C), or by chunk
         The model's class probabilities.
     mc_probabilities : array, shape (T, n, C), or by chunk
@@ -90,6 +93,7 @@ class Context:
     exclude: Any = None
     labeled_embeddings: Any = None
     labeled_targets: Any = None
+    labeled_probabilities: Any = None
     probabilities: Any = None
     mc_probabilities: Any = None
     predicted_losses: Any = None

@@ -27,8 +27,15 @@ class MarginSampling(ScoredStrategy):
         self, context: Context, lo: int, hi: int, keep: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
         """Return minus the margins of rows ``lo`` to ``hi``."""
-        part = part_of(context.probabilities, lo, hi)
-        values = class_probabilities(self.name, self.piece, part, keep, lo)
-        values.partition(values.shape[1] - 2, axis=1)
-        margin: NDArray[np.float64] = values[:, -2] - values[:, -1]
-        return margin
+        return margin_scores(self.name, context, lo, hi, keep)
+
+
+def margin_scores(
+    strategy: str, context: Context, lo: int, hi: int, keep: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the second largest probability less the largest, of rows ``lo`` to ``hi``."""
+    part = part_of(context.probabilities, lo, hi)
+    values = class_probabilities(strategy, "probabilities", part, keep, lo)
+    values.partition(values.shape[1] - 2, axis=1)
+    scores: NDArray[np.float64] = values[:, -2] - values[:, -1]
+    return scores

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from ally_fast.cli import main
-from ally_fast.strategies import Context, CoreSet, EntropySampling, MarginSampling, RandomSampling
+from ally_fast.strategies import (
+    ClusterMargin,
+    Context,
+    CoreSet,
+    EntropySampling,
+    MarginSampling,
+    RandomSampling,
+    TypicalStart,
+)
 
 pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
 pq = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
@@ -109,6 +117,22 @@ def test_core_set(rows, rng):
         assert chosen() == CoreSet(metric="cosine").query(context, B).tolist()
 
 
+@pytest.mark.parametrize(("options", "k"), [((), None), (("-k", 5), 5)])
+def test_cluster_margin(options, k, rows, probabilities):
+    good = np.arange(N) != 7
+    given = ("--probabilities", "p.npy", "--on-bad-row", "skip", "--metric", "cosine")
+    assert select("cluster-margin", *options, *given, "--seed", 2) == 0
+    context = Context(embeddings=rows, probabilities=probabilities, exclude=~good, seed=2)
+    assert chosen() == ClusterMargin(k, metric="cosine").query(context, B).tolist()
+
+
+@pytest.mark.parametrize(("options", "k"), [((), None), (("-k", 5), 5)])
+def test_typical_start(options, k, rows):
+    assert select("typical-start", *options, "--on-bad-row", "skip", "--seed", 2) == 0
+    context = Context(embeddings=rows, exclude=np.arange(N) == 7, seed=2)
+    assert chosen() == TypicalStart(k).query(context, B).tolist()
+
+
 def test_exclusions():
     assert select("random", out="one.csv") == 0
     assert select("random", "--exclude", "one.csv", out="two.csv") == 0
@@ -145,6 +169,16 @@ MISTAKES = {
     "no k": ("ally", ["--scores", "p.npy"], "-k: is needed by the strategy ally"),
     "no probabilities": ("margin", [], "--probabilities: is needed by the strategy margin"),
     "unused": ("random", ["--radius", 1], "--radius: is not used by the strategy random"),
+    "no probabilities in clusters": (
+        "cluster-margin",
+        [],
+        "--probabilities: is needed by the strategy cluster-margin",
+    ),
+    "unused at the start": (
+        "typical-start",
+        ["--probabilities", "p.npy"],
+        "--probabilities: is not used by the strategy typical-start",
+    ),
     "unused by ally": (
         "ally",
         ["--probabilities", "p.npy", "--scores", "p.npy", "-k", 3],

@@ -37,6 +37,12 @@ def problem(task, n=260, test=80, d=6, seed=0):
 
 
 @pytest.fixture
+def clouds():
+    """Return the arrays of a classification problem."""
+    return problem("classification")
+
+
+@pytest.fixture
 def classes_npz(tmp_path):
     """Return the path of a classification problem."""
     path = tmp_path / "clouds.npz"

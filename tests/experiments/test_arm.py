@@ -27,7 +27,7 @@ def test_every_strategy_has_an_arm():
     arms = parse_arms(",".join(STRATEGIES))
     assert [arm.make().name for arm in arms] == [
         *("ALLY", "RandomSampling", "CoreSet", "BADGE", "EntropySampling", "MarginSampling"),
-        *("BALD", "LearningLoss", "DAL"),
+        *("ClusterMargin", "BALD", "LearningLoss", "DAL"),
     ]
 
 
@@ -38,14 +38,47 @@ def test_every_strategy_has_an_arm():
         ("", r"^strategies: got ''"),
         ("random,random", r"'random' is there twice"),
         ("random:k=3", r"random got 'k=3', takes training=…"),
-        ("ally:k", r"ally got 'k', takes training=…, k=…"),
+        ("ally:k", r"ally got 'k', takes training=…, start=…, k=…"),
         ("ally:k=many", r"'k=many': not a value of k"),
         ("ally:allocation=fair", r"not a value of allocation"),
         ("ally:training=plain", r"ally needs multipliers"),
         ("ally:k=0", r"^k: got 0, needs at least 1"),
+        ("cluster_margin:k=1.5", r"^k: got 1.5, needs an integer, or a share of b"),
+        ("margin:scores=random", r"margin got 'scores=random', takes training=…, start=…"),
+        ("ally:scores=best", r"'scores=best': not a value of scores"),
+        ("ally:start=best", r"'start=best': not a value of start"),
         ("dal:mini_queries=0", r"^mini_queries: got 0"),
     ],
 )
 def test_what_is_wrong_is_named(text, message):
     with pytest.raises(ValueError, match=message):
         parse_arms(text)
+
+
+def test_shares_scores_and_starts():
+    share, count, scored = parse_arms("cluster_margin:k=0.5,ally:k=7,ally:scores=random")
+    assert (share.make().k, count.make().k) == (0.5, 7)
+    assert (count.scores, count.training) == ("duals", "constrained")
+    assert (scored.scores, scored.training) == ("random", "plain")
+    (margin,) = parse_arms("ally:scores=margin")
+    assert margin.classification
+    assert margin.training == "plain"
+    assert not scored.classification
+    (both,) = parse_arms("ally:scores=random:training=constrained:start=typical")
+    assert (both.scores, both.training, both.start) == ("random", "constrained", "typical")
+
+
+def test_each_start_of_each_arm():
+    names = [arm.name for arm in parse_arms("random,margin", "random,typical")]
+    assert names == ["random", "margin", "random:start=typical", "margin:start=typical"]
+    arms = parse_arms("random,margin:start=typical", "typical")
+    assert [(arm.name, arm.start) for arm in arms] == [
+        ("random:start=typical", "typical"),
+        ("margin:start=typical", "typical"),
+    ]
+
+
+@pytest.mark.parametrize("starts", ["", "best", "random,random"])
+def test_starts_that_are_none(starts):
+    with pytest.raises(ValueError, match=r"^start: got .*, needs some of random, typical, each"):
+        parse_arms("random", starts)

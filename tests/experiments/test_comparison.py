@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ally_fast.experiments.comparison import curves, difference, interval
+from ally_fast.experiments.curves_figure import draw_curves
 from ally_fast.experiments.round_rows import RoundRow
 from ally_fast.experiments.summary import signed, table, text
 
@@ -83,3 +86,33 @@ def test_the_table():
 def test_errors_are_not_percent():
     gap = interval(np.array([0.1, 0.1]))
     assert signed(gap, False) == "+0.100 (+0.100 to +0.100)"
+
+
+def test_the_picture_shows_means_and_their_intervals():
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("scipy")
+    scattered = [[0.5, 0.6, 0.6], [0.4, 0.6, 0.8], [0.5, 0.7, 0.9]]
+    found = curves(rows({**VALUES, "badge:start=typical": scattered}))
+    left, middle, right = draw_curves(found, title="mine", metric="test accuracy").axes
+    assert [text.get_text() for text in left.get_legend().get_texts()] == [c.arm for c in found]
+    drawn = [line.get_ydata() for line in middle.get_lines()[:2]]
+    np.testing.assert_allclose(drawn[0], (found[1].values - found[0].values).mean(axis=0))
+    assert [label.get_text() for label in right.get_yticklabels()] == [
+        "badge:start=typical",
+        "ally",
+    ]
+    gap = difference(found[2], found[0])
+    spans = [line.get_xdata() for line in right.get_lines() if len(line.get_xdata()) == 2]
+    assert any(np.allclose(span, (gap.low, gap.high)) for span in spans)
+    (alone,) = draw_curves(found[1:], title="mine", metric="test accuracy").axes
+    assert len(alone.get_lines()) == 2
+
+
+def test_macro_recall_stands_beside_accuracy():
+    both = [replace(row, macro_recall=row.accuracy / 2) for row in rows()]
+    head, random, ally = table(both)
+    assert head[6:8] == ["macro recall, mean", "less random's (95 %)"]
+    assert random[6:8] == ["33.33 %", ""]
+    assert ally[6:8] == ["38.33 %", "+5.00 (+5.00 to +5.00)"]
+    recall = curves(both, metric="macro_recall")[1]
+    np.testing.assert_allclose(recall.values, np.array(VALUES["ally"]) / 2)

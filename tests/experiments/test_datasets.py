@@ -392,9 +392,13 @@ def test_an_npz_that_is_not_whole(tmp_path):
 
 
 def test_what_is_missing_is_named(tmp_path):
+    places = {"mnist-pca": "mnist", "kdd": "kddcup99"}
     for name in DATASETS:
-        with pytest.raises(FileNotFoundError, match=r"is downloaded: .*" + name):
+        how = "is in no collection" if name in ("minilm", "imdb", "kdd") else "is downloaded"
+        with pytest.raises(FileNotFoundError, match=f"{how}.*: .*{places.get(name, name)}"):
             load_dataset(name, str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="in no collection to download: needs --data"):
+        load_dataset("minilm")
     with pytest.raises(ValueError, match=r"^dataset: got 'imagenet', needs one of mnist, cifar10"):
         load_dataset("imagenet")
 

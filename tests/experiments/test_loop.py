@@ -10,6 +10,7 @@ from ally_fast.experiments.loop import check, prepare, run
 from ally_fast.experiments.protocol import Protocol
 from ally_fast.experiments.query import choose
 from ally_fast.experiments.round_rows import RoundFile
+from ally_fast.strategies import Context
 
 SMALL = {"initial": 20, "b": 15, "max_epochs": 4, "batch_size": 16}
 REGRESSION = ("random", "ally", "core_set", "learning_loss", "dal")
@@ -94,6 +95,57 @@ def test_training_of_the_arm(classes_npz, tmp_path):
     assert plain[0].mean_multiplier is None
     assert 0 < constrained[0].mean_multiplier <= constrained[0].max_multiplier
     assert constrained[0].multiplier_quantiles[-1] == constrained[0].max_multiplier
+
+
+def test_margins_in_the_clusters_of_ally(classes_npz, tmp_path):
+    """The same scores in the same clusters are the same batch."""
+    scored = go(classes_npz, "ally:scores=margin", tmp_path, rounds=1)
+    margin = go(classes_npz, "cluster_margin", tmp_path, rounds=1)
+    assert scored[0].batch == margin[0].batch
+    random = go(classes_npz, "ally:scores=random", tmp_path, rounds=1)
+    assert random[0].batch != scored[0].batch
+    assert random[0].max_multiplier is None
+
+
+def test_a_rate_that_falls(classes_npz, tmp_path):
+    protocol = Protocol(dataset=classes_npz, schedule="cosine", primal_lr=0.2, max_epochs=4)
+    rates = [protocol.rate_at(epoch) for epoch in (1, 2, 3, 4)]
+    assert rates == pytest.approx([0.2, 0.1 + 0.1 * 0.5**0.5, 0.1, 0.1 - 0.1 * 0.5**0.5])
+    constant, cosine = (
+        go(classes_npz, "random", tmp_path / name, rounds=1, validation=0.0, schedule=name)[0]
+        for name in ("constant", "cosine")
+    )
+    assert constant.kept_epoch == cosine.kept_epoch == 4
+    assert constant.cross_entropy != cosine.cross_entropy
+    with pytest.raises(ValueError, match=r"^schedule: got 'linear'"):
+        Protocol(dataset=classes_npz, schedule="linear")
+
+
+def test_dual_heads(classes_npz, tmp_path, monkeypatch):
+    """The mean of heads of different seeds; each learns all rows where that is asked for."""
+    from ally_fast.experiments import query as module
+
+    made, scores = [], []
+
+    class Spy(module.DualHead):
+        def __init__(self, **settings):
+            made.append(settings)
+            super().__init__(**settings)
+
+        def score(self, embeddings):
+            scores.append(super().score(embeddings))
+            return scores[-1]
+
+    seen = {}
+    monkeypatch.setattr(module, "DualHead", Spy)
+    monkeypatch.setattr(
+        module, "Context", lambda **pieces: seen.update(pieces) or Context(**pieces)
+    )
+    go(classes_npz, "ally", tmp_path, rounds=1, epsilon=0.01, dual_heads=3, refit_head=True)
+    assert len({settings["seed"] for settings in made}) == 3
+    assert all(settings["refit"] for settings in made)
+    whole = [found for found in scores if len(found) == 260]
+    np.testing.assert_allclose(seen["dual_scores"], np.mean(whole, axis=0))
 
 
 def test_the_head_is_told_of(classes_npz, tmp_path):

@@ -11,6 +11,7 @@ pytest.importorskip("torch")
 
 from ally_fast.cli import main
 from ally_fast.experiments import runs
+from ally_fast.experiments.arm import parse_arms
 from ally_fast.experiments.loop import done, prepare
 from ally_fast.experiments.protocol import Protocol
 from ally_fast.experiments.round_rows import RoundFile
@@ -96,7 +97,9 @@ def initial_rows(finished):
     command, folder = finished
     dataset = prepare(Protocol(dataset=command[1]))
     protocol = Protocol(dataset=command[1], initial=20, b=5)
-    return done(dataset, protocol, 0, RoundFile(folder / "rows", "random", 0))[1][:20].tolist()
+    (arm,) = parse_arms("random")
+    file = RoundFile(folder / "rows", "random", 0)
+    return done(dataset, protocol, arm, 0, file)[1][:20].tolist()
 
 
 def test_a_batch_of_rows_labeled_before(resumed, finished):

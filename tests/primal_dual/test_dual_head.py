@@ -42,6 +42,19 @@ def test_it_learns(rows, transform, rng):
     assert (report.trained_rows, report.held_out_rows) == (240, 60)
 
 
+def test_a_refit_learns_the_rows_held_out_for_as_many_epochs(rows):
+    targets = multipliers_of(rows)
+    first, again = (quick(refit=refit).fit(rows, targets) for refit in (False, True))
+    assert again.fit_report == first.fit_report
+    assert again.fingerprint != first.fingerprint
+    assert again.fingerprint == quick(refit=True).fit(rows, targets).fingerprint
+    held_out = dual_head.permutation(300, 0, dual_head.SPLIT)[:60]
+    errors = [
+        np.square(head.score(rows[held_out]) - targets[held_out]).mean() for head in (first, again)
+    ]
+    assert errors[1] < errors[0]
+
+
 @pytest.mark.parametrize("transform", ["standardize", "log1p"])
 @pytest.mark.parametrize("factor", [2.0**-60, 2.0**40])
 def test_no_scale_matters(rows, transform, factor):

@@ -5,7 +5,7 @@ import pytest
 from strategy_contract import world
 
 from ally_fast import reference
-from ally_fast.strategies import ALLY, BADGE, DAL, Context, CoreSet
+from ally_fast.strategies import ALLY, BADGE, DAL, ClusterMargin, Context, CoreSet, TypicalStart
 
 
 class Head:
@@ -26,6 +26,9 @@ STRATEGIES = {
     "CoreSet, cosine": (CoreSet, {"metric": "cosine"}, ("embeddings", "labeled_embeddings")),
     "DAL": (DAL, {"epochs": 1, "width": 4}, ("embeddings", "labeled_embeddings")),
     "BADGE": (BADGE, {}, ("embeddings", "probabilities")),
+    "ClusterMargin": (ClusterMargin, {}, ("embeddings", "probabilities")),
+    "TypicalStart": (TypicalStart, {}, ("embeddings",)),
+    "TypicalStart, cosine": (TypicalStart, {"metric": "cosine"}, ("embeddings",)),
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from strategy_contract import world
 
 from ally_fast import strategies
-from ally_fast.strategies import ALLY, DAL, Context, CoreSet
+from ally_fast.strategies import ALLY, DAL, ClusterMargin, Context, CoreSet
 
 CENTROIDS = np.zeros((3, 5), np.float32)
 
@@ -27,11 +27,12 @@ MADE = {
     "ALLY with arguments": ALLY(np.int64(3), allocation=np.ones(3), radius=2, head=Head()),
     "ALLY with options": ALLY(max_score_quantile=1, metric="cosine", centroids=CENTROIDS),
     "DAL with arguments": DAL(mini_queries=np.int8(3), ratio=np.int16(4), lr=1, epochs=2),
+    "ClusterMargin with options": ClusterMargin(0.5, metric="cosine", centroids=CENTROIDS),
     "CoreSet with arguments": CoreSet(metric="cosine"),
     **{
         name: getattr(strategies, name)()
         for name in strategies.__all__
-        if name not in ("ALLY", "Context", "Strategy")
+        if name not in ("ALLY", "Context", "Strategy", "WeakHeadWarning")
     },
 }
 

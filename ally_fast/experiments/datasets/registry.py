@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ally_fast.experiments.datasets import cifar10, mnist, npz, parkinsons, svhn
+from ally_fast.experiments.datasets import cifar10, frozen, mnist, npz, parkinsons, svhn
 from ally_fast.experiments.datasets.dataset import Dataset
 
-_LOADERS = {"mnist": mnist.load, "cifar10": cifar10.load, "svhn": svhn.load}
+_LOADERS = {
+    "mnist": mnist.load,
+    "cifar10": cifar10.load,
+    "svhn": svhn.load,
+    "minilm": frozen.load_minilm,
+    "imdb": frozen.load_imdb,
+    "mnist-pca": frozen.load_mnist_pca,
+    "kdd": frozen.load_kdd,
+}
 DATASETS = (*_LOADERS, "parkinsons")
 
 
@@ -22,7 +30,8 @@ def load_dataset(name: str, folder: str | None = None, *, split: str = "subjects
         ``test_inputs``, ``test_targets``.
     folder : str, optional
         Of data sets, a subfolder each; the environment's ``ALLY_FAST_DATA`` if None. With neither
-        they are downloaded, by torchvision and ucimlrepo, into the user's cache.
+        they are downloaded, by torchvision and ucimlrepo, into the user's cache, but for those of
+        frozen embeddings.
     split : {"subjects", "rows"}
         Of Parkinsons; see `ally_fast.experiments.datasets.parkinsons.load`.
 

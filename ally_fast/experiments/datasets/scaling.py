@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_ROWS_AT_A_TIME = 8192
+
 
 def standardized(
     pool: NDArray[Any], test: NDArray[Any]
@@ -21,4 +23,16 @@ def standardized(
         np.where(constant, 0.0, (part.astype(np.float64) - mean) / deviation).astype(np.float32)
         for part in (pool, test)
     )
+    return first, second
+
+
+def scaled(
+    pool: NDArray[Any], test: NDArray[Any]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return both less the pool's mean, by one factor: the pool's mean square is then 1."""
+    mean = pool.mean(axis=0, dtype=np.float64)
+    parts = (pool[lo : lo + _ROWS_AT_A_TIME] for lo in range(0, len(pool), _ROWS_AT_A_TIME))
+    square = sum(float(np.square(part - mean).sum()) for part in parts) / pool.size
+    factor = 1.0 if square == 0 else square**-0.5
+    first, second = (((part - mean) * factor).astype(np.float32) for part in (pool, test))
     return first, second

@@ -1,0 +1,69 @@
+"""A pool of embeddings with labels, as a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.experiments.datasets.dataset import Dataset, check_finite
+from ally_fast.experiments.datasets.scaling import scaled
+
+_TEST_SHARE, _SPLIT_SEED = 0.2, 0
+
+
+def embedded(
+    name: str,
+    embeddings: NDArray[Any],
+    classes: NDArray[np.int64],
+    source: str,
+    *,
+    test: NDArray[np.bool_] | None = None,
+) -> Dataset:
+    """Return the labeled rows as a task, brought to mean 0 and mean square 1 by one factor.
+
+    No ratio of distances changes.
+
+    Parameters
+    ----------
+    embeddings : array, shape (n, d)
+    classes : ndarray of int64, shape (n,)
+        From 0; -1 for a row without a label, which is left out.
+    test : ndarray of bool, shape (n,), optional
+        Rows of the test set; a fifth of the labeled ones, at random, if None. The same whatever
+        the experiment's seed.
+
+    Raises
+    ------
+    ValueError
+        If a labeled row is not finite, or fewer than two classes or ten rows have a label.
+    """
+    labeled = np.flatnonzero(classes >= 0)
+    different = len(np.unique(classes[labeled]))
+    if len(labeled) < 10 or different < 2:
+        raise ValueError(
+            f"{name}: got {len(labeled)} rows with a label, of {different} classes; needs at least "
+            "10 rows, of 2 classes"
+        )
+    if test is None:
+        generator = np.random.Generator(np.random.Philox(key=_SPLIT_SEED))
+        held_out = np.zeros(len(labeled), np.bool_)
+        count = round(_TEST_SHARE * len(labeled))
+        held_out[generator.choice(len(labeled), count, replace=False)] = True
+        source = f"{source}; a random fifth of {len(labeled)} labeled rows is the test set"
+    else:
+        held_out = test[labeled]
+    kept = embeddings[labeled]
+    check_finite(kept, f"{name}: embeddings")
+    inputs, test_inputs = scaled(kept[~held_out], kept[held_out])
+    targets = classes[labeled]
+    return Dataset(
+        name,
+        inputs,
+        targets[~held_out],
+        test_inputs,
+        targets[held_out],
+        int(targets.max()) + 1,
+        source,
+    )

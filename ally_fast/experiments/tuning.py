@@ -1,0 +1,99 @@
+"""The setting of a head, chosen once for a data set: before strategies are compared."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.experiments.datasets import Dataset
+from ally_fast.experiments.heads import Head, candidates
+from ally_fast.experiments.protocol import Protocol
+from ally_fast.strategies.weak_head import WeakHeadWarning, is_near_chance
+
+_DRAWS, _FOLDS = 5, 5
+_SEED = 2**40  # a key that no seed of an experiment has
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A head, and what it was chosen by.
+
+    Attributes
+    ----------
+    head : Head
+    accuracies : mapping of str to tuple of float
+        Of each penalty, the cross-validated accuracy at each of `labels`.
+    labels : tuple of int
+    """
+
+    head: Head
+    accuracies: dict[str, tuple[float, ...]]
+    labels: tuple[int, ...]
+
+
+def tuned(
+    dataset: Dataset,
+    protocol: Protocol,
+    rounds: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Tuned:
+    """Choose the penalty by cross-validation on random labels.
+
+    Five random draws of as many rows as are labeled in the first and in the last round, five folds
+    each; the penalty of highest mean accuracy wins, the weaker one of equals.
+
+    Warns
+    -----
+    WeakHeadWarning
+        If the head is near chance even with the labels of the last round.
+    """
+    labels = tuple(dict.fromkeys((protocol.labels_in(0), protocol.labels_in(rounds))))
+    heads = candidates(protocol.head)
+    predictions: dict[tuple[Head, int], tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+    for count in labels:
+        rows = [_draw(dataset, count, draw) for draw in range(_DRAWS)]
+        for head in heads:
+            found = [_out_of_fold(dataset, head, drawn) for drawn in rows]
+            targets = np.concatenate([dataset.targets[drawn] for drawn in rows])
+            predictions[head, count] = targets, np.concatenate(found)
+            advance(1)
+    accuracies = {
+        head: tuple(float(np.mean(np.equal(*predictions[head, count]))) for count in labels)
+        for head in heads
+    }
+    best = max(heads, key=lambda head: (np.mean(accuracies[head]), -head.penalty))
+    if weak := is_near_chance(*predictions[best, labels[-1]]):
+        warnings.warn(
+            f"head: on {dataset.name} the best {best.kind} head has {weak}; strategies that ask it "
+            "will do worse than random rows",
+            WeakHeadWarning,
+            stacklevel=2,
+        )
+    return Tuned(best, {f"{head.penalty:g}": accuracies[head] for head in heads}, labels)
+
+
+def steps(protocol: Protocol) -> int:
+    """Return how often `tuned` calls `advance`, at most."""
+    return 2 * len(candidates(protocol.head))
+
+
+def _draw(dataset: Dataset, count: int, draw: int) -> NDArray[np.int64]:
+    generator = np.random.Generator(np.random.Philox(key=_SEED + draw))
+    rows: NDArray[np.int64] = generator.choice(len(dataset.inputs), count, replace=False)
+    return rows
+
+
+def _out_of_fold(dataset: Dataset, head: Head, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the class predicted for each row by a head that was not trained on it."""
+    assert dataset.classes is not None
+    predicted = np.empty(len(rows), np.int64)
+    fold = np.arange(len(rows)) % _FOLDS  # rows come in random order
+    for number in range(_FOLDS):
+        kept, held_out = rows[fold != number], rows[fold == number]
+        fitted = head.fit(dataset.inputs[kept], dataset.targets[kept], dataset.classes, _SEED)
+        predicted[fold == number] = fitted.probabilities(dataset.inputs[held_out]).argmax(axis=1)
+    return predicted

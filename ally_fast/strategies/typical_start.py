@@ -1,0 +1,167 @@
+"""A first batch, before there is any label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast import checks
+from ally_fast.cluster.arguments import METRICS, checked_pool
+from ally_fast.cluster.choose_engine import choose_engine
+from ally_fast.cluster.fit import TrainingOptions
+from ally_fast.cluster.kmeans import train
+from ally_fast.cluster.loaded_rows import loaded
+from ally_fast.cluster.magnitude import LARGEST
+from ally_fast.cluster.training import training_size
+from ally_fast.ops.assign import assign, centroid_table, squared_distances
+from ally_fast.ops.sample_rows import sample_rows
+from ally_fast.pools.pool import Pool, as_float
+from ally_fast.pools.reading import gather_rows
+from ally_fast.rows import Rows
+from ally_fast.strategies.clustered import check_clusters, clusters_for
+from ally_fast.strategies.contract import Context
+from ally_fast.strategies.parameters import Parameters
+from ally_fast.strategies.pieces import check_magnitude, host_pool
+from ally_fast.strategies.request import NO_ROWS, Request, open_request
+
+_MAX_ITER, _TOL = 25, 1e-2  # of k-means, as in `select`
+_MOST = 1024  # rows of a cluster whose typicality is measured
+
+
+class TypicalStart(Parameters):
+    """Take the most typical row of each of `k` clusters: a first batch, without any label.
+
+    A row's typicality is one over its mean distance to its 20 nearest neighbours in its cluster.
+
+    Parameters
+    ----------
+    k : int or float, optional
+        Number of clusters, lowered to `b` if above it; a float in (0, 1] is a share of `b`; `b`
+        of them if None. Every cluster gives its most typical row before any gives its second.
+    neighbours : int
+        How many count; all others of the cluster where there are fewer.
+    train_size : "auto", None or int
+        Rows drawn at random, on which k-means is trained and among which the batch is chosen:
+        ``max(256 k, b)``, all, or this many.
+    metric : "euclidean" or "cosine"
+        Cosine: between rows of unit length.
+
+    Notes
+    -----
+    Needs ``embeddings``. Of a cluster with more than 1024 rows drawn, the first 1024 in the order
+    of the draw have a typicality; the others come after them, as does a row that is alone. Ties go
+    to the lower index; the same answer on any machine.
+    Reads the rows drawn, twice, and no others: memory is theirs twice (once as float32, for
+    k-means), time that of k-means, ``256 k`` rows to be assigned, and at most 512 exact distances a
+    row, about 128 with clusters of like size. Computes on the CPU; rows on a GPU are copied to the
+    host. Source: Hacohen, Dekel, Weinshall, "Active learning on a budget: opposite strategies suit
+    high and low budgets" (TypiClust), ICML 2022. There all rows are clustered, and clusters that
+    hold a label are passed over; here there is no label yet, and a sample is clustered.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ally_fast.strategies import Context
+    >>> embeddings = np.array([[0.0], [1.0], [1.5], [9.0], [9.1]], np.float32)
+    >>> TypicalStart().query(Context(embeddings=embeddings), b=2)
+    array([3, 1])
+    """
+
+    name = "TypicalStart"
+
+    def __init__(
+        self,
+        k: int | float | None = None,
+        *,
+        neighbours: int = 20,
+        train_size: Any = "auto",
+        metric: str = "euclidean",
+    ) -> None:
+        check_clusters(k)
+        checks.integer(neighbours, "neighbours", 1)
+        if train_size is not None and not isinstance(train_size, str):
+            checks.integer(train_size, "train_size", 1)
+        elif train_size is not None:
+            checks.choice(train_size, "train_size", ("auto",))
+        checks.choice(metric, "metric", METRICS)
+        self.k = k
+        self.neighbours = neighbours
+        self.train_size = train_size
+        self.metric = metric
+
+    def query(self, context: Context, b: int) -> NDArray[np.int64]:
+        """Return `b` rows, the most typical of all clusters first; see `Strategy`."""
+        request = open_request(self.name, context, b, "embeddings")
+        pool = checked_pool(host_pool(self.name, context))
+        if request.b == 0:
+            return NO_ROWS.copy()
+        drawn, places, rows, clusters = self._clustered(pool, request, context.seed)
+        distances = np.full(len(drawn), np.inf)
+        order = np.lexsort((places, clusters))  # within a cluster in the order of the draw
+        for members in np.split(order, np.flatnonzero(np.diff(clusters[order])) + 1):
+            measured = members[:_MOST]
+            distances[measured] = _mean_distances(_points(rows, measured), self.neighbours)
+        rank = _ranks(clusters, distances, drawn)
+        return drawn[np.lexsort((drawn, distances, rank))[: request.b]]
+
+    def _clustered(
+        self, pool: Pool, request: Request, seed: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Rows, NDArray[np.int32]]:
+        """Return the rows drawn, ascending: indices, places in the draw, rows, clusters."""
+        eligible = request.eligible
+        count = request.n if eligible is None else int(np.count_nonzero(eligible))
+        k, normalize = clusters_for(self.k, request.b), self.metric == "cosine"
+        size = min(count, max(training_size(self.train_size, k, count), request.b))
+        options = TrainingOptions(k, size, _MAX_ITER, _TOL, seed, normalize)
+        trained = train(pool, choose_engine("auto"), options, eligible=eligible, progress=False)
+        draw = sample_rows(request.n, size, seed, eligible)  # those that k-means was trained on
+        places = np.argsort(draw)
+        drawn = draw[places]
+        read = gather_rows(pool, drawn)
+        pool.check()
+        if read.array.dtype == np.float64 and not normalize:
+            check_magnitude(self.name, "embeddings", read.array, drawn, LARGEST)
+        rows = read.seen(normalize)
+        clusters, _ = assign(rows, centroid_table(trained.centroids))
+        return drawn, places, rows, clusters
+
+
+def _points(rows: Rows, members: NDArray[np.int64]) -> NDArray[np.floating]:
+    """Return rows as their distances are defined: float64 if they are that, unit rows float32."""
+    if rows.array.dtype == np.float64 and not rows.normalize:
+        return as_float(rows.taken(members))
+    return loaded(rows.seen(rows.normalize, members))[0]
+
+
+def _mean_distances(points: NDArray[np.floating], neighbours: int) -> NDArray[np.float64]:
+    """Return each point's mean distance to its nearest neighbours; infinite for one alone."""
+    m = len(points)
+    if m < 2:
+        return np.full(m, np.inf)
+    left, right = np.triu_indices(m, 1)
+    pairs = Rows(points).seen(False, left)
+    squares = squared_distances(pairs, centroid_table(points), right.astype(np.int32))
+    table = np.full((m, m), np.inf)
+    table[left, right] = table[right, left] = squares
+    count = min(neighbours, m - 1)
+    nearest = np.sort(np.partition(table, count - 1, axis=1)[:, :count], axis=1)
+    # One column after the other: NumPy's own sum takes another order on another machine.
+    total = np.zeros(m)
+    for column in np.sqrt(nearest).T:
+        total += column
+    means: NDArray[np.float64] = total / count
+    return means
+
+
+def _ranks(
+    clusters: NDArray[np.int32], distances: NDArray[np.float64], indices: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return how many rows of its cluster are more typical than each row."""
+    order = np.lexsort((indices, distances, clusters))
+    starts = np.flatnonzero(np.diff(clusters[order], prepend=-1))
+    ranks = np.empty(len(order), np.int64)
+    sizes = np.diff(np.append(starts, len(order)))
+    ranks[order] = np.arange(len(order)) - np.repeat(starts, sizes)
+    return ranks

@@ -1,0 +1,87 @@
+"""A warning where a model knows so little that its uncertainty says nothing."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ally_fast.device_arrays import host_copy
+from ally_fast.strategies.contract import Context
+from ally_fast.strategies.pieces import class_probabilities
+from ally_fast.strategies.request import demand_classification
+
+_DEVIATIONS = 2.0
+
+
+class WeakHeadWarning(UserWarning):
+    """A model does about as well as chance on rows it was not trained on."""
+
+
+def is_near_chance(targets: NDArray[np.integer], predicted: NDArray[np.integer]) -> str | None:
+    """Say how accurate predictions are if that is near chance; None if they are better.
+
+    Classes count alike: the mean over classes of the share recognised, of which any constant or
+    random guess gets one in C. Near is within two standard deviations of such a guess. With fewer
+    than two classes there is nothing to tell.
+
+    Parameters
+    ----------
+    targets, predicted : ndarray of int, shape (l,)
+        Of rows that the model was not trained on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> targets = np.arange(40) % 2
+    >>> is_near_chance(targets, targets), is_near_chance(targets, np.zeros(40, int))
+    (None, 'a balanced accuracy of 50.0 % on 40 rows held out, of 2 classes: chance is 50.0 %')
+    """
+    classes, places, counts = np.unique(targets, return_inverse=True, return_counts=True)
+    if len(classes) < 2:
+        return None
+    right = np.bincount(places, weights=targets == predicted, minlength=len(classes))
+    accuracy, chance = float((right / counts).mean()), 1 / len(classes)
+    deviation = float(np.sqrt((chance * (1 - chance) / counts).sum())) / len(classes)
+    if accuracy > chance + _DEVIATIONS * deviation:
+        return None
+    return (
+        f"a balanced accuracy of {accuracy:.1%} on {len(targets)} rows held out, of "
+        f"{len(classes)} classes: chance is {chance:.1%}".replace("%", " %")
+    )
+
+
+def warn_if_weak(strategy: str, context: Context) -> None:
+    """Warn if cross-validated probabilities of the labeled set, where given, are near chance.
+
+    Raises
+    ------
+    ValueError
+        If there is not a distribution and an integer class in [0, C) for each labeled row.
+    """
+    given = context.labeled_probabilities
+    if given is None:
+        return
+    context.demand(strategy, "labeled_targets")
+    demand_classification(strategy, context)
+    targets = np.asarray(host_copy(context.labeled_targets))
+    if targets.ndim != 1 or targets.dtype.kind not in "iu":
+        raise ValueError(
+            f"{strategy}: labeled_targets: got {targets.dtype} of shape {targets.shape}, needs a "
+            "class number for each labeled row"
+        )
+    keep = np.ones(len(targets), np.bool_)
+    values = class_probabilities(strategy, "labeled_probabilities", given, keep, 0)
+    if len(targets) and not 0 <= targets.min() <= targets.max() < values.shape[1]:
+        raise ValueError(
+            f"{strategy}: labeled_targets: got {targets.min()} to {targets.max()}, needs "
+            f"[0, {values.shape[1]}), the columns of labeled_probabilities"
+        )
+    if weak := is_near_chance(targets, values.argmax(axis=1)):
+        warnings.warn(
+            f"{strategy}: the model has {weak}; margins of a model that knows so little do worse "
+            "than random rows: train it better (less regularised?), or label random rows first",
+            WeakHeadWarning,
+            stacklevel=3,
+        )
