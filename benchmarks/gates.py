@@ -215,14 +215,14 @@ GATES = (
     Gate(
         "sklearn, AMX",
         f"{SKLEARN}, with AMX",
-        f"≥ 200{TIMES}",
-        faster("sklearn_kmeans", "default", 200, "amx", 1.01),
+        f"≥ 300{TIMES}",
+        faster("sklearn_kmeans", "default", 300, "amx", 1.01),
     ),
     Gate(
         "sklearn, AVX-512",
         f"{SKLEARN}, AVX-512 alone",
-        f"≥ 40{TIMES}",
-        faster("sklearn_kmeans", "default", 40, "avx512", 1.01),
+        f"≥ 130{TIMES}",
+        faster("sklearn_kmeans", "default", 130, "avx512", 1.01),
     ),
     Gate(
         "published loop", LOOP, f"≥ 40{TIMES}", faster("published_loop", "default", 40, None, 1.0)

@@ -69,8 +69,13 @@ def _devices(folders: list[Path]) -> list[list[Row]]:
 
 
 def headline(devices: list[list[Row]]) -> list[list[Row]]:
-    """Keep the CPU and the GPU machine on which most was measured."""
-    return list({is_gpu(device): device for device in sorted(devices, key=len)}.values())
+    """Keep the CPU and the GPU machine where `select` was measured last, with most rows if alike."""
+
+    def latest(device: list[Row]) -> tuple[str, int]:
+        dates = [row.date for row in device if row.bench in ("select", "gpu_select")]
+        return max(dates, default=""), len(device)
+
+    return list({is_gpu(device): device for device in sorted(devices, key=latest)}.values())
 
 
 def is_gpu(device: list[Row]) -> bool:

@@ -93,9 +93,11 @@ def test_pages_are_drawn_between_markers_only(device, tmp_path):
     assert report.main([*arguments, "--check"]) == 0
 
 
-def test_the_headline_is_the_machine_measured_most(device):
+def test_the_headline_is_the_machine_measured_last(device):
     gpu = [dataclasses.replace(device[0], bench="gpu_select")]
     assert report.headline([device[:1], device, device[:2], gpu]) == [device, gpu]
+    later = [dataclasses.replace(device[0], date="2024-02-01T00:00:00+00:00")]
+    assert report.headline([device[:1], later, device, gpu]) == [later, gpu]
 
 
 def test_a_marker_nobody_draws_is_an_error(device):
