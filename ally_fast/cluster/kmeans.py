@@ -64,7 +64,7 @@ def kmeans(
         Rows to train on: ``min(n, 256 k)``, all, or this many; drawn by `seed`.
     max_iter, tol : int, float
         The iterations over all training rows that end the training stop once inertia falls by less
-        than `tol` of itself, at the latest after `max_iter`. Most often one is enough.
+        than `tol` of itself, at the latest after `max_iter`. Most often one or two are enough.
     metric : "euclidean" or "cosine"
         Cosine: rows and centroids are scaled to unit length; the pool is not copied.
     engine : "auto", "native", "faiss" or "sklearn"
