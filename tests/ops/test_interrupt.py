@@ -44,7 +44,7 @@ def assign_on_two_threads():
 
 
 def centroid_table():
-    return _cpu.CentroidTable, (np.zeros((300_000, 32)), ISA), {}
+    return _cpu.CentroidTable, (np.zeros((2_000_000, 64)), ISA), {}
 
 
 def squared_distances():
