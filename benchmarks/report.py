@@ -69,7 +69,7 @@ def _devices(folders: list[Path]) -> list[list[Row]]:
 
 
 def headline(devices: list[list[Row]]) -> list[list[Row]]:
-    """Keep the CPU and the GPU machine where `select` was measured last, with most rows if alike."""
+    """Keep the CPU and the GPU machine where `select` was measured last, or most was."""
 
     def latest(device: list[Row]) -> tuple[str, int]:
         dates = [row.date for row in device if row.bench in ("select", "gpu_select")]
