@@ -7,6 +7,7 @@ from typing import Any
 
 from ally_fast._settings import MOST_THREADS
 from ally_fast.cli.strategies import ALLY, STRATEGIES
+from ally_fast.cluster.fit import MAX_ITER, TOL
 from ally_fast.exports import EXTENSIONS, FORMATS
 from ally_fast.json_object import parse_object
 from ally_fast.report import FIGURE_EXTENSIONS
@@ -158,13 +159,19 @@ def _add_clusters(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="rows k-means is trained on: auto (default: 256 k), all, or a number",
     )
-    add("--max-iter", type=int, default=25, metavar="N", help="most iterations (default: 25)")
+    add(
+        "--max-iter",
+        type=int,
+        default=MAX_ITER,
+        metavar="N",
+        help=f"most iterations (default: {MAX_ITER})",
+    )
     add(
         "--tol",
         type=float,
-        default=3e-3,
+        default=TOL,
         metavar="T",
-        help="stop when inertia falls by less than this share (default: 0.003)",
+        help=f"stop when inertia falls by less than this share (default: {TOL})",
     )
     add("--metric", default="euclidean", help="euclidean (default) or cosine")
     add("--engine", default="auto", help="auto (default), native, faiss or sklearn")

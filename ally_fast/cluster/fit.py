@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ally_fast.clusters import FeatureGrid
 
+MAX_ITER, TOL = 25, 3e-3  # unless told otherwise
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingOptions:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ally_fast.cluster.fit import Fit
 from ally_fast.cluster.magnitude import check_squares
-from ally_fast.clusters import FeatureGrid
 from ally_fast.memory import to_host
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools.finite import nonfinite_error
@@ -100,29 +100,31 @@ class TrainingFrame:
         )
 
 
-def grid_warning(rows: Any, grid: FeatureGrid, mean_square: float) -> str | None:
+def grid_warning(rows: Any, fit: Fit, unit: float) -> str | None:
     """Return what to warn of where a few rows far out make the grid too coarse for the others.
 
     Parameters
     ----------
     rows : ndarray or DeviceArray of float32, shape (t, d)
         In random order.
-    grid : FeatureGrid
-        That they were added on.
-    mean_square : float
-        Mean squared distance of the rows to their centroids.
+    fit : Fit
+        What came of them.
+    unit : float
+        Of the rows' coordinates, in the pool's own unit.
     """
+    if fit.grid is None:
+        return None
     sample = to_host(rows[:_FEWEST_ROWS]).astype(np.float64)
     usual = np.square(sample - np.median(sample, axis=0))
-    steps = 1 / to_host(grid.values)[sample.shape[1] : -1]
+    steps = 1 / to_host(fit.grid.values)[sample.shape[1] : -1]
     rounding = np.where(usual.max(axis=0) > 0, np.square(steps) / 12, 0.0)
-    wanted = mean_square if mean_square > 0 else float(np.median(usual, axis=0).sum())
+    wanted = fit.inertia / len(rows) or float(np.median(usual, axis=0).sum())
     if not rounding.sum() > _WARN_ABOVE**2 * wanted > 0:
         return None
     worst = int(rounding.argmax())
     return (
         f"embeddings: a few rows lie so far from the others that k-means sums feature {worst} in "
-        f"steps of {steps[worst]:.3g}, which is coarse beside the distances between most rows: "
+        f"steps of {steps[worst] * unit:.3g}, coarse beside the distances between most rows: "
         "exclude these rows, or rescale them"
     )
 

@@ -22,7 +22,7 @@ from ally_fast.cluster.arguments import (
 from ally_fast.cluster.averages import most_passes
 from ally_fast.cluster.choose_engine import choose_engine
 from ally_fast.cluster.engine import Engine
-from ally_fast.cluster.fit import FitOptions, TrainingOptions
+from ally_fast.cluster.fit import MAX_ITER, TOL, FitOptions, TrainingOptions
 from ally_fast.cluster.frame import PrecisionWarning, grid_warning, training_frame
 from ally_fast.cluster.pool_pass import assign_pool
 from ally_fast.cluster.result import KMeansResult
@@ -40,8 +40,8 @@ def kmeans(
     k: int,
     *,
     train_size: Any = "auto",
-    max_iter: int = 25,
-    tol: float = 3e-3,
+    max_iter: int = MAX_ITER,
+    tol: float = TOL,
     metric: str = "euclidean",
     engine: str = "auto",
     device: str = "auto",
@@ -170,19 +170,17 @@ def train(
             options.k,
             FitOptions(max_iter, options.tol, seed, normalize, bar.advance, start),
         )
-    centroids, inertia = fit.centroids, fit.inertia
+    centroids, unit = fit.centroids, 1.0
     if wide is not None:
-        centroids = wide.frame.widen(centroids)
-        inertia = fit.inertia / wide.frame.scale**2
+        centroids, unit = wide.frame.widen(centroids), 1 / wide.frame.scale
         if message := wide.warning(fit.inertia / options.size):
             warnings.warn(message, PrecisionWarning, stacklevel=3)
-    mean_square = fit.inertia / options.size
-    if fit.grid is not None and (message := grid_warning(rows, fit.grid, mean_square)):
+    if message := grid_warning(rows, fit, unit):
         warnings.warn(message, PrecisionWarning, stacklevel=3)
     seconds = {"sample": sampled - started, "train": time.perf_counter() - sampled}
     return KMeansResult(
         centroids=centroids,
-        inertia=inertia,
+        inertia=fit.inertia * unit**2,
         n_iter=fit.n_iter,
         train_rows=options.size,
         engine=engine.name,

@@ -1,4 +1,4 @@
-"""The native engine: certified assignment, fixed-order sums, one answer everywhere."""
+"""The native engine: certified assignment, sums as integers, one answer everywhere."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def _listed(task: Task, portion: Portion, assigners: list[Assigner], advance: Ad
         chunk_rows=task.chunk_rows,
         advance=advance,
     )
-    shortlist = Shortlist(rule.k, rule.b, rule.weights(), rule.tie_seed)
+    shortlist = Shortlist(rule.k, rule.b, weights, rule.tie_seed)
     for collector in collectors:
         collector.merge_into(shortlist)
     found = None if distances is None else distances.found()

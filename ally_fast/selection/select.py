@@ -9,6 +9,7 @@ from typing import Any, Literal, overload
 from ally_fast import _settings
 from ally_fast.arrays import to_family
 from ally_fast.cluster.arguments import checked_threads
+from ally_fast.cluster.fit import MAX_ITER, TOL
 from ally_fast.cluster.result import KMeansResult
 from ally_fast.progress import Progress, stages
 from ally_fast.selection.arguments import Arguments
@@ -119,8 +120,8 @@ def select(
     tie_break: str = "index",
     centroids: Any = None,
     train_size: Any = "auto",
-    max_iter: int = 25,
-    tol: float = 3e-3,
+    max_iter: int = MAX_ITER,
+    tol: float = TOL,
     metric: str = "euclidean",
     engine: str = "auto",
     device: str = "auto",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ally_fast import checks
 from ally_fast.cluster.arguments import METRICS, checked_pool
 from ally_fast.cluster.choose_engine import choose_engine
-from ally_fast.cluster.fit import TrainingOptions
+from ally_fast.cluster.fit import MAX_ITER, TOL, TrainingOptions
 from ally_fast.cluster.kmeans import train
 from ally_fast.cluster.loaded_rows import loaded
 from ally_fast.cluster.magnitude import LARGEST
@@ -26,7 +26,6 @@ from ally_fast.strategies.parameters import Parameters
 from ally_fast.strategies.pieces import check_magnitude, host_pool
 from ally_fast.strategies.request import NO_ROWS, Request, open_request
 
-_MAX_ITER, _TOL = 25, 1e-2  # of k-means, as in `select`
 _MOST = 1024  # rows of a cluster whose typicality is measured
 
 
@@ -114,7 +113,7 @@ class TypicalStart(Parameters):
         count = request.n if eligible is None else int(np.count_nonzero(eligible))
         k, normalize = clusters_for(self.k, request.b), self.metric == "cosine"
         size = min(count, max(training_size(self.train_size, k, count), request.b))
-        options = TrainingOptions(k, size, _MAX_ITER, _TOL, seed, normalize)
+        options = TrainingOptions(k, size, MAX_ITER, TOL, seed, normalize)
         trained = train(pool, choose_engine("auto"), options, eligible=eligible, progress=False)
         draw = sample_rows(request.n, size, seed, eligible)  # those that k-means was trained on
         places = np.argsort(draw)

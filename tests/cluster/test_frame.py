@@ -179,6 +179,16 @@ def test_a_row_so_far_out_that_sums_grow_coarse_is_told(far, warned):
     assert not warned or "rows lie so far from the others" in told[0]
 
 
+def test_the_steps_told_are_in_the_unit_of_the_pool():
+    rows = np.random.default_rng(0).standard_normal((4000, 6))
+    rows[7] = 1e15  # float64 rows are trained on in a unit of their own
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ally_fast.kmeans(rows, 10)
+    (told,) = (text for entry in caught if "in steps of" in (text := str(entry.message)))
+    assert 0.1 < float(told.split("in steps of ")[1].split(",")[0]) < 10
+
+
 @pytest.mark.parametrize("rows", [np.ones((50, 3)), np.repeat(np.eye(3), 20, axis=0)], ids=str)
 def test_few_distinct_rows_are_no_loss_of_precision(rows):
     with warnings.catch_warnings():
