@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks import datasets
 from benchmarks.clock import alternate
 from benchmarks.job import Job
+from benchmarks.peers import before
 from benchmarks.plan import POOLS, Shape
 from benchmarks.rows import Row
 from benchmarks.tail import best_per_cluster
@@ -53,6 +54,8 @@ def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
     ]
     if not args.quick:
         work += [("cluster_sums", SUMS, shape) for shape in SUMMED]
+        if before.FOLDER:
+            work += [("cluster_sums", ("before",), shape) for shape in SUMMED]
         work += [("k_center_greedy", (*ENGINES["k_center_greedy"], "skactiveml"), SMALL_BATCH)]
     return [_job(op, engines, shape, isas, threads) for op, engines, shape in work]
 
@@ -133,12 +136,15 @@ def _shortlist(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
 
 
 def _cluster_sums(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
+    k, n, threads = spec["k"], len(pool.rows), spec["threads"]
+    assignments = np.random.default_rng(0).integers(0, k, n).astype(np.int32)
+    centroids = np.ascontiguousarray(pool.rows[:k])
+    if "before" in spec["engines"]:
+        return {"before": before.cluster_sums(pool.rows, assignments, centroids)}
     from ally_fast.ops.cluster_sums import cluster_sums
     from ally_fast.ops.feature_grid import feature_grid
 
-    k, n, threads = spec["k"], len(pool.rows), spec["threads"]
-    assignments = np.random.default_rng(0).integers(0, k, n).astype(np.int32)
-    grid, centroids = feature_grid(pool.rows), np.ascontiguousarray(pool.rows[:k])
+    grid = feature_grid(pool.rows)
     words = pool.rows.reshape(-1).view(np.int64)
     parts = np.array_split(words, threads)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Any
 
 from benchmarks import bench_select
 from benchmarks.job import Job
+from benchmarks.peers import before
 from benchmarks.plan import POOLS, RIVALS, Contestant, Shape
 
 SEEDS = (0, 1, 2)
@@ -37,7 +37,7 @@ def shapes(quick: bool) -> list[Shape]:
 
 def contestants() -> list[Contestant]:
     """List ours with three seeds, an earlier ours likewise if there is one, then the rivals."""
-    seeded = [_NOW] + ([_BEFORE] if os.environ.get("ALLY_FAST_BEFORE") else [])
+    seeded = [_NOW] + ([_BEFORE] if before.FOLDER else [])
     found = [
         replace(one, setting=f"seed {seed}", options={"seed": seed})
         for seed in SEEDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from benchmarks import bench_pools, bench_ray, gates, labels
+from benchmarks import bench_ops, bench_pools, bench_ray, gates, labels
 from benchmarks.gates import times
 from benchmarks.plan import MAIN, POOLS
 from benchmarks.rows import QUIET_CORES, Row, one, select
@@ -204,7 +204,7 @@ def ops_table(rows: list[Row]) -> str:
     """Draw the other native operations beside what others offer for the same job."""
     body = []
     for row in select(rows, bench="ops", engine="ally_fast"):
-        if not row.ok:
+        if not row.ok or row.setting not in bench_ops.BUILDERS:  # an operation that is gone
             continue
         others = [
             r
