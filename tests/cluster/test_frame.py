@@ -8,6 +8,7 @@ import pytest
 import ally_fast
 from ally_fast.cluster.frame import Frame, PrecisionWarning
 from ally_fast.cluster.magnitude import LARGEST, SMALLEST
+from ally_fast.ops.sample_rows import sample_rows
 
 CLUSTERS = 20
 
@@ -180,13 +181,14 @@ def test_a_row_so_far_out_that_sums_grow_coarse_is_told(far, warned):
 
 
 def test_the_steps_told_are_in_the_unit_of_the_pool():
-    rows = np.random.default_rng(0).standard_normal((4000, 6))
-    rows[7] = 1e15  # float64 rows are trained on in a unit of their own
+    rows = np.random.default_rng(0).standard_normal((20_000, 6)) * 1e3
+    late = sample_rows(len(rows), len(rows), 0)[-1]  # the frame is made of those drawn first
+    rows[late] = 1e18
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        ally_fast.kmeans(rows, 10)
+        ally_fast.kmeans(rows, 10, train_size=None)
     (told,) = (text for entry in caught if "in steps of" in (text := str(entry.message)))
-    assert 0.1 < float(told.split("in steps of ")[1].split(",")[0]) < 10
+    assert 1e3 < float(told.split("in steps of ")[1].split(",")[0]) < 1e6
 
 
 @pytest.mark.parametrize("rows", [np.ones((50, 3)), np.repeat(np.eye(3), 20, axis=0)], ids=str)
