@@ -24,7 +24,7 @@ MANY = Shape("sentences", *POOLS["sentences"], 20_000, 20_000)
 _AVERAGES = Contestant("e_means", "3 epochs", "benchmarks.peers.e_means", pace=7.0)
 _BEFORE = Contestant("before", "default", "benchmarks.peers.before", pace=1.0)
 _NOW = Contestant("ally_fast", "default", "benchmarks.ours", pace=0.5)
-_ONCE = ("faiss_cpu", "superkmeans")
+_ONCE = ("faiss_cpu", "superkmeans", "sklearn_minibatch:default", "sklearn_kmeans:recipe")
 
 
 def shapes(quick: bool) -> list[Shape]:
@@ -43,7 +43,7 @@ def contestants() -> list[Contestant]:
         for seed in SEEDS
         for one in seeded
     ]
-    rivals = [one for one in RIVALS if one.engine in _ONCE]
+    rivals = [one for one in RIVALS if one.engine in _ONCE or one.name in _ONCE]
     return [*found, _AVERAGES, *rivals]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,7 +31,8 @@ def run(
     Outcome
         Exactly b rows; the assignments are filled in by ``assign`` outside the timing.
     """
-    indices, info = ally_fast.select(rows, scores, b, k, return_info=True, **options)
+    with _assigned_in_training() as assigned:
+        indices, info = ally_fast.select(rows, scores, b, k, return_info=True, **options)
     stages = {name: float(value) for name, value in info.seconds.items() if name != "total"}
     return Outcome(
         indices,
@@ -43,8 +46,31 @@ def run(
             "engine": info.engine,
             "bytes_read": int(info.bytes_read),
             "peak_bytes_told": int(info.peak_bytes),
+            "rows_assigned_in_training": sum(assigned) or None,
         },
     )
+
+
+@contextmanager
+def _assigned_in_training() -> Iterator[list[int]]:
+    """Count the rows of each call of training to `assign`; nothing in states without averages."""
+    counts: list[int] = []
+    try:
+        from ally_fast.cluster import averages
+    except ImportError:
+        yield counts
+        return
+    plain = averages.assign
+
+    def counted(rows: Any, table: Any) -> Any:
+        counts.append(len(rows))
+        return plain(rows, table)
+
+    averages.assign = counted
+    try:
+        yield counts
+    finally:
+        averages.assign = plain
 
 
 def assign(rows: np.ndarray, centroids: np.ndarray) -> np.ndarray:

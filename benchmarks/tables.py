@@ -271,7 +271,10 @@ def dual_ascent_table(rows: list[Row]) -> str:
 
 
 def training_table(rows: list[Row]) -> str:
-    """Draw seconds of `select` and whole-pool inertia, relative to ours: means over the seeds."""
+    """Draw seconds of `select`, whole-pool inertia relative to ours, and passes of training.
+
+    Means over the seeds. A pass is as many rows assigned as the pool has.
+    """
     found = [row for row in select(rows, bench="training") if row.ok and row.inertia is not None]
     body = []
     for shape in dict.fromkeys(row.shape for row in found):
@@ -293,10 +296,24 @@ def training_table(rows: list[Row]) -> str:
             taken = statistics.mean(row.seconds_median for row in rows_of)
             inertia = statistics.mean(row.inertia for row in rows_of)
             excess = "" if name == "ally_fast" else f" · {100 * (inertia / base - 1):+.2f} %"
-            cells.append(f"{seconds(taken)}{excess}")
+            cells.append(f"{seconds(taken)}{excess}{_passes(rows_of)}")
         body.append([labels.shape(here[0]), *cells])
     return table(["pool", *TRAINERS.values()], body) if body else ""
 
+
+def _passes(rows: list[Row]) -> str:
+    """Write how often training assigned a row of the pool; nothing where an engine hides it."""
+    assigned = [
+        row.extra.get("rows_assigned_in_training")
+        or (row.n_iter or 0) * (row.train_rows or 0) * (row.engine not in OWN_PASSES)
+        for row in rows
+    ]
+    if not all(assigned):
+        return ""
+    return f" · {statistics.mean(assigned) / rows[0].n:.2g}"
+
+
+OWN_PASSES = ("before", "sklearn_minibatch")  # an iteration of theirs is not a pass
 
 TRAINERS = {
     "ally_fast": "ally_fast",
@@ -306,6 +323,8 @@ TRAINERS = {
     "superkmeans:flat": "SuperKMeans flat",
     "faiss_cpu:recipe": "FAISS, 10 it.",
     "faiss_cpu:default": "FAISS, 25 it.",
+    "sklearn_kmeans:recipe": "scikit-learn, 10 it.",
+    "sklearn_minibatch:default": "its mini-batches",
 }
 
 
