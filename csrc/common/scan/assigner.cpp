@@ -17,54 +17,52 @@ void AssignStats::add(const AssignStats& other) {
 }
 
 Assigner::Assigner(const RowsView& rows, const CentroidTable& table, bool certify, int32_t* out)
-    : rows_(rows), table_(table), certify_(certify), out_(out), scanner_(table, rows) {
-  undecided_.reserve(2 * kBlock);
-  limits_.reserve(2 * kBlock);
-}
+    : rows_(rows), table_(table), certify_(certify), out_(out), scanner_(table, rows) {}
 
 void Assigner::run(int64_t begin, int64_t end) {
-  for (int64_t first = begin; first < end; first += kBlock) {
-    const int count = static_cast<int>(std::min<int64_t>(kBlock, end - first));
-    scanner_.load(nullptr, first, count);
-    scanner_.track();
-    for (int r = 0; r < count; ++r) {
-      out_[first + r] = scanner_.index()[r];
-      if (!certify_) continue;
-      const double limit = scanner_.limit_of_nearest(r);
-      if (scanner_.second()[r] > limit) continue;
-      undecided_.push_back(first + r);
-      limits_.push_back(limit);
+  for (int64_t first = begin; first < end;) {
+    const int count = scanner_.scan(first, end);
+    for (int block = 0; block < count; block += kBlock) {
+      decide(first, block, std::min(count, block + kBlock));
     }
-    if (undecided_.size() >= kBlock) settle(kBlock);
+    first += count;
   }
 }
 
-void Assigner::finish() {
-  while (!undecided_.empty()) settle(std::min<size_t>(kBlock, undecided_.size()));
+void Assigner::decide(int64_t first, int begin, int end) {
+  uint64_t undecided = 0;
+  double limit[kBlock];
+  for (int r = begin; r < end; ++r) {
+    out_[first + r] = scanner_.index(r);
+    if (!certify_) continue;
+    limit[r - begin] = scanner_.limit_of_nearest(r);
+    if (!(scanner_.second(r) > limit[r - begin])) undecided |= uint64_t{1} << (r - begin);
+  }
+  if (undecided) settle(first, begin, undecided, limit);
 }
 
-void Assigner::settle(size_t count) {
+void Assigner::settle(int64_t first, int begin, uint64_t undecided, const double* limit) {
   double nearest[kBlock];
   uint64_t active = 0;
-  scanner_.load(undecided_.data(), 0, static_cast<int>(count));
-  for (size_t r = 0; r < count; ++r) {
-    nearest[r] = std::numeric_limits<double>::infinity();
-    out_[undecided_[r]] = -1;  // stays where no distance is finite
-    if (!std::isinf(limits_[r]) || finite(undecided_[r])) active |= uint64_t{1} << r;
+  for (uint64_t bits = undecided; bits; bits &= bits - 1) {
+    const int bit = __builtin_ctzll(bits);
+    nearest[bit] = std::numeric_limits<double>::infinity();
+    out_[first + begin + bit] = -1;  // stays where no distance is finite
+    if (!std::isinf(limit[bit]) || finite(first + begin + bit)) active |= uint64_t{1} << bit;
   }
   stats.uncertain += __builtin_popcountll(active);
-  stats.candidates +=
-      scanner_.settle(active, limits_.data(), [&](int r, int64_t c, double distance) {
-        if (distance < nearest[r]) {
-          nearest[r] = distance;
-          out_[undecided_[r]] = static_cast<int32_t>(c);
-        }
-      });
-  for (size_t r = 0; r < count; ++r) {
-    if (out_[undecided_[r]] < 0) stats.add({0, 0, 1, undecided_[r]});
+  stats.candidates += scanner_.settle(begin, active, limit, [&](int r, int64_t c, double distance) {
+    double& known = nearest[r - begin];
+    int32_t& assignment = out_[first + r];
+    if (distance < known || (distance == known && c < assignment)) {
+      known = distance;
+      assignment = static_cast<int32_t>(c);
+    }
+  });
+  for (uint64_t bits = undecided; bits; bits &= bits - 1) {
+    const int64_t i = first + begin + __builtin_ctzll(bits);
+    if (out_[i] < 0) stats.add({0, 0, 1, i});
   }
-  undecided_.erase(undecided_.begin(), undecided_.begin() + static_cast<int64_t>(count));
-  limits_.erase(limits_.begin(), limits_.begin() + static_cast<int64_t>(count));
 }
 
 bool Assigner::finite(int64_t i) {

@@ -1,5 +1,4 @@
-// One thread's share of an assignment: scans blocks, and settles undecided rows a full block at a
-// time.
+// One thread's share of an assignment: scans blocks of rows, and settles those left undecided.
 #pragma once
 #include <vector>
 
@@ -22,15 +21,15 @@ class Assigner {
   // certify false: the low-precision winner as it is.
   Assigner(const RowsView& rows, const CentroidTable& table, bool certify, int32_t* out);
 
-  // Assigns visited rows [begin, end); some may be left undecided.
+  // Assigns visited rows [begin, end).
   void run(int64_t begin, int64_t end);
-  // Settles what is left: to be called after the last run, and before the table changes.
-  void finish();
 
   AssignStats stats;
 
  private:
-  void settle(size_t count);
+  // Of the rows scanned from `first` on: those from `begin` on, a block of them.
+  void decide(int64_t first, int begin, int end);
+  void settle(int64_t first, int begin, uint64_t undecided, const double* limit);
   bool finite(int64_t i);
 
   const RowsView& rows_;
@@ -38,8 +37,7 @@ class Assigner {
   const bool certify_;
   int32_t* out_;
   BlockScanner scanner_;
-  std::vector<int64_t> undecided_;
-  std::vector<double> limits_, wide_;
+  std::vector<double> wide_;
 };
 
 }  // namespace ally_fast

@@ -12,7 +12,6 @@ namespace ally_fast {
 namespace {
 
 constexpr double kUnit = 0x1p-24;  // float32, half an ulp of 1
-constexpr float kNever = std::numeric_limits<float>::max();
 // Norms and bounds are themselves computed in floating point: a hundredth covers that (d is at most
 // kLargestD). Absolute terms cover underflow: squares of features below 1e-22 vanish from a norm,
 // and bfloat16 products flush subnormals. Scaled data is of the order of 1, so they cost nothing.
@@ -38,12 +37,6 @@ double sum_in_lanes(int64_t d, const Term& term) {
 }
 
 }  // namespace
-
-float round_up_to_float(double value) {
-  const float rounded = static_cast<float>(value);
-  return rounded < value ? std::nextafterf(rounded, std::numeric_limits<float>::infinity())
-                         : rounded;
-}
 
 CentroidTable::CentroidTable(const double* centroids, int64_t k, int64_t d, const Kernel& kernel,
                              int threads)
@@ -116,6 +109,8 @@ void CentroidTable::allocate() {
   packed_.packed = aligned_words_;
   packed_.half_norm = half_norm_.data();
   packed_.norm = norm_.data();
+  group_norm_.assign(half_norm_.size() / static_cast<size_t>(kernel_->group), 0.0f);
+  packed_.group_norm = group_norm_.data();
 }
 
 void CentroidTable::pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
@@ -144,6 +139,8 @@ void CentroidTable::pack(const double* centroids, const double* shift, int64_t b
     // The floor keeps the ratio below finite for a centroid at the shift itself.
     const double norm = std::max(std::sqrt(rounded_square), 0x1p-20) * (1 + 1e-6);
     norm_[c] = round_up_to_float(norm);
+    float& largest_of_group = group_norm_[c / kernel_->group];
+    largest_of_group = std::max(largest_of_group, norm_[c]);
     largest.residual = std::max(largest.residual, std::sqrt(residual_square) / norm);
     largest.norm = std::max(largest.norm, std::sqrt(square) * (1 + 1e-6));
     const double half = square / 2;
@@ -151,9 +148,12 @@ void CentroidTable::pack(const double* centroids, const double* shift, int64_t b
   }
 }
 
-float CentroidTable::row_error(float norm, float residual) const {
-  const double error = residual + norm * (centroid_residual_ + gamma_ + 2 * kUnit);
-  return round_up_to_float(error * kSlop + kTinyRow);
+void CentroidTable::row_errors(const float* norm, const float* residual, int count,
+                               float* error) const {
+  // In float32: the slop is far above its rounding.
+  const float share = round_up_to_float((centroid_residual_ + gamma_ + 2 * kUnit) * kSlop);
+  const float whole = static_cast<float>(kSlop), tiny = static_cast<float>(kTinyRow);
+  for (int r = 0; r < count; ++r) error[r] = residual[r] * whole + norm[r] * share + tiny;
 }
 
 double CentroidTable::upper_end(double lower, int64_t c, double error, double norm) const {
@@ -174,38 +174,71 @@ double CentroidTable::score_limit(double squared_radius, double norm) const {
 }
 
 BlockScanner::BlockScanner(const CentroidTable& table, const RowsView& rows)
-    : table_(table), rows_(rows) {
-  buffer_.resize(static_cast<size_t>(16 * round_up(rows.d, 16)));
-  words_.resize(static_cast<size_t>(table.kernel().block_words(rows.d)) + 16);
-  packed_rows_ = align(words_.data());
-}
-
-void BlockScanner::load(const int64_t* ids, int64_t first, int count) {
-  count_ = count;
-  for (int r = 0; r < count; ++r) ids_[r] = ids ? ids[r] : first + r;
-  table_.kernel().pack_rows(rows_, ids_, count, table_.packed(), buffer_.data(), packed_rows_,
-                            norm_, residual_);
-  poll(kBlock * rows_.d);
-  for (int r = 0; r < kBlock; ++r) error_[r] = table_.row_error(norm_[r], residual_[r]);
-}
-
-void BlockScanner::track() {
-  std::fill_n(best_, kBlock, kNever);
-  std::fill_n(second_, kBlock, kNever);
-  std::fill_n(index_, kBlock, 0);
-  const PackedCentroids& packed = table_.packed();
-  for (int64_t begin = 0, end; begin < packed.k_padded; begin = end) {
-    end = range_end(begin, packed.k_padded);
-    table_.kernel().track(packed, packed_rows_, error_, begin, end, best_, second_, index_);
-    poll((end - begin) * rows_.d);
+    : table_(table),
+      rows_(rows),
+      decides_(rows.d <= table.kernel().deciding_d),
+      groups_(table.packed().k_padded / table.kernel().group),
+      block_words_(table.kernel().block_words(rows.d)) {
+  // Rows of a group share its second look: many rows, as long as their minima stay in the cache.
+  constexpr int64_t kMinima = 1 << 17;
+  const int64_t most = kLargestBatch / kBlock;
+  const int64_t blocks =
+      decides_ ? std::clamp(kMinima / (groups_ * kBlock), int64_t{1}, most) : int64_t{1};
+  capacity_ = blocks * kBlock;
+  const auto size = static_cast<size_t>(capacity_);
+  for (auto* values : {&norm_, &residual_, &error_, &best_, &second_}) values->resize(size);
+  index_.resize(size);
+  minima_.resize(static_cast<size_t>(blocks * groups_ * kBlock));
+  packed_.resize(static_cast<size_t>(blocks * block_words_));
+  if (decides_) {
+    words_.resize(packed_.size());
+    heads_.resize(static_cast<size_t>(groups_), -1);
   }
+  near_.resize(static_cast<size_t>(groups_));
+  buffer_.resize(static_cast<size_t>(16 * round_up(rows.d, 32)));
 }
 
-int64_t BlockScanner::range_end(int64_t begin, int64_t most) const {
-  constexpr int64_t kRange = 1 << 22;  // features: a tenth of a second on a slow core
-  const int64_t tile = table_.kernel().centroid_multiple;
-  const int64_t count = std::max<int64_t>(1, std::min(most, kRange / rows_.d) / tile) * tile;
-  return std::min(table_.packed().k_padded, begin + count);
+int BlockScanner::scan(int64_t first, int64_t end) {
+  const Kernel& kernel = table_.kernel();
+  const auto count = static_cast<int>(std::min(capacity_, end - first));
+  first_ = first;
+  for (int begin = 0; begin < count; begin += kBlock) {
+    pack(begin / kBlock, std::min(kBlock, count - begin));
+    track(begin / kBlock, first + begin + kBlock, end);
+  }
+  if (decides_) {
+    kernel.decide(table_.packed(), words_.data(), count, error_.data(), best_.data(),
+                  second_.data(), index_.data(), minima_.data(), groups_ * kBlock, heads_.data());
+  }
+  return count;
+}
+
+void BlockScanner::pack(int block, int count) {
+  const int64_t begin = block * kBlock;
+  table_.kernel().pack_rows(rows_, first_ + begin, count, table_.packed(), buffer_.data(),
+                            packed_rows(block),
+                            decides_ ? words_.data() + block * block_words_ : nullptr,
+                            norm_.data() + begin, residual_.data() + begin);
+  poll(kBlock * rows_.d);
+  table_.row_errors(norm_.data() + begin, residual_.data() + begin, kBlock, error_.data() + begin);
+  std::fill_n(best_.data() + begin, kBlock, kNever);
+  std::fill_n(second_.data() + begin, kBlock, kNever);
+  std::fill_n(index_.data() + begin, kBlock, 0);
+}
+
+void BlockScanner::track(int block, int64_t next, int64_t end) {
+  constexpr int64_t kRange = 1 << 22;  // features between polls: a tenth of a second on a slow core
+  const PackedCentroids& packed = table_.packed();
+  const int64_t tile = table_.kernel().centroid_multiple, at = block * kBlock;
+  const int64_t step = std::max<int64_t>(1, kRange / rows_.d / tile) * tile;
+  Ahead ahead(rows_, next, std::min(end, next + kBlock));
+  for (int64_t begin = 0; begin < packed.k_padded; begin += step) {
+    const int64_t to = std::min(packed.k_padded, begin + step);
+    table_.kernel().track(packed, packed_rows(block), error_.data() + at, begin, to, ahead,
+                          best_.data() + at, second_.data() + at, index_.data() + at,
+                          minima(block));
+    poll((to - begin) * rows_.d);
+  }
 }
 
 double BlockScanner::limit_of_nearest(int r) const {
@@ -221,17 +254,18 @@ double BlockScanner::limit_of_radius(int r, double squared_radius) const {
 double BlockScanner::measure(int r, int64_t c) {
   const Kernel& kernel = table_.kernel();
   wide_.resize(static_cast<size_t>(kBlock * table_.d_padded()));
-  kernel.load_row(rows_, ids_[r], wide_.data());
+  kernel.load_row(rows_, first_ + r, wide_.data());
   return kernel.squared_distance(wide_.data(), table_.exact(c), table_.d_padded());
 }
 
-void BlockScanner::prepare_settle(uint64_t active, const double* limit) {
+void BlockScanner::prepare_settle(int begin, uint64_t active, const double* limit) {
   const int64_t padded = table_.d_padded();
   wide_.resize(static_cast<size_t>(kBlock * padded));
-  for (int r = 0; r < kBlock; ++r) {
-    const bool wanted = r < count_ && (active >> r & 1);
-    limit_[r] = wanted ? round_up_to_float(limit[r]) : -std::numeric_limits<float>::infinity();
-    if (wanted) table_.kernel().load_row(rows_, ids_[r], wide_.data() + r * padded);
+  for (int bit = 0; bit < kBlock; ++bit) {
+    limit_[bit] = -std::numeric_limits<float>::infinity();
+    if (!(active >> bit & 1)) continue;
+    limit_[bit] = round_up_to_float(limit[bit]);
+    table_.kernel().load_row(rows_, first_ + begin + bit, wide_.data() + bit * padded);
     poll(padded);
   }
 }

@@ -9,11 +9,18 @@
 // lower end; otherwise every centroid whose lower end lies below that upper end is measured by the
 // exact rule (kernel.h). The exact rule's own rounding is part of the margin, so the answer is the
 // exact rule's argmin, lowest index on a tie, whichever kernel ran.
+//
+// No row is scanned twice: the least lower end of each group of centroids is kept, and what is
+// measured lies in a group that is not above the upper end. A kernel may take that of a group as
+// min_c (half_norm + a.b) - error_i max_c norm_c, which is below all of its scores.
 #pragma once
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
+#include "../aligned.h"
 #include "../poll.h"
 #include "kernel.h"
 
@@ -36,8 +43,8 @@ class CentroidTable {
   const PackedCentroids& packed() const { return packed_; }
   const double* exact(int64_t c) const { return exact_.get() + c * d_padded_; }
 
-  // error_i: from the norm and the rounding residual that pack_rows measured.
-  float row_error(float norm, float residual) const;
+  // error_i of some rows: from the norms and rounding residuals that pack_rows measured.
+  void row_errors(const float* norm, const float* residual, int count, float* error) const;
   // Upper end of a score, given its lower end.
   double upper_end(double lower, int64_t c, double error, double norm) const;
   // Scores above this belong to centroids farther than sqrt(squared_radius) by the exact rule.
@@ -58,7 +65,7 @@ class CentroidTable {
   int64_t k_, d_, d_padded_;
   std::unique_ptr<double[]> exact_;  // (k, d_padded) as given, padded with zeros
   std::vector<double> wide_shift_;   // empty unless float32 is too coarse
-  std::vector<float> shift_, half_norm_, norm_;
+  std::vector<float> shift_, half_norm_, norm_, group_norm_;
   std::unique_ptr<uint32_t[]> words_;
   uint32_t* aligned_words_ = nullptr;
   PackedCentroids packed_{};
@@ -68,79 +75,114 @@ class CentroidTable {
   double largest_norm_ = 0;       // max_c ||c'||
 };
 
-// One thread's workspace: packs blocks of up to kBlock rows, scans them, and settles them exactly.
+// One thread's workspace: packs rows by the block, scans them, and settles them exactly.
 class BlockScanner {
  public:
   BlockScanner(const CentroidTable& table, const RowsView& rows);
 
-  // Rows `ids[0..count)` of the view, or first, first + 1, … if ids is null.
-  void load(const int64_t* ids, int64_t first, int count);
+  // Rows that are scanned at once, at most; a multiple of kBlock.
+  int64_t capacity() const { return capacity_; }
 
-  // The scan: best, second and index of each row loaded.
-  void track();
-  const float* best() const { return best_; }
-  const float* second() const { return second_; }
-  const int32_t* index() const { return index_; }
+  // Scans visited rows first, first + 1, …, at most capacity() and below `end`; returns how many. Rows
+  // that follow, below `end`, are brought to the cache. Row r below is the r-th of them.
+  int scan(int64_t first, int64_t end);
+  // The winner's lower end, and what those of all others are not below. The winner's may be above it.
+  float best(int r) const { return best_[r]; }
+  float second(int r) const { return second_[r]; }
+  int32_t index(int r) const { return index_[r]; }
 
   // A row whose low-precision image overflowed: its scan says nothing.
   bool overflowed(int r) const { return !(norm_[r] < 1e15f); }
 
-  // Scores above limit_of_nearest(r) cannot belong to row r's nearest centroid (after track).
+  // Scores above limit_of_nearest(r) cannot belong to row r's nearest centroid.
   double limit_of_nearest(int r) const;
   // Scores above limit_of_radius(r, D) belong to centroids farther than sqrt(D) from row r.
   double limit_of_radius(int r, double squared_radius) const;
 
-  // D of loaded row r to centroid c by the exact rule.
+  // D of row r to centroid c by the exact rule.
   double measure(int r, int64_t c);
 
-  // Calls visit(r, c, D) for each loaded row r with bit r of `active` and each centroid c, ascending,
-  // whose lower end is at most limit[r]; D is the exact squared distance. Returns how many.
+  // Calls visit(r, c, D) for rows begin <= r < begin + kBlock with bit r - begin of `active` and
+  // centroids c, D being the exact squared distance; each c once whose lower end is at most
+  // limit[r - begin], unless it is farther than one that came before. `begin` is a multiple of
+  // kBlock. Returns how many calls. Only groups that hold such a centroid are looked into.
   template <class Visit>
-  int64_t settle(uint64_t active, const double* limit, const Visit& visit);
+  int64_t settle(int begin, uint64_t active, const double* limit, const Visit& visit);
 
  private:
-  // The end of the centroids from `begin` on that are scanned at once, at most `most` of them: few
-  // enough for a poll() every now and then.
-  int64_t range_end(int64_t begin, int64_t most) const;
-  void prepare_settle(uint64_t active, const double* limit);
+  static constexpr int kGroupsAtOnce = 16;
+
+  void pack(int block, int count);
+  void track(int block, int64_t next, int64_t end);
+  void prepare_settle(int begin, uint64_t active, const double* limit);
+  // Places of a block in the arrays of all.
+  uint32_t* packed_rows(int block) { return packed_.data() + block * block_words_; }
+  float* minima(int block) { return minima_.data() + block * groups_ * kBlock; }
+
   const CentroidTable& table_;
   const RowsView& rows_;
-  int count_ = 0;
-  int64_t ids_[kBlock];
-  alignas(64) float norm_[kBlock], residual_[kBlock], error_[kBlock], limit_[kBlock];
-  alignas(64) float best_[kBlock], second_[kBlock];
-  alignas(64) int32_t index_[kBlock];
-  std::vector<float> buffer_, scores_;
-  std::vector<uint32_t> words_;
-  uint32_t* packed_rows_;
-  std::vector<double> wide_;  // (kBlock, d_padded), filled for active rows
+  const bool decides_;  // groups first, then centroids
+  const int64_t groups_, block_words_;
+  int64_t capacity_, first_ = 0;
+  AlignedVector<float> norm_, residual_, error_, best_, second_, minima_, buffer_;
+  AlignedVector<int32_t> index_, heads_;
+  AlignedVector<uint32_t> packed_, words_;
+  std::vector<uint64_t> near_;  // rows that a group may be near
+  std::vector<double> wide_;    // (kBlock, d_padded), filled for active rows
+  alignas(64) float limit_[kBlock], scores_[kGroupsAtOnce * kLargestGroup * kBlock];
 };
 
-// Float32 at or above the value (infinities and NaN stay).
-float round_up_to_float(double value);
+// A float32 at or just above the value (infinities and NaN stay).
+inline float round_up_to_float(double value) {
+  const float rounded = static_cast<float>(value);
+  return rounded < value ? rounded + (rounded < 0 ? -rounded : rounded) * 0x1p-22f + 0x1p-149f
+                         : rounded;
+}
 
 template <class Visit>
-int64_t BlockScanner::settle(uint64_t active, const double* limit, const Visit& visit) {
-  constexpr int64_t kScoresAtOnce = 2048;  // centroids: half a megabyte, stays in the L2 cache
+int64_t BlockScanner::settle(int begin, uint64_t active, const double* limit, const Visit& visit) {
   const Kernel& kernel = table_.kernel();
-  const PackedCentroids& packed = table_.packed();
-  const int64_t padded = table_.d_padded();
-  prepare_settle(active, limit);
+  const int block = begin / kBlock;
+  const int64_t padded = table_.d_padded(), group = kernel.group;
   int64_t measured = 0;
-  for (int64_t begin = 0, end; begin < packed.k_padded; begin = end) {
-    end = range_end(begin, kScoresAtOnce);
-    if (scores_.size() < static_cast<size_t>((end - begin) * kBlock)) {
-      scores_.resize(static_cast<size_t>((end - begin) * kBlock));
+  double nearest[kBlock];
+  std::fill_n(nearest, kBlock, std::numeric_limits<double>::infinity());
+  const auto measure = [&](int bit, int64_t c) {
+    const double distance =
+        kernel.squared_distance(wide_.data() + bit * padded, table_.exact(c), padded);
+    visit(begin + bit, c, distance);
+    ++measured;
+    poll(padded);
+    if (!(distance < nearest[bit])) return;
+    nearest[bit] = distance;
+    const float nearer = round_up_to_float(limit_of_radius(begin + bit, distance));
+    limit_[bit] = std::min(limit_[bit], nearer);
+  };
+  prepare_settle(begin, active, limit);
+  for (uint64_t bits = active; bits; bits &= bits - 1) {
+    const int bit = __builtin_ctzll(bits);
+    if (!overflowed(begin + bit)) measure(bit, index_[begin + bit]);
+  }
+  const int64_t groups = (table_.k() + group - 1) / group;
+  kernel.candidates(minima(block), groups, limit_, near_.data());
+  for (int64_t g = 0; g < groups;) {
+    GroupRows which[kGroupsAtOnce];
+    int count = 0;
+    for (; g < groups && count < kGroupsAtOnce; ++g) {
+      if (near_[g] & active) which[count++] = {g * group, near_[g] & active};
     }
-    kernel.store(packed, packed_rows_, error_, begin, end, scores_.data());
-    poll((end - begin) * rows_.d);
-    for (int64_t c = begin; c < end && c < table_.k(); ++c) {
-      uint64_t bits = active & kernel.candidates(scores_.data() + (c - begin) * kBlock, limit_);
-      for (; bits; bits &= bits - 1) {
-        const int r = __builtin_ctzll(bits);
-        visit(r, c, kernel.squared_distance(wide_.data() + r * padded, table_.exact(c), padded));
-        ++measured;
-        poll(padded);
+    if (count == 0) break;
+    kernel.store(table_.packed(), packed_rows(block), error_.data() + begin, which, count, scores_);
+    poll(count * group * rows_.d);
+    for (int i = 0; i < count; ++i) {
+      const int64_t first = which[i].first, some = std::min(group, table_.k() - first);
+      uint64_t near[kLargestGroup];
+      kernel.candidates(scores_ + i * group * kBlock, some, limit_, near);
+      for (int64_t j = 0; j < some; ++j) {
+        for (uint64_t bits = near[j] & which[i].rows; bits; bits &= bits - 1) {
+          const int bit = __builtin_ctzll(bits), r = begin + bit;
+          if (overflowed(r) || index_[r] != first + j) measure(bit, first + j);
+        }
       }
     }
   }

@@ -15,12 +15,15 @@
 namespace ally_fast {
 
 constexpr int kBlock = 64;  // rows a block
+constexpr int kLargestGroup = 16, kLargestBatch = 2048;
+constexpr float kNever = 0x1.fffffep127f;  // above every score
 
 // Centroids as a kernel reads them. Arrays have k_padded entries; the padding can never win.
 struct PackedCentroids {
   const uint32_t* packed;    // negated, centred, scaled, rounded: layout private to the kernel
   const float* half_norm;    // scale^2 ||c - shift||^2 / 2, lowered by the rounding of a score
   const float* norm;         // norm of the rounded centroid, floored: a row's error grows with it
+  const float* group_norm;   // largest norm of each group of centroids
   const float* shift;        // (d,) float32
   const double* wide_shift;  // (d,) the shift where float32 is too coarse for it; else null
   double scale;              // a power of two
@@ -28,9 +31,43 @@ struct PackedCentroids {
   int64_t d;
 };
 
+// Rows that are read soon, brought to the cache a few lines a turn: a queue of lines is short.
+class Ahead {
+ public:
+  // Visited rows [first, end).
+  __attribute__((always_inline)) Ahead(const RowsView& rows, int64_t first, int64_t end)
+      : rows_(rows), row_(first), end_(end), bytes_(rows.col_stride * rows.d) {}
+  __attribute__((always_inline)) void spread(int64_t turns) {
+    const int64_t lines = bytes_ < 0 ? 0 : (end_ - row_) * ((bytes_ + kLine - 1) / kLine);
+    each_ = (lines + turns - 1) / turns;
+  }
+  __attribute__((always_inline)) void turn() {
+    for (int64_t i = 0; i < each_ && row_ < end_; ++i) {
+      __builtin_prefetch(rows_.row(row_) + at_, 0, 2);
+      at_ += kLine;
+      if (at_ >= bytes_) {
+        at_ = 0;
+        ++row_;
+      }
+    }
+  }
+
+ private:
+  static constexpr int64_t kLine = 64;
+  const RowsView& rows_;
+  int64_t row_, end_, bytes_, each_ = 0, at_ = 0;
+};
+
+// A group of centroids, and rows of a block (bit r) that it may be near.
+struct GroupRows {
+  int64_t first;
+  uint64_t rows;
+};
+
 struct Kernel {
   const char* name;
-  int centroid_multiple;  // k_padded is a multiple of this
+  int centroid_multiple;  // k_padded is a multiple of this, and this of `group`
+  int group;              // centroids that share a minimum
 
   // 32-bit words of packed centroids / of a packed block of rows.
   int64_t (*centroid_words)(int64_t k_padded, int64_t d);
@@ -40,24 +77,37 @@ struct Kernel {
   void (*pack_centroids)(const float* values, int64_t k, int64_t k_padded, int64_t d,
                          uint32_t* packed, float* rounded);
 
-  // Rows `ids[0..count)` of the view -> packed block, and for each row
+  // Visited rows first, first + 1, … -> packed block, at most kBlock of them, and for each row
   // norm[r] = ||x'|| and residual[r] = ||x' - rounded x'||, x' = scale (x - shift) in float32.
-  // `buffer` holds 16 * round_up(d, 16) floats.
-  void (*pack_rows)(const RowsView& rows, const int64_t* ids, int count,
-                    const PackedCentroids& table, float* buffer, uint32_t* packed, float* norm,
-                    float* residual);
+  // `words` is null or gets the rows of the block in a row each, of block_words / kBlock words.
+  // `buffer` holds 16 * round_up(d, 32) floats.
+  void (*pack_rows)(const RowsView& rows, int64_t first, int count, const PackedCentroids& table,
+                    float* buffer, uint32_t* packed, uint32_t* words, float* norm, float* residual);
 
-  // Running minimum, runner-up and place of the lower bounds  half_norm[c] - error[r] norm[c] + dot
-  // for centroids [begin, end), multiples of centroid_multiple; `best` and so on hold the earlier ones'.
+  // Lower bounds  half_norm[c] - error[r] norm[c] + dot  for centroids [begin, end), multiples of
+  // centroid_multiple. minima[g][kBlock] gets one that is below those of each group g. Running
+  // minimum, runner-up and place go to `best` and so on, which hold the earlier centroids'; up to
+  // `deciding_d` features of groups, by their first centroids. Brings `ahead` to the cache meanwhile.
   void (*track)(const PackedCentroids& table, const uint32_t* rows, const float* error,
-                int64_t begin, int64_t end, float* best, float* second, int32_t* index);
+                int64_t begin, int64_t end, Ahead& ahead, float* best, float* second,
+                int32_t* index, float* minima);
 
-  // The same lower bounds, written out as scores[c - begin][kBlock].
+  // Up to `deciding_d` features, after the tracking of all centroids: `best` and so on of `count` rows
+  // from groups' to centroids'. The minimum of a row's own group becomes that of its other centroids;
+  // minima_of_block apart lie those of each block. `words`: of pack_rows. `heads`: -1 for each group,
+  // left so.
+  void (*decide)(const PackedCentroids& table, const uint32_t* words, int count, const float* error,
+                 float* best, float* second, int32_t* index, float* minima, int64_t minima_of_block,
+                 int32_t* heads);
+  int64_t deciding_d;
+
+  // The same lower bounds, written out for some groups of centroids: scores[g][c - first][kBlock] of
+  // which[g]. Rows that it does not ask for may be left out.
   void (*store)(const PackedCentroids& table, const uint32_t* rows, const float* error,
-                int64_t begin, int64_t end, float* scores);
+                const GroupRows* which, int count, float* scores);
 
-  // Bit r of the result: not (scores[r] > limit[r]), so that a NaN counts as a candidate.
-  uint64_t (*candidates)(const float* scores, const float* limit);
+  // bits[i], bit r: not (scores[i][r] > limit[r]), so that a NaN counts as a candidate; i < count.
+  void (*candidates)(const float* scores, int64_t count, const float* limit, uint64_t* bits);
 
   // Row i of the view widened to float64, padded with zeros to round_up(d, 8). With `normalize`:
   // s = sum x_j^2 (order of squared_distance), float32(x_j / sqrt(s)) widened, zeros if s is 0; where

@@ -117,6 +117,14 @@ void load_centred(const RowsView& rows, int64_t i, const PackedCentroids& table,
     }
     return;
   }
+  const float scale = static_cast<float>(table.scale);
+  if (rows.dtype == DType::kFloat32 && rows.col_stride == 4 && !rows.normalize &&
+      !table.wide_shift) {
+    for (int64_t j = 0; j < rows.d; ++j) {
+      out[j] = (load_as<float>(row + j * 4) - table.shift[j]) * scale;
+    }
+    return;
+  }
   if (rows.dtype == DType::kFloat64) {
     normalize_row(rows.d, wide, out);
   } else {
@@ -131,7 +139,6 @@ void load_centred(const RowsView& rows, int64_t i, const PackedCentroids& table,
     }
     return;
   }
-  const float scale = static_cast<float>(table.scale);
   for (int64_t j = 0; j < rows.d; ++j) out[j] = (out[j] - table.shift[j]) * scale;
 }
 
@@ -156,9 +163,10 @@ int64_t centroid_words(int64_t k_padded, int64_t d) {
   return steps_of<Simd>(d) * k_padded;
 }
 
+// For kernels that multiply float32.
 template <class Simd>
-void pack_rows(const RowsView& rows, const int64_t* ids, int count, const PackedCentroids& table,
-               float* buffer, uint32_t* packed, float* norm, float* residual) {
+void pack_rows(const RowsView& rows, int64_t first, int count, const PackedCentroids& table,
+               float* buffer, uint32_t* packed, uint32_t* /*words*/, float* norm, float* residual) {
   const int64_t d = rows.d, width = round_up(d, 16), steps = steps_of<Simd>(d);
   alignas(64) float tile[16][16];
   for (int group = 0; group < kBlock; group += 16) {
@@ -166,43 +174,24 @@ void pack_rows(const RowsView& rows, const int64_t* ids, int count, const Packed
       float* out = buffer + r * width;
       int64_t filled = 0;
       if (group + r < count) {
-        load_centred(rows, ids[group + r], table, out);
+        load_centred(rows, first + group + r, table, out);
         filled = d;
       }
       for (int64_t j = filled; j < width; ++j) out[j] = 0;
     }
-    float norms[16] = {0}, residuals[16] = {0};
+    float norms[16] = {0};
     for (int64_t begin = 0; begin < width; begin += 16) {
       Simd::transpose16(buffer + begin, width, &tile[0][0]);
       for (int j = 0; j < 16; ++j) {
         for (int r = 0; r < 16; ++r) norms[r] += tile[j][r] * tile[j][r];
       }
-      if constexpr (Simd::kLaneFeatures == 1) {
-        const int64_t end = width < begin + 16 ? width : begin + 16;
-        for (int64_t j = begin; j < end && j < steps; ++j) {
-          __builtin_memcpy(packed + j * kBlock + group, tile[j - begin], 64);
-        }
-      } else {
-        for (int64_t step = begin / 2; step < begin / 2 + 8 && step < steps; ++step) {
-          const float* low = tile[2 * step - begin];
-          const float* high = low + 16;
-          uint32_t* out = packed + step * kBlock + group;
-          for (int r = 0; r < 16; ++r) {
-            const uint32_t a = round_to_bfloat_bits(low[r]), b = round_to_bfloat_bits(high[r]);
-            const float error_a = low[r] - bits_float(a), error_b = high[r] - bits_float(b);
-            residuals[r] += error_a * error_a + error_b * error_b;
-            out[r] = a >> 16 | b;
-          }
-        }
+      for (int j = 0; j < 16 && begin + j < steps; ++j) {
+        __builtin_memcpy(packed + (begin + j) * kBlock + group, tile[j], 64);
       }
-    }
-    // Steps past the features of the last group of sixteen (tile kernels want whole tiles).
-    for (int64_t step = width / Simd::kLaneFeatures; step < steps; ++step) {
-      for (int r = 0; r < 16; ++r) packed[step * kBlock + group + r] = 0;
     }
     for (int r = 0; r < 16; ++r) {
       norm[group + r] = __builtin_sqrtf(norms[r]);
-      residual[group + r] = __builtin_sqrtf(residuals[r]);
+      residual[group + r] = 0;
     }
   }
 }
@@ -272,10 +261,12 @@ inline __attribute__((always_inline)) void score_tile(const PackedCentroids& tab
 
 template <class Simd>
 void track(const PackedCentroids& table, const uint32_t* rows, const float* error, int64_t begin,
-           int64_t end, float* best, float* second, int32_t* index) {
+           int64_t end, Ahead& ahead, float* best, float* second, int32_t* index, float* minima) {
   constexpr int V = Simd::kVectors, C = Simd::kCentroids, W = Simd::kWidth;
   const int64_t steps = steps_of<Simd>(table.d);
+  ahead.spread((end - begin) / C);
   for (int64_t c = begin; c < end; c += C) {
+    ahead.turn();
     for (int r = 0; r < kBlock; r += V * W) {
       score_tile<Simd>(table, steps, rows + r, error + r, c, [&](const auto& acc) {
 #pragma GCC unroll 8
@@ -283,13 +274,16 @@ void track(const PackedCentroids& table, const uint32_t* rows, const float* erro
           const int at = r + v * W;
           auto low = Simd::load(best + at), next = Simd::load(second + at);
           auto place = Simd::load_int(index + at);
+          auto minimum = acc[v][0];
 #pragma GCC unroll 8
           for (int j = 0; j < C; ++j) {
             const auto smaller = Simd::less(acc[v][j], low);
             next = Simd::min(next, Simd::max(low, acc[v][j]));
             low = Simd::min(low, acc[v][j]);
             place = Simd::select(smaller, static_cast<int32_t>(c + j), place);
+            minimum = Simd::min(minimum, acc[v][j]);
           }
+          Simd::store(minima + c / C * kBlock + at, minimum);
           Simd::store(best + at, low);
           Simd::store(second + at, next);
           Simd::store_int(index + at, place);
@@ -300,18 +294,20 @@ void track(const PackedCentroids& table, const uint32_t* rows, const float* erro
 }
 
 template <class Simd>
-void store(const PackedCentroids& table, const uint32_t* rows, const float* error, int64_t begin,
-           int64_t end, float* scores) {
+void store(const PackedCentroids& table, const uint32_t* rows, const float* error,
+           const GroupRows* which, int count, float* scores) {
   constexpr int V = Simd::kVectors, C = Simd::kCentroids, W = Simd::kWidth;
+  constexpr uint64_t some = ~uint64_t{0} >> (kBlock - V * W);
   const int64_t steps = steps_of<Simd>(table.d);
-  for (int64_t c = begin; c < end; c += C) {
+  for (int g = 0; g < count; ++g, scores += C * kBlock) {
     for (int r = 0; r < kBlock; r += V * W) {
-      score_tile<Simd>(table, steps, rows + r, error + r, c, [&](const auto& acc) {
+      if (!(which[g].rows >> r & some)) continue;
+      score_tile<Simd>(table, steps, rows + r, error + r, which[g].first, [&](const auto& acc) {
 #pragma GCC unroll 8
         for (int j = 0; j < C; ++j) {
 #pragma GCC unroll 8
           for (int v = 0; v < V; ++v) {
-            Simd::store(scores + (c - begin + j) * kBlock + r + v * W, acc[v][j]);
+            Simd::store(scores + j * kBlock + r + v * W, acc[v][j]);
           }
         }
       });
@@ -320,24 +316,29 @@ void store(const PackedCentroids& table, const uint32_t* rows, const float* erro
 }
 
 template <class Simd>
-uint64_t candidates(const float* scores, const float* limit) {
-  uint64_t bits = 0;
-  for (int r = 0; r < kBlock; r += Simd::kWidth) {
-    const uint64_t some = Simd::not_greater_bits(Simd::load(scores + r), Simd::load(limit + r));
-    bits |= some << r;
+void candidates(const float* scores, int64_t count, const float* limit, uint64_t* bits) {
+  for (int64_t i = 0; i < count; ++i, scores += kBlock) {
+    uint64_t found = 0;
+    for (int r = 0; r < kBlock; r += Simd::kWidth) {
+      const uint64_t some = Simd::not_greater_bits(Simd::load(scores + r), Simd::load(limit + r));
+      found |= some << r;
+    }
+    bits[i] = found;
   }
-  return bits;
 }
 
 template <class Simd>
 constexpr Kernel make_kernel(const char* name) {
   return {name,
           Simd::kCentroids,
+          Simd::kCentroids,
           centroid_words<Simd>,
           block_words<Simd>,
           pack_centroids<Simd>,
           pack_rows<Simd>,
           track<Simd>,
+          nullptr,
+          0,
           store<Simd>,
           candidates<Simd>,
           load_row,

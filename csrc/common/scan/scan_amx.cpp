@@ -1,5 +1,8 @@
 // AMX (Sapphire Rapids and later): bfloat16 tiles, centroids in the rows of the product and pool
-// rows in its columns, so that the epilogue is the one of AVX-512.
+// rows in its columns, so that the epilogue is the one of AVX-512. While tiles are multiplied,
+// minima and maxima run at half their rate: one minimum a score is what hides behind the products of
+// 64 features, so only the minimum of each group of sixteen centroids is tracked. The group that wins
+// is multiplied once more, and looked into.
 #include <immintrin.h>
 
 #include "kernel.h"
@@ -19,10 +22,8 @@ namespace {
 #include "kernel_impl.h"
 #include "simd_avx512.h"
 
-struct Amx : Avx512 {
-  static constexpr int kCentroids = 32;  // two tiles of sixteen
-  static constexpr int kLaneFeatures = 2, kStepMultiple = 16;
-};
+#include "amx_tiles.h"
+#include "bfloat_rows.h"
 
 // Tiles of 16 centroids x 16 words, one after the other along the features.
 void pack_centroid_tiles(const float* values, int64_t k, int64_t k_padded, int64_t d,
@@ -38,49 +39,7 @@ void pack_centroid_tiles(const float* values, int64_t k, int64_t k_padded, int64
   }
 }
 
-struct alignas(64) TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {0};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-
-// Calls finish(c, r, dots) for each 32 centroids from c and 32 rows from r; dots[centroid][row].
-template <class Finish>
-void for_each_tile(const PackedCentroids& table, const uint32_t* rows, int64_t begin, int64_t end,
-                   const Finish& finish) {
-  const int64_t steps = steps_of<Amx>(table.d);
-  alignas(64) float dots[32][32];
-  const TileConfig config;
-  AMX_CONFIGURE(&config);
-  for (int64_t c = begin; c < end; c += 32) {
-    const uint32_t* upper = table.packed + c * steps;
-    const uint32_t* lower = upper + 16 * steps;
-    for (int r = 0; r < kBlock; r += 32) {
-      AMX_ZERO(0);
-      AMX_ZERO(1);
-      AMX_ZERO(2);
-      AMX_ZERO(3);
-      for (int64_t step = 0; step < steps; step += 16) {
-        AMX_LOAD(4, upper + step * 16, 64);
-        AMX_LOAD(5, lower + step * 16, 64);
-        AMX_LOAD(6, rows + step * kBlock + r, kBlock * 4);
-        AMX_LOAD(7, rows + step * kBlock + r + 16, kBlock * 4);
-        AMX_DOT(0, 4, 6);
-        AMX_DOT(1, 4, 7);
-        AMX_DOT(2, 5, 6);
-        AMX_DOT(3, 5, 7);
-      }
-      AMX_STORE(0, &dots[0][0], 128);
-      AMX_STORE(1, &dots[0][16], 128);
-      AMX_STORE(2, &dots[16][0], 128);
-      AMX_STORE(3, &dots[16][16], 128);
-      finish(c, r, dots);
-    }
-  }
-  AMX_RELEASE();
-}
+constexpr int64_t kDecidingD = 128;  // the most features that hide one comparison a score only
 
 __m512 lower_bound(const PackedCentroids& table, int64_t c, __m512 error, const float* dots) {
   const __m512 free_of_rows = Amx::subtract_product(Amx::broadcast(table.half_norm[c]), error,
@@ -88,49 +47,229 @@ __m512 lower_bound(const PackedCentroids& table, int64_t c, __m512 error, const 
   return _mm512_add_ps(free_of_rows, Amx::load(dots));
 }
 
-void track_tiles(const PackedCentroids& table, const uint32_t* rows, const float* error,
-                 int64_t begin, int64_t end, float* best, float* second, int32_t* index) {
-  for_each_tile(table, rows, begin, end, [&](int64_t c, int r, const float (*dots)[32]) {
-    for (int v = 0; v < 32; v += 16) {
-      const int at = r + v;
-      const __m512 errors = Amx::load(error + at);
-      __m512 low = Amx::load(best + at), next = Amx::load(second + at);
-      __m512i place = Amx::load_int(index + at);
-      for (int j = 0; j < 32; ++j) {
-        const __m512 score = lower_bound(table, c + j, errors, dots[j] + v);
-        const __mmask16 smaller = Amx::less(score, low);
-        next = Amx::min(next, Amx::max(low, score));
-        low = Amx::min(low, score);
-        place = Amx::select(smaller, static_cast<int32_t>(c + j), place);
-      }
-      Amx::store(best + at, low);
-      Amx::store(second + at, next);
-      Amx::store_int(index + at, place);
+// Running minimum, runner-up and place, of sixteen rows.
+struct Lowest {
+  __m512 best, second;
+  __m512i index;
+
+  Lowest(__m512 score, int64_t place)
+      : best(score),
+        second(Amx::broadcast(kNever)),
+        index(_mm512_set1_epi32(static_cast<int32_t>(place))) {}
+  Lowest(const float* best, const float* second, const int32_t* index)
+      : best(Amx::load(best)), second(Amx::load(second)), index(Amx::load_int(index)) {}
+
+  void add(__m512 score, int64_t place) {
+    const __mmask16 smaller = Amx::less(score, best);
+    second = Amx::min(second, Amx::max(best, score));
+    best = Amx::min(best, score);
+    index = Amx::select(smaller, static_cast<int32_t>(place), index);
+  }
+  void add(const Lowest& other) {
+    const __mmask16 smaller = Amx::less(other.best, best);
+    second = Amx::min(Amx::min(second, other.second), Amx::max(best, other.best));
+    best = Amx::min(best, other.best);
+    index = _mm512_mask_mov_epi32(index, smaller, other.index);
+  }
+  void write(float* to_best, float* to_second, int32_t* to_index) const {
+    Amx::store(to_best, best);
+    Amx::store(to_second, second);
+    Amx::store_int(to_index, index);
+  }
+};
+
+// Lowest score of sixteen centroids but for its error, of sixteen rows.
+__m512 minimum(const float* half_norm, const Tile& dots) {
+  const auto score = [&](int j) __attribute__((always_inline)) {
+    return _mm512_add_ps(Amx::load(dots[j]), Amx::broadcast(half_norm[j]));
+  };
+  __m512 even = score(0), odd = score(1);
+#pragma GCC unroll 8
+  for (int j = 2; j < 16; j += 2) {
+    even = Amx::min(even, score(j));
+    odd = Amx::min(odd, score(j + 1));
+  }
+  return Amx::min(even, odd);
+}
+
+void track_groups(const PackedCentroids& table, const uint32_t* rows, const float* error,
+                  int64_t begin, int64_t end, Ahead& ahead, float* best, float* second,
+                  int32_t* index, float* minima) {
+  const float* const half_norm = table.half_norm;
+  const auto finish = [=](int64_t c, int r, const Tile& dots) __attribute__((always_inline)) {
+    Amx::store(minima + c / 16 * kBlock + r, minimum(half_norm + c, dots));
+  };
+  if (table.d > 64) {
+    for_each_tile(table, rows, begin, end, ahead, finish);
+  } else if (table.d > 32) {
+    for_each_tile_held<2>(table, rows, begin, end, ahead, finish);
+  } else {
+    for_each_tile_held<1>(table, rows, begin, end, ahead, finish);
+  }
+  for (int r = 0; r < kBlock; r += 16) {
+    Lowest lowest(best + r, second + r, index + r);
+    const __m512 errors = Amx::load(error + r);
+    for (int64_t c = begin; c < end; c += 16) {
+      float* const place = minima + c / 16 * kBlock + r;
+      const __m512 low =
+          Amx::subtract_product(Amx::load(place), errors, Amx::broadcast(table.group_norm[c / 16]));
+      Amx::store(place, low);
+      lowest.add(low, c);
     }
+    lowest.write(best + r, second + r, index + r);
+  }
+}
+
+void track_centroids(const PackedCentroids& table, const uint32_t* rows, const float* error,
+                     int64_t begin, int64_t end, Ahead& ahead, float* best, float* second,
+                     int32_t* index, float* minima) {
+  for_each_tile(table, rows, begin, end, ahead, [&](int64_t c, int r, const Tile& dots) {
+    const __m512 errors = Amx::load(error + r);
+    const auto score = [&](int j) __attribute__((always_inline)) {
+      return lower_bound(table, c + j, errors, dots[j]);
+    };
+    Lowest even(score(0), c), odd(score(1), c + 1);
+#pragma GCC unroll 8
+    for (int j = 2; j < 16; j += 2) {
+      even.add(score(j), c + j);
+      odd.add(score(j + 1), c + j + 1);
+    }
+    even.add(odd);
+    Amx::store(minima + c / 16 * kBlock + r, even.best);
+    Lowest lowest(best + r, second + r, index + r);
+    lowest.add(even);
+    lowest.write(best + r, second + r, index + r);
   });
 }
 
-void store_tiles(const PackedCentroids& table, const uint32_t* rows, const float* error,
-                 int64_t begin, int64_t end, float* scores) {
-  for_each_tile(table, rows, begin, end, [&](int64_t c, int r, const float (*dots)[32]) {
-    for (int j = 0; j < 32; ++j) {
-      for (int v = 0; v < 32; v += 16) {
-        Amx::store(scores + (c - begin + j) * kBlock + r + v,
-                   lower_bound(table, c + j, Amx::load(error + r + v), dots[j] + v));
-      }
+void track_tiles(const PackedCentroids& table, const uint32_t* rows, const float* error,
+                 int64_t begin, int64_t end, Ahead& ahead, float* best, float* second,
+                 int32_t* index, float* minima) {
+  const TileConfig config;
+  AMX_CONFIGURE(&config);
+  const auto track = table.d > kDecidingD ? track_centroids : track_groups;
+  track(table, rows, error, begin, end, ahead, best, second, index, minima);
+  AMX_RELEASE();
+}
+
+// Sixteen rows of one group or fewer, and their products with its centroids.
+struct Members {
+  int64_t first;
+  int count = 0;
+  alignas(64) int32_t rows[16];
+  alignas(64) Tile dots;
+};
+
+void multiply(const PackedCentroids& table, const uint32_t* words, Members& members) {
+  const int64_t steps = steps_of<Amx>(table.d);
+  alignas(64) float block[16][16];
+  AMX_ZERO(0);
+  for (int64_t step = 0; step < steps; step += 16) {
+    Amx::transpose(
+        [&](int i) __attribute__((always_inline)) {
+          const int32_t row = members.rows[i < members.count ? i : 0];
+          return _mm512_loadu_ps(reinterpret_cast<const float*>(words + row * steps + step));
+        },
+        &block[0][0]);
+    AMX_LOAD(1, table.packed + members.first * steps + step * 16, 64);
+    AMX_LOAD(2, &block[0][0], 64);
+    AMX_DOT(0, 1, 2);
+  }
+  AMX_STORE(0, members.dots, 64);
+}
+
+// Looks into the group that each row found lowest: its scores replace the group's minimum. Rows of a
+// group share tiles.
+void decide(const PackedCentroids& table, const uint32_t* words, int count, const float* error,
+            float* best, float* second, int32_t* index, float* minima, int64_t minima_of_block,
+            int32_t* heads) {
+  int32_t next[kLargestBatch];
+  for (int r = 0; r < count; ++r) {  // chains of rows, by group
+    int32_t& head = heads[index[r] / 16];
+    next[r] = head;
+    head = r;
+  }
+  const auto finish = [&](const Members& members) {
+    const auto active = static_cast<__mmask16>((1u << members.count) - 1);
+    const __m512i rows = _mm512_load_si512(members.rows);
+    const __m512 zero = _mm512_setzero_ps();
+    const __m512 errors = _mm512_mask_i32gather_ps(zero, active, rows, error, 4);
+    Lowest lowest(lower_bound(table, members.first, errors, members.dots[0]), members.first);
+    for (int j = 1; j < 16; ++j) {
+      const int64_t c = members.first + j;
+      lowest.add(lower_bound(table, c, errors, members.dots[j]), c);
     }
-  });
+    _mm512_mask_i32scatter_ps(best, active, rows, lowest.best, 4);
+    alignas(64) float others[16];
+    Amx::store(others, lowest.second);
+    for (int i = 0; i < members.count; ++i) {
+      const int32_t r = members.rows[i];
+      minima[r / kBlock * minima_of_block + members.first / 16 * kBlock + r % kBlock] = others[i];
+      second[r] = second[r] < others[i] ? second[r] : others[i];
+    }
+    _mm512_mask_i32scatter_epi32(index, active, rows, lowest.index, 4);
+  };
+  const TileConfig config;
+  AMX_CONFIGURE(&config);
+  Members members[2];
+  int turn = 0;
+  for (int r = 0; r < count; ++r) {
+    const int32_t group = index[r] / 16;
+    while (heads[group] >= 0) {
+      Members& now = members[turn];
+      now.first = group * 16;
+      now.count = 0;
+      for (int32_t& head = heads[group]; head >= 0 && now.count < 16; head = next[head]) {
+        now.rows[now.count++] = head;
+      }
+      multiply(table, words, now);
+      turn ^= 1;
+      if (members[turn].count > 0) finish(members[turn]);
+    }
+  }
+  finish(members[turn ^ 1]);
+  AMX_RELEASE();
+}
+
+void store_groups(const PackedCentroids& table, const uint32_t* rows, const float* error,
+                  const GroupRows* which, int count, float* scores) {
+  constexpr int kMost = 64;
+  Pair pairs[kMost];
+  float* to[kMost];
+  int found = 0;
+  const auto flush = [&] {
+    for_each_pair(table, rows, pairs, found, [&](int i, const Tile& dots) {
+      const __m512 errors = Amx::load(error + pairs[i].r);
+      for (int j = 0; j < 16; ++j) {
+        Amx::store(to[i] + j * kBlock, lower_bound(table, pairs[i].first + j, errors, dots[j]));
+      }
+    });
+    found = 0;
+  };
+  for (int g = 0; g < count; ++g) {
+    for (int r = 0; r < kBlock; r += 16) {
+      const auto some = static_cast<__mmask16>(which[g].rows >> r);
+      if (!some) continue;
+      if (found == kMost) flush();
+      pairs[found] = {which[g].first, r, some};
+      to[found++] = scores + g * 16 * kBlock + r;
+    }
+  }
+  if (found > 0) flush();
 }
 
 constexpr Kernel make_amx_kernel() {
   Kernel kernel = make_kernel<Avx512>("amx");
   kernel.centroid_multiple = Amx::kCentroids;
+  kernel.group = 16;
   kernel.centroid_words = centroid_words<Amx>;
   kernel.block_words = block_words<Amx>;
   kernel.pack_centroids = pack_centroid_tiles;
-  kernel.pack_rows = pack_rows<Amx>;
+  kernel.pack_rows = pack_bfloat_rows<Amx>;
   kernel.track = track_tiles;
-  kernel.store = store_tiles;
+  kernel.decide = decide;
+  kernel.deciding_d = kDecidingD;
+  kernel.store = store_groups;
   return kernel;
 }
 

@@ -9,6 +9,8 @@ namespace {
 #include "kernel_impl.h"
 #include "simd_avx512.h"
 
+#include "bfloat_rows.h"
+
 struct Avx512Bf16 : Avx512 {
   static constexpr int kLaneFeatures = 2;
   using Word = __m512bh;
@@ -22,9 +24,15 @@ struct Avx512Bf16 : Avx512 {
   static Float multiply_add(Float a, Word b, Word c) { return _mm512_dpbf16_ps(a, b, c); }
 };
 
+constexpr Kernel make_bfloat_kernel() {
+  Kernel kernel = make_kernel<Avx512Bf16>("avx512bf16");
+  kernel.pack_rows = pack_bfloat_rows<Avx512Bf16>;
+  return kernel;
+}
+
 }  // namespace
 
 extern const Kernel kAvx512Bf16Kernel;
-constexpr Kernel kAvx512Bf16Kernel = make_kernel<Avx512Bf16>("avx512bf16");
+constexpr Kernel kAvx512Bf16Kernel = make_bfloat_kernel();
 
 }  // namespace ally_fast

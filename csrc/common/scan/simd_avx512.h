@@ -31,10 +31,17 @@ struct Avx512 {
     return _mm512_cmp_ps_mask(scores, limit, _CMP_NGT_UQ);
   }
   static void transpose16(const float* from, int64_t stride, float* tile) {
+    transpose([=](int i)
+                  __attribute__((always_inline)) { return _mm512_loadu_ps(from + i * stride); },
+              tile);
+  }
+  // tile[j][i] = element j of row(i).
+  template <class Row>
+  __attribute__((always_inline)) static void transpose(const Row& row, float* tile) {
     constexpr __mmask16 all = 0xffff;
     __m512 r[16], s[16];
 #pragma GCC unroll 16
-    for (int i = 0; i < 16; ++i) r[i] = _mm512_loadu_ps(from + i * stride);
+    for (int i = 0; i < 16; ++i) r[i] = row(i);
 #pragma GCC unroll 8
     for (int i = 0; i < 16; i += 2) {
       s[i] = _mm512_maskz_unpacklo_ps(all, r[i], r[i + 1]);

@@ -20,8 +20,6 @@ AssignStats assign_cpu(const RowsView& rows, const CentroidTable& table, int thr
       parallel_for_with(tasks, threads, make, [&](int64_t task, Assigner& assigner) {
         assigner.run(task * kTaskRows, std::min(rows.visited, (task + 1) * kTaskRows));
       });
-  parallel_for(static_cast<int64_t>(assigners.size()), threads,
-               [&](int64_t which, int) { assigners[which]->finish(); });
   AssignStats total;
   for (const auto& assigner : assigners) total.add(assigner->stats);
   return total;

@@ -1,0 +1,148 @@
+// AMX tiles of 16 x 64 bytes: products of sixteen centroids with sixteen rows. Included after
+// simd_avx512.h, inside the anonymous namespace of the file that uses it.
+
+struct Amx : Avx512 {
+  static constexpr int kCentroids = 32;  // two tiles of sixteen
+  static constexpr int kLaneFeatures = 2, kStepMultiple = 16;
+};
+
+struct alignas(64) TileConfig {
+  uint8_t palette = 1;
+  uint8_t start_row = 0;
+  uint8_t reserved[14] = {0};
+  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+using Tile = float[16][16];  // products of sixteen centroids with sixteen rows
+
+// Calls finish(c, r, dots) for sixteen centroids from c on and sixteen rows from r on.
+//
+// Up to 32 * kSteps features: the tiles of 32 rows stay in their registers.
+// They are looked at one turn late, so that the tile unit works on while the vector units compare.
+template <int kSteps, class Finish>
+void for_each_tile_held(const PackedCentroids& table, const uint32_t* rows, int64_t begin,
+                        int64_t end, Ahead& ahead, const Finish& finish) {
+  alignas(64) Tile dots[2][2];
+  ahead.spread((end - begin) / 8);
+  for (int r = 0; r < kBlock; r += 32) {
+    AMX_LOAD(4, rows + r, kBlock * 4);
+    AMX_LOAD(5, rows + r + 16, kBlock * 4);
+    if (kSteps == 2) {
+      AMX_LOAD(6, rows + 16 * kBlock + r, kBlock * 4);
+      AMX_LOAD(7, rows + 16 * kBlock + r + 16, kBlock * 4);
+    }
+    const auto finish_both = [&](int64_t c, const Tile* tiles) __attribute__((always_inline)) {
+      finish(c, r, tiles[0]);
+      finish(c, r + 16, tiles[1]);
+    };
+    const uint32_t* words = table.packed + begin * 16 * kSteps;
+    int turn = 0;
+    for (int64_t c = begin; c < end; c += 16, words += 256 * kSteps, turn ^= 1) {
+      ahead.turn();
+      AMX_ZERO(0);
+      AMX_ZERO(1);
+      AMX_LOAD(2, words, 64);
+      AMX_DOT(0, 2, 4);
+      AMX_DOT(1, 2, 5);
+      if (kSteps == 2) {
+        AMX_LOAD(3, words + 256, 64);
+        AMX_DOT(0, 3, 6);
+        AMX_DOT(1, 3, 7);
+      }
+      if (c > begin) finish_both(c - 16, dots[turn ^ 1]);
+      AMX_STORE(0, dots[turn][0], 64);
+      AMX_STORE(1, dots[turn][1], 64);
+    }
+    finish_both(end - 16, dots[turn ^ 1]);
+  }
+}
+
+// The same for any number of features: 32 centroids and 32 rows at a time.
+template <class Finish>
+void for_each_tile(const PackedCentroids& table, const uint32_t* rows, int64_t begin, int64_t end,
+                   Ahead& ahead, const Finish& finish) {
+  const int64_t steps = steps_of<Amx>(table.d);
+  alignas(64) Tile dots[4];
+  ahead.spread((end - begin) / 16 * (steps / 16));
+  for (int64_t c = begin; c < end; c += 32) {
+    const uint32_t* upper = table.packed + c * steps;
+    const uint32_t* lower = upper + 16 * steps;
+    for (int r = 0; r < kBlock; r += 32) {
+      AMX_ZERO(0);
+      AMX_ZERO(1);
+      AMX_ZERO(2);
+      AMX_ZERO(3);
+      for (int64_t step = 0; step < steps; step += 16) {
+        const uint32_t* block = rows + step * kBlock + r;
+        ahead.turn();
+        AMX_LOAD(4, upper + step * 16, 64);
+        AMX_LOAD(6, block, kBlock * 4);
+        AMX_DOT(0, 4, 6);
+        AMX_LOAD(7, block + 16, kBlock * 4);
+        AMX_DOT(1, 4, 7);
+        AMX_LOAD(5, lower + step * 16, 64);
+        AMX_DOT(2, 5, 6);
+        AMX_DOT(3, 5, 7);
+      }
+      AMX_STORE(0, dots[0], 64);
+      AMX_STORE(1, dots[1], 64);
+      AMX_STORE(2, dots[2], 64);
+      AMX_STORE(3, dots[3], 64);
+      for (int i = 0; i < 4; ++i) finish(c + i / 2 * 16, r + i % 2 * 16, dots[i]);
+    }
+  }
+}
+
+// Sixteen centroids from `first` on, and sixteen rows from r on; which of them is the caller's matter.
+struct Pair {
+  int64_t first;
+  int r;
+  __mmask16 rows;
+};
+
+// Calls finish(i, dots) for the products of each pair, four at a time and one turn late, as above.
+template <class Finish>
+void for_each_pair(const PackedCentroids& table, const uint32_t* rows, const Pair* pairs, int count,
+                   const Finish& finish) {
+  const int64_t steps = steps_of<Amx>(table.d);
+  const TileConfig config;
+  AMX_CONFIGURE(&config);
+  alignas(64) Tile dots[2][4];
+  int turn = 0;
+  for (int i = 0; i < count; i += 4, turn ^= 1) {
+    const uint32_t *centroids[4], *block[4];
+    for (int g = 0; g < 4; ++g) {
+      const Pair& pair = pairs[i + g < count ? i + g : i];
+      centroids[g] = table.packed + pair.first * steps;
+      block[g] = rows + pair.r;
+    }
+    AMX_ZERO(0);
+    AMX_ZERO(1);
+    AMX_ZERO(2);
+    AMX_ZERO(3);
+    for (int64_t step = 0; step < steps; step += 16) {
+      AMX_LOAD(4, centroids[0] + step * 16, 64);
+      AMX_LOAD(5, block[0] + step * kBlock, kBlock * 4);
+      AMX_DOT(0, 4, 5);
+      AMX_LOAD(6, centroids[1] + step * 16, 64);
+      AMX_LOAD(7, block[1] + step * kBlock, kBlock * 4);
+      AMX_DOT(1, 6, 7);
+      AMX_LOAD(4, centroids[2] + step * 16, 64);
+      AMX_LOAD(5, block[2] + step * kBlock, kBlock * 4);
+      AMX_DOT(2, 4, 5);
+      AMX_LOAD(6, centroids[3] + step * 16, 64);
+      AMX_LOAD(7, block[3] + step * kBlock, kBlock * 4);
+      AMX_DOT(3, 6, 7);
+    }
+    if (i > 0) {
+      for (int g = 0; g < 4; ++g) finish(i - 4 + g, dots[turn ^ 1][g]);
+    }
+    AMX_STORE(0, dots[turn][0], 64);
+    AMX_STORE(1, dots[turn][1], 64);
+    AMX_STORE(2, dots[turn][2], 64);
+    AMX_STORE(3, dots[turn][3], 64);
+  }
+  for (int i = (count - 1) / 4 * 4; i < count; ++i) finish(i, dots[turn ^ 1][i % 4]);
+  AMX_RELEASE();
+}
