@@ -3,6 +3,8 @@
 #include "../hopper/barrier.h"
 #include "../hopper/tensor_map.h"
 #include "../hopper/wgmma.h"
+#include "hopper_errors.h"
+#include "hopper_track.h"
 
 namespace ally_fast {
 namespace {
@@ -11,7 +13,7 @@ namespace {
 // against tiles of 128 centroids, in turns: while one multiplies, the other looks through its scores.
 constexpr int kThreads = 3 * kWarpgroup, kConsumers = 2;
 constexpr int kGroupRows = 128, kBlockRows = kConsumers * kGroupRows;
-constexpr int kHalves = kGroupRows / kWgmmaRows;  // products of 64 rows each
+static_assert(kGroupRows == kHalves * kWgmmaRows);
 constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
 
 // Shared memory: the barriers, a ring of row boxes for each consumer, a ring of centroid boxes. A box
@@ -27,10 +29,6 @@ constexpr int kSharedBytes = kCentroidsOffset + kCentroidSlots * kCentroidSlotBy
 static_assert(kGroupRows == kWgmmaColumns && kCentroidSlotBytes % 1024 == 0);
 static_assert(kSharedBytes <= 232448);
 
-// A thread's part of a tile (wgmma.h): four rows by 32 centroids.
-constexpr int kThreadRows = 2 * kHalves, kThreadColumns = kWgmmaColumns / 4;
-constexpr float kLargestFloat = 3.40282347e+38f;
-
 struct Barriers {
   uint64_t rows_full[kConsumers][kRowSlots], rows_empty[kConsumers][kRowSlots];
   uint64_t centroids_full[kCentroidSlots], centroids_empty[kCentroidSlots];
@@ -41,13 +39,11 @@ using RowPlace = RingPlace<kRowSlots>;
 using CentroidPlace = RingPlace<kCentroidSlots>;
 
 struct Task {
-  const float *half_norm, *norm, *error;
-  int64_t row_count;
+  const float *half_norm, *norm;
   int row_tiles, centroid_tiles, chunks;
   // The row boxes of a tile stay for all centroids; else they are copied anew for each tile of them,
   // and the consumers take no turns: one could not wait with its boxes for the other.
   bool resident;
-  float ones[kThreadRows], minus_zero;  // see keep_larger
 };
 
 __device__ __forceinline__ Barriers& barriers() {
@@ -106,20 +102,10 @@ __device__ __forceinline__ void pass_turn(int consumer) {
                 : named_barrier_arrive<1, 2 * kWarpgroup>();
 }
 
-// Rows of a thread, from its first on.
-__device__ __forceinline__ int row_offset(int r) { return r / 2 * kWgmmaRows + r % 2 * 8; }
-
-// Of a row: the largest -L, the second largest, and the largest one's centroid.
-struct Leader {
-  float best, second;
-  int column;
-};
-
-// What a thread knows of its rows, of the columns it holds; scores negated: -L, the largest wins.
-struct Track {
-  float best[kThreadRows], second[kThreadRows];
-  int place[kThreadRows];  // of the best: tile * kThreadColumns + the thread's column in the tile
-};
+// Until all threads of the consumer have come.
+__device__ __forceinline__ void await_group(int consumer) {
+  consumer == 0 ? named_barrier_sync<3, kWarpgroup>() : named_barrier_sync<4, kWarpgroup>();
+}
 
 // Accumulators start at -(half_norm - error norm), so that adding the dot product makes them -L.
 __device__ __forceinline__ void start(Accumulators (&scores)[kHalves], const char* constants,
@@ -139,51 +125,18 @@ __device__ __forceinline__ void start(Accumulators (&scores)[kHalves], const cha
   }
 }
 
-// Where score > best: best = score, column = c. A selection would go through the pipe that minima,
-// maxima and comparisons fill already; a multiplication by one, plus minus zero, where the predicate
-// holds, does not. `one` must be unknown to the compiler, and differ from row to row as far as it can
-// tell, or it makes a selection of it again.
-__device__ __forceinline__ void keep_larger(float score, float c, float one, float minus_zero,
-                                            float& best, float& column) {
-#ifdef ALLY_FAST_EMULATED_CUDA
-  if (!(score > best)) return;
-  best = std::fma(score, one, minus_zero);
-  column = std::fma(c, one, minus_zero);
-#else
-  asm("{\n"
-      ".reg .pred larger;\n"
-      "setp.gt.f32 larger, %2, %0;\n"
-      "@larger fma.rn.f32 %0, %2, %4, %5;\n"
-      "@larger fma.rn.f32 %1, %3, %4, %5;\n"
-      "}"
-      : "+f"(best), "+f"(column)
-      : "f"(score), "f"(c), "f"(one), "f"(minus_zero));
-#endif
-}
-
-// Columns ascend and a tie changes nothing: the lowest wins.
-__device__ __forceinline__ void track_tile(const Accumulators (&scores)[kHalves], int tile,
-                                           const Task& task, Track& track) {
-  float before[kThreadRows], column[kThreadRows];
+// Adds to the scores of the first tile what `start` left out of them, its error not being known yet.
+__device__ __forceinline__ void add_error(Accumulators (&scores)[kHalves], const float* norms,
+                                          const float (&error)[kThreadRows]) {
+  const auto* const norm = reinterpret_cast<const float2*>(norms) + threadIdx.x % 4;
 #pragma unroll
-  for (int r = 0; r < kThreadRows; ++r) {
-    before[r] = track.best[r];
-    column[r] = 0;
-  }
-#pragma unroll
-  for (int c = 0; c < kThreadColumns; ++c) {
+  for (int group = 0; group < kWgmmaColumns / 8; ++group) {
+    const float2 n = norm[group * 4];
 #pragma unroll
     for (int r = 0; r < kThreadRows; ++r) {
-      const float score = scores[r / 2][c / 2 * 4 + r % 2 * 2 + c % 2];
-      track.second[r] = fmaxf(track.second[r], fminf(track.best[r], score));
-      keep_larger(score, static_cast<float>(c), task.ones[r], task.minus_zero, track.best[r],
-                  column[r]);
-    }
-  }
-#pragma unroll
-  for (int r = 0; r < kThreadRows; ++r) {
-    if (track.best[r] > before[r]) {
-      track.place[r] = tile * kThreadColumns + static_cast<int>(column[r]);
+      float* const score = &scores[r / 2][group * 4 + r % 2 * 2];
+      score[0] = __fmaf_rn(error[r], n.x, score[0]);
+      score[1] = __fmaf_rn(error[r], n.y, score[1]);
     }
   }
 }
@@ -191,56 +144,56 @@ __device__ __forceinline__ void track_tile(const Accumulators (&scores)[kHalves]
 // Four neighbouring lanes hold different columns of the same four rows; each ends up with all that is
 // known of one of them, and hands it on.
 template <class Judge>
-__device__ __forceinline__ void finish(Track& track, int64_t first, const Judge& judge) {
+__device__ __forceinline__ void finish(const HopperTrack& track, int64_t first,
+                                       const ScannedRow& own, const Judge& judge) {
   const int lane = threadIdx.x % 4;
   Leader mine{};
 #pragma unroll
   for (int r = 0; r < kThreadRows; ++r) {
-    const int tile = track.place[r] / kThreadColumns, in_tile = track.place[r] % kThreadColumns;
-    Leader leader{track.best[r], track.second[r],
-                  tile * kWgmmaColumns + in_tile / 2 * 8 + lane * 2 + in_tile % 2};
+    Leader leader = track.leader(r);
 #pragma unroll
     for (int bits = 1; bits < 4; bits *= 2) {
-      const Leader other{__shfl_xor_sync(~0u, leader.best, bits),
-                         __shfl_xor_sync(~0u, leader.second, bits),
-                         __shfl_xor_sync(~0u, leader.column, bits)};
-      const bool ahead =
-          other.best > leader.best || (other.best == leader.best && other.column < leader.column);
-      leader.second = fmaxf(fmaxf(leader.second, other.second), fminf(leader.best, other.best));
-      leader.best = ahead ? other.best : leader.best;
-      leader.column = ahead ? other.column : leader.column;
+      leader = better_of(leader, {__shfl_xor_sync(~0u, leader.best, bits),
+                                  __shfl_xor_sync(~0u, leader.second, bits),
+                                  __shfl_xor_sync(~0u, leader.column, bits)});
     }
     if (lane == r) mine = leader;
   }
-  judge(first + row_offset(lane), -mine.best, -mine.second, mine.column);
+  judge(first + row_offset(lane), -mine.best, -mine.second, mine.column, own);
 }
 
 // Rows of one consumer against all centroids, tile by tile.
-template <class Judge>
-__device__ __forceinline__ void multiply(const Task& task, int consumer, const Judge& judge) {
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4;
+template <class Errors, class Judge>
+__device__ __forceinline__ void multiply(const Task& task, int consumer, const Errors& errors,
+                                         const Judge& judge) {
+  const int lane = threadIdx.x % 32, row_in_group = threadIdx.x / 32 % 4 * 16 + lane / 4;
   Accumulators scores[kHalves];
   RowPlace rows;
   CentroidPlace centroids;
   if (task.resident && consumer == 1) pass_turn(consumer);
+
   const int blocks = static_cast<int>(gridDim.x);
   for (int row_tile = blockIdx.x; row_tile < task.row_tiles; row_tile += blocks) {
-    const int64_t first =
-        int64_t{row_tile} * kBlockRows + consumer * kGroupRows + warp * 16 + lane / 4;
-    float error[kThreadRows];
-    Track track;
-#pragma unroll
-    for (int r = 0; r < kThreadRows; ++r) {
-      const int64_t row = first + row_offset(r);
-      error[r] = row < task.row_count ? task.error[row] : 0.0f;
-      track.best[r] = track.second[r] = -kLargestFloat;
-      track.place[r] = 0;
+    const int64_t first = int64_t{row_tile} * kBlockRows + consumer * kGroupRows + row_in_group;
+    RowErrors error = errors.start(first);
+    typename Errors::Sums sums;
+    if (Errors::kConverts) {
+      RowPlace place = rows;
+      for (int chunk = 0; chunk < task.chunks; ++chunk, place.advance()) {
+        barrier_wait(&barriers().rows_full[consumer][place.slot], place.parity);
+        errors.read(row_box(consumer, place.slot), row_in_group, chunk, sums);
+      }
+      fence_shared();
+      await_group(consumer);
+      error = errors.finish(sums);
     }
+    HopperTrack track;
     for (int tile = 0; tile < task.centroid_tiles; ++tile) {
       const bool fresh = !task.resident || tile == 0;
       const bool done = !task.resident || tile + 1 == task.centroid_tiles;
+      const bool last = tile + 1 == task.centroid_tiles && row_tile + blocks >= task.row_tiles;
       barrier_wait(&barriers().centroids_full[centroids.slot], centroids.parity);
-      start(scores, centroid_box(centroids.slot) + kBoxBytes, error);
+      start(scores, centroid_box(centroids.slot) + kBoxBytes, error.each);
       if (task.resident) await_turn(consumer);
 
       RowPlace place = rows;
@@ -253,7 +206,8 @@ __device__ __forceinline__ void multiply(const Task& task, int consumer, const J
       for (int chunk = 0; chunk < task.chunks; ++chunk) {
         if (fresh) barrier_wait(&barriers().rows_full[consumer][place.slot], place.parity);
         barrier_wait(&barriers().centroids_full[centroids.slot], centroids.parity);
-        const uint64_t a = wgmma_operand(row_box(consumer, place.slot));
+        char* const box = row_box(consumer, place.slot);
+        const uint64_t a = wgmma_operand(box);
         const uint64_t b = wgmma_operand(centroid_box(centroids.slot));
         wgmma_fence();
 #pragma unroll
@@ -266,26 +220,32 @@ __device__ __forceinline__ void multiply(const Task& task, int consumer, const J
           }
         }
         wgmma_commit();
+        const bool passes = task.resident && chunk + 1 == task.chunks && !(last && consumer == 1);
+        if (passes) pass_turn(consumer);
         if (chunk > 0) {
           wgmma_wait<1>();
           release();
         }
+        // Under the products.
+        if (Errors::kMeasures && tile == 0) errors.read(box, row_in_group, chunk, sums);
         row_slot = place.slot;
         centroid_slot = centroids.slot;
         place.advance();
         centroids.advance();
       }
       if (done) rows = place;
-      const bool last = tile + 1 == task.centroid_tiles && row_tile + blocks >= task.row_tiles;
-      if (task.resident && !(last && consumer == 1)) pass_turn(consumer);
+
       wgmma_wait<0>();
 #pragma unroll
       for (int half = 0; half < kHalves; ++half) wgmma_finish(scores[half]);
       release();
-      track_tile(scores, tile, task, track);
+      if (Errors::kMeasures && tile == 0) {
+        error = errors.finish(sums);
+        add_error(scores, task.norm, error.each);
+      }
+      track.update(scores, tile);
     }
-
-    finish(track, first, judge);
+    finish(track, first, error.own, judge);
   }
 }
 
@@ -294,12 +254,13 @@ __device__ __forceinline__ void multiply(const Task& task, int consumer, const J
 // Shared memory: barriers, 2 x 4 row boxes, 5 centroid boxes: 219,136 bytes.
 // Accumulator: float32 of wgmma, started at the negated constant part of the score.
 // Order of sums: wgmma's, features in ascending steps of 16.
-// judge(row, best, second, column) gets L, and may be called for rows past the last; a lane a row, all
-// 32 lanes of a warp at once.
-template <class Judge>
+// judge(row, best, second, column, scanned) gets L, what was found of the row only if it was measured, and
+// may be called for rows past the last; a lane a row, all 32 lanes of a warp at once.
+template <class Errors, class Judge>
 __global__ void __launch_bounds__(kThreads, 1)
     scan_kernel(const __grid_constant__ TensorMap row_map,
-                const __grid_constant__ TensorMap centroid_map, Task task, Judge judge) {
+                const __grid_constant__ TensorMap centroid_map, Task task, Errors errors,
+                Judge judge) {
   if (threadIdx.x == 0) {
     for (int slot = 0; slot < kRowSlots; ++slot) {
       for (int consumer = 0; consumer < kConsumers; ++consumer) {
@@ -323,7 +284,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     if (threadIdx.x == 64) copy_rows(row_map, task, 1);
   } else {
     raise_registers<kConsumerRegisters>();
-    multiply(task, group - 1, judge);
+    multiply(task, group - 1, errors, judge);
   }
 }
 
