@@ -126,9 +126,9 @@ def test_short_rows_as_they_lie(n, k, d, kind, stream, rng):
 
 # So many tiles of rows that a block takes several.
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("d", [64, 136, 392])
-def test_many_short_rows(d, kind, stream, rng):
-    rows, centroids = hard_pool("plain", rng, 1900, 140, d)
+@pytest.mark.parametrize(("n", "d"), [(1900, 64), (1900, 136), (1000, 392), (600, 768), (600, 776)])
+def test_many_short_rows(n, d, kind, stream, rng):
+    rows, centroids = hard_pool("plain", rng, n, 140, d)
     rows, options = short(rows, kind)
     check(rows, centroids, stream, **options)
 

@@ -84,6 +84,8 @@ def check(operands, stream):
         (600, 257, 250),
         (300, 260, 300),
         (270, 130, 700),
+        (150, 260, 768),
+        (270, 130, 800),
     ],
     ids=str,
 )
@@ -92,7 +94,10 @@ def test_finds_the_two_smallest(n, k, d, stream, rng):
 
 
 # So many tiles of rows that a block takes several, and its row boxes are filled anew.
-@pytest.mark.parametrize(("n", "k", "d"), [(4000, 300, 40), (1700, 260, 250), (1700, 260, 330)])
+@pytest.mark.parametrize(
+    ("n", "k", "d"),
+    [(4000, 300, 40), (1700, 260, 250), (900, 260, 330), (600, 200, 750), (600, 200, 900)],
+)
 def test_many_tiles(n, k, d, stream, rng):
     check(problem(rng, n, k, d), stream)
 

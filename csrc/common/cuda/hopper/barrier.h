@@ -92,13 +92,12 @@ __device__ __forceinline__ void named_barrier_arrive() {
 
 #endif
 
-// Where a thread stands in a ring of kSlots slots, each with a barrier whose phases it follows.
-template <int kSlots>
+// Where a thread stands in a ring of slots, each with a barrier whose phases it follows.
 struct RingPlace {
   int slot = 0;
   uint32_t parity = 0;
-  __device__ __forceinline__ void advance() {
-    if (++slot == kSlots) {
+  __device__ __forceinline__ void advance(int slots) {
+    if (++slot == slots) {
       slot = 0;
       parity ^= 1;
     }

@@ -14,6 +14,7 @@ namespace {
 __device__ __forceinline__ int row_offset(int r) { return r / 2 * kWgmmaRows + r % 2 * 8; }
 
 // The errors of a thread's rows in the scan's units, and what it knows of the row that it will judge.
+template <int kThreadRows>
 struct RowErrors {
   float each[kThreadRows];
   ScannedRow own;
@@ -21,12 +22,14 @@ struct RowErrors {
 
 struct GivenErrors {
   static constexpr bool kMeasures = false, kConverts = false;
+  template <int kThreadRows>
   struct Sums {};
   const float* error;
   int64_t row_count;
 
-  __device__ __forceinline__ RowErrors start(int64_t first) const {
-    RowErrors errors{};
+  template <int kThreadRows>
+  __device__ __forceinline__ RowErrors<kThreadRows> start(int64_t first) const {
+    RowErrors<kThreadRows> errors{};
 #pragma unroll
     for (int r = 0; r < kThreadRows; ++r) {
       const int64_t row = first + row_offset(r);
@@ -34,8 +37,12 @@ struct GivenErrors {
     }
     return errors;
   }
-  __device__ __forceinline__ void read(char*, int, int, Sums&) const {}
-  __device__ __forceinline__ RowErrors finish(const Sums&) const { return {}; }
+  template <int kThreadRows>
+  __device__ __forceinline__ void read(char*, int, int, Sums<kThreadRows>&) const {}
+  template <int kThreadRows>
+  __device__ __forceinline__ RowErrors<kThreadRows> finish(const Sums<kThreadRows>&) const {
+    return {};
+  }
 };
 
 // Of the caller's rows: float16, multiplied as they are; bfloat16 (kConverted), centred, scaled and
@@ -43,45 +50,48 @@ struct GivenErrors {
 template <bool kConverted>
 struct MeasuredErrors {
   static constexpr bool kMeasures = !kConverted, kConverts = kConverted;
+  template <int kThreadRows>
   struct Sums {
     float square[kThreadRows] = {}, residual[kThreadRows] = {};
   };
   TableView table;
 
-  __device__ __forceinline__ RowErrors start(int64_t) const { return {}; }
+  template <int kThreadRows>
+  __device__ __forceinline__ RowErrors<kThreadRows> start(int64_t) const {
+    return {};
+  }
 
   // Adds up a chunk's features from the box that the products read, and converts it. `first` is the
   // thread's first row in the box. Four neighbouring lanes share their rows' features.
-  __device__ __forceinline__ void read(char* box, int first, int chunk, Sums& sums) const {
+  template <int kThreadRows>
+  __device__ __forceinline__ void read(char* box, int first, int chunk,
+                                       Sums<kThreadRows>& sums) const {
     const float scale = table.scalars->scale;
-#pragma unroll 1  // registers
-    for (int half = 0; half < 2; ++half) {
-      // Rows are permuted (tensor_map.h): odd ones begin with the other half, so that eight lanes, two
+#pragma unroll 1  // there are no registers for more
+    for (int part = 0; part < 4; ++part) {
+      // Rows are permuted (tensor_map.h). They begin with different parts, so that sixteen lanes, four
       // rows, read all banks.
-      const int piece = static_cast<int>(threadIdx.x) % 4 + (half + first) % 2 * 4;
-      float shift[8];
-      const auto* const shifts =
-          reinterpret_cast<const float4*>(table.scaled_shift + chunk * kBoxColumns + piece * 8);
-      *reinterpret_cast<float4*>(shift) = shifts[0];
-      *reinterpret_cast<float4*>(shift + 4) = shifts[1];
+      const int piece = static_cast<int>(threadIdx.x) % 4 + (part / 2 + first) % 2 * 4;
+      const int side = (part + first / 2) % 2;
+      float shift[4];
+      *reinterpret_cast<float4*>(shift) = *reinterpret_cast<const float4*>(
+          table.scaled_shift + chunk * kBoxColumns + piece * 8 + side * 4);
 #pragma unroll
       for (int r = 0; r < kThreadRows; ++r) {
         const int row = first + row_offset(r);
-        auto* const at =
-            reinterpret_cast<uint4*>(box + row * kBoxColumns * 2 + (piece ^ row % 8) * 16);
-        const uint4 eight = *at;
-        uint32_t pairs[] = {eight.x, eight.y, eight.z, eight.w};
-#pragma unroll
-        for (int e = 0; e < 4; ++e) {
-          add(pairs[e], scale, shift + 2 * e, sums.square[r], sums.residual[r]);
-        }
-        if (kConverted) *at = uint4{pairs[0], pairs[1], pairs[2], pairs[3]};
+        auto* const at = reinterpret_cast<uint2*>(box + row * kBoxColumns * 2 +
+                                                  (piece ^ row % 8) * 16 + side * 8);
+        uint2 four = *at;
+        add(four.x, scale, shift, sums.square[r], sums.residual[r]);
+        add(four.y, scale, shift + 2, sums.square[r], sums.residual[r]);
+        if (kConverted) *at = four;
       }
     }
     __syncwarp();  // one lane gives the box back for all
   }
 
-  __device__ __forceinline__ RowErrors finish(const Sums& sums) const {
+  template <int kThreadRows>
+  __device__ __forceinline__ RowErrors<kThreadRows> finish(const Sums<kThreadRows>& sums) const {
     const int lane = static_cast<int>(threadIdx.x) % 32;
     float square = 0, residual = 0;
 #pragma unroll
@@ -90,7 +100,7 @@ struct MeasuredErrors {
       const float residuals = kConverted ? quad_sum(sums.residual[r]) : 0.0f;
       if (lane % 4 == r) square = squares, residual = residuals;
     }
-    RowErrors errors{};
+    RowErrors<kThreadRows> errors{};
     const float norm = sqrtf(square);
     errors.own = {
         !kConverted,

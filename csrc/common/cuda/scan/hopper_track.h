@@ -13,9 +13,7 @@
 namespace ally_fast {
 namespace {
 
-constexpr int kHalves = 2;                         // products of 64 rows each
-constexpr int kThreadRows = 2 * kHalves;           // of a thread (wgmma.h)
-constexpr int kThreadColumns = kWgmmaColumns / 4;  // of a thread, in a tile
+constexpr int kThreadColumns = kWgmmaColumns / 4;  // in a tile
 constexpr int kSpots = 8, kBands = kThreadColumns / kSpots;
 constexpr float kLargestFloat = 3.40282347e+38f;
 
@@ -43,8 +41,11 @@ __device__ __forceinline__ void lead(Leader& leader, float score, int column) {
   leader.best = fmaxf(leader.best, score);
 }
 
+// Of the rows that a thread has in kHalves products of 64 rows each.
+template <int kHalves>
 class HopperTrack {
  public:
+  static constexpr int kThreadRows = 2 * kHalves;
   __device__ __forceinline__ HopperTrack() {
 #pragma unroll
     for (int r = 0; r < kThreadRows; ++r) {

@@ -64,7 +64,7 @@ void track(const OpScope& scope, const PackedRows& rows, const TableView& table,
 
 bool reads_in_place(const RowsView& rows, TrackKernel kernel) {
   constexpr int64_t kUnit = 16, kMostRowBytes = int64_t{1} << 40;  // of tensor maps
-  constexpr int64_t kMostConverted = 256;  // features of a row that stays in shared memory
+  constexpr int64_t kMostConverted = 768;  // features of a row that stays in shared memory
   const bool halves =
       rows.dtype == DType::kFloat16 || (rows.dtype == DType::kBFloat16 && rows.d <= kMostConverted);
   return kernel == TrackKernel::kSm90a && halves && !rows.normalize && !rows.positions &&

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <string>
+#include <type_traits>
 
 #include "decide.h"
 #include "hopper_scan.h"
@@ -24,19 +25,27 @@ void scan(const OpScope& scope, const RowMatrix& rows, const ScanTable& table, c
                     std::to_string(minor));
   }
   if (rows.count <= 0) return;
-  Task task{};
-  task.half_norm = table.half_norm;
-  task.norm = table.norm;
-  task.row_tiles = static_cast<int>(blocks_for(rows.count, kBlockRows));
-  task.centroid_tiles = static_cast<int>(table.k_padded / kWgmmaColumns);
-  task.chunks = static_cast<int>(table.d_padded / kBoxColumns);
-  task.resident = task.chunks <= kRowSlots;
-  scope.launch(scan_kernel<Errors, Judge>,
-               {std::min<int64_t>(task.row_tiles, scope.multiprocessors()), kThreads, kSharedBytes},
-               tensor_map(scope, rows.data, rows.count, rows.columns, rows.row_bytes, kGroupRows),
-               tensor_map(scope, table.centroids, table.k_padded, table.d_padded,
-                          table.d_padded * 2, kWgmmaColumns),
-               task, errors, judge);
+  const int chunks = static_cast<int>(table.d_padded / kBoxColumns);
+  const auto launch = [&](auto form) {
+    constexpr int kHalves = decltype(form)::value;
+    Task task = task_for(chunks);
+    task.half_norm = table.half_norm;
+    task.norm = table.norm;
+    task.row_tiles = static_cast<int>(blocks_for(rows.count, kBlockRows<kHalves>));
+    task.centroid_tiles = static_cast<int>(table.k_padded / kWgmmaColumns);
+    scope.launch(
+        scan_kernel<kHalves, Errors, Judge>,
+        {std::min<int64_t>(task.row_tiles, scope.multiprocessors()), kThreads, shared_bytes(task)},
+        tensor_map(scope, rows.data, rows.count, rows.columns, rows.row_bytes, kGroupRows<kHalves>),
+        tensor_map(scope, table.centroids, table.k_padded, table.d_padded, table.d_padded * 2,
+                   kWgmmaColumns),
+        task, errors, judge);
+  };
+  if (halves_for(chunks) == 1) {
+    launch(std::integral_constant<int, 1>{});
+  } else {
+    launch(std::integral_constant<int, 2>{});
+  }
 }
 
 struct Write {
@@ -77,7 +86,7 @@ struct DecideInPlace {
   }
 };
 
-static_assert(kGroupRows == kTileRows && kWgmmaColumns == kTileCentroids);
+static_assert(kWgmmaColumns == kTileCentroids);
 static_assert(kBoxColumns == kChunkFeatures);
 
 }  // namespace
