@@ -353,11 +353,13 @@ def test_many_features(stream, rng):
     check(*hard_pool("near_duplicates", rng, 20, 5, 2000), stream)
 
 
-def test_little_memory(stream, rng, monkeypatch):
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_little_memory(dtype, stream, rng, monkeypatch):
     """Smaller chunks and lists give the same answers; at some point it is an error."""
     from ally_fast import _cuda
 
     rows, centroids = hard_pool("repeated_centroids", rng, 700, 20, 64)
+    rows = rows.astype(dtype)
     expected, _ = on_host(rows, centroids)
     table = _cuda.CentroidTable(put(centroids, stream))
     held, out = put(rows, stream), put(np.empty(700, np.int32), stream)
