@@ -25,7 +25,7 @@ def scan(rows, centroids, half_norm, norm, error, stream):
     out = [put(np.full(len(rows), np.nan, np.float32), stream) for _ in range(2)]
     out.append(put(np.full(len(rows), -7, np.int32), stream))
     _cuda._scan_sm90a(
-        put(padded(rows, 128, 64).view(np.uint16), stream),
+        put(padded(rows, 1, 64).view(np.uint16), stream),
         put(padded(centroids, 128, 64).view(np.uint16), stream),
         put(np.pad(half_norm, (0, -k % 128), constant_values=LARGEST), stream),
         put(np.pad(norm, (0, -k % 128)), stream),
@@ -84,6 +84,8 @@ def check(operands, stream):
         (600, 257, 250),
         (300, 260, 300),
         (270, 130, 700),
+        (150, 260, 768),
+        (270, 130, 800),
     ],
     ids=str,
 )
@@ -92,14 +94,17 @@ def test_finds_the_two_smallest(n, k, d, stream, rng):
 
 
 # So many tiles of rows that a block takes several, and its row boxes are filled anew.
-@pytest.mark.parametrize(("n", "k", "d"), [(4000, 300, 40), (1700, 260, 250), (1700, 260, 330)])
+@pytest.mark.parametrize(
+    ("n", "k", "d"),
+    [(4000, 300, 40), (1700, 260, 250), (900, 260, 330), (600, 200, 750), (600, 200, 900)],
+)
 def test_many_tiles(n, k, d, stream, rng):
     check(problem(rng, n, k, d), stream)
 
 
 @pytest.mark.parametrize("d", [64, 128, 320])
 def test_is_exact_where_sums_are(d, stream, rng):
-    # Small integers: every sum is exact, so that equality holds, lowest column on a tie.
+    # Small integers: every sum is exact, so that equality holds; on a tie any index may come.
     n, k = 700, 500
     rows = rng.integers(-2, 3, size=(n, d)).astype(np.float16)
     centroids = rng.integers(-2, 3, size=(k, d)).astype(np.float16)
@@ -110,7 +115,10 @@ def test_is_exact_where_sums_are(d, stream, rng):
     operands = rows, centroids, half_norm, norm, error
     expected, _ = scores(*operands)
     best, second, index = scan(*operands, stream)
-    np.testing.assert_array_equal(index, expected.argmin(1))
+    single = second > best
+    assert n / 2 < single.sum() < n
+    np.testing.assert_array_equal(index[single], expected.argmin(1)[single])
+    assert ((index >= 0) & (index < 512)).all()
     np.testing.assert_array_equal(best, expected.min(1).astype(np.float32))
     np.testing.assert_array_equal(second, np.sort(expected, axis=1)[:, 1].astype(np.float32))
 
@@ -132,6 +140,22 @@ def test_every_column_and_row_can_win(stream):
     np.testing.assert_array_equal(index, order)
     assert (best == -1).all()
     assert (second == 0).all()
+
+
+@pytest.mark.parametrize("first", [0, 9, 73, 130])
+def test_the_second_may_be_any_column(first, stream):
+    """It may share tile, band or spot with the best, or none of them (hopper_track.h)."""
+    k = 256
+    others = np.setdiff1d(np.arange(k), first)
+    rows = np.zeros((k - 1, k), np.float16)
+    rows[:, first] = 3
+    rows[np.arange(k - 1), others] = np.arange(k - 1) % 2 + 1
+    nothing = np.zeros(k, np.float32)
+    operands = rows, np.eye(k, dtype=np.float16), nothing, nothing, nothing[1:]
+    best, second, index = scan(*operands, stream)
+    assert (index == first).all()
+    assert (best == -3).all()
+    np.testing.assert_array_equal(second, -(np.arange(k - 1) % 2) - 1)
 
 
 def test_a_row_that_is_not_finite_leaves_the_others_alone(stream, rng):

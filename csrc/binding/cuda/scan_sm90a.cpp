@@ -12,20 +12,20 @@ void scan(const DeviceArray& rows, const DeviceArray& centroids, const DeviceArr
           const DeviceArray& second, const DeviceArray& index) {
   const CudaStream stream = rows.cuda();
   ScanOperands operands{};
+  ScanTable& table = operands.table;
   operands.rows = typed<uint16_t>(rows, "rows", 2, stream);
-  operands.centroids = typed<uint16_t>(centroids, "centroids", 2, stream);
-  operands.half_norm = typed<float>(half_norm, "half_norm", 1, stream);
-  operands.norm = typed<float>(norm, "norm", 1, stream);
+  table.centroids = typed<uint16_t>(centroids, "centroids", 2, stream);
+  table.half_norm = typed<float>(half_norm, "half_norm", 1, stream);
+  table.norm = typed<float>(norm, "norm", 1, stream);
   operands.error = typed<float>(error, "error", 1, stream);
   operands.row_count = error.size();
-  operands.k_padded = centroids.shape()[0];
-  operands.d_padded = centroids.shape()[1];
-  require(operands.k_padded % 128 == 0 && operands.d_padded % 64 == 0,
+  table.k_padded = centroids.shape()[0];
+  table.d_padded = centroids.shape()[1];
+  require(table.k_padded % 128 == 0 && table.d_padded % 64 == 0,
           "centroids: got " + describe(centroids) + ", needs multiples of 128 and 64");
-  require(rows.shape()[0] == (operands.row_count + 127) / 128 * 128 &&
-              rows.shape()[1] == operands.d_padded,
-          "rows: got " + describe(rows) + ", needs one for each error, rounded up to 128");
-  require(half_norm.size() == operands.k_padded && norm.size() == operands.k_padded,
+  require(rows.shape()[0] == operands.row_count && rows.shape()[1] == table.d_padded,
+          "rows: got " + describe(rows) + ", needs one for each error");
+  require(half_norm.size() == table.k_padded && norm.size() == table.k_padded,
           "half_norm, norm: need one for each centroid");
   float* const to_best = typed<float>(best, "best", 1, stream);
   float* const to_second = typed<float>(second, "second", 1, stream);

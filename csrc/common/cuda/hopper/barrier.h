@@ -17,6 +17,7 @@ inline void barrier_init(uint64_t* barrier, int arrivals) {
   emulator::mbarrier_init(barrier, static_cast<uint32_t>(arrivals));
 }
 inline void fence_barrier_init() { emulator::fence_async(); }
+inline void fence_shared() {}
 inline void barrier_arrive(uint64_t* barrier) { emulator::mbarrier_arrive(barrier); }
 inline void barrier_arrive_expect(uint64_t* barrier, uint32_t bytes) {
   emulator::mbarrier_arrive_expect(barrier, bytes);
@@ -49,6 +50,10 @@ __device__ __forceinline__ void barrier_init(uint64_t* barrier, int arrivals) {
 // By the thread that made them, before a __syncthreads: the copy engine sees them too.
 __device__ __forceinline__ void fence_barrier_init() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+// What this thread wrote to shared memory, the tensor cores see after a barrier.
+__device__ __forceinline__ void fence_shared() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 __device__ __forceinline__ void barrier_arrive(uint64_t* barrier) {
@@ -87,13 +92,12 @@ __device__ __forceinline__ void named_barrier_arrive() {
 
 #endif
 
-// Where a thread stands in a ring of kSlots slots, each with a barrier whose phases it follows.
-template <int kSlots>
+// Where a thread stands in a ring of slots, each with a barrier whose phases it follows.
 struct RingPlace {
   int slot = 0;
   uint32_t parity = 0;
-  __device__ __forceinline__ void advance() {
-    if (++slot == kSlots) {
+  __device__ __forceinline__ void advance(int slots) {
+    if (++slot == slots) {
       slot = 0;
       parity ^= 1;
     }

@@ -10,12 +10,13 @@ namespace ally_fast {
 
 constexpr int kBoxColumns = 64;  // 128 bytes: the widest that a 128-byte swizzle allows
 
-// What a copy must know of a (rows, columns) matrix of 16-bit floats in device memory, contiguous,
-// `columns` a multiple of 8, and of the (box_rows, 64) boxes taken from it. Places outside of the
-// matrix read as zeros. To be passed to kernels by value, as `const __grid_constant__ TensorMap`.
+// What a copy must know of a (rows, columns) matrix of 16-bit floats in device memory, aligned to 16
+// bytes as is each row, `row_bytes` after the last, and of the (box_rows, 64) boxes taken from it. Places
+// outside of the matrix read as zeros. To be passed to kernels by value, as
+// `const __grid_constant__ TensorMap`.
 using TensorMap = CUtensorMap;
 TensorMap tensor_map(const OpScope& scope, const uint16_t* data, int64_t rows, int64_t columns,
-                     int box_rows);
+                     int64_t row_bytes, int box_rows);
 
 // The box at (row, column) to `to`, aligned to 1024 bytes: its row r lies at 128 r, and there its
 // eight 16-byte pieces are permuted, p to p xor r mod 8.  Plain bytes: aligned to 16, a multiple.

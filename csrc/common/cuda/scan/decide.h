@@ -6,39 +6,52 @@
 
 namespace ally_fast {
 
-// Decides on row r of a chunk, if there is one, from the two smallest L and the centroid of the
-// smallest; `bits` of the lowest bits of either may have been replaced. A lane a row; all 32 lanes
-// call it.
-__device__ __forceinline__ void decide(const PackedRows& rows, const TableView& table,
-                                       const TrackTarget& target, int64_t r, float best,
-                                       float second, int64_t column, int bits) {
+// What the scan found of a row: the two smallest L and the centroid of the smallest; `bits` of the
+// lowest bits of either may have been replaced.
+struct Found {
+  float best, second;
+  int64_t column;
+  int bits;
+};
+
+// Decides on row r of a chunk, if it `exists`. A lane a row; all 32 lanes call it.
+__device__ __forceinline__ void decide(const TableView& table, const TrackTarget& target, int64_t r,
+                                       bool exists, const ScannedRow& row, const Found& found) {
   bool uncertain = false;
   double limit = static_cast<double>(infinity());
-  if (r < rows.count) {
-    const float error = rows.error[r];
-    const auto norm = static_cast<double>(rows.norm[r]);
-    const bool masked = error == kMaskedRow, readable = error < infinity() && !masked;
-    column = min(column, max(table.scalars->k, int64_t{1}) - 1);
+  if (exists) {
+    const bool masked = row.error == kMaskedRow, readable = row.error < infinity() && !masked;
+    const int64_t column = min(found.column, max(table.scalars->k, int64_t{1}) - 1);
     if (target.known) {
       const double known = target.known[r];
       if (readable) {
         // Nearer than is known, and the nearest.
-        limit = fmin(score_limit(table, known, norm),
-                     upper_end_of_any(table, cut_up(best, bits), static_cast<double>(error), norm));
+        limit = fmin(score_limit(table, known, static_cast<double>(row.norm)),
+                     limit_of_any(table, found.best, found.bits, row));
       }
-      uncertain = !masked && !(readable && cut_down(best, bits) > limit);
+      uncertain = !masked && !(readable && cut_down(found.best, found.bits) > limit);
     } else {
       target.out[r] = masked ? -1 : static_cast<int32_t>(column);
       if (readable) {
-        limit = limit_of_nearest(table, best, bits, column, error, norm);
+        limit = limit_of_nearest(table, found.best, found.bits, column, row);
       }
-      uncertain = target.certify && !masked && !(readable && cut_down(second, bits) > limit);
+      uncertain =
+          target.certify && !masked && !(readable && cut_down(found.second, found.bits) > limit);
     }
   }
   const int64_t place = append_places(target.uncertain.count, uncertain);
   if (place >= 0) {
     target.uncertain.rows[place] = {target.first_row + static_cast<uint32_t>(r), rounded_up(limit)};
   }
+}
+
+// The same for a row that was packed.
+__device__ __forceinline__ void decide_packed(const PackedRows& rows, const TableView& table,
+                                              const TrackTarget& target, int64_t r,
+                                              const Found& found) {
+  const bool exists = r < rows.count;
+  decide(table, target, r, exists,
+         {false, exists ? rows.error[r] : 0.0f, exists ? rows.norm[r] : 0.0f}, found);
 }
 
 }  // namespace ally_fast

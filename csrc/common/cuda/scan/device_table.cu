@@ -17,6 +17,9 @@ constexpr int64_t kLeastSlabRows = 16;
 // The largest feature of a centroid comes to lie in [2^-6, 2^-5): rows may be two million times
 // farther out before float16 overflows, and what underflows weighs less than rounding does.
 constexpr int kHeadroom = 5;
+// Within these limits, scores of rows read in place neither overflow nor vanish (certificate.h).
+constexpr float kLeastScale = 0x1p-60f, kMostScale = 0x1p30f;
+constexpr double kMostHalfNorm = 1e37;
 
 int64_t slab_rows(int64_t k) { return std::max(blocks_for(k, kMostSlabs), kLeastSlabRows); }
 
@@ -41,6 +44,11 @@ __device__ __forceinline__ float table_scale(float largest_feature) {
     exponent = 128;  // float64 beyond float32
   }
   return ldexpf(1.0f, -min(max(exponent, -130), 120) - kHeadroom);
+}
+
+// Less what rounding may add to a score on its account (certificate.h).
+__device__ __forceinline__ float lowered(double half_norm, double gamma) {
+  return static_cast<float>(half_norm - (gamma * fabs(half_norm) + kTiny));
 }
 
 // Mapping: a thread a column of a slab of centroids.
@@ -68,7 +76,7 @@ __global__ void centre_kernel(const double* sums, const int64_t* count, int64_t 
                               TableScalars* scalars) {
   const int64_t j = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const int64_t in_use = used(count, k);
-  if (j == 0) *scalars = TableScalars{in_use, 0, 0, 0, 0, 0};
+  if (j == 0) *scalars = TableScalars{in_use, 0, 0, 0, 0, 0, 0};
   if (j >= d_padded) return;
   double sum = 0;
   for (int64_t slab = 0; j < d && slab < slabs; ++slab) sum += sums[slab * d + j];
@@ -102,21 +110,31 @@ __device__ __forceinline__ double warp_sum(double value) {
   return value;
 }
 
+// What pack_centroids_kernel fills; the pointers of TableView.
+struct PackedTable {
+  uint16_t* packed;
+  float *half_norm, *norm, *half_norm_in_place, *scaled_shift;
+  TableScalars* scalars;
+};
+
 // Mapping: a warp a place of the table, in use or not; lane l packs features l, l + 32, …
 // Shared memory: none.
-// Accumulator: float64, of the squares of centroid, packed image and residual.
+// Accumulator: float64, of the squares of centroid, packed image, residual and shift, and of the
+//   packed image's product with the shift.
 // Order of sums: lanes, then a butterfly.
 template <class T>
-__global__ void pack_centroids_kernel(const T* centroids, TableView view, uint16_t* packed,
-                                      float* half_norm, float* norm, TableScalars* scalars) {
+__global__ void pack_centroids_kernel(const T* centroids, TableView view, PackedTable table) {
   const int64_t c = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32;
   if (c >= view.k_padded) return;
   const int lane = static_cast<int>(threadIdx.x) % 32;
+  TableScalars* const scalars = table.scalars;
   const bool real = c < scalars->k;
   const float scale = table_scale(scalars->largest_feature);
-  double square = 0, packed_square = 0, residual_square = 0;
+  double square = 0, packed_square = 0, residual_square = 0, shift_square = 0, shift_product = 0;
   for (int64_t j = lane; j < view.d_padded; j += 32) {
     uint16_t bits = 0;
+    const double shift = static_cast<double>(view.shift[j]) * static_cast<double>(scale);
+    if (c == 0) table.scaled_shift[j] = static_cast<float>(shift);
     if (real && j < view.d) {
       const double feature =
           static_cast<double>(centroids[c * view.d + j]) - static_cast<double>(view.shift[j]);
@@ -126,24 +144,33 @@ __global__ void pack_centroids_kernel(const T* centroids, TableView view, uint16
       square += exact * exact;
       packed_square += seen * seen;
       residual_square += (exact - seen) * (exact - seen);
+      shift_square += shift * shift;
+      shift_product += shift * seen;
     }
-    packed[c * view.d_padded + j] = bits;
+    table.packed[c * view.d_padded + j] = bits;
   }
   square = warp_sum(square);
   packed_square = warp_sum(packed_square);
   residual_square = warp_sum(residual_square);
+  shift_square = warp_sum(shift_square);
+  shift_product = warp_sum(shift_product);
   if (lane != 0) return;
   if (c == 0) scalars->scale = scale;
-  half_norm[c] = kNever;
-  norm[c] = 0;
+  table.half_norm[c] = table.half_norm_in_place[c] = kNever;
+  table.norm[c] = 0;
   if (!real) return;
   const double size = fmax(sqrt(packed_square), kNormFloor) * (1 + 1e-6);
   const double half = square / 2, ratio = sqrt(residual_square) / size;
-  half_norm[c] = static_cast<float>(half - (view.gamma * half + kTiny));
-  norm[c] = rounded_up(size);
+  table.half_norm[c] = lowered(half, view.gamma);
+  table.norm[c] = rounded_up(size);
+  const double in_place = (half + shift_product) / static_cast<double>(scale);
+  table.half_norm_in_place[c] = lowered(in_place, view.gamma);
+  const bool sane = fabs(in_place) < kMostHalfNorm && scale >= kLeastScale && scale <= kMostScale;
+  raise(&scalars->shift_norm,
+        sane ? sqrt(shift_square) * (1 + 1e-6) : static_cast<double>(infinity()));
   raise(&scalars->centroid_residual, isfinite(ratio) ? ratio : static_cast<double>(infinity()));
   raise(&scalars->largest_norm, sqrt(square) * (1 + 1e-6));
-  raise(&scalars->largest_packed, static_cast<double>(norm[c]));
+  raise(&scalars->largest_packed, static_cast<double>(table.norm[c]));
 }
 
 template <class T>
@@ -168,11 +195,15 @@ DeviceTable::DeviceTable(const OpScope& scope, int64_t k, int64_t d) {
   norm_ = Buffer<float>(scope, view_.k_padded);
   shift_ = Buffer<float>(scope, view_.d_padded);
   sums_ = Buffer<double>(scope, blocks_for(k, slab_rows(k)) * d);
+  half_norm_in_place_ = Buffer<float>(scope, view_.k_padded);
+  scaled_shift_ = Buffer<float>(scope, view_.d_padded);
   scalars_ = Buffer<TableScalars>(scope, 1);
   view_.packed = packed_.data();
   view_.half_norm = half_norm_.data();
   view_.norm = norm_.data();
   view_.shift = shift_.data();
+  view_.half_norm_in_place = half_norm_in_place_.data();
+  view_.scaled_shift = scaled_shift_.data();
   view_.scalars = scalars_.data();
 }
 
@@ -199,7 +230,9 @@ void DeviceTable::pack_as(const OpScope& scope, const T* centroids, const int64_
   scope.launch(largest_feature_kernel<T>, {blocks_for(k, kWarps), kThreads}, centroids, d,
                view_.shift, scalars_.data());
   scope.launch(pack_centroids_kernel<T>, {blocks_for(view_.k_padded, kWarps), kThreads}, centroids,
-               view_, packed_.data(), half_norm_.data(), norm_.data(), scalars_.data());
+               view_,
+               PackedTable{packed_.data(), half_norm_.data(), norm_.data(),
+                           half_norm_in_place_.data(), scaled_shift_.data(), scalars_.data()});
 }
 
 DeviceTablePtr make_device_table(const CudaStream& stream, const float* centroids, int64_t k,

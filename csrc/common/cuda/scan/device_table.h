@@ -16,6 +16,7 @@ struct TableScalars {
   double centroid_residual;  // max_c ||c' - b|| / norm_c; infinite: settle every row exactly
   double largest_norm;       // max_c ||c'||, c' = scale (c - shift)
   double largest_packed;     // max_c norm_c
+  double shift_norm;         // scale ||shift||; infinite: rows read in place are settled exactly
   float scale;               // a power of two
   float largest_feature;     // max |c - shift|
 };
@@ -27,6 +28,9 @@ struct TableView {
                            // of a place not in use FLT_MAX: it never wins
   const float* norm;       // (k_padded,) norm of the packed centroid, floored; not in use: 0
   const float* shift;      // (d_padded,), zeros in the padding
+  // For rows read in place (certificate.h):
+  const float* half_norm_in_place;  // (k_padded,) as half_norm
+  const float* scaled_shift;        // (d_padded,) scale shift
   const TableScalars* scalars;
   const float* narrow;  // (k, d) the centroids as given: float32 here,
   const double* wide;   // or float64 here; the other is null
@@ -59,7 +63,7 @@ class DeviceTable {
 
   TableView view_{};
   Buffer<uint16_t> packed_;
-  Buffer<float> half_norm_, norm_, shift_;
+  Buffer<float> half_norm_, norm_, shift_, half_norm_in_place_, scaled_shift_;
   Buffer<double> sums_;
   Buffer<TableScalars> scalars_;
 };

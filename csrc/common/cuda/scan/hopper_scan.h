@@ -1,79 +1,107 @@
 // The scan of track.h by Hopper's own instructions: the kernel, for track_sm90a.cu alone.
 #pragma once
+#include <algorithm>
+
 #include "../hopper/barrier.h"
 #include "../hopper/tensor_map.h"
 #include "../hopper/wgmma.h"
+#include "hopper_errors.h"
+#include "hopper_track.h"
 
 namespace ally_fast {
 namespace {
 
-// Three warpgroups: one keeps the copy engine busy, two multiply. Each of these takes 128 rows
-// against tiles of 128 centroids, in turns: while one multiplies, the other looks through its scores.
+// Three warpgroups: one keeps the copy engine busy, two multiply. Each of these takes kHalves times 64
+// rows against tiles of 128 centroids.
 constexpr int kThreads = 3 * kWarpgroup, kConsumers = 2;
-constexpr int kGroupRows = 128, kBlockRows = kConsumers * kGroupRows;
-constexpr int kHalves = kGroupRows / kWgmmaRows;  // products of 64 rows each
 constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
+template <int kHalves>
+constexpr int kGroupRows = kHalves * kWgmmaRows;
+template <int kHalves>
+constexpr int kBlockRows = kConsumers * kGroupRows<kHalves>;
 
 // Shared memory: the barriers, a ring of row boxes for each consumer, a ring of centroid boxes. A box
-// is 128 rows or centroids by 64 features. Behind a centroid box lie half_norm and norm of its 128
-// centroids, filled with the first box of each tile.
-constexpr int kRowSlots = 4, kCentroidSlots = 5;
-constexpr int kBoxBytes = kGroupRows * kBoxColumns * 2;
+// is a consumer's rows or 128 centroids by 64 features. Behind a centroid box lie half_norm and norm of
+// its 128 centroids, filled with the first box of each tile.
+constexpr int kMostRowSlots = 12, kMostCentroidSlots = 8;
+constexpr int kHalfBytes = kWgmmaRows * kBoxColumns * 2;  // of a box of rows
+constexpr int kCentroidBoxBytes = kWgmmaColumns * kBoxColumns * 2;
 constexpr int kConstantBytes = kWgmmaColumns * sizeof(float);
-constexpr int kCentroidSlotBytes = kBoxBytes + 2 * kConstantBytes;
-constexpr int kRowsOffset = 1024;
-constexpr int kCentroidsOffset = kRowsOffset + kConsumers * kRowSlots * kBoxBytes;
-constexpr int kSharedBytes = kCentroidsOffset + kCentroidSlots * kCentroidSlotBytes;
-static_assert(kGroupRows == kWgmmaColumns && kCentroidSlotBytes % 1024 == 0);
-static_assert(kSharedBytes <= 232448);
-
-// A thread's part of a tile (wgmma.h): four rows by 32 centroids.
-constexpr int kThreadRows = 2 * kHalves, kThreadColumns = kWgmmaColumns / 4;
-constexpr float kLargestFloat = 3.40282347e+38f;
+constexpr int kCentroidSlotBytes = kCentroidBoxBytes + 2 * kConstantBytes;
+constexpr int kRowsOffset = 1024, kMostSharedBytes = 232448;
+static_assert(kCentroidSlotBytes % 1024 == 0);
 
 struct Barriers {
-  uint64_t rows_full[kConsumers][kRowSlots], rows_empty[kConsumers][kRowSlots];
-  uint64_t centroids_full[kCentroidSlots], centroids_empty[kCentroidSlots];
+  uint64_t rows_full[kConsumers][kMostRowSlots], rows_empty[kConsumers][kMostRowSlots];
+  uint64_t centroids_full[kMostCentroidSlots], centroids_empty[kMostCentroidSlots];
 };
 static_assert(sizeof(Barriers) <= kRowsOffset);
 
-using RowPlace = RingPlace<kRowSlots>;
-using CentroidPlace = RingPlace<kCentroidSlots>;
+__host__ __device__ inline int centroids_offset(int halves, int row_slots) {
+  return kRowsOffset + kConsumers * row_slots * halves * kHalfBytes;
+}
 
 struct Task {
-  const float *half_norm, *norm, *error;
-  int64_t row_count;
-  int row_tiles, centroid_tiles, chunks;
-  // The row boxes of a tile stay for all centroids; else they are copied anew for each tile of them,
-  // and the consumers take no turns: one could not wait with its boxes for the other.
+  const float *half_norm, *norm;
+  int row_tiles, centroid_tiles, chunks, row_slots, centroid_slots;
+  // The row boxes of a tile stay for all centroids, or are copied anew for each tile of them.
   bool resident;
-  float ones[kThreadRows], minus_zero;  // see keep_larger
+  // While one consumer multiplies a tile, the other looks through its scores. The centroid boxes of a
+  // tile must fit in their ring, and rows stay: one could not wait with its boxes for the other.
+  bool turns;
 };
+
+// Short rows: 128 to a consumer, and turns. Longer ones stay as well, 64 to a consumer: then a centroid
+// box serves fewer rows, but it is all that is copied. Beyond, rows come and go with the centroids.
+constexpr int kShortChunks = 4;
+constexpr int halves_for(int chunks) {
+  return chunks > kShortChunks && chunks <= kMostRowSlots ? 1 : 2;
+}
+
+// The task for rows of so many chunks of features.
+inline Task task_for(int chunks) {
+  Task task{};
+  task.chunks = chunks;
+  task.resident = chunks <= kMostRowSlots;
+  task.turns = chunks <= kShortChunks;
+  task.row_slots = task.turns || !task.resident ? kShortChunks : chunks;
+  const int left = kMostSharedBytes - centroids_offset(halves_for(chunks), task.row_slots);
+  task.centroid_slots = std::min(left / kCentroidSlotBytes, kMostCentroidSlots);
+  return task;
+}
+inline size_t shared_bytes(const Task& task) {
+  return static_cast<size_t>(centroids_offset(halves_for(task.chunks), task.row_slots) +
+                             task.centroid_slots * kCentroidSlotBytes);
+}
 
 __device__ __forceinline__ Barriers& barriers() {
   return *reinterpret_cast<Barriers*>(dynamic_shared());
 }
-__device__ __forceinline__ char* row_box(int consumer, int slot) {
-  return dynamic_shared() + kRowsOffset + (consumer * kRowSlots + slot) * kBoxBytes;
+template <int kHalves>
+__device__ __forceinline__ char* row_box(const Task& task, int consumer, int slot) {
+  return dynamic_shared() + kRowsOffset + (consumer * task.row_slots + slot) * kHalves * kHalfBytes;
 }
-__device__ __forceinline__ char* centroid_box(int slot) {
-  return dynamic_shared() + kCentroidsOffset + slot * kCentroidSlotBytes;
+template <int kHalves>
+__device__ __forceinline__ char* centroid_box(const Task& task, int slot) {
+  return dynamic_shared() + centroids_offset(kHalves, task.row_slots) + slot * kCentroidSlotBytes;
 }
 
 // One thread: all centroid boxes, in the order in which they are used.
+template <int kHalves>
 __device__ __forceinline__ void copy_centroids(const TensorMap& map, const Task& task) {
-  CentroidPlace place;
+  RingPlace place;
   for (int rows = blockIdx.x; rows < task.row_tiles; rows += gridDim.x) {
     for (int tile = 0; tile < task.centroid_tiles; ++tile) {
-      for (int chunk = 0; chunk < task.chunks; ++chunk, place.advance()) {
+      for (int chunk = 0; chunk < task.chunks; ++chunk, place.advance(task.centroid_slots)) {
         uint64_t* const full = &barriers().centroids_full[place.slot];
-        char* const box = centroid_box(place.slot);
+        char* const box = centroid_box<kHalves>(task, place.slot);
         barrier_wait(&barriers().centroids_empty[place.slot], place.parity ^ 1);
-        barrier_arrive_expect(full, chunk == 0 ? kCentroidSlotBytes : kBoxBytes);
+        barrier_arrive_expect(full, chunk == 0 ? kCentroidSlotBytes : kCentroidBoxBytes);
         if (chunk == 0) {
           const int64_t first = int64_t{tile} * kWgmmaColumns;
-          copy_bytes(box + kBoxBytes, task.half_norm + first, kConstantBytes, full);
-          copy_bytes(box + kBoxBytes + kConstantBytes, task.norm + first, kConstantBytes, full);
+          copy_bytes(box + kCentroidBoxBytes, task.half_norm + first, kConstantBytes, full);
+          copy_bytes(box + kCentroidBoxBytes + kConstantBytes, task.norm + first, kConstantBytes,
+                     full);
         }
         copy_box(box, map, int64_t{tile} * kWgmmaColumns, int64_t{chunk} * kBoxColumns, full);
       }
@@ -82,16 +110,18 @@ __device__ __forceinline__ void copy_centroids(const TensorMap& map, const Task&
 }
 
 // One thread: all row boxes of one consumer.
+template <int kHalves>
 __device__ __forceinline__ void copy_rows(const TensorMap& map, const Task& task, int consumer) {
-  RowPlace place;
+  RingPlace place;
   for (int rows = blockIdx.x; rows < task.row_tiles; rows += gridDim.x) {
-    const int64_t first = int64_t{rows} * kBlockRows + consumer * kGroupRows;
+    const int64_t first = int64_t{rows} * kBlockRows<kHalves> + consumer * kGroupRows<kHalves>;
     for (int tile = 0; tile < (task.resident ? 1 : task.centroid_tiles); ++tile) {
-      for (int chunk = 0; chunk < task.chunks; ++chunk, place.advance()) {
+      for (int chunk = 0; chunk < task.chunks; ++chunk, place.advance(task.row_slots)) {
         uint64_t* const full = &barriers().rows_full[consumer][place.slot];
         barrier_wait(&barriers().rows_empty[consumer][place.slot], place.parity ^ 1);
-        barrier_arrive_expect(full, kBoxBytes);
-        copy_box(row_box(consumer, place.slot), map, first, int64_t{chunk} * kBoxColumns, full);
+        barrier_arrive_expect(full, kHalves * kHalfBytes);
+        copy_box(row_box<kHalves>(task, consumer, place.slot), map, first,
+                 int64_t{chunk} * kBoxColumns, full);
       }
     }
   }
@@ -106,24 +136,15 @@ __device__ __forceinline__ void pass_turn(int consumer) {
                 : named_barrier_arrive<1, 2 * kWarpgroup>();
 }
 
-// Rows of a thread, from its first on.
-__device__ __forceinline__ int row_offset(int r) { return r / 2 * kWgmmaRows + r % 2 * 8; }
-
-// Of a row: the largest -L, the second largest, and the largest one's centroid.
-struct Leader {
-  float best, second;
-  int column;
-};
-
-// What a thread knows of its rows, of the columns it holds; scores negated: -L, the largest wins.
-struct Track {
-  float best[kThreadRows], second[kThreadRows];
-  int place[kThreadRows];  // of the best: tile * kThreadColumns + the thread's column in the tile
-};
+// Until all threads of the consumer have come.
+__device__ __forceinline__ void await_group(int consumer) {
+  consumer == 0 ? named_barrier_sync<3, kWarpgroup>() : named_barrier_sync<4, kWarpgroup>();
+}
 
 // Accumulators start at -(half_norm - error norm), so that adding the dot product makes them -L.
+template <int kHalves>
 __device__ __forceinline__ void start(Accumulators (&scores)[kHalves], const char* constants,
-                                      const float (&error)[kThreadRows]) {
+                                      const float (&error)[2 * kHalves]) {
   const int pair = threadIdx.x % 4;
   const auto* const half_norm = reinterpret_cast<const float2*>(constants) + pair;
   const auto* const norm = reinterpret_cast<const float2*>(constants + kConstantBytes) + pair;
@@ -131,7 +152,7 @@ __device__ __forceinline__ void start(Accumulators (&scores)[kHalves], const cha
   for (int group = 0; group < kWgmmaColumns / 8; ++group) {
     const float2 h = half_norm[group * 4], n = norm[group * 4];
 #pragma unroll
-    for (int r = 0; r < kThreadRows; ++r) {
+    for (int r = 0; r < 2 * kHalves; ++r) {
       float* const score = &scores[r / 2][group * 4 + r % 2 * 2];
       score[0] = __fmaf_rn(error[r], n.x, -h.x);
       score[1] = __fmaf_rn(error[r], n.y, -h.y);
@@ -139,175 +160,179 @@ __device__ __forceinline__ void start(Accumulators (&scores)[kHalves], const cha
   }
 }
 
-// Where score > best: best = score, column = c. A selection would go through the pipe that minima,
-// maxima and comparisons fill already; a multiplication by one, plus minus zero, where the predicate
-// holds, does not. `one` must be unknown to the compiler, and differ from row to row as far as it can
-// tell, or it makes a selection of it again.
-__device__ __forceinline__ void keep_larger(float score, float c, float one, float minus_zero,
-                                            float& best, float& column) {
-#ifdef ALLY_FAST_EMULATED_CUDA
-  if (!(score > best)) return;
-  best = std::fma(score, one, minus_zero);
-  column = std::fma(c, one, minus_zero);
-#else
-  asm("{\n"
-      ".reg .pred larger;\n"
-      "setp.gt.f32 larger, %2, %0;\n"
-      "@larger fma.rn.f32 %0, %2, %4, %5;\n"
-      "@larger fma.rn.f32 %1, %3, %4, %5;\n"
-      "}"
-      : "+f"(best), "+f"(column)
-      : "f"(score), "f"(c), "f"(one), "f"(minus_zero));
-#endif
-}
-
-// Columns ascend and a tie changes nothing: the lowest wins.
-__device__ __forceinline__ void track_tile(const Accumulators (&scores)[kHalves], int tile,
-                                           const Task& task, Track& track) {
-  float before[kThreadRows], column[kThreadRows];
+// Adds to the scores of the first tile what `start` left out of them, its error not being known yet.
+template <int kHalves>
+__device__ __forceinline__ void add_error(Accumulators (&scores)[kHalves], const float* norms,
+                                          const float (&error)[2 * kHalves]) {
+  const auto* const norm = reinterpret_cast<const float2*>(norms) + threadIdx.x % 4;
 #pragma unroll
-  for (int r = 0; r < kThreadRows; ++r) {
-    before[r] = track.best[r];
-    column[r] = 0;
-  }
+  for (int group = 0; group < kWgmmaColumns / 8; ++group) {
+    const float2 n = norm[group * 4];
 #pragma unroll
-  for (int c = 0; c < kThreadColumns; ++c) {
-#pragma unroll
-    for (int r = 0; r < kThreadRows; ++r) {
-      const float score = scores[r / 2][c / 2 * 4 + r % 2 * 2 + c % 2];
-      track.second[r] = fmaxf(track.second[r], fminf(track.best[r], score));
-      keep_larger(score, static_cast<float>(c), task.ones[r], task.minus_zero, track.best[r],
-                  column[r]);
-    }
-  }
-#pragma unroll
-  for (int r = 0; r < kThreadRows; ++r) {
-    if (track.best[r] > before[r]) {
-      track.place[r] = tile * kThreadColumns + static_cast<int>(column[r]);
+    for (int r = 0; r < 2 * kHalves; ++r) {
+      float* const score = &scores[r / 2][group * 4 + r % 2 * 2];
+      score[0] = __fmaf_rn(error[r], n.x, score[0]);
+      score[1] = __fmaf_rn(error[r], n.y, score[1]);
     }
   }
 }
 
-// Four neighbouring lanes hold different columns of the same four rows; each ends up with all that is
-// known of one of them, and hands it on.
-template <class Judge>
-__device__ __forceinline__ void finish(Track& track, int64_t first, const Judge& judge) {
+constexpr int64_t kNoRow = int64_t{1} << 62;  // past the last
+
+// Four neighbouring lanes hold different columns of the same rows; each ends up with all that is known
+// of one of them, if there are as many, and hands it on.
+template <int kHalves, class Judge>
+__device__ __forceinline__ void finish(const HopperTrack<kHalves>& track, int64_t first,
+                                       const ScannedRow& own, const Judge& judge) {
   const int lane = threadIdx.x % 4;
   Leader mine{};
 #pragma unroll
-  for (int r = 0; r < kThreadRows; ++r) {
-    const int tile = track.place[r] / kThreadColumns, in_tile = track.place[r] % kThreadColumns;
-    Leader leader{track.best[r], track.second[r],
-                  tile * kWgmmaColumns + in_tile / 2 * 8 + lane * 2 + in_tile % 2};
+  for (int r = 0; r < 2 * kHalves; ++r) {
+    Leader leader = track.leader(r);
 #pragma unroll
     for (int bits = 1; bits < 4; bits *= 2) {
-      const Leader other{__shfl_xor_sync(~0u, leader.best, bits),
-                         __shfl_xor_sync(~0u, leader.second, bits),
-                         __shfl_xor_sync(~0u, leader.column, bits)};
-      const bool ahead =
-          other.best > leader.best || (other.best == leader.best && other.column < leader.column);
-      leader.second = fmaxf(fmaxf(leader.second, other.second), fminf(leader.best, other.best));
-      leader.best = ahead ? other.best : leader.best;
-      leader.column = ahead ? other.column : leader.column;
+      leader = better_of(leader, {__shfl_xor_sync(~0u, leader.best, bits),
+                                  __shfl_xor_sync(~0u, leader.second, bits),
+                                  __shfl_xor_sync(~0u, leader.column, bits)});
     }
     if (lane == r) mine = leader;
   }
-  judge(first + row_offset(lane), -mine.best, -mine.second, mine.column);
+  const int64_t row = lane < 2 * kHalves ? first + row_offset(lane) : kNoRow;
+  judge(row, -mine.best, -mine.second, mine.column, own);
 }
 
-// Rows of one consumer against all centroids, tile by tile.
-template <class Judge>
-__device__ __forceinline__ void multiply(const Task& task, int consumer, const Judge& judge) {
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4;
-  Accumulators scores[kHalves];
-  RowPlace rows;
-  CentroidPlace centroids;
-  if (task.resident && consumer == 1) pass_turn(consumer);
-  const int blocks = static_cast<int>(gridDim.x);
-  for (int row_tile = blockIdx.x; row_tile < task.row_tiles; row_tile += blocks) {
-    const int64_t first =
-        int64_t{row_tile} * kBlockRows + consumer * kGroupRows + warp * 16 + lane / 4;
-    float error[kThreadRows];
-    Track track;
-#pragma unroll
-    for (int r = 0; r < kThreadRows; ++r) {
-      const int64_t row = first + row_offset(r);
-      error[r] = row < task.row_count ? task.error[row] : 0.0f;
-      track.best[r] = track.second[r] = -kLargestFloat;
-      track.place[r] = 0;
+// Where one of the two consumers stands.
+template <int kHalves>
+struct Consumer {
+  const Task& task;
+  int number, row_in_group;  // a thread's first row
+  RingPlace rows, centroids;
+
+  // Calls look(box, chunk) for the boxes of a tile of rows, once they have come.
+  template <class Look>
+  __device__ __forceinline__ void look_at_rows(const Look& look) const {
+    RingPlace place = rows;
+    for (int chunk = 0; chunk < task.chunks; ++chunk, place.advance(task.row_slots)) {
+      barrier_wait(&barriers().rows_full[number][place.slot], place.parity);
+      look(row_box<kHalves>(task, number, place.slot), chunk);
     }
-    for (int tile = 0; tile < task.centroid_tiles; ++tile) {
-      const bool fresh = !task.resident || tile == 0;
-      const bool done = !task.resident || tile + 1 == task.centroid_tiles;
+  }
+
+  // Adds the products of the rows and the next tile of centroids; look(box, chunk) runs under those of
+  // each chunk. `fresh`: the row boxes may still be under way. `done`: they are given back.
+  template <class Look>
+  __device__ __forceinline__ void multiply(Accumulators (&scores)[kHalves], bool fresh, bool done,
+                                           bool passes, const Look& look) {
+    RingPlace place = rows;
+    int row_slot = 0, centroid_slot = 0;
+    const auto release = [&] {
+      if (threadIdx.x % 32 != 0) return;
+      barrier_arrive(&barriers().centroids_empty[centroid_slot]);
+      if (done) barrier_arrive(&barriers().rows_empty[number][row_slot]);
+    };
+    for (int chunk = 0; chunk < task.chunks; ++chunk) {
+      if (fresh) barrier_wait(&barriers().rows_full[number][place.slot], place.parity);
       barrier_wait(&barriers().centroids_full[centroids.slot], centroids.parity);
-      start(scores, centroid_box(centroids.slot) + kBoxBytes, error);
-      if (task.resident) await_turn(consumer);
-
-      RowPlace place = rows;
-      int row_slot = 0, centroid_slot = 0;
-      const auto release = [&] {
-        if (lane != 0) return;
-        barrier_arrive(&barriers().centroids_empty[centroid_slot]);
-        if (done) barrier_arrive(&barriers().rows_empty[consumer][row_slot]);
-      };
-      for (int chunk = 0; chunk < task.chunks; ++chunk) {
-        if (fresh) barrier_wait(&barriers().rows_full[consumer][place.slot], place.parity);
-        barrier_wait(&barriers().centroids_full[centroids.slot], centroids.parity);
-        const uint64_t a = wgmma_operand(row_box(consumer, place.slot));
-        const uint64_t b = wgmma_operand(centroid_box(centroids.slot));
-        wgmma_fence();
+      char* const box = row_box<kHalves>(task, number, place.slot);
+      const uint64_t a = wgmma_operand(box);
+      const uint64_t b = wgmma_operand(centroid_box<kHalves>(task, centroids.slot));
+      wgmma_fence();
 #pragma unroll
-        for (int step = 0; step < kBoxColumns / kWgmmaDepth; ++step) {
+      for (int step = 0; step < kBoxColumns / kWgmmaDepth; ++step) {
 #pragma unroll
-          for (int half = 0; half < kHalves; ++half) {
-            wgmma_accumulate(scores[half],
-                             wgmma_advance(a, half * kBoxBytes / kHalves + step * kWgmmaDepth * 2),
-                             wgmma_advance(b, step * kWgmmaDepth * 2));
-          }
+        for (int half = 0; half < kHalves; ++half) {
+          wgmma_accumulate(scores[half],
+                           wgmma_advance(a, half * kHalfBytes + step * kWgmmaDepth * 2),
+                           wgmma_advance(b, step * kWgmmaDepth * 2));
         }
-        wgmma_commit();
-        if (chunk > 0) {
-          wgmma_wait<1>();
-          release();
-        }
-        row_slot = place.slot;
-        centroid_slot = centroids.slot;
-        place.advance();
-        centroids.advance();
       }
-      if (done) rows = place;
-      const bool last = tile + 1 == task.centroid_tiles && row_tile + blocks >= task.row_tiles;
-      if (task.resident && !(last && consumer == 1)) pass_turn(consumer);
-      wgmma_wait<0>();
-#pragma unroll
-      for (int half = 0; half < kHalves; ++half) wgmma_finish(scores[half]);
-      release();
-      track_tile(scores, tile, task, track);
+      wgmma_commit();
+      if (passes && chunk + 1 == task.chunks) pass_turn(number);
+      if (chunk > 0) {
+        wgmma_wait<1>();
+        release();
+      }
+      look(box, chunk);
+      row_slot = place.slot;
+      centroid_slot = centroids.slot;
+      place.advance(task.row_slots);
+      centroids.advance(task.centroid_slots);
     }
+    if (done) rows = place;
+    wgmma_wait<0>();
+#pragma unroll
+    for (int half = 0; half < kHalves; ++half) wgmma_finish(scores[half]);
+    release();
+  }
+};
 
-    finish(track, first, judge);
+// All rows of one consumer against all centroids, tile by tile.
+template <int kHalves, class Errors, class Judge>
+__device__ __forceinline__ void consume(const Task& task, int number, const Errors& errors,
+                                        const Judge& judge) {
+  const int lane = threadIdx.x % 32, blocks = static_cast<int>(gridDim.x);
+  Consumer<kHalves> consumer{
+      task, number, static_cast<int>(threadIdx.x) / 32 % 4 * 16 + lane / 4, {}, {}};
+  Accumulators scores[kHalves];
+  if (task.turns && number == 1) pass_turn(number);
+  for (int row_tile = blockIdx.x; row_tile < task.row_tiles; row_tile += blocks) {
+    const int64_t first = int64_t{row_tile} * kBlockRows<kHalves> + number * kGroupRows<kHalves> +
+                          consumer.row_in_group;
+    auto error = errors.template start<2 * kHalves>(first);
+    typename Errors::template Sums<2 * kHalves> sums;
+    const auto read = [&](char* box, int chunk) {
+      errors.template read<2 * kHalves>(box, consumer.row_in_group, chunk, sums);
+    };
+    if (Errors::kConverts) {
+      consumer.look_at_rows(read);
+      fence_shared();
+      await_group(number);
+      error = errors.template finish<2 * kHalves>(sums);
+    }
+    HopperTrack<kHalves> track;
+    for (int tile = 0; tile < task.centroid_tiles; ++tile) {
+      const bool end = tile + 1 == task.centroid_tiles;
+      const bool last = end && row_tile + blocks >= task.row_tiles;
+      const bool measures = Errors::kMeasures && tile == 0;
+      const RingPlace& at = consumer.centroids;
+      barrier_wait(&barriers().centroids_full[at.slot], at.parity);
+      start(scores, centroid_box<kHalves>(task, at.slot) + kCentroidBoxBytes, error.each);
+      if (task.turns) await_turn(number);
+      consumer.multiply(scores, !task.resident || tile == 0, !task.resident || end,
+                        task.turns && !(last && number == 1), [&](char* box, int chunk) {
+                          if (measures) read(box, chunk);
+                        });
+      if (measures) {
+        error = errors.template finish<2 * kHalves>(sums);
+        add_error(scores, task.norm, error.each);
+      }
+      track.update(scores, tile);
+    }
+    finish(track, first, error.own, judge);
   }
 }
 
-// Mapping: a persistent block walks over tiles of 256 rows; warpgroup 0 copies (three threads), 1
-// and 2 take 128 rows each, a thread four of them and 32 of every 128 centroids.
-// Shared memory: barriers, 2 x 4 row boxes, 5 centroid boxes: 219,136 bytes.
+// Mapping: a persistent block walks over tiles of kHalves x 128 rows; warpgroup 0 copies (three
+// threads), 1 and 2 take kHalves x 64 rows each, a thread kHalves x 2 of them and 32 of every 128
+// centroids.
+// Shared memory: barriers, 2 x 4 row boxes, 5 centroid boxes: 219,136 bytes; longer rows up to 232,448.
 // Accumulator: float32 of wgmma, started at the negated constant part of the score.
 // Order of sums: wgmma's, features in ascending steps of 16.
-// judge(row, best, second, column) gets L, and may be called for rows past the last; a lane a row, all
-// 32 lanes of a warp at once.
-template <class Judge>
+// judge(row, best, second, column, scanned) gets L, what was found of the row only if it was measured, and
+// may be called for rows past the last; a lane a row, all 32 lanes of a warp at once.
+template <int kHalves, class Errors, class Judge>
 __global__ void __launch_bounds__(kThreads, 1)
     scan_kernel(const __grid_constant__ TensorMap row_map,
-                const __grid_constant__ TensorMap centroid_map, Task task, Judge judge) {
+                const __grid_constant__ TensorMap centroid_map, Task task, Errors errors,
+                Judge judge) {
   if (threadIdx.x == 0) {
-    for (int slot = 0; slot < kRowSlots; ++slot) {
+    for (int slot = 0; slot < task.row_slots; ++slot) {
       for (int consumer = 0; consumer < kConsumers; ++consumer) {
         barrier_init(&barriers().rows_full[consumer][slot], 1);
         barrier_init(&barriers().rows_empty[consumer][slot], kWarpgroup / 32);
       }
     }
-    for (int slot = 0; slot < kCentroidSlots; ++slot) {
+    for (int slot = 0; slot < task.centroid_slots; ++slot) {
       barrier_init(&barriers().centroids_full[slot], 1);
       barrier_init(&barriers().centroids_empty[slot], kConsumers * kWarpgroup / 32);
     }
@@ -318,12 +343,12 @@ __global__ void __launch_bounds__(kThreads, 1)
   const int group = __shfl_sync(~0u, static_cast<int>(threadIdx.x) / kWarpgroup, 0);
   if (group == 0) {
     lower_registers<kProducerRegisters>();
-    if (threadIdx.x == 0) copy_centroids(centroid_map, task);
-    if (threadIdx.x == 32) copy_rows(row_map, task, 0);
-    if (threadIdx.x == 64) copy_rows(row_map, task, 1);
+    if (threadIdx.x == 0) copy_centroids<kHalves>(centroid_map, task);
+    if (threadIdx.x == 32) copy_rows<kHalves>(row_map, task, 0);
+    if (threadIdx.x == 64) copy_rows<kHalves>(row_map, task, 1);
   } else {
     raise_registers<kConsumerRegisters>();
-    multiply(task, group - 1, judge);
+    consume<kHalves>(task, group - 1, errors, judge);
   }
 }
 

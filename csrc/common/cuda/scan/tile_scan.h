@@ -254,7 +254,11 @@ class Tracker {
     }
   }
 
-  __device__ __forceinline__ void update(int tile, const typename Tile::Accumulator& acc) {
+  // Handed to `update` at run time: of two constants the compiler makes two instructions a key.
+  static unsigned kept_bits() { return ~((1u << kKeyBits) - 1); }
+
+  __device__ __forceinline__ void update(int tile, const typename Tile::Accumulator& acc,
+                                         unsigned kept_bits) {
 #pragma unroll
     for (int m = 0; m < 2; ++m) {
 #pragma unroll
@@ -263,7 +267,7 @@ class Tracker {
 #pragma unroll
         for (int j = 0; j < 2 * Tile::kGroups; ++j) {
           const unsigned bits = __float_as_uint(acc[m][j / 2][2 * h + j % 2]);
-          const float key = __uint_as_float((bits & ~((1u << kKeyBits) - 1)) | unsigned(j));
+          const float key = __uint_as_float((bits & kept_bits) | unsigned(j));
           second = fmaxf(second, fminf(best, key));
           best = fmaxf(best, key);
         }

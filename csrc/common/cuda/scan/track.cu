@@ -14,7 +14,8 @@ constexpr int kRowWarps = static_cast<int>(kTileRows) / 32;
 // Accumulator: float32 on the tensor cores, from error norm - half_norm; best and second in registers.
 // Order of sums: the tensor core's; whatever it is, the bounds hold.
 __global__ void __launch_bounds__(kScanThreads, 2)
-    track_kernel(ScanLayout layout, PackedRows rows, TableView table, TrackTarget target) {
+    track_kernel(ScanLayout layout, PackedRows rows, TableView table, TrackTarget target,
+                 unsigned kept_bits) {
   using Tile = ScanTile<kRowWarps>;
   const int64_t first = int64_t{blockIdx.x} * kTileRows;
   float error[2][2];
@@ -27,15 +28,17 @@ __global__ void __launch_bounds__(kScanThreads, 2)
     }
   }
   Tracker<kRowWarps> tracker;
-  scan_tiles<kRowWarps>(
-      layout, rows.packed + first * table.d_padded, table.d_padded, AllCentroids{table}, error,
-      [&](int tile, const typename Tile::Accumulator& acc) { tracker.update(tile, acc); });
+  scan_tiles<kRowWarps>(layout, rows.packed + first * table.d_padded, table.d_padded,
+                        AllCentroids{table}, error,
+                        [&](int tile, const typename Tile::Accumulator& acc) {
+                          tracker.update(tile, acc, kept_bits);
+                        });
   auto* const leaders = reinterpret_cast<Leader*>(dynamic_shared());
   tracker.merge(leaders);
   if (threadIdx.x >= kTileRows) return;
   const Leader leader = leaders[threadIdx.x];
-  decide(rows, table, target, first + threadIdx.x, -leader.best, -leader.second, leader.column,
-         Tracker<kRowWarps>::kKeyBits);
+  decide_packed(rows, table, target, first + threadIdx.x,
+                {-leader.best, -leader.second, leader.column, Tracker<kRowWarps>::kKeyBits});
 }
 
 }  // namespace
@@ -46,7 +49,7 @@ void track_portable(const OpScope& scope, const PackedRows& rows, const TableVie
   scope.launch(
       track_kernel,
       {blocks_for(rows.count, kTileRows), kScanThreads, static_cast<size_t>(layout.bytes())},
-      layout, rows, table, target);
+      layout, rows, table, target, Tracker<kRowWarps>::kept_bits());
 }
 
 void track(const OpScope& scope, const PackedRows& rows, const TableView& table,
@@ -57,6 +60,16 @@ void track(const OpScope& scope, const PackedRows& rows, const TableView& table,
     case TrackKernel::kSm90a:
       return track_sm90a(scope, rows, table, target);
   }
+}
+
+bool reads_in_place(const RowsView& rows, TrackKernel kernel) {
+  constexpr int64_t kUnit = 16, kMostRowBytes = int64_t{1} << 40;  // of tensor maps
+  constexpr int64_t kMostConverted = 768;  // features of a row that stays in shared memory
+  const bool halves =
+      rows.dtype == DType::kFloat16 || (rows.dtype == DType::kBFloat16 && rows.d <= kMostConverted);
+  return kernel == TrackKernel::kSm90a && halves && !rows.normalize && !rows.positions &&
+         rows.col_stride == 2 && rows.row_stride >= 2 * rows.d && rows.row_stride < kMostRowBytes &&
+         rows.row_stride % kUnit == 0 && reinterpret_cast<uintptr_t>(rows.data) % kUnit == 0;
 }
 
 }  // namespace ally_fast

@@ -4,6 +4,7 @@
 //   best, second = the two smallest L(r, c) of a row; its nearest centroid is the best for sure if
 //   `second` lies above the best one's upper end, otherwise the row joins the uncertain ones.
 #pragma once
+#include "../../rows.h"
 #include "packed_rows.h"
 #include "track_kernel.h"
 
@@ -29,5 +30,13 @@ void track_portable(const OpScope& scope, const PackedRows& rows, const TableVie
 // For compute capability 9.0: TMA and wgmma.
 void track_sm90a(const OpScope& scope, const PackedRows& rows, const TableView& table,
                  const TrackTarget& target);
+
+// Whether the kernel reads these rows where they lie, unpacked: float16, or bfloat16 if they are short;
+// features next to one another, rows apart by a multiple of 16 bytes from an address that is one; all of
+// them, not normalised.
+bool reads_in_place(const RowsView& rows, TrackKernel kernel);
+// As `track`, of such rows; mask (visited,) as in pack_rows.h.
+void track_in_place(const OpScope& scope, const RowsView& rows, const uint8_t* mask,
+                    const TableView& table, const TrackTarget& target);
 
 }  // namespace ally_fast

@@ -22,5 +22,10 @@ void track_sm90a(const OpScope& scope, const PackedRows&, const TableView&, cons
   fail(scope.op());
 }
 
+void track_in_place(const OpScope& scope, const RowsView&, const uint8_t*, const TableView&,
+                    const TrackTarget&) {
+  fail(scope.op());
+}
+
 }  // namespace ally_fast
 #endif
