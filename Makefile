@@ -107,11 +107,13 @@ wheels:
 
 # What builds wheels, pinned with hashes: after a change of .ci/*.in, or to move to newer ones.
 lock: .ci/build.lock .ci/cibuildwheel.lock
+.ci/build.lock: LEAST := 3.10
+.ci/cibuildwheel.lock: LEAST := 3.12
 .ci/%.lock: .ci/%.in
 	$(PYTHON) -m venv build/lock-venv
 	build/lock-venv/bin/python -m pip install --quiet uv
-	build/lock-venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate \
-	  --upgrade --custom-compile-command "make -B lock" $< -o $@
+	build/lock-venv/bin/uv pip compile --quiet --universal --python-version $(LEAST) \
+	  --generate-hashes --no-annotate --upgrade --custom-compile-command "make -B lock" $< -o $@
 
 clean:
 	rm -rf .venv .venv-integrations .venv-docs build dist docs/api *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
