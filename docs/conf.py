@@ -42,10 +42,15 @@ autodoc_typehints = "none"  # the sections of docstrings say types, with shapes
 autodoc_mock_imports = ["datasets", "modAL", "skactiveml", "sklearn", "small_text", "torch"]
 numpydoc_show_class_members = False
 
+# The pages below the front page; below the guide, those that it links to, by its headings.
+TOP = ["docs/README", "docs/api", "CHANGELOG", "CONTRIBUTING", "SECURITY", "CODE_OF_CONDUCT"]
+GUIDE = "docs/README"
+
 html_theme = "pydata_sphinx_theme"
 html_title = "ally_fast"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_sidebars = {page: [] for page in TOP if page.isupper()}  # there are no pages below them
 html_theme_options = {
     "logo": {"text": "ally_fast"},
     "navbar_end": ["theme-switcher"],
@@ -55,10 +60,6 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-
-# The pages below the front page; below the guide, those that it links to, by its headings.
-TOP = ["docs/README", "docs/api", "CHANGELOG", "CONTRIBUTING", "SECURITY", "CODE_OF_CONDUCT"]
-GUIDE = "docs/README"
 
 
 def contents(pages, caption=""):
