@@ -11,8 +11,6 @@ from ally_fast._optional import require
 
 _datasets = require("datasets", "datasets", "ally_fast.integrations.datasets")
 
-__all__ = ["select"]
-
 
 def select(
     dataset: Any,

@@ -13,8 +13,6 @@ from ally_fast._optional import require
 
 _uncertainty = require("modAL.uncertainty", "modal", "ally_fast.integrations.modal")
 
-__all__ = ["clustered_sampling"]
-
 
 def clustered_sampling(
     learner: Any,

@@ -13,8 +13,6 @@ from ally_fast._optional import require
 _library = require("skactiveml.base", "skactiveml", "ally_fast.integrations.skactiveml")
 _Strategy: Any = _library.SingleAnnotatorPoolQueryStrategy
 
-__all__ = ["ALLYSampling"]
-
 
 class ALLYSampling(_Strategy):
     """Query the best scores of each cluster of the candidates.

@@ -13,8 +13,6 @@ from ally_fast._optional import require
 _library = require("small_text", "small-text", "ally_fast.integrations.small_text")
 _Strategy: Any = _library.query_strategies.QueryStrategy
 
-__all__ = ["ClusteredSampling"]
-
 
 class ClusteredSampling(_Strategy):
     """Query the best scores of each cluster of the unlabeled texts.
