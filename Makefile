@@ -9,7 +9,7 @@ PY := .venv/bin/python
 NATIVE := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 NVCC := $(shell PATH="$$CUDA_HOME/bin:$$PATH:/usr/local/cuda/bin" command -v nvcc)
 
-.PHONY: demo test test-integrations bench fuzz gpu lint format sanitize emulate cuda-compile build wheel-check clean
+.PHONY: demo test test-integrations bench fuzz docs gpu lint format sanitize sanitize-threads emulate cuda-compile build wheel-check wheels lock clean
 
 demo: .venv/demo.stamp
 	$(PY) examples/demo.py $(ARGS)
@@ -28,6 +28,12 @@ test-integrations: .venv-integrations/integrations.stamp
 # Mutants of valid files, other ones each time: ARGS="--target parquet --minutes 60 --seed 7".
 fuzz: .venv/dev.stamp
 	cd tests && ../$(PY) -m fuzz $(ARGS)
+
+# The site, in build/docs; a warning is an error.
+docs: .venv-docs/docs.stamp
+	rm -rf build/docs docs/api
+	.venv-docs/bin/python -m sphinx --quiet --fail-on-warning --keep-going -c docs . build/docs $(ARGS)
+	@echo "open build/docs/index.html"
 
 bench: .venv/bench.stamp
 	$(PY) -m benchmarks.run $(ARGS)
@@ -52,9 +58,18 @@ format: .venv/dev.stamp
 	$(PY) -m ruff format .
 	.venv/bin/clang-format -i $(NATIVE)
 
-# The native tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+# The core and its binding under AddressSanitizer and UndefinedBehaviorSanitizer: the native tests,
+# then those of the ops in Python.
+SANITIZERS := $(shell g++ -print-file-name=libasan.so) $(shell g++ -print-file-name=libstdc++.so.6)
 sanitize: .venv/dev.stamp
 	$(PY) setup.py -q sanitize
+	LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 \
+	  ALLY_FAST_SANITIZED_CPU=build/sanitize/_cpu.so \
+	  $(PY) -m pytest $(PARALLEL) -q -m "not gpu and not slow" tests/ops $(ARGS)
+
+# The core under ThreadSanitizer: the native tests.
+sanitize-threads: .venv/dev.stamp
+	$(PY) setup.py -q sanitize --thread
 
 # Needs the toolkit, not a GPU.
 cuda-compile: .venv/dev.stamp
@@ -68,7 +83,6 @@ endif
 
 # The tests of the GPU on the host: kernels run by an emulator, under ASan and UBSan.
 EMULATED := build/emulated-sanitized/_cuda.so
-SANITIZERS := $(shell g++ -print-file-name=libasan.so) $(shell g++ -print-file-name=libstdc++.so.6)
 emulate: .venv/dev.stamp
 	$(PY) setup.py -q emulate
 	ASAN_OPTIONS=detect_leaks=0 $(dir $(EMULATED))test_emulator
@@ -85,21 +99,28 @@ wheel-check: build
 	rm -rf build/wheel-venv
 	$(PYTHON) -m venv build/wheel-venv
 	build/wheel-venv/bin/python -m pip install --quiet dist/*.whl
-	cd build/wheel-venv && bin/ally-fast info
-	cd build/wheel-venv && bin/python -c "import numpy as np, ally_fast; \
-	  x = np.random.default_rng(0).normal(size=(1000, 8)); \
-	  assert len(set(ally_fast.select(x, x[:, 0], 50, 7).tolist())) == 50"
-	cd build/wheel-venv && bin/python -c "from importlib.resources import files; \
-	  assert files('ally_fast.report').joinpath('page.html').is_file()"
-	cd build/wheel-venv && bin/python -c "import ally_fast.primal_dual as learning; \
-	  assert 'PrimalDualTrainer' in dir(learning)"
+	.ci/test-wheel build/wheel-venv/bin/python
+
+# Wheels for each Python at hand, repaired, in build/wheels/repaired; the ops tested with each.
+wheels:
+	.ci/wheels $(ARGS)
+
+# What builds wheels, pinned with hashes: after a change of .ci/*.in, or to move to newer ones.
+lock: .ci/build.lock .ci/cibuildwheel.lock
+.ci/build.lock: LEAST := 3.10
+.ci/cibuildwheel.lock: LEAST := 3.12
+.ci/%.lock: .ci/%.in
+	$(PYTHON) -m venv build/lock-venv
+	build/lock-venv/bin/python -m pip install --quiet uv
+	build/lock-venv/bin/uv pip compile --quiet --universal --python-version $(LEAST) \
+	  --generate-hashes --no-annotate --upgrade --custom-compile-command "make -B lock" $< -o $@
 
 clean:
-	rm -rf .venv .venv-integrations build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-integrations .venv-docs build dist docs/api *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -f ally_fast/_cpu.*.so ally_fast/_cuda.*.so
 
 # A stamp: the environment exists and holds this package, editable, with the extras of its name.
-.venv/made.stamp .venv-integrations/made.stamp:
+.venv/made.stamp .venv-integrations/made.stamp .venv-docs/made.stamp:
 	$(PYTHON) -m venv --clear $(@D)
 	touch $@
 
@@ -111,6 +132,8 @@ NEEDED := pyproject.toml setup.py ally_fast/_version.py $(NATIVE)
 	$(PY) -m pip install --quiet --editable ".[$(EXTRAS_$*)]"
 	touch $@
 
-.venv-integrations/integrations.stamp: $(NEEDED) | .venv-integrations/made.stamp
-	.venv-integrations/bin/python -m pip install --quiet --editable ".[integrations]"
+.venv-integrations/integrations.stamp: | .venv-integrations/made.stamp
+.venv-docs/docs.stamp: | .venv-docs/made.stamp
+.venv-integrations/integrations.stamp .venv-docs/docs.stamp: $(NEEDED)
+	$(@D)/bin/python -m pip install --quiet --editable ".[$(basename $(@F))]"
 	touch $@

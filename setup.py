@@ -5,7 +5,9 @@
 
     python setup.py build_ext --inplace    both modules, into ally_fast/
     python setup.py emulate                ally_fast._cuda for the host, its kernels emulated
-    python setup.py sanitize               the native tests under ASan and UBSan
+    python setup.py sanitize               the native tests under ASan and UBSan, and ally_fast._cpu
+                                           with them, for the tests of Python
+    python setup.py sanitize --thread      the native tests under TSan
 
 Environment: CXX, MAX_JOBS, ALLY_FAST_CUDA=auto|0|1, ALLY_FAST_CUDA_ARCHS="80;90;90a;100",
 ALLY_FAST_WERROR=0|1 (are warnings errors), ALLY_FAST_LINEINFO=0|1 (source lines in kernels).
@@ -85,10 +87,13 @@ def quoted(words):
 
 
 class Ninja:
-    """One build.ninja, its rules and its folder of objects; paths are relative to the root."""
+    """One ninja file, its rules and its folder of objects; paths are relative to the root.
 
-    def __init__(self, folder, rules):
-        self.folder = folder
+    Files of one folder share what they compile alike: the core, whatever Python a module is for.
+    """
+
+    def __init__(self, folder, rules, name="build"):
+        self.folder, self.name = folder, name
         self.lines = [f"builddir = {folder}"]
         for name, compiler in rules.items():
             command = f"{quoted(compiler)} $flags -MMD -MF $out.d -c $in -o $out"
@@ -99,9 +104,9 @@ class Ninja:
         self.lines += ["rule link", "  command = $linker $in -o $out $flags"]
         self.lines += ["  description = link $out"]
 
-    def compile(self, rule, source, flags):
+    def compile(self, rule, source, flags, below="."):
         """Add an object. Its name keeps the source's ending: op.cpp and op.cu never collide."""
-        target = f"{self.folder}/{source}.o"
+        target = os.path.normpath(f"{self.folder}/{below}/{source}.o")
         self.lines += [f"build {target}: {rule} {source}", f"  flags = {quoted(flags)}"]
         return target
 
@@ -114,7 +119,7 @@ class Ninja:
 
     def run(self):
         """Bring everything up to date."""
-        file = ROOT / self.folder / "build.ninja"
+        file = ROOT / self.folder / f"{self.name}.ninja"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("\n".join(self.lines) + "\n")
         command = [sys.executable, "-m", "ninja"] if find_spec("ninja") else ["ninja"]
@@ -201,15 +206,19 @@ class BuildModules(build_ext):
 
     def build_extensions(self):
         rules = {"cxx": CXX, "nvcc": [NVCC]} if NVCC else {"cxx": CXX}
-        ninja = Ninja(f"build/ninja-{sysconfig.get_config_var('SOABI')}", rules)
+        python = sysconfig.get_config_var("SOABI")
+        ninja = Ninja("build/ninja", rules, name=python)
         binding = binding_flags(ninja)
 
         isas, definitions = probe_instruction_sets()
         flags = CXX_FLAGS + definitions
         # The binding takes longest and so comes first.
-        objects = [ninja.compile("cxx", s, flags + binding) for s in sources("binding/cpu/*.cpp")]
+        objects = [
+            ninja.compile("cxx", source, flags + binding, below=python)
+            for source in sources("binding/cpu/*.cpp")
+        ]
         objects += compile_core(ninja, flags, isas)
-        modules = {"ally_fast._cpu": ninja.link("_cpu.so", objects, CXX, LINK_FLAGS)}
+        modules = {"ally_fast._cpu": ninja.link(f"{python}/_cpu.so", objects, CXX, LINK_FLAGS)}
 
         if NVCC:
             portable, sm90a = cuda_architectures()
@@ -217,12 +226,15 @@ class BuildModules(build_ext):
             codes = re.findall(r"code=(sm_\w+)", " ".join([*portable, *(sm90a or [])]))
             told = f'-DALLY_FAST_CUDA_CODE="{", ".join(sorted(codes, key=code_number))}, PTX"'
             options = [*flags, *missing, *binding, told]
-            objects = [ninja.compile("cxx", s, options) for s in sources("binding/cuda/*.cpp")]
+            objects = [
+                ninja.compile("cxx", source, options, below=python)
+                for source in sources("binding/cuda/*.cpp")
+            ]
             for source in sources(*CUDA_SOURCES):
                 if options := sm90a if source.endswith("_sm90a.cu") else portable:
                     objects.append(ninja.compile("nvcc", source, NVCC_FLAGS + missing + options))
             options = NVCC_LINK_FLAGS + portable
-            modules["ally_fast._cuda"] = ninja.link("_cuda.so", objects, [NVCC], options)
+            modules["ally_fast._cuda"] = ninja.link(f"{python}/_cuda.so", objects, [NVCC], options)
 
         ninja.run()
         for extension in self.extensions:
@@ -272,34 +284,42 @@ class Emulate(Command):
 
 
 class Sanitize(Command):
-    """Build the core and the native tests with ASan and UBSan, and run them."""
+    """Build the core and the native tests with sanitizers, and run them; the binding as well."""
 
-    user_options: ClassVar[list[tuple[str, str, str]]] = []
+    user_options: ClassVar[list[tuple[str, str, str]]] = [
+        ("thread", None, "ThreadSanitizer, and no binding"),
+    ]
+    boolean_options: ClassVar[list[str]] = ["thread"]
 
     def initialize_options(self):
-        pass
+        self.thread = False
 
     def finalize_options(self):
         pass
 
     def run(self):
-        ninja = Ninja("build/sanitize", {"cxx": CXX})
-        checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+        kind = "thread" if self.thread else "address,undefined"
+        ninja = Ninja(f"build/sanitize{'-thread' * self.thread}", {"cxx": CXX})
+        checks = [f"-fsanitize={kind}", "-fno-sanitize-recover=all"]
         isas, definitions = probe_instruction_sets()
         # The tile instructions are emulated, so that their code is checked on any machine.
         definitions.append("-DALLY_FAST_EMULATE_AMX")
         isas.get("amx", []).extend(["-include", "csrc/tests/amx_emulation.h"])
         # Instrumented code brings false warnings: the ordinary build has already judged them.
         flags = [*CXX_FLAGS, *definitions, *checks, "-O1", "-g", "-Wno-error"]
-        objects = compile_core(ninja, flags, isas)
-        objects += [ninja.compile("cxx", source, flags) for source in sources("tests/*.cpp")]
-        program = ninja.link("test_core", objects, CXX, [*checks, "-pthread"])
+        core = compile_core(ninja, flags, isas)
+        tests = [ninja.compile("cxx", source, flags) for source in sources("tests/*.cpp")]
+        program = ninja.link("test_core", [*core, *tests], CXX, [*checks, "-pthread"])
+        if not self.thread:
+            options = [*flags, *binding_flags(ninja)]
+            binding = [ninja.compile("cxx", s, options) for s in sources("binding/cpu/*.cpp")]
+            ninja.link("_cpu.so", [*binding, *core], CXX, [*checks, "-shared", "-pthread"])
         ninja.run()
         sys.exit(subprocess.run([ROOT / program], check=False).returncode)
 
 
 if sys.platform == "win32":
-    sys.exit("ally-fast: Windows is not supported; use Linux, macOS or WSL")
+    sys.exit("ally-fast: Windows is not supported; use Linux, in WSL if need be")
 NVCC = find_nvcc()
 names = ["ally_fast._cpu", "ally_fast._cuda"] if NVCC else ["ally_fast._cpu"]
 setup(

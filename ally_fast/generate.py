@@ -20,6 +20,8 @@ from ally_fast.record import Record
 
 _HALVINGS = 12
 
+__all__ = ["Generation", "generate"]
+
 
 @dataclass(frozen=True, eq=False)
 class Generation(Record):

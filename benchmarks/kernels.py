@@ -130,8 +130,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
-    folders = sorted((ROOT / "build").glob("ninja-*"), key=lambda p: p.stat().st_mtime)
-    found = kernels(folders[-1]) if folders else []
+    found = kernels(ROOT / "build/ninja")
     if not found:
         print("kernels: nothing was compiled for CUDA; first: ALLY_FAST_CUDA=1 setup.py build_ext")
         return 1

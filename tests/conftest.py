@@ -12,16 +12,23 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # for cases.py, under any import mode
 
-if emulated := os.environ.get("ALLY_FAST_EMULATED_CUDA"):
-    # The CUDA module built for the host takes the place of the real one, before anyone imports it.
-    _spec = importlib.util.spec_from_file_location("ally_fast._cuda", emulated)
-    _module = importlib.util.module_from_spec(_spec)
-    sys.modules["ally_fast._cuda"] = _module
-    _spec.loader.exec_module(_module)
+# Modules built for a purpose take the place of the real ones, before anyone imports these: the CUDA
+# module for the host, and that of the CPU with sanitizers.
+if stand_ins := {
+    "ally_fast._cuda": os.environ.get("ALLY_FAST_EMULATED_CUDA"),
+    "ally_fast._cpu": os.environ.get("ALLY_FAST_SANITIZED_CPU"),
+}:
+    for _name, _file in stand_ins.items():
+        if _file:
+            _spec = importlib.util.spec_from_file_location(_name, _file)
+            sys.modules[_name] = importlib.util.module_from_spec(_spec)
+            _spec.loader.exec_module(sys.modules[_name])
 from cases import RUNNABLE_ISAS
 
 # Emulated, and no number asked for: each test gets the devices it says it needs.
-COUNTS_DEVICES = bool(emulated) and "ALLY_FAST_EMULATED_DEVICES" not in os.environ
+COUNTS_DEVICES = (
+    bool(stand_ins["ally_fast._cuda"]) and "ALLY_FAST_EMULATED_DEVICES" not in os.environ
+)
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=40)
 settings.register_profile("thorough", deadline=None, max_examples=2000)  # --hypothesis-profile=…

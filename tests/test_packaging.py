@@ -97,6 +97,28 @@ def test_a_package_refused_where_it_is_used_is_not_installed_either():
         assert numbers(least) >= SAFE_SINCE[_optional._PYPI_NAMES.get(package, package)]
 
 
+def test_what_builds_releases_is_pinned_with_hashes():
+    """And is what [build-system] asks for."""
+    lock = (ROOT / ".ci/build.lock").read_text()
+    pinned = dict(re.findall(r"^([\w-]+)==([\d.]+).* \\\n    --hash=sha256:", lock, re.M))
+    assert len(pinned) == len(re.findall(r"^[\w-]", lock, re.M))
+    system = re.search(r"^requires = \[(.+)\]", (ROOT / "pyproject.toml").read_text(), re.M)[1]
+    needed = dict(re.findall(r'"([\w-]+)>=([\d.]+)"', system))
+    assert all(numbers(pinned[name]) >= numbers(least) for name, least in needed.items())
+    for line in (f"{name}>={least}" for name, least in needed.items()):
+        assert line in (ROOT / ".ci/build.in").read_text().splitlines()
+
+
+def test_every_python_that_is_promised_is_tested():
+    text = (ROOT / "pyproject.toml").read_text()
+    promised = re.findall(r"Python :: (3\.\d+)", text)
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text()
+    assert set(re.findall(r'"(3\.\d+)"', workflow)) == set(promised)
+    assert f"versions=({' '.join(promised)})" in (ROOT / ".ci/wheels").read_text()
+    build = " ".join(f"cp{version.replace('.', '')}-*" for version in promised)
+    assert f'build = "{build}"' in text
+
+
 @pytest.mark.parametrize("name", ["_cpu", "_cuda"])
 def test_stub_describes_the_module(name):
     module = native_module(name)

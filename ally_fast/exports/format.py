@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from ally_fast.exports.table import OWN_NAMES, BatchTable, Wanted
@@ -50,7 +50,7 @@ class Format:
 
     name: str
     extensions: tuple[str, ...]
-    write: Callable[[IO[bytes], BatchTable, Wanted, dict[str, Any]], None]
-    check: Callable[[Wanted], None] = check_table
+    write: Callable[[IO[bytes], BatchTable, Wanted, dict[str, Any]], None] = field(repr=False)
+    check: Callable[[Wanted], None] = field(repr=False, default=check_table)
     content: str = "table"
     holds_record: bool = False

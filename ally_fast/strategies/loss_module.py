@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 else:
     torch = require("torch", "torch", "LossModule")
 
+__all__ = ["LossModule", "ranking_loss"]
+
 
 class LossModule(torch.nn.Module):  # type: ignore[misc, unused-ignore]
     """Predict a sample's loss from features at several depths of the model.

@@ -1,24 +1,15 @@
 """The pages of docs/engines.md: each engine ends with the batch of one process."""
 
-import re
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
+from documented import run as run_page
 
 import ally_fast
 
 N, B, K = 6000, 1000, 100
-PAGE = Path(__file__).parents[2] / "docs" / "engines.md"
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-def code(heading):
-    """Return the code below a heading."""
-    section = re.search(rf"^#+ {heading}$(.*?)(?=^#+ |\Z)", PAGE.read_text(), re.M | re.S)[1]
-    (found,) = re.findall(r"```python\n(.*?)```", section, re.S)
-    return found
 
 
 SECOND = partial(np.take, indices=1, axis=1)  # pickles, as a function of a module does
@@ -33,7 +24,7 @@ def check(request, rows, folder, monkeypatch, same):
         monkeypatch.chdir(folder.parent)
         values = {"scores": SCORES[request.param](rows), **(names or {})}
         for heading in headings:
-            exec(compile(code(heading), f"{PAGE.name}: {heading}", "exec"), values)
+            values = run_page("docs/engines.md", heading, **values)
         if values.get("client") is not (names or {}).get("client"):
             values["client"].close()
         scores = SCORES["array"](rows)

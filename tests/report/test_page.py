@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from documented import run
 
 import ally_fast
 from ally_fast.report import evidence, facts, write_report
@@ -337,13 +336,6 @@ def test_rows_on_a_device_are_told_as_those_of_the_host(metric, pool):
     expected, _, _ = report(embeddings, scores, metric=metric, exclude=np.arange(20))
     assert info.device.startswith("cuda")
     assert found.text.split("What was asked")[0] == expected.text.split("What was asked")[0]
-
-
-def test_the_documented_call_works(tmp_path, monkeypatch, rng):
-    monkeypatch.chdir(tmp_path)
-    pool, scores = rng.normal(size=(12_000, 4)), rng.random(12_000)
-    run("report.md", pool=10 * pool, scores=scores, labeled=np.arange(500))
-    assert "10,000 rows to label" in Page((tmp_path / "report.html").read_bytes()).text
 
 
 def test_secrets_are_not_shown():

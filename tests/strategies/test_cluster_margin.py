@@ -108,7 +108,7 @@ def test_the_page_on_models_that_know_too_little():
         **{"x": everything["embeddings"][:40], "y": np.arange(40) % 2},
     }
     with pytest.warns(WeakHeadWarning):
-        names = run("strategies.md", "A model that knows too little", **told)
+        names = run("docs/strategies.md", "A model that knows too little", **told)
     assert len(set(names["batch"].tolist()) - set(range(40))) == 20
 
 
