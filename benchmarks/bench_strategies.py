@@ -24,8 +24,9 @@ SETTINGS = (
     *("TypicalStart", "ClusterMargin", "DropQuery"),
     *("MaxHerding", "MaxHerding, no label", "UncertaintyHerding", "ALLYHerding"),
 )
-PEERS = ("TypiClust", "DropQuery", "MaxHerding", "UHerding")
-_PEER_SECONDS = 4e-9  # of herding, for each pick, row and row
+PEERS = ("TypiClust", "DropQuery", "MaxHerding")
+_PAIR_SECONDS = 4e-9  # of their herding, for each pick, row and row
+_KMEANS_SECONDS = 1.5e-9  # of their clustering, for each row, cluster and feature
 _BLOCK = 65_536
 
 
@@ -58,10 +59,12 @@ def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
 def _job(engine: str, setting: str, shape: Shape, threads: int, isas: list[str], args: Any) -> Job:
     estimate, reason = 60.0 * shape.n / 1e6 * (shape.d + 100) / 484, ""
     if engine == "skactiveml":
-        herding = setting.endswith("erding")
-        estimate = _PEER_SECONDS * shape.n**2 * (shape.b if herding else 100)
-        if estimate > 20 * args.limit or args.skip_slow_rivals:
-            reason = f"about {estimate:.0f} s and {8e-9 * shape.n**2:.0f} GB"
+        estimate = _KMEANS_SECONDS * shape.n * shape.b * (shape.d + 100)
+        if setting == "MaxHerding":
+            estimate = _PAIR_SECONDS * shape.n**2 * shape.b
+        if estimate > 20 * args.limit or (estimate > 10 and args.skip_slow_rivals):
+            memory = f" and {8e-9 * shape.n**2:.0f} GB" if setting == "MaxHerding" else ""
+            reason = f"about {estimate:.0f} s{memory}"
     row = Row(
         "strategies",
         engine,

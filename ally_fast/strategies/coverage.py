@@ -40,6 +40,7 @@ class LazyGreedy:
     Parameters
     ----------
     cover : Cover
+        Entries that no longer add anything are overwritten.
     weights : ndarray of int64, shape (t,)
     covered : ndarray of int32, shape (t,)
         How well each target is covered already. Changed.
@@ -47,15 +48,18 @@ class LazyGreedy:
     Notes
     -----
     What a candidate adds only falls as others are picked, so what it added some picks ago bounds
-    it from above. The best bounds are brought up to date until the best of all is; sums are of
-    integers, so nothing depends on their order. Source: Minoux, "Accelerated greedy algorithms for
+    it from above. The best bounds are brought up to date until the best of all is; an entry that
+    adds nothing never will again, and is dropped. Sums are of integers, so nothing depends on their
+    order. Source: Minoux, "Accelerated greedy algorithms for
     maximizing submodular set functions", 1978.
     """
 
     def __init__(
         self, cover: Cover, weights: NDArray[np.int64], covered: NDArray[np.int32]
     ) -> None:
-        self._cover, self._weights, self._covered = cover, weights, covered
+        self._targets, self._levels, self._starts = cover.targets, cover.levels, cover.starts[:-1]
+        self._weights, self._covered = weights, covered
+        self._counts = np.diff(cover.starts)
         self._bounds = cover.gains.copy()
         self._dated = np.zeros(len(self._bounds), np.int32)  # the pick each bound is of
         self._picks = 0
@@ -101,18 +105,25 @@ class LazyGreedy:
         self._dated[places] = self._picks
 
     def _gains(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        starts = self._cover.starts
-        counts = starts[places + 1] - starts[places]
+        """Return what candidates add, each of which has an entry; keep the entries that add."""
+        counts = self._counts[places]
+        entries = self._entries(places, counts)
+        targets, levels = self._targets[entries], self._levels[entries]
+        above = np.maximum(levels - self._covered[targets], 0)
+        firsts = np.cumsum(counts) - counts
+        adds = above > 0
+        self._counts[places] = left = np.add.reduceat(adds, firsts, dtype=np.int64)
+        kept = self._entries(places, left)
+        self._targets[kept], self._levels[kept] = targets[adds], levels[adds]
+        return np.add.reduceat(above * self._weights[targets], firsts)
+
+    def _entries(self, places: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
         ends = np.cumsum(counts)
-        entries = np.arange(ends[-1]) + np.repeat(starts[places] - ends + counts, counts)
-        targets = self._cover.targets[entries]
-        above = np.maximum(self._cover.levels[entries] - self._covered[targets], 0)
-        # No candidate is brought up to date that has no entry: its bound is 0.
-        return np.add.reduceat(above * self._weights[targets], ends - counts)
+        return np.arange(ends[-1]) + np.repeat(self._starts[places] - ends + counts, counts)
 
     def _take(self, place: int) -> None:
-        entries = slice(*self._cover.starts[place : place + 2].tolist())
-        targets, levels = self._cover.targets[entries], self._cover.levels[entries]
+        entries = slice(self._starts[place], self._starts[place] + self._counts[place])
+        targets, levels = self._targets[entries], self._levels[entries]
         self._covered[targets] = np.maximum(self._covered[targets], levels)
         self._bounds[place] = -1
         self._picks += 1

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ally_fast.ops.assign import assign, centroid_table, squared_distances
 from ally_fast.rows import Rows
 
-_BLOCK = 1 << 21  # scores at a time
+_BLOCK = 1 << 22  # scores at a time
 
 
 @dataclass(frozen=True, eq=False)

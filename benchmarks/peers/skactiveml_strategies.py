@@ -1,6 +1,6 @@
 """Strategies of scikit-activeml, at their own settings, with a logistic regression.
 
-Written against scikit-activeml 1.1. Each returns exactly b rows.
+Written against scikit-activeml 1.0. Each returns exactly b rows.
 """
 
 from __future__ import annotations
