@@ -22,7 +22,7 @@ POOLS = {"sentences": (1_000_000, 64), "mixture384m": (1_000_000, 384)}
 SIZES = (1_000_000, 20_000, 5_000)
 SETTINGS = (
     *("TypicalStart", "ClusterMargin", "DropQuery"),
-    *("MaxHerding", "MaxHerding, no label", "UncertaintyHerding", "ALLYHerding"),
+    *("MaxHerding", "MaxHerding, no label", "UncertaintyHerding", "ALLYHerding", "GIST"),
 )
 PEERS = ("TypiClust", "DropQuery", "MaxHerding")
 _PAIR_SECONDS = 4e-9  # of their herding, for each pick, row and row
@@ -126,7 +126,7 @@ def _ours(setting: str, rows: np.ndarray, scores: np.ndarray, b: int) -> Any:
         pieces["mc_probabilities"] = np.concatenate(
             [np.stack(list(passes(lo, hi))) for lo, hi in parts], axis=1
         )
-    if name == "ALLYHerding":
+    if name in ("ALLYHerding", "GIST"):
         pieces["dual_scores"] = scores
     known = labeled[:0] if without else labeled
     context = strategies.Context(

@@ -58,7 +58,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         default=ALLY,
         metavar="NAME",
         help=f"{', '.join(STRATEGIES)} (default: {ALLY}, which needs --scores and -k; ally-herding "
-        "needs --scores; entropy, margin, cluster-margin and uncertainty-herding need "
+        "and gist need --scores; entropy, margin, cluster-margin and uncertainty-herding need "
         "--probabilities)",
     )
     add("--probabilities", metavar="SPEC", help="class probabilities: a vector for each row")

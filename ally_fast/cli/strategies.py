@@ -26,6 +26,7 @@ from ally_fast.selection.batch import gather
 from ally_fast.selection.eligibility import rows_not_excluded
 from ally_fast.selection.join import Join, checked_join
 from ally_fast.strategies import (
+    GIST,
     ALLYHerding,
     ClusterMargin,
     Context,
@@ -90,6 +91,12 @@ _OTHERS = {
     "ally-herding": _Kind(
         lambda options: ALLYHerding(metric=options.metric),
         _OF_HERDING,
+        ("dual_scores",),
+        reads_rows=True,
+    ),
+    "gist": _Kind(
+        lambda options: GIST(metric=options.metric),
+        ("metric", "device", "chunk_rows"),
         ("dual_scores",),
         reads_rows=True,
     ),

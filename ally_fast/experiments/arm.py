@@ -101,6 +101,11 @@ _KINDS = {
         options={"temperature": float, **_HERDING},
     ),
     "ally_herding": _Kind(strategies.ALLYHerding, CONSTRAINED, options=_HERDING),
+    "gist": _Kind(
+        strategies.GIST,
+        CONSTRAINED,
+        options={"trade_off": float, "epsilon": float, "metric": str},
+    ),
     "bald": _Kind(
         strategies.BALD,
         classification=True,
@@ -129,8 +134,8 @@ class Arm:
     strategy : str
         One of `STRATEGIES`.
     training : {"plain", "constrained"}
-        Mean loss alone, or the Lagrangian with one constraint a sample; "constrained" for ALLY and
-        ALLY Herding, "plain" for all others unless asked for.
+        Mean loss alone, or the Lagrangian with one constraint a sample; "constrained" for ALLY,
+        ALLY Herding and GIST, "plain" for all others unless asked for.
     start : {"random", "typical"}
         How the first rows to label are chosen: at random, or by `TypicalStart`.
     scores : {"duals", "random", "margin"}

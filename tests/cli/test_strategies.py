@@ -10,6 +10,7 @@ import pytest
 
 from ally_fast.cli import main
 from ally_fast.strategies import (
+    GIST,
     ALLYHerding,
     ClusterMargin,
     Context,
@@ -164,6 +165,13 @@ def test_herding(name, metric, rows, probabilities, rng):
         assert select(name, *options, *more, *rest) == 0
         context = Context(labeled_embeddings=points, **given)
         assert chosen() == make(metric=metric).query(context, B).tolist()
+
+
+def test_gist(rows, rng):
+    np.save("scores.npy", scores := rng.exponential(size=N))
+    assert select("gist", "--scores", "scores.npy", "--on-bad-row", "skip") == 0
+    context = Context(embeddings=rows, dual_scores=scores, exclude=np.arange(N) == 7)
+    assert chosen() == GIST().query(context, B).tolist()
 
 
 def test_exclusions():

@@ -28,7 +28,7 @@ def test_every_strategy_has_an_arm():
     assert [arm.make().name for arm in arms] == [
         *("ALLY", "RandomSampling", "CoreSet", "BADGE", "EntropySampling", "MarginSampling"),
         *("ClusterMargin", "DropQuery", "MaxHerding", "UncertaintyHerding", "ALLYHerding"),
-        *("BALD", "LearningLoss", "DAL"),
+        *("GIST", "BALD", "LearningLoss", "DAL"),
     ]
 
 
