@@ -146,6 +146,7 @@ SOURCES: dict[str, Callable[[], np.ndarray]] = {
     "minilm": _minilm,
     "unequal": lambda: unequal(300_000, 128, 5),
     "mixture384": lambda: _cached_mixture(200_000, 384, 4),
+    "mixture384m": lambda: _cached_mixture(1_000_000, 384, 6),
     "small": lambda: mixture(20_000, 32, 3),
 }
 

@@ -24,6 +24,7 @@ from benchmarks import (
     bench_pools,
     bench_ray,
     bench_select,
+    bench_strategies,
     bench_training,
     machine,
     report,
@@ -42,6 +43,7 @@ BENCHES = {
     "pools": bench_pools,
     "training": bench_training,
     "ray": bench_ray,
+    "strategies": bench_strategies,
 }
 
 

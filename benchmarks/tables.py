@@ -390,6 +390,19 @@ def ray_table(rows: list[Row]) -> str:
     return table([*head, "extra peak MB"], body, left=1) if body else ""
 
 
+def strategies_table(rows: list[Row]) -> str:
+    """Draw one line for each strategy and pool, ours first; a rival that sat out says why."""
+    found = select(rows, bench="strategies")
+    found.sort(key=lambda row: (-row.n, row.d, row.engine))
+    body = []
+    for row in found:
+        told = seconds(row.seconds_median) if row.ok else f"{row.status}: {row.reason}"
+        name = row.setting if row.engine == "ally_fast" else f"{row.setting} (scikit-activeml)"
+        pool = f"{labels.count(row.n)} {labels.TIMES} {row.d}"
+        body.append([pool, name, told, megabytes(row.extra_bytes) if row.ok else ""])
+    return table(["pool", "strategy", "seconds", "extra peak MB"], body, left=2) if body else ""
+
+
 def milliseconds(value: float) -> str:
     """Write seconds as milliseconds with three digits."""
     return f"{1e3 * value:.0f}" if value >= 0.1 else f"{1e3 * value:.3g}"
@@ -414,4 +427,5 @@ TABLES = {
     "training": training_table,
     "pools": pools_table,
     "ray": ray_table,
+    "strategies": strategies_table,
 }

@@ -21,10 +21,12 @@ from ally_fast.files import whole_files
 
 _EPILOG = f"""\
 strategies:
-  {", ".join(STRATEGIES[:6])},
-  {", ".join(STRATEGIES[6:])}
+  {", ".join(STRATEGIES[:7])},
+  {", ".join(STRATEGIES[7:12])},
+  {", ".join(STRATEGIES[12:])}
   Each takes options: ally:k=50:radius=0.1, bald:dropout=0.3, dal:mini_queries=5
-  and training=constrained (so are models of ally trained, all others plainly);
+  and training=constrained (so are models of ally, ally_herding and gist
+  trained, all others plainly);
   a k with a point is a share of b: cluster_margin:k=0.5.
 
 examples:

@@ -26,7 +26,7 @@ from ally_fast.cli.select_outputs import (
     write_outputs,
 )
 from ally_fast.cli.standard_output import note, show
-from ally_fast.cli.strategies import ALLY, check_options, pick, summarize_picks
+from ally_fast.cli.strategies import ALLY, Pieces, check_options, pick, summarize_picks
 from ally_fast.exports.centroids_record import check_centroids
 from ally_fast.memory import to_host
 from ally_fast.pools import ShardedPool, open_column, open_pool, read_column
@@ -124,9 +124,11 @@ def _by_another(
     clock: Clock,
 ) -> tuple[Outcome, Summarized]:
     labeled = _matrix(inputs, "labeled_embeddings")
+    scores = _numbers(pool, _of(inputs, "dual_scores"))
     clock.lap("open")
     with using(inputs):
-        picked = pick(arguments, pool, excluded, labeled, _of(inputs, "probabilities"))
+        pieces = Pieces(labeled, scores, _of(inputs, "probabilities"))
+        picked = pick(arguments, pool, excluded, pieces)
     clock.lap(arguments.strategy)
     summarized = partial(summarize_picks, arguments, pool, picked)
     summary = summarized(clock.total())

@@ -57,8 +57,9 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         choices=STRATEGIES,
         default=ALLY,
         metavar="NAME",
-        help=f"{', '.join(STRATEGIES)} (default: {ALLY}, which needs --scores and -k; entropy, "
-        "margin and cluster-margin need --probabilities)",
+        help=f"{', '.join(STRATEGIES)} (default: {ALLY}, which needs --scores and -k; ally-herding "
+        "and gist need --scores; entropy, margin, cluster-margin and uncertainty-herding need "
+        "--probabilities)",
     )
     add("--probabilities", metavar="SPEC", help="class probabilities: a vector for each row")
     add("--keep", type=_names, default=(), metavar="A,B", help="columns to write with the batch")
@@ -145,7 +146,8 @@ def _add_rows(parser: argparse.ArgumentParser) -> None:
         "--labeled",
         dest="labeled_embeddings",
         metavar="FILE",
-        help="embeddings that picks keep --radius from, or (core-set) are far from",
+        help="embeddings that picks keep --radius from, or (core-set) are far from, or that cover "
+        "the pool already (max-, uncertainty- and ally-herding)",
     )
 
 

@@ -26,14 +26,18 @@ from ally_fast.selection.batch import gather
 from ally_fast.selection.eligibility import rows_not_excluded
 from ally_fast.selection.join import Join, checked_join
 from ally_fast.strategies import (
+    GIST,
+    ALLYHerding,
     ClusterMargin,
     Context,
     CoreSet,
     EntropySampling,
     MarginSampling,
+    MaxHerding,
     RandomSampling,
     Strategy,
     TypicalStart,
+    UncertaintyHerding,
 )
 
 ALLY = "ally"
@@ -54,6 +58,7 @@ class _Kind:
     reads_rows: bool = False
 
 
+_OF_HERDING = ("labeled_embeddings", "metric", "device", "chunk_rows")
 _OTHERS = {
     "random": _Kind(lambda _: RandomSampling()),
     "core-set": _Kind(
@@ -74,8 +79,45 @@ _OTHERS = {
         ("k", "metric", "device"),
         reads_rows=True,
     ),
+    "max-herding": _Kind(
+        lambda options: MaxHerding(metric=options.metric), _OF_HERDING, reads_rows=True
+    ),
+    "uncertainty-herding": _Kind(
+        lambda options: UncertaintyHerding(metric=options.metric),
+        _OF_HERDING,
+        ("probabilities",),
+        reads_rows=True,
+    ),
+    "ally-herding": _Kind(
+        lambda options: ALLYHerding(metric=options.metric),
+        _OF_HERDING,
+        ("dual_scores",),
+        reads_rows=True,
+    ),
+    "gist": _Kind(
+        lambda options: GIST(metric=options.metric),
+        ("metric", "device", "chunk_rows"),
+        ("dual_scores",),
+        reads_rows=True,
+    ),
 }
 STRATEGIES = (ALLY, *_OTHERS)
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """What strategies go by beside the pool; None: not given.
+
+    Attributes
+    ----------
+    labeled : ndarray, shape (l, d), or None
+    scores : ndarray, shape (n,), ById or None
+    probabilities : Input or None
+    """
+
+    labeled: NDArray[Any] | None
+    scores: Any
+    probabilities: Input | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +157,7 @@ def pick(
     arguments: argparse.Namespace,
     pool: ShardedPool,
     excluded: Exclusions,
-    labeled: NDArray[Any] | None,
-    probabilities: Input | None,
+    pieces: Pieces,
 ) -> Picked:
     """Choose a batch by a strategy other than ALLY; arguments as `ally_fast.select` has them."""
     join = checked_join(pool, None, arguments.unknown_ids)
@@ -131,8 +172,9 @@ def pick(
             n=pool.n,
             embeddings=pool if kind.reads_rows else None,
             exclude=None if eligible is None else ~eligible,
-            labeled_embeddings=np.empty((0, pool.d)) if labeled is None else labeled,
-            probabilities=_by_chunk(pool, join, eligible, probabilities),
+            labeled_embeddings=np.empty((0, pool.d)) if pieces.labeled is None else pieces.labeled,
+            dual_scores=join.values(pieces.scores, "dual_scores", eligible),
+            probabilities=_by_chunk(pool, join, eligible, pieces.probabilities),
             seed=arguments.seed,
             device=arguments.device,
             chunk_rows=arguments.chunk_rows,

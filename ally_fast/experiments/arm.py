@@ -36,6 +36,18 @@ def _clusters(text: str) -> int | float:
     return float(text) if "." in text else int(text)
 
 
+def _rate(text: str) -> float:
+    if not 0 < float(text) < 1:
+        raise ValueError
+    return float(text)
+
+
+def _passes(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def _allocation(text: str) -> str:
     if text not in ("equal", "proportional", "sqrt"):
         raise ValueError
@@ -52,8 +64,10 @@ class _Kind:
     options: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
     of_model: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
     of_arm: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
+    network: bool = False  # means nothing for a head on frozen embeddings
 
 
+_HERDING = {"width": float, "targets": int, "metric": str}
 _KINDS = {
     "ally": _Kind(
         strategies.ALLY,
@@ -74,13 +88,37 @@ _KINDS = {
     "cluster_margin": _Kind(
         strategies.ClusterMargin, classification=True, options={"k": _clusters}
     ),
-    "bald": _Kind(strategies.BALD, classification=True, of_model={"dropout": float, "passes": int}),
-    "learning_loss": _Kind(strategies.LearningLoss, of_model={"weight": float}),
+    "drop_query": _Kind(
+        strategies.DropQuery,
+        classification=True,
+        options={"candidates": int, "metric": str},
+        of_model={"rate": _rate, "passes": _passes},
+    ),
+    "max_herding": _Kind(strategies.MaxHerding, options=_HERDING),
+    "uncertainty_herding": _Kind(
+        strategies.UncertaintyHerding,
+        classification=True,
+        options={"temperature": float, **_HERDING},
+    ),
+    "ally_herding": _Kind(strategies.ALLYHerding, CONSTRAINED, options=_HERDING),
+    "gist": _Kind(
+        strategies.GIST,
+        CONSTRAINED,
+        options={"trade_off": float, "epsilon": float, "metric": str},
+    ),
+    "bald": _Kind(
+        strategies.BALD,
+        classification=True,
+        of_model={"dropout": float, "passes": int},
+        network=True,
+    ),
+    "learning_loss": _Kind(strategies.LearningLoss, of_model={"weight": float}, network=True),
     "dal": _Kind(strategies.DAL, options={"mini_queries": int, "ratio": int, "epochs": int}),
 }
 STRATEGIES = tuple(_KINDS)
 _OF_MODEL = {
     "bald": {"dropout": 0.2, "passes": 10},
+    "drop_query": {"rate": 0.75, "passes": 3},
     "learning_loss": {"weight": 1.0},
 }
 
@@ -97,7 +135,7 @@ class Arm:
         One of `STRATEGIES`.
     training : {"plain", "constrained"}
         Mean loss alone, or the Lagrangian with one constraint a sample; "constrained" for ALLY,
-        "plain" for all others unless asked for.
+        ALLY Herding and GIST, "plain" for all others unless asked for.
     start : {"random", "typical"}
         How the first rows to label are chosen: at random, or by `TypicalStart`.
     scores : {"duals", "random", "margin"}
@@ -105,8 +143,9 @@ class Arm:
     options : mapping
         Arguments of the strategy.
     of_model : mapping
-        What the strategy asks of the model: dropout and passes (``bald``), weight of the
-        loss-prediction module's loss (``learning_loss``).
+        What the strategy asks of the model: dropout and passes (``bald``), rate and passes of its
+        last layer or head (``drop_query``), weight of the loss-prediction module's loss
+        (``learning_loss``).
     """
 
     name: str
@@ -121,6 +160,18 @@ class Arm:
     def classification(self) -> bool:
         """Whether it has a meaning for classification tasks only."""
         return _KINDS[self.strategy].classification or self.scores == MARGIN_SCORES
+
+    @property
+    def of_duals(self) -> bool:
+        """Whether it goes by multipliers that a head predicts."""
+        return _KINDS[self.strategy].training == CONSTRAINED and self.scores == DUALS
+
+    @property
+    def of_networks(self) -> bool:
+        """Whether it has no meaning for a head on frozen embeddings."""
+        constrained = self.training == CONSTRAINED
+        kind = _KINDS[self.strategy]
+        return kind.network or (constrained and kind.training != CONSTRAINED)
 
     def make(self, **more: Any) -> Strategy:
         """Return the strategy."""
@@ -195,8 +246,8 @@ def _parse(text: str) -> Arm:
             raise ValueError(f"strategies: {name} got {pair!r}: not a value of {option}") from None
     start, scores = given.pop("start", RANDOM_START), given.pop("scores", DUALS)
     training = given.pop("training", kind.training if scores == DUALS else PLAIN)
-    if name == "ally" and training == PLAIN and scores == DUALS:
-        raise ValueError("strategies: ally needs multipliers, so training=constrained")
+    if kind.training == CONSTRAINED and training == PLAIN and scores == DUALS:
+        raise ValueError(f"strategies: {name} needs multipliers, so training=constrained")
     of_model = {**_OF_MODEL.get(name, {}), **{k: v for k, v in given.items() if k in kind.of_model}}
     options = {k: v for k, v in given.items() if k in kind.options}
     arm = Arm(text, name, training, options, of_model, start, scores)

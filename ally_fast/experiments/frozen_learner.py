@@ -13,6 +13,7 @@ from ally_fast.experiments.arm import CONSTRAINED, Arm
 from ally_fast.experiments.datasets import Dataset
 from ally_fast.experiments.heads import FittedHead, Head
 from ally_fast.experiments.learner import Learner, learn, softmax_losses
+from ally_fast.experiments.out_of_fold import out_of_fold
 from ally_fast.experiments.protocol import Protocol
 from ally_fast.primal_dual.trained import TrainedModel
 
@@ -28,6 +29,8 @@ class FrozenLearner:
     dataset, labeled, seconds
         See `Learner`.
     head : FittedHead
+    setting : Head
+        What `head` is once it has learned.
     network : Learner or None
         The paper's network on the same rows, which gives the multipliers; predictions are the
         head's.
@@ -35,6 +38,7 @@ class FrozenLearner:
 
     dataset: Dataset
     head: FittedHead
+    setting: Head
     labeled: NDArray[np.int64]
     seconds: float
     network: Learner | None = None
@@ -63,6 +67,14 @@ class FrozenLearner:
         """Return the frozen embeddings of the pool."""
         return self.dataset.inputs
 
+    def of_space(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return class probabilities of rows that lie where `space` does: by the head."""
+        return self.head.probabilities(rows)
+
+    def held_out(self) -> NDArray[np.float32] | None:
+        """Return class probabilities of the labeled rows, each by a head that has not seen it."""
+        return out_of_fold(self.dataset, self.setting, self.labeled)
+
     def losses(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float64]:
         """Return the cross-entropy of each sample."""
         return softmax_losses(outputs, targets)
@@ -87,4 +99,4 @@ def learn_head(
     if arm.training == CONSTRAINED:
         network = learn(dataset, protocol, arm, labeled, seed)
     fitted = head.fit(dataset.inputs[labeled], dataset.targets[labeled], dataset.classes, seed)
-    return FrozenLearner(dataset, fitted, labeled, time.perf_counter() - began, network)
+    return FrozenLearner(dataset, fitted, head, labeled, time.perf_counter() - began, network)

@@ -86,6 +86,17 @@ class Learner:
                 yield outputs.float().cpu().numpy(), embeddings.float().cpu().numpy()
         model.eval()
 
+    def of_space(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return class probabilities of rows that lie where `space` does: by the last layer."""
+        model: Any = self.trained.model
+        with torch.no_grad():
+            outputs = model.last(torch.from_numpy(rows).to(self.trained.device))
+        return softmax(outputs.float().cpu().numpy())
+
+    def held_out(self) -> NDArray[np.float32] | None:
+        """Return None: no other network is trained to judge the labeled set."""
+        return None
+
     def losses(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float64]:
         """Return the loss of each sample: cross-entropy, or squared error."""
         if self.dataset.task == "regression":

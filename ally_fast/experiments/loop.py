@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.experiments.arm import CONSTRAINED, TYPICAL_START, Arm
+from ally_fast.experiments.arm import TYPICAL_START, Arm
 from ally_fast.experiments.datasets import Dataset, labeled_pool, load_dataset
 from ally_fast.experiments.frozen_learner import learn_head
 from ally_fast.experiments.heads import Head
@@ -67,7 +67,7 @@ def _check_frozen(dataset: Dataset, protocol: Protocol, arms: tuple[Arm, ...]) -
             f"{dataset.task} of {dataset.inputs.dtype}, shape {dataset.inputs.shape}"
         )
     for arm in arms:
-        if arm.of_model or (arm.training == CONSTRAINED and arm.strategy != "ally"):
+        if arm.of_networks:
             raise ValueError(
                 f"strategies: {arm.name} is of networks; got a {protocol.head} head on frozen "
                 "embeddings"

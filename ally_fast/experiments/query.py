@@ -15,7 +15,7 @@ from ally_fast.experiments.frozen_learner import FrozenLearner
 from ally_fast.experiments.learner import Learner
 from ally_fast.experiments.protocol import Protocol
 from ally_fast.primal_dual import DualHead, DualHeadWarning, rank_correlation
-from ally_fast.strategies import Context
+from ally_fast.strategies import Context, WeakHeadWarning, dropout_passes
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +58,16 @@ def choose(
     elif arm.scores == MARGIN_SCORES:
         shares = np.sort(pieces.pop("probabilities"), axis=1)
         pieces["dual_scores"] = shares[:, -2] - shares[:, -1]
-    elif arm.strategy == "ally":
+    elif arm.of_duals:
         embeddings = pieces["embeddings"]
         count, refit = (protocol.dual_heads, protocol.refit_head) if protocol else (1, False)
         heads = [_fitted_head(learner, embeddings, seed + place, refit) for place in range(count)]
         head = heads[0]
         pieces["dual_scores"] = np.mean([one.score(embeddings) for one in heads], axis=0)
     context = Context(exclude=learner.labeled, seed=seed, device="cpu", **pieces)
-    batch = arm.make().query(context, b)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", WeakHeadWarning)  # the accuracy is in the row
+        batch = arm.make().query(context, b)
     query = Query(batch, pool_seconds, time.perf_counter() - began)
     if head is None or outputs is None:
         return query
@@ -120,10 +122,14 @@ def _pieces(
     if strategy == "badge":
         return outputs, {"embeddings": last_inputs, **probabilities}
     embeddings = learner.space(last_inputs)
+    pieces = {"embeddings": embeddings, **probabilities}
     if strategy == "cluster_margin":
-        return outputs, {"embeddings": embeddings, **probabilities}
-    return outputs, {
-        "embeddings": embeddings,
-        "labeled_embeddings": embeddings[learner.labeled],
-        **probabilities,
-    }
+        return outputs, pieces
+    if strategy == "drop_query":
+        by_chunk = dropout_passes(learner.of_space, embeddings, seed=seed, **arm.of_model)
+        return outputs, {**pieces, "mc_probabilities": by_chunk}
+    pieces["labeled_embeddings"] = embeddings[learner.labeled]
+    if strategy == "uncertainty_herding" and (held_out := learner.held_out()) is not None:
+        pieces["labeled_probabilities"] = held_out
+        pieces["labeled_targets"] = dataset.targets[learner.labeled]
+    return outputs, pieces

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ally_fast.experiments.datasets import Dataset
 from ally_fast.experiments.heads import Head, candidates
+from ally_fast.experiments.out_of_fold import out_of_fold
 from ally_fast.experiments.protocol import Protocol
 from ally_fast.strategies.weak_head import WeakHeadWarning, is_near_chance
 
-_DRAWS, _FOLDS = 5, 5
+_DRAWS = 5
 _SEED = 2**40  # a key that no seed of an experiment has
 
 
@@ -57,7 +58,7 @@ def tuned(
     for count in labels:
         rows = [_draw(dataset, count, draw) for draw in range(_DRAWS)]
         for head in heads:
-            found = [_out_of_fold(dataset, head, drawn) for drawn in rows]
+            found = [out_of_fold(dataset, head, drawn).argmax(axis=1) for drawn in rows]
             targets = np.concatenate([dataset.targets[drawn] for drawn in rows])
             predictions[head, count] = targets, np.concatenate(found)
             advance(1)
@@ -85,15 +86,3 @@ def _draw(dataset: Dataset, count: int, draw: int) -> NDArray[np.int64]:
     generator = np.random.Generator(np.random.Philox(key=_SEED + draw))
     rows: NDArray[np.int64] = generator.choice(len(dataset.inputs), count, replace=False)
     return rows
-
-
-def _out_of_fold(dataset: Dataset, head: Head, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the class predicted for each row by a head that was not trained on it."""
-    assert dataset.classes is not None
-    predicted = np.empty(len(rows), np.int64)
-    fold = np.arange(len(rows)) % _FOLDS  # rows come in random order
-    for number in range(_FOLDS):
-        kept, held_out = rows[fold != number], rows[fold == number]
-        fitted = head.fit(dataset.inputs[kept], dataset.targets[kept], dataset.classes, _SEED)
-        predicted[fold == number] = fitted.probabilities(dataset.inputs[held_out]).argmax(axis=1)
-    return predicted

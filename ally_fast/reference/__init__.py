@@ -11,6 +11,7 @@ from .d2_sample import d2_probabilities, d2_sample
 from .d2_sample_outer import outer_rows
 from .feature_grid import feature_grid
 from .halve import Halves, halve
+from .herding import herding
 from .k_center_greedy import k_center_greedy
 from .philox import philox4x32
 from .radius_filter import radius_filter
@@ -40,6 +41,7 @@ __all__ = [
     "dual_ascent",
     "feature_grid",
     "halve",
+    "herding",
     "k_center_greedy",
     "normalize_rows",
     "outer_rows",

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import checks
-from ally_fast.cluster.arguments import checked_points
 from ally_fast.pools import as_pool
 from ally_fast.pools.pool import Pool, as_float, is_wide
 from ally_fast.strategies.clustered import best_of_clusters, check_clusters, clusters_for
 from ally_fast.strategies.contract import Context
+from ally_fast.strategies.multiplier_head import Head, check_head, demand_scores, fitted_head
 from ally_fast.strategies.parameters import Parameters
-from ally_fast.strategies.pieces import network_rows, torch_device, vector
+from ally_fast.strategies.pieces import network_rows, vector
 from ally_fast.strategies.request import NO_ROWS, Request, open_request
-
-
-class Head(Protocol):
-    """Learns multipliers from embeddings: `ally_fast.primal_dual.DualHead`, or one like it."""
-
-    def fit(self, embeddings: Any, multipliers: Any) -> Any:
-        """Learn the multipliers, shape (l,), of labeled embeddings, shape (l, d)."""
-
-    def score(self, embeddings: Any) -> Any:
-        """Return predicted multipliers, shape (m,), of embeddings, shape (m, d)."""
 
 
 class ALLY(Parameters):
@@ -90,8 +79,7 @@ class ALLY(Parameters):
             given = checks.number(max_score_quantile, "max_score_quantile")
             if not 0 < given <= 1:
                 raise ValueError(f"max_score_quantile: got {given}, needs a number in (0, 1]")
-        if not (head is None or (hasattr(head, "fit") and hasattr(head, "score"))):
-            raise TypeError(f"head: got {checks.shown(head)}, needs an object with fit and score")
+        check_head(head)
         self.k = k
         self.allocation = allocation
         self.radius = radius
@@ -101,16 +89,8 @@ class ALLY(Parameters):
 
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
         """Return `b` rows in priority order; see `Strategy`."""
-        needed = ["embeddings"]
-        if all(x is None for x in (context.dual_scores, context.multipliers)):
-            raise ValueError(
-                "ALLY: the context lacks dual_scores, or labeled_embeddings and multipliers to "
-                "predict them from"
-            )
-        if context.dual_scores is None:
-            needed += ["labeled_embeddings", "multipliers"]
-        elif self.radius is not None:
-            needed += ["labeled_embeddings"]
+        demand_scores(self.name, context)
+        needed = ["embeddings"] if self.radius is None else ["embeddings", "labeled_embeddings"]
         request = open_request(self.name, context, b, *needed)
         if request.b == 0:
             return NO_ROWS.copy()
@@ -139,21 +119,7 @@ class ALLY(Parameters):
 
     def _predicted(self, context: Context, request: Request, pool: Pool) -> NDArray[np.float64]:
         """Fit the head on the labeled set; return its scores of eligible rows, 0 elsewhere."""
-        points = checked_points(context.labeled_embeddings, "labeled_embeddings", pool.d, False)
-        count = np.ones(len(points), np.bool_)
-        multipliers = vector(self.name, "multipliers", context.multipliers, count, 0)
-        head = self.head
-        if head is None:
-            from ally_fast.primal_dual import DualHead
-
-            head = DualHead(seed=context.seed, device=torch_device(context, pool))
-        wide = is_wide(pool)
-        rows = network_rows(self.name, "labeled_embeddings", points, 0, wide)
-        try:
-            head.fit(rows, multipliers.astype(np.float32))
-        except ValueError as error:  # what the head calls embeddings are the labeled ones
-            renamed = re.sub(r"^embeddings\b", "labeled_embeddings", str(error))
-            raise ValueError(f"{self.name}: {renamed}") from error
+        head, wide = fitted_head(self.name, context, pool, self.head), is_wide(pool)
         scores = np.zeros(request.n)
         for lo, hi, keep in request.chunks(pool):
             read = as_float(pool.read(lo, hi))

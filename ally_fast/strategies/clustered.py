@@ -59,3 +59,18 @@ def numpy_family(pool: Pool) -> Pool:
     twin.family = NUMPY
     same: Pool = twin
     return same
+
+
+def round_robin(
+    clusters: NDArray[np.int32], distances: NDArray[np.float64], indices: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return an order of rows: each cluster's of least distance, then each one's second, and so on.
+
+    Among equals of a rank, and within a cluster, the least distance first, then the lower index.
+    """
+    order = np.lexsort((indices, distances, clusters))
+    starts = np.flatnonzero(np.diff(clusters[order], prepend=-1))
+    ranks = np.empty(len(order), np.int64)
+    sizes = np.diff(np.append(starts, len(order)))
+    ranks[order] = np.arange(len(order)) - np.repeat(starts, sizes)
+    return np.lexsort((indices, distances, ranks))

@@ -35,7 +35,11 @@ def margin_scores(
 ) -> NDArray[np.float64]:
     """Return the second largest probability less the largest, of rows ``lo`` to ``hi``."""
     part = part_of(context.probabilities, lo, hi)
-    values = class_probabilities(strategy, "probabilities", part, keep, lo)
-    values.partition(values.shape[1] - 2, axis=1)
-    scores: NDArray[np.float64] = values[:, -2] - values[:, -1]
+    return margins(class_probabilities(strategy, "probabilities", part, keep, lo))
+
+
+def margins(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the second largest of each row less the largest: minus the margins."""
+    best = np.partition(probabilities, probabilities.shape[1] - 2, axis=1)[:, -2:]
+    scores: NDArray[np.float64] = best[:, 0] - best[:, 1]
     return scores

@@ -20,7 +20,7 @@ from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools.pool import Pool, as_float
 from ally_fast.pools.reading import gather_rows
 from ally_fast.rows import Rows
-from ally_fast.strategies.clustered import check_clusters, clusters_for
+from ally_fast.strategies.clustered import check_clusters, clusters_for, round_robin
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.parameters import Parameters
 from ally_fast.strategies.pieces import check_magnitude, host_pool
@@ -102,8 +102,7 @@ class TypicalStart(Parameters):
         for members in np.split(order, np.flatnonzero(np.diff(clusters[order])) + 1):
             measured = members[:_MOST]
             distances[measured] = _mean_distances(_points(rows, measured), self.neighbours)
-        rank = _ranks(clusters, distances, drawn)
-        return drawn[np.lexsort((drawn, distances, rank))[: request.b]]
+        return drawn[round_robin(clusters, distances, drawn)[: request.b]]
 
     def _clustered(
         self, pool: Pool, request: Request, seed: int
@@ -152,15 +151,3 @@ def _mean_distances(points: NDArray[np.floating], neighbours: int) -> NDArray[np
         total += column
     means: NDArray[np.float64] = total / count
     return means
-
-
-def _ranks(
-    clusters: NDArray[np.int32], distances: NDArray[np.float64], indices: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Return how many rows of its cluster are more typical than each row."""
-    order = np.lexsort((indices, distances, clusters))
-    starts = np.flatnonzero(np.diff(clusters[order], prepend=-1))
-    ranks = np.empty(len(order), np.int64)
-    sizes = np.diff(np.append(starts, len(order)))
-    ranks[order] = np.arange(len(order)) - np.repeat(starts, sizes)
-    return ranks

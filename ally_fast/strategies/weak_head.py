@@ -52,8 +52,10 @@ def is_near_chance(targets: NDArray[np.integer], predicted: NDArray[np.integer])
     )
 
 
-def warn_if_weak(strategy: str, context: Context) -> None:
-    """Warn if cross-validated probabilities of the labeled set, where given, are near chance.
+def held_out(
+    strategy: str, context: Context
+) -> tuple[NDArray[np.float64], NDArray[np.integer]] | None:
+    """Return the probabilities and targets of the labeled set; None without the former.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def warn_if_weak(strategy: str, context: Context) -> None:
     """
     given = context.labeled_probabilities
     if given is None:
-        return
+        return None
     context.demand(strategy, "labeled_targets")
     demand_classification(strategy, context)
     targets = np.asarray(host_copy(context.labeled_targets))
@@ -78,6 +80,21 @@ def warn_if_weak(strategy: str, context: Context) -> None:
             f"{strategy}: labeled_targets: got {targets.min()} to {targets.max()}, needs "
             f"[0, {values.shape[1]}), the columns of labeled_probabilities"
         )
+    return values, targets
+
+
+def warn_if_weak(strategy: str, context: Context) -> None:
+    """Warn if cross-validated probabilities of the labeled set, where given, are near chance.
+
+    Raises
+    ------
+    ValueError
+        As `held_out`.
+    """
+    known = held_out(strategy, context)
+    if known is None:
+        return
+    values, targets = known
     if weak := is_near_chance(targets, values.argmax(axis=1)):
         warnings.warn(
             f"{strategy}: the model has {weak}; margins of a model that knows so little do worse "

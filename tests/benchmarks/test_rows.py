@@ -106,7 +106,7 @@ def test_a_marker_nobody_draws_is_an_error(device):
         report.replaced(text, [device])
 
 
-OF_OTHER_ROWS = {"dual_ascent", "interrupt", "pools", "ray", "training"}
+OF_OTHER_ROWS = {"dual_ascent", "interrupt", "pools", "ray", "strategies", "training"}
 
 
 @pytest.mark.parametrize("name", sorted(set(tables.TABLES) - OF_OTHER_ROWS))
@@ -118,6 +118,16 @@ def test_the_table_of_interruptions(device):
     row = dataclasses.replace(device[0], bench="interrupt", k=10_000, seconds=[0.2, 0.3])
     assert tables.interrupt_table(device) == ""
     assert tables.interrupt_table([row]).splitlines()[2].endswith("| 10 k | 0.3 |")
+
+
+def test_the_table_of_strategies(device):
+    shape = {"bench": "strategies", "n": 1_000_000, "d": 64, "seconds": [2.0, 2.2]}
+    ours = dataclasses.replace(device[0], setting="MaxHerding", extra_bytes=7_000_000, **shape)
+    peer = {"engine": "skactiveml", "status": "skipped", "reason": "about 9 s and 3 GB"}
+    lines = tables.strategies_table([dataclasses.replace(ours, **peer), ours]).splitlines()
+    assert lines[2].endswith("| MaxHerding | 2.1 | 7 |")
+    assert lines[3].endswith("| MaxHerding (scikit-activeml) | skipped: about 9 s and 3 GB |  |")
+    assert tables.strategies_table(device) == ""
 
 
 def test_the_table_of_training(device):

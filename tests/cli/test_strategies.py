@@ -10,13 +10,17 @@ import pytest
 
 from ally_fast.cli import main
 from ally_fast.strategies import (
+    GIST,
+    ALLYHerding,
     ClusterMargin,
     Context,
     CoreSet,
     EntropySampling,
     MarginSampling,
+    MaxHerding,
     RandomSampling,
     TypicalStart,
+    UncertaintyHerding,
 )
 
 pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
@@ -133,6 +137,43 @@ def test_typical_start(options, k, rows):
     assert chosen() == TypicalStart(k).query(context, B).tolist()
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("name", ["max-herding", "uncertainty-herding", "ally-herding"])
+def test_herding(name, metric, rows, probabilities, rng):
+    np.save("labeled.npy", labeled := rng.normal(size=(5, D)).astype(np.float32))
+    scores = rng.exponential(size=N)
+    order = rng.permutation(N)
+    pq.write_table(
+        pa.table({"score": scores[order], "image_id": [IDS[i] for i in order]}), "scores.parquet"
+    )
+    make, options, pieces = {
+        "max-herding": (MaxHerding, (), {}),
+        "uncertainty-herding": (
+            UncertaintyHerding,
+            ("--probabilities", "p.npy"),
+            {"probabilities": probabilities},
+        ),
+        "ally-herding": (
+            ALLYHerding,
+            ("--scores", "scores.parquet:score@image_id"),
+            {"dual_scores": scores},
+        ),
+    }[name]
+    given = {"embeddings": rows, "exclude": np.arange(N) == 7, **pieces}
+    rest = ("--on-bad-row", "skip", "--metric", metric, "--chunk-rows", 11, "--force")
+    for more, points in (((), np.empty((0, D))), (("--labeled", "labeled.npy"), labeled)):
+        assert select(name, *options, *more, *rest) == 0
+        context = Context(labeled_embeddings=points, **given)
+        assert chosen() == make(metric=metric).query(context, B).tolist()
+
+
+def test_gist(rows, rng):
+    np.save("scores.npy", scores := rng.exponential(size=N))
+    assert select("gist", "--scores", "scores.npy", "--on-bad-row", "skip") == 0
+    context = Context(embeddings=rows, dual_scores=scores, exclude=np.arange(N) == 7)
+    assert chosen() == GIST().query(context, B).tolist()
+
+
 def test_exclusions():
     assert select("random", out="one.csv") == 0
     assert select("random", "--exclude", "one.csv", out="two.csv") == 0
@@ -178,6 +219,12 @@ MISTAKES = {
         "typical-start",
         ["--probabilities", "p.npy"],
         "--probabilities: is not used by the strategy typical-start",
+    ),
+    "no scores to herd": ("ally-herding", [], "--scores: is needed by the strategy ally-herding"),
+    "scores that are not used": (
+        "max-herding",
+        ["--scores", "p.npy"],
+        "--scores: is not used by the strategy max-herding",
     ),
     "unused by ally": (
         "ally",

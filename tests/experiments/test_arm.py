@@ -27,7 +27,8 @@ def test_every_strategy_has_an_arm():
     arms = parse_arms(",".join(STRATEGIES))
     assert [arm.make().name for arm in arms] == [
         *("ALLY", "RandomSampling", "CoreSet", "BADGE", "EntropySampling", "MarginSampling"),
-        *("ClusterMargin", "BALD", "LearningLoss", "DAL"),
+        *("ClusterMargin", "DropQuery", "MaxHerding", "UncertaintyHerding", "ALLYHerding"),
+        *("GIST", "BALD", "LearningLoss", "DAL"),
     ]
 
 
@@ -42,6 +43,12 @@ def test_every_strategy_has_an_arm():
         ("ally:k=many", r"'k=many': not a value of k"),
         ("ally:allocation=fair", r"not a value of allocation"),
         ("ally:training=plain", r"ally needs multipliers"),
+        ("ally_herding:training=plain", r"ally_herding needs multipliers"),
+        ("max_herding:width=0", r"^width: got 0.0, needs a number above 0"),
+        ("drop_query:candidates=0", r"^candidates: got 0"),
+        ("drop_query:rate=1", r"'rate=1': not a value of rate"),
+        ("drop_query:passes=0", r"'passes=0': not a value of passes"),
+        ("max_herding:metric=dot", r"^metric: got 'dot'"),
         ("ally:k=0", r"^k: got 0, needs at least 1"),
         ("cluster_margin:k=1.5", r"^k: got 1.5, needs an integer, or a share of b"),
         ("margin:scores=random", r"margin got 'scores=random', takes training=…, start=…"),

@@ -17,15 +17,18 @@ from ally_fast.experiments.datasets import load_dataset
 from ally_fast.experiments.heads import FittedHead, Head, candidates
 from ally_fast.experiments.loop import check, prepare, run
 from ally_fast.experiments.measure import macro_recall
+from ally_fast.experiments.out_of_fold import out_of_fold
 from ally_fast.experiments.protocol import HEADS, Protocol
 from ally_fast.experiments.query import choose
 from ally_fast.experiments.round_rows import RoundFile, load_rounds
-from ally_fast.strategies import Context, TypicalStart, WeakHeadWarning
+from ally_fast.strategies import Context, TypicalStart, WeakHeadWarning, dropout_passes
 
 BUDGETS = (20, 30, 50)
 ARMS = (
     *("random", "margin", "entropy", "badge", "core_set", "cluster_margin", "cluster_margin:k=0.5"),
-    *("ally:scores=random", "margin:start=typical"),
+    *("ally:scores=random", "margin:start=typical", "drop_query", "drop_query:rate=0.5:passes=5"),
+    *("max_herding", "max_herding:width=2:targets=50", "uncertainty_herding"),
+    "uncertainty_herding:temperature=2",
 )
 WEAK = Head("logistic", 1.0)
 
@@ -112,7 +115,7 @@ def test_each_row_is_predicted_by_a_head_that_has_not_seen_it(classes_npz, monke
             assert not {row.tobytes() for row in rows} & trained[-1]
             return np.zeros((len(rows), 3))
 
-    tuning._out_of_fold(dataset, Spy(), np.arange(23))
+    assert out_of_fold(dataset, Spy(), np.arange(23)).shape == (23, 3)
     assert [len(rows) for rows in trained] == [18, 18, 18, 19, 19]
 
 
@@ -138,13 +141,13 @@ def test_every_arm_goes_round(name, classes_npz, tmp_path):
     assert rows[0].max_multiplier is None
 
 
-@pytest.mark.parametrize("name", ["ally:k=3", "badge"])
+@pytest.mark.parametrize("name", ["ally:k=3", "badge", "ally_herding", "drop_query"])
 def test_an_mlp_goes_round(name, classes_npz, tmp_path, monkeypatch):
     quick(monkeypatch)
     rows = go(classes_npz, name, tmp_path / "rows", head=Head("mlp", 0.1), max_epochs=2)
     assert [row.labeled for row in rows] == [20, 30, 50]
     assert rows[0].epochs == rows[0].kept_epoch == 3
-    assert (rows[0].mean_multiplier is None) == (name == "badge")
+    assert (rows[0].mean_multiplier is None) == (not name.startswith("ally"))
 
 
 @pytest.mark.parametrize("name", ["cluster_margin", "ally:scores=random:start=typical"])
@@ -193,7 +196,8 @@ def test_what_a_strategy_gets(classes_npz, tmp_path, monkeypatch):
             seen["context"] = context
             return np.arange(1, 2 * b, 2)
 
-    for name in ("cluster_margin", "core_set", "ally:scores=random", "badge"):
+    names = ("cluster_margin", "core_set", "ally:scores=random", "badge", "uncertainty_herding")
+    for name in (*names, "drop_query:passes=4:rate=0.5"):
         (arm,) = parse_arms(name)
         learner = learn_head(dataset, protocol, arm, labeled, 0, Head("mlp", 0.1))
         monkeypatch.setattr(type(arm), "make", lambda self: Spy())
@@ -211,6 +215,14 @@ def test_what_a_strategy_gets(classes_npz, tmp_path, monkeypatch):
             assert context.probabilities == pytest.approx(shares, rel=1e-5, abs=1e-12)
         if name.startswith("ally"):
             assert len(np.unique(context.dual_scores)) == 260
+        if name == "uncertainty_herding":
+            known = out_of_fold(dataset, Head("mlp", 0.1), labeled)
+            np.testing.assert_array_equal(context.labeled_probabilities, known)
+            np.testing.assert_array_equal(context.labeled_targets, dataset.targets[labeled])
+        if name.startswith("drop_query"):
+            passes = dropout_passes(learner.of_space, dataset.inputs, passes=4, rate=0.5)
+            given = np.stack(list(context.mc_probabilities(0, 50)))
+            np.testing.assert_array_equal(given, np.stack(list(passes(0, 50))))
 
 
 def test_macro_recall():

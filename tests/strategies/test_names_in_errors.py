@@ -5,7 +5,20 @@ import pytest
 from strategy_contract import world
 
 from ally_fast import reference
-from ally_fast.strategies import ALLY, BADGE, DAL, ClusterMargin, Context, CoreSet, TypicalStart
+from ally_fast.strategies import (
+    ALLY,
+    BADGE,
+    DAL,
+    GIST,
+    ALLYHerding,
+    ClusterMargin,
+    Context,
+    CoreSet,
+    DropQuery,
+    MaxHerding,
+    TypicalStart,
+    UncertaintyHerding,
+)
 
 
 class Head:
@@ -27,6 +40,27 @@ STRATEGIES = {
     "DAL": (DAL, {"epochs": 1, "width": 4}, ("embeddings", "labeled_embeddings")),
     "BADGE": (BADGE, {}, ("embeddings", "probabilities")),
     "ClusterMargin": (ClusterMargin, {}, ("embeddings", "probabilities")),
+    "DropQuery": (DropQuery, {}, ("embeddings", "probabilities", "mc_probabilities")),
+    "DropQuery, cosine": (
+        DropQuery,
+        {"metric": "cosine"},
+        ("embeddings", "probabilities", "mc_probabilities"),
+    ),
+    "GIST": (GIST, {}, ("embeddings", "scores")),
+    "GIST, cosine": (GIST, {"metric": "cosine"}, ("embeddings", "scores")),
+    "MaxHerding": (MaxHerding, {}, ("embeddings", "labeled_embeddings")),
+    "MaxHerding, cosine": (
+        MaxHerding,
+        {"metric": "cosine"},
+        ("embeddings", "labeled_embeddings"),
+    ),
+    "UncertaintyHerding": (
+        UncertaintyHerding,
+        {"targets": 20},
+        ("embeddings", "labeled_embeddings", "probabilities"),
+    ),
+    "ALLYHerding": (ALLYHerding, {}, ("embeddings", "labeled_embeddings", "scores")),
+    "ALLYHerding with a head": (ALLYHerding, {"head": Head()}, WITH_HEAD),
     "TypicalStart": (TypicalStart, {}, ("embeddings",)),
     "TypicalStart, cosine": (TypicalStart, {"metric": "cosine"}, ("embeddings",)),
 }
@@ -62,7 +96,7 @@ def test_labeled_embeddings(case, wrong):
         ask(case, labeled_embeddings=labeled)
 
 
-@pytest.mark.parametrize("case", ["ALLY with a head", "DAL"])
+@pytest.mark.parametrize("case", ["ALLY with a head", "ALLYHerding with a head", "DAL"])
 def test_labeled_embeddings_beyond_float32(case):
     labeled = world(60)["labeled_embeddings"].astype(np.float64)
     labeled[5] = 1e60
@@ -101,7 +135,7 @@ def test_embeddings(case, value):
     assert len(set(excluded.tolist()) - {33}) == 5
 
 
-@pytest.mark.parametrize("case", ["CoreSet", "BADGE"])
+@pytest.mark.parametrize("case", ["CoreSet", "BADGE", "GIST"])
 def test_embeddings_whose_squares_vanish(case):
     """All rows would be equally far: the first ones would be picked."""
     everything = world(60)

@@ -7,7 +7,15 @@ import pytest
 from strategy_contract import world
 
 from ally_fast import strategies
-from ally_fast.strategies import ALLY, DAL, ClusterMargin, Context, CoreSet
+from ally_fast.strategies import (
+    ALLY,
+    DAL,
+    ALLYHerding,
+    ClusterMargin,
+    Context,
+    CoreSet,
+    UncertaintyHerding,
+)
 
 CENTROIDS = np.zeros((3, 5), np.float32)
 
@@ -28,11 +36,13 @@ MADE = {
     "ALLY with options": ALLY(max_score_quantile=1, metric="cosine", centroids=CENTROIDS),
     "DAL with arguments": DAL(mini_queries=np.int8(3), ratio=np.int16(4), lr=1, epochs=2),
     "ClusterMargin with options": ClusterMargin(0.5, metric="cosine", centroids=CENTROIDS),
+    "UncertaintyHerding with options": UncertaintyHerding(2.0, width=3.0, metric="cosine"),
+    "ALLYHerding with options": ALLYHerding(Head(), targets=np.int64(7)),
     "CoreSet with arguments": CoreSet(metric="cosine"),
     **{
         name: getattr(strategies, name)()
         for name in strategies.__all__
-        if name not in ("ALLY", "Context", "Strategy", "WeakHeadWarning")
+        if name not in ("ALLY", "Context", "Strategy", "WeakHeadWarning", "dropout_passes")
     },
 }
 

@@ -1,0 +1,129 @@
+"""Rows chosen one by one for how much of some targets they cover, in integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FRONT, _BATCH = 8192, 256
+
+
+@dataclass(frozen=True, eq=False)
+class Cover:
+    """Which targets each candidate covers, and how well: a sparse matrix by rows.
+
+    Attributes
+    ----------
+    starts : ndarray of int64, shape (c + 1,)
+        Candidate ``i`` has the entries from ``starts[i]`` to ``starts[i + 1]``.
+    targets : ndarray of uint16
+        The target of each entry.
+    levels : ndarray of int32
+        How well it is covered: the kernel.
+    gains : ndarray of int64, shape (c,)
+        What each candidate adds before any is picked.
+    """
+
+    starts: NDArray[np.int64]
+    targets: NDArray[np.uint16]
+    levels: NDArray[np.int32]
+    gains: NDArray[np.int64]
+
+
+class LazyGreedy:
+    """Pick, again and again, the candidate that adds most; the lower place on a tie.
+
+    A candidate adds the sum over targets of ``weight * max(0, level - covered)``.
+
+    Parameters
+    ----------
+    cover : Cover
+        Entries that no longer add anything are overwritten.
+    weights : ndarray of int64, shape (t,)
+    covered : ndarray of int32, shape (t,)
+        How well each target is covered already. Changed.
+
+    Notes
+    -----
+    What a candidate adds only falls as others are picked, so what it added some picks ago bounds
+    it from above. The best bounds are brought up to date until the best of all is; an entry that
+    adds nothing never will again, and is dropped. Sums are of integers, so nothing depends on their
+    order. Source: Minoux, "Accelerated greedy algorithms for
+    maximizing submodular set functions", 1978.
+    """
+
+    def __init__(
+        self, cover: Cover, weights: NDArray[np.int64], covered: NDArray[np.int32]
+    ) -> None:
+        self._targets, self._levels, self._starts = cover.targets, cover.levels, cover.starts[:-1]
+        self._weights, self._covered = weights, covered
+        self._counts = np.diff(cover.starts)
+        self._bounds = cover.gains.copy()
+        self._dated = np.zeros(len(self._bounds), np.int32)  # the pick each bound is of
+        self._picks = 0
+        self._front, self._least = np.empty(0, np.int64), np.int64(0)
+
+    def pick(self) -> int:
+        """Return the place of the next pick; there is a candidate left."""
+        while True:
+            if not len(self._front):
+                self._renew_front()
+            bounds = self._bounds[self._front]
+            first = int(bounds.argmax())
+            if bounds[first] < self._least:
+                self._front = self._front[:0]
+            elif self._is_exact(self._front[first : first + 1])[0]:
+                break
+            else:
+                self._bring_up_to_date(bounds)
+        place = int(self._front[first])
+        self._take(place)
+        return place
+
+    def _is_exact(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        exact: NDArray[np.bool_] = self._dated[places] == self._picks
+        return exact | (self._bounds[places] <= 0)
+
+    def _renew_front(self) -> None:
+        """Put the candidates of the best bounds in front, all of those that are equal."""
+        bounds = self._bounds
+        nth = max(0, len(bounds) - _FRONT)
+        self._least = max(np.int64(0), np.partition(bounds, nth)[nth])
+        self._front = np.flatnonzero(bounds >= self._least)
+
+    def _bring_up_to_date(self, bounds: NDArray[np.int64]) -> None:
+        """Compute anew what the best in front add, of those that may be the best."""
+        exact = self._is_exact(self._front)
+        best = bounds[exact].max(initial=self._least)
+        stale = np.flatnonzero(~exact & (bounds >= best))
+        if len(stale) > _BATCH:
+            stale = stale[np.argpartition(bounds[stale], -_BATCH)[-_BATCH:]]
+        places = self._front[stale]
+        self._bounds[places] = self._gains(places)
+        self._dated[places] = self._picks
+
+    def _gains(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return what candidates add, each of which has an entry; keep the entries that add."""
+        counts = self._counts[places]
+        entries = self._entries(places, counts)
+        targets, levels = self._targets[entries], self._levels[entries]
+        above = np.maximum(levels - self._covered[targets], 0)
+        firsts = np.cumsum(counts) - counts
+        adds = above > 0
+        self._counts[places] = left = np.add.reduceat(adds, firsts, dtype=np.int64)
+        kept = self._entries(places, left)
+        self._targets[kept], self._levels[kept] = targets[adds], levels[adds]
+        return np.add.reduceat(above * self._weights[targets], firsts)
+
+    def _entries(self, places: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        ends = np.cumsum(counts)
+        return np.arange(ends[-1]) + np.repeat(self._starts[places] - ends + counts, counts)
+
+    def _take(self, place: int) -> None:
+        entries = slice(self._starts[place], self._starts[place] + self._counts[place])
+        targets, levels = self._targets[entries], self._levels[entries]
+        self._covered[targets] = np.maximum(self._covered[targets], levels)
+        self._bounds[place] = -1
+        self._picks += 1
