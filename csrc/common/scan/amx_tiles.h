@@ -94,11 +94,10 @@ void for_each_tile(const PackedCentroids& table, const uint32_t* rows, int64_t b
   }
 }
 
-// Sixteen centroids from `first` on, and sixteen rows from r on; which of them is the caller's matter.
+// Sixteen centroids from `first` on, and sixteen rows from r on.
 struct Pair {
   int64_t first;
   int r;
-  __mmask16 rows;
 };
 
 // Calls finish(i, dots) for the products of each pair, four at a time and one turn late, as above.

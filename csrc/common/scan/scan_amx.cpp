@@ -248,10 +248,9 @@ void store_groups(const PackedCentroids& table, const uint32_t* rows, const floa
   };
   for (int g = 0; g < count; ++g) {
     for (int r = 0; r < kBlock; r += 16) {
-      const auto some = static_cast<__mmask16>(which[g].rows >> r);
-      if (!some) continue;
+      if (!(which[g].rows >> r & 0xffff)) continue;
       if (found == kMost) flush();
-      pairs[found] = {which[g].first, r, some};
+      pairs[found] = {which[g].first, r};
       to[found++] = scores + g * 16 * kBlock + r;
     }
   }
