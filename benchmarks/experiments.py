@@ -1,9 +1,10 @@
 """The results page from recorded experiments: ``python -m benchmarks.experiments``.
 
 ``--collect FOLDER NAME`` takes over what ``ally-fast experiment -o FOLDER`` wrote, without the
-batches. Text of ``docs/results.md`` between ``<!-- experiment:NAME:TABLE -->`` and its closing twin
-is replaced, and a figure of learning curves drawn for each experiment; TABLE is a key of
-``TABLES``. No figure in those tables is typed by hand.
+batches, and runs that have not come to their last round. Text of ``docs/results.md`` between
+``<!-- experiment:NAME:TABLE -->`` and its closing twin is replaced, and a figure of learning curves
+drawn for each experiment; TABLE is a key of ``TABLES``, NAME an experiment, or several to compare,
+``A+B``. No figure in those tables is typed by hand.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ally_fast.experiments.comparison import Curve, curves, difference
 from ally_fast.experiments.curves_figure import draw_curves
@@ -31,11 +33,21 @@ PAGE = ROOT / "docs" / "results.md"
 FIGURES = ROOT / "docs" / "figures"
 RECORDED = ROOT / "benchmarks" / "experiments"
 MARKED = re.compile(
-    r"(<!-- experiment:(?P<name>[\w-]+):(?P<table>\w+) -->\n)(?P<body>.*?)"
+    r"(<!-- experiment:(?P<name>[\w+-]+):(?P<table>\w+) -->\n)(?P<body>.*?)"
     r"(<!-- /experiment:(?P=name):(?P=table) -->)",
     re.DOTALL,
 )
 CLAIMANT = "ally"
+# What is added, to what, and what that gives.
+STEPS = (
+    ("training under constraints", "random", "random:training=constrained"),
+    ("clusters: random scores in them", "random", "ally:scores=random"),
+    ("dual scores, and training under constraints", "ally:scores=random", "ally"),
+    ("the same, mean of five dual heads", "ally:scores=random", "ally:heads=5"),
+    ("margins as scores", "ally:scores=random", "ally:scores=margin"),
+    ("margins without clusters", "random", "margin"),
+    ("clusters for margins", "margin", "ally:scores=margin"),
+)
 
 
 @dataclass(frozen=True)
@@ -71,8 +83,14 @@ def load(name: str, folder: Path = RECORDED) -> Experiment:
 
 
 def collect(run: Path, name: str, folder: Path = RECORDED) -> None:
-    """Take over the rows of a run, without their batches, which a rerun gives again."""
+    """Take over the rows of a run, without their batches, which a rerun gives again.
+
+    Arms with seeds that are under way come without these.
+    """
     rows = load_rounds(run / "rows")
+    last = max(row.round for row in rows)
+    ended = {(row.arm, row.seed) for row in rows if row.round == last}
+    rows = [row for row in rows if (row.arm, row.seed) in ended]
     header = json.loads((run / "experiment.json").read_text())
     first = ["random", "random:training=constrained", CLAIMANT]
     arms = sorted({row.arm for row in rows}, key=lambda arm: (arm not in first, arm))
@@ -133,6 +151,48 @@ def claimant(experiment: Experiment) -> str:
     return markdown(head, body)
 
 
+def attribution(*experiments: Experiment) -> str:
+    """Draw what each part adds, step by step: over all rounds past the first, and at the last."""
+    body = []
+    for what, before, after in STEPS:
+        cells = []
+        for experiment in experiments:
+            found = {curve.arm: curve for curve in experiment.curves()}
+            pair = (found.get(after), found.get(before))
+            for at in (None, -1):
+                known = None not in pair
+                cells.append(
+                    signed(difference(*pair, at), experiment.percent) if known else NOTHING
+                )
+        if {*cells} != {NOTHING}:
+            body.append([what, f"`{after}` less `{before}`", *cells])
+    names = [f"{e.name}: {part}" for e in experiments for part in ("over the rounds", "last round")]
+    return markdown(["what is added", "measured as", *names], body, left=2)
+
+
+def beside(*experiments: Experiment) -> str:
+    """Draw the metric of each arm at the first, second and last round of each experiment."""
+    found = [{curve.arm: curve for curve in experiment.curves()} for experiment in experiments]
+    body, head = [], ["arm"]
+    for experiment, of_arm in zip(experiments, found, strict=True):
+        labeled = of_arm["random"].labeled
+        head += [f"{experiment.name}: {labeled[place]} labels" for place in (0, 1, -1)]
+    for arm in dict.fromkeys(arm for of_arm in found for arm in of_arm):
+        line = [arm]
+        for experiment, of_arm in zip(experiments, found, strict=True):
+            values = of_arm[arm].values[:, [0, 1, -1]] if arm in of_arm else None
+            line += [NOTHING] * 3 if values is None else _spread(values, experiment.percent)
+        body.append(line)
+    return markdown(head, body)
+
+
+def _spread(values: NDArray[np.float64], percent: bool) -> list[str]:
+    """Return mean and standard deviation over seeds of each column."""
+    scale, digits = (100.0, 1) if percent else (1.0, 3)
+    pairs = zip(scale * values.mean(axis=0), scale * values.std(axis=0), strict=True)
+    return [f"{mean:.{digits}f} ± {spread:.{digits}f}" for mean, spread in pairs]
+
+
 def batches(experiment: Experiment) -> str:
     """Draw what arms choose, on average over rounds and seeds."""
     columns: list[tuple[str, Callable[[RoundRow], float | None], str]] = [
@@ -179,10 +239,12 @@ def multipliers(experiment: Experiment) -> str:
     return markdown(["labels", *(name for name, _, _ in columns)], body)
 
 
-TABLES: dict[str, Callable[[Experiment], str]] = {
+TABLES: dict[str, Callable[..., str]] = {
     "conditions": conditions,
     "summary": summary,
     "claimant": claimant,
+    "attribution": attribution,
+    "beside": beside,
     "batches": batches,
     "multipliers": multipliers,
 }
@@ -192,7 +254,8 @@ def replaced(text: str, folder: Path = RECORDED) -> str:
     """Replace what stands between markers; a table nobody draws raises ``KeyError``."""
 
     def draw(match: re.Match[str]) -> str:
-        drawn = TABLES[match["table"]](load(match["name"], folder))
+        draw_table = TABLES[match["table"]]
+        drawn = draw_table(*(load(name, folder) for name in match["name"].split("+")))
         return f"{match[1]}{drawn}\n{match[5]}"
 
     return MARKED.sub(draw, text)
@@ -201,7 +264,8 @@ def replaced(text: str, folder: Path = RECORDED) -> str:
 def draw_figure(experiment: Experiment, path: Path) -> None:
     """Draw the learning curves of an experiment."""
     metric = "test accuracy" if experiment.percent else "test mean squared error"
-    figure = draw_curves(experiment.curves(), title=experiment.name, metric=metric)
+    title = experiment.name.removeprefix("frozen-")
+    figure = draw_curves(experiment.curves(), title=title, metric=metric)
     figure.savefig(path, format="png", dpi=110)
 
 

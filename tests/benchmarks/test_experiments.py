@@ -50,11 +50,18 @@ def recorded(tmp_path):
                     **more,
                 )
                 RoundFile(run / "rows", arm, seed).append(row)
-    experiments.collect(run, "made", tmp_path / "recorded")
+    begun = RoundRow(
+        **{"arm": "random", "seed": 3, "round": 0, "labeled": 10, "accuracy": 0.9},
+        **{"epochs": 4, "kept_epoch": 3, "train_seconds": 1.0, "threads": 1},
+    )
+    RoundFile(run / "rows", "random", 3).append(begun)
+    for name in ("made", "again"):
+        experiments.collect(run, name, tmp_path / "recorded")
     return tmp_path / "recorded"
 
 
 def test_rows_are_taken_over_without_batches(recorded):
+    """And without the seed that is under way."""
     found = experiments.load("made", recorded)
     assert len(found.rows) == 3 * 3 * 2
     assert found.header["arms"] == ["random", "ally", "badge"]
@@ -86,6 +93,24 @@ def test_tables(name, line, recorded):
     assert "old" not in drawn
     assert drawn.startswith("a\n")
     assert drawn.endswith(f"<!-- /experiment:made:{name} -->\nz\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("attribution", "| margins | `badge` less `random` | +30.00 (+30.00 to +30.00) |"),
+        ("beside", "| arm | made: 10 labels | made: 11 labels | made: 11 labels | again: 10"),
+        ("beside", "| ally | 51.0 ± 0.8 | 61.0 ± 0.8 | 61.0 ± 0.8 | 51.0 ± 0.8 |"),
+    ],
+)
+def test_experiments_side_by_side(name, line, recorded, monkeypatch):
+    monkeypatch.setattr(
+        experiments, "STEPS", (("margins", "random", "badge"), ("none", "random", "absent"))
+    )
+    marker = f"experiment:made+again:{name}"
+    drawn = experiments.replaced(f"<!-- {marker} -->\n<!-- /{marker} -->\n", recorded)
+    assert line in drawn
+    assert "absent" not in drawn
 
 
 def test_a_table_nobody_draws_is_an_error(recorded):
