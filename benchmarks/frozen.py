@@ -116,7 +116,7 @@ def recommended(found: Curves) -> Recommended | None:
     if lacking(found):
         return None
     left = candidates(found)
-    strategy = min(left, key=lambda arm: (mean_rank(arm, left), arm))
+    strategy = leader(left)
     pairs = [
         difference(of_column[strategy + TYPICAL], of_column[strategy])
         for of_column in found.values()
@@ -125,6 +125,11 @@ def recommended(found: Curves) -> Recommended | None:
     verdicts = [gap.verdict for gap in pairs]
     better = len(verdicts) == len(COLUMNS) and "lower" not in verdicts and "higher" in verdicts
     return Recommended(strategy, "typical" if better else "random")
+
+
+def leader(left: Mapping[str, Mapping[Column, Difference]]) -> str:
+    """Return the arm of lowest mean rank, of equals the first by name."""
+    return min(left, key=lambda arm: (mean_rank(arm, left), arm))
 
 
 def mean_rank(arm: str, among: Mapping[str, Mapping[Column, Difference]]) -> float:
@@ -172,6 +177,37 @@ def draw_gains(folder: Path) -> str:
     return markdown(head, body, left=2)
 
 
+def draw_rivals(folder: Path) -> str:
+    """Draw the leader less the other arms that are never worse than random, start by start."""
+    found = measured(folder)
+    if not found:
+        return NOT_YET
+    left = candidates(found)
+    first, body = leader(left), []
+    for start, name in (("", "random"), (TYPICAL, "typical")):
+        for arm in sorted(left, key=lambda arm: mean_rank(arm, left)):
+            pairs = [(c.get(first + start), c.get(arm + start)) for c in found.values()]
+            if arm != first and all(None not in pair for pair in pairs):
+                body.append([f"`{arm}`", name, *(_cell(difference(*pair)) for pair in pairs)])
+    head = [f"`{first}` less", "first labels of both", *titles(found).values()]
+    return markdown(head, body, left=2)
+
+
+def draw_budgets(folder: Path) -> str:
+    """Draw the gain of the leader after a typical start, budget by budget."""
+    found = measured(folder)
+    if not found:
+        return NOT_YET
+    arm = leader(candidates(found)) + TYPICAL
+    pairs = [(of_column.get(arm), of_column[REFERENCE]) for of_column in found.values()]
+    labels = next(iter(found.values()))[REFERENCE].labeled
+    body = [
+        [str(count), *(_cell(difference(*pair, at) if pair[0] else None) for pair in pairs)]
+        for at, count in enumerate(labels)
+    ]
+    return markdown([f"labels, of `{arm}`", *titles(found).values()], body)
+
+
 def _cell(gap: Difference | None) -> str:
     if gap is None:
         return NOTHING
@@ -198,6 +234,8 @@ def draw_conditions(folder: Path) -> str:
 
 TABLES: dict[str, Callable[[Path], str]] = {
     "gains": draw_gains,
+    "rivals": draw_rivals,
+    "budgets": draw_budgets,
     "default": draw_default,
     "conditions": draw_conditions,
 }

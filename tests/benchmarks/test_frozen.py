@@ -115,7 +115,7 @@ def test_the_tables(tmp_path):
         f"<!-- frozen:{name} -->\nold\n<!-- /frozen:{name} -->\n" for name in frozen.TABLES
     )
     empty = frozen.replaced(page, tmp_path)
-    assert empty.count("not measured yet") == 2
+    assert empty.count("not measured yet") == 4
     assert "decides nothing yet: minilm has 0 of 3 seeds, imdb has 0 of 3 seeds, " in empty
     drawn = frozen.replaced(page, record(tmp_path, {"margin": 5}, sets=("kdd",)))
     assert "| strategy | first labels | kdd, accuracy | kdd, macro recall | mean rank |" in drawn
@@ -138,6 +138,22 @@ def test_losses_and_typical_starts_in_the_table(tmp_path):
     ]
     assert "| **-9.00 ± 2.48** | out |" in drawn
     assert "| +1.00 ± 2.48 | \N{EN DASH} |" in drawn
+
+
+def test_the_leader_against_others_and_by_budget(tmp_path):
+    leads = {"margin": 5, "margin:start=typical": 6, "badge": 3, "badge:start=typical": 9}
+    folder = record(tmp_path, {**leads, "entropy": -9})
+    rivals = frozen.draw_rivals(folder).splitlines()
+    assert rivals[0].startswith("| `margin` less | first labels of both | minilm, accuracy |")
+    assert [line.split("|")[1:4] for line in rivals[2:]] == [
+        [" `badge` ", " random ", " +2.00 ± 0.00 "],
+        [" `random` ", " random ", " +5.00 ± 2.48 "],
+        [" `badge` ", " typical ", " **-3.00 ± 0.00** "],
+    ]
+    budgets = frozen.draw_budgets(folder).splitlines()
+    assert budgets[0].startswith("| labels, of `margin:start=typical` | minilm, accuracy |")
+    assert budgets[2].startswith("| 10 | +0.00 ± 0.00 |")
+    assert budgets[3].startswith("| 11 | +6.00 ± 2.48 |")
 
 
 def test_few_seeds_are_told(tmp_path, monkeypatch):
