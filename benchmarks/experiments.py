@@ -95,6 +95,9 @@ def collect(run: Path, name: str, folder: Path = RECORDED) -> None:
     first = ["random", "random:training=constrained", CLAIMANT]
     arms = sorted({row.arm for row in rows}, key=lambda arm: (arm not in first, arm))
     header["arms"] = sorted(arms, key=lambda arm: first.index(arm) if arm in first else len(first))
+    # A command that went on with more seeds stands for the one it went on from.
+    longest = {re.sub(r"--seeds \d+", "", command): command for command in header["commands"]}
+    header["commands"] = list(longest.values())
     (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / name / "experiment.json").write_text(json.dumps(header, indent=1) + "\n")
     lines = [replace(row, batch=None).to_json() for row in rows]

@@ -20,7 +20,10 @@ def recorded(tmp_path):
     run = tmp_path / "run"
     (run / "rows").mkdir(parents=True)
     header = {
-        "commands": ["ally-fast experiment x"],
+        "commands": [
+            *("ally-fast experiment x --seeds 2 -o x", "ally-fast experiment y"),
+            *("ally-fast experiment x --seeds 3 -o x", "ally-fast experiment x -o x"),
+        ],
         "data": "made",
         "versions": {"torch": "2"},
         "machine": "some",
@@ -58,6 +61,13 @@ def recorded(tmp_path):
     for name in ("made", "again"):
         experiments.collect(run, name, tmp_path / "recorded")
     return tmp_path / "recorded"
+
+
+def test_a_command_with_more_seeds_replaces_that_with_fewer(recorded):
+    assert experiments.load("made", recorded).header["commands"] == [
+        *("ally-fast experiment x --seeds 3 -o x", "ally-fast experiment y"),
+        "ally-fast experiment x -o x",
+    ]
 
 
 def test_rows_are_taken_over_without_batches(recorded):
