@@ -173,6 +173,21 @@ def attribution(*experiments: Experiment) -> str:
     return markdown(["what is added", "measured as", *names], body, left=2)
 
 
+def growth(experiment: Experiment) -> str:
+    """Draw how ALLY, its clusters and its scores do as labels grow."""
+    clusters = f"{CLAIMANT}:scores=random"
+    pairs = ((CLAIMANT, "random"), (clusters, "random"), (CLAIMANT, clusters))
+    found = {curve.arm: curve for curve in experiment.curves()}
+    body = [
+        [
+            str(count),
+            *(signed(difference(found[a], found[b], at), experiment.percent) for a, b in pairs),
+        ]
+        for at, count in enumerate(found[CLAIMANT].labeled)
+    ]
+    return markdown(["labels", *(f"`{a}` less `{b}`" for a, b in pairs)], body)
+
+
 def beside(*experiments: Experiment) -> str:
     """Draw the metric of each arm at the first, second and last round of each experiment."""
     found = [{curve.arm: curve for curve in experiment.curves()} for experiment in experiments]
@@ -248,6 +263,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "claimant": claimant,
     "attribution": attribution,
     "beside": beside,
+    "growth": growth,
     "batches": batches,
     "multipliers": multipliers,
 }
@@ -268,7 +284,9 @@ def draw_figure(experiment: Experiment, path: Path) -> None:
     """Draw the learning curves of an experiment."""
     metric = "test accuracy" if experiment.percent else "test mean squared error"
     title = experiment.name.removeprefix("frozen-")
-    figure = draw_curves(experiment.curves(), title=title, metric=metric)
+    figure = draw_curves(
+        experiment.curves(), title=title, metric=metric, lower_is_better=not experiment.percent
+    )
     figure.savefig(path, format="png", dpi=110)
 
 

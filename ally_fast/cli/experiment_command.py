@@ -146,7 +146,12 @@ def run(arguments: argparse.Namespace) -> None:
         with create(str(output / "table.txt")) as file:
             file.write((text(lines) + "\n").encode())
         for name, (metric, label) in _pictures(rows).items():
-            figure = draw_curves(curves(rows, metric=metric), title=title, metric=label)
+            figure = draw_curves(
+                curves(rows, metric=metric),
+                title=title,
+                metric=label,
+                lower_is_better=rows[0].accuracy is None,
+            )
             with create(str(output / name)) as file:
                 figure.savefig(file, format="png", dpi=160)
     if not arguments.quiet:

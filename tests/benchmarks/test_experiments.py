@@ -32,7 +32,8 @@ def recorded(tmp_path):
         "threads": 1,
     }
     (run / "experiment.json").write_text(json.dumps(header))
-    for arm, lead in (("ally", 0.1), ("badge", 0.3), ("random", 0.0)):
+    arms = {"ally": 0.1, "ally:scores=random": 0.04, "badge": 0.3, "random": 0.0}
+    for arm, lead in arms.items():
         for seed in range(3):
             for number in range(2):
                 more = {} if number else {"batch": [1, 2], "batch_loss": 2.0, "pool_loss": 0.5}
@@ -73,8 +74,8 @@ def test_a_command_with_more_seeds_replaces_that_with_fewer(recorded):
 def test_rows_are_taken_over_without_batches(recorded):
     """And without the seed that is under way."""
     found = experiments.load("made", recorded)
-    assert len(found.rows) == 3 * 3 * 2
-    assert found.header["arms"] == ["random", "ally", "badge"]
+    assert len(found.rows) == 4 * 3 * 2
+    assert found.header["arms"] == ["random", "ally", "ally:scores=random", "badge"]
     assert all(row.batch is None for row in found.rows)
     assert [row.accuracy for row in found.rows[:2]] == [0.5, 0.5]
 
@@ -89,6 +90,10 @@ def test_rows_are_taken_over_without_batches(recorded):
         (
             "claimant",
             "| badge | 3 | -20.00 (-20.00 to -20.00) | -20.00 (-20.00 to -20.00) | worse |",
+        ),
+        (
+            "growth",
+            "| 11 | +10.00 (+10.00 to +10.00) | +4.00 (+4.00 to +4.00) | +6.00 (+6.00 to +6.00) |",
         ),
         ("batches", "| ally | 4.0 |"),
         ("multipliers", "| 10 | 3 / 4 | 50% | 0.250 | 0.000 | 0.000 | 0.50 |"),
