@@ -109,9 +109,16 @@ def conditions(experiment: Experiment) -> str:
     header = experiment.header
     versions = ", ".join(f"{name} {version}" for name, version in header["versions"].items())
     commands = "\n".join(f"    {command}" for command in header["commands"])
+    jobs, threads = (
+        f"{header[key]} {noun if header[key] == 1 else plural}"
+        for key, noun, plural in (
+            ("jobs", "process", "processes"),
+            ("threads", "thread", "threads"),
+        )
+    )
     return (
-        f"{header['data']}. {header['machine']}, {header['jobs']} processes of "
-        f"{header['threads']} thread each; {versions}; commit {header['commit']}.\n\n"
+        f"{header['data']}. {header['machine']}, {jobs} of {threads} each; {versions}; "
+        f"commit {header['commit']}.\n\n"
         f"{commands}"
     )
 
