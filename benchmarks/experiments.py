@@ -287,14 +287,22 @@ def replaced(text: str, folder: Path = RECORDED) -> str:
     return MARKED.sub(draw, text)
 
 
-def draw_figure(experiment: Experiment, path: Path) -> None:
-    """Draw the learning curves of an experiment."""
-    metric = "test accuracy" if experiment.percent else "test mean squared error"
-    title = experiment.name.removeprefix("frozen-")
-    figure = draw_curves(
-        experiment.curves(), title=title, metric=metric, lower_is_better=not experiment.percent
-    )
-    figure.savefig(path, format="png", dpi=110)
+def draw_figures(experiment: Experiment, folder: Path) -> None:
+    """Draw the learning curves of an experiment; ALLY with other k in a picture of its own."""
+    found = experiment.curves()
+    of_k = [curve for curve in found if curve.arm.startswith(f"{CLAIMANT}:k=")]
+    pictures = {"": [curve for curve in found if curve not in of_k]}
+    if of_k:
+        pictures["-k"] = [curve for curve in found if curve.arm in ("random", CLAIMANT)] + of_k
+    for suffix, drawn in pictures.items():
+        figure = draw_curves(
+            drawn,
+            title=experiment.name.removeprefix("frozen-"),
+            metric="test accuracy" if experiment.percent else "test mean squared error",
+            lower_is_better=not experiment.percent,
+        )
+        path = folder / f"results_{experiment.name}{suffix}.png"
+        figure.savefig(path, format="png", dpi=110)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -314,8 +322,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(new != old)
     PAGE.write_text(new)
     for path in sorted(RECORDED.glob("*/rows.jsonl")):
-        name = path.parent.name
-        draw_figure(load(name), FIGURES / f"results_{name}.png")
+        draw_figures(load(path.parent.name), FIGURES)
     return 0
 
 

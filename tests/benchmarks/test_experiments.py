@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,16 @@ def test_a_table_nobody_draws_is_an_error(recorded):
         experiments.replaced(
             "<!-- experiment:made:nothing -->\n<!-- /experiment:made:nothing -->", recorded
         )
+
+
+def test_pictures(recorded, tmp_path):
+    """Arms with other k are in a picture of their own, beside random and ALLY."""
+    made = experiments.load("made", recorded)
+    of_k = [replace(row, arm="ally:k=3") for row in made.rows if row.arm == "badge"]
+    experiments.draw_figures(made, tmp_path)
+    experiments.draw_figures(replace(made, name="more", rows=[*made.rows, *of_k]), tmp_path)
+    found = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert found == ["results_made.png", "results_more-k.png", "results_more.png"]
 
 
 def test_the_page_is_drawn_from_the_rows():
