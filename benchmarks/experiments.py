@@ -1,9 +1,10 @@
 """The results page from recorded experiments: ``python -m benchmarks.experiments``.
 
 ``--collect FOLDER NAME`` takes over what ``ally-fast experiment -o FOLDER`` wrote, without the
-batches. Text of ``docs/results.md`` between ``<!-- experiment:NAME:TABLE -->`` and its closing twin
-is replaced, and a figure of learning curves drawn for each experiment; TABLE is a key of
-``TABLES``. No figure in those tables is typed by hand.
+batches, and runs that have not come to their last round. Text of ``docs/results.md`` between
+``<!-- experiment:NAME:TABLE -->`` and its closing twin is replaced, and a figure of learning curves
+drawn for each experiment; TABLE is a key of ``TABLES``, NAME an experiment, or several to compare,
+``A+B``. No figure in those tables is typed by hand.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ally_fast.experiments.comparison import Curve, curves, difference
 from ally_fast.experiments.curves_figure import draw_curves
@@ -31,11 +33,21 @@ PAGE = ROOT / "docs" / "results.md"
 FIGURES = ROOT / "docs" / "figures"
 RECORDED = ROOT / "benchmarks" / "experiments"
 MARKED = re.compile(
-    r"(<!-- experiment:(?P<name>[\w-]+):(?P<table>\w+) -->\n)(?P<body>.*?)"
+    r"(<!-- experiment:(?P<name>[\w+-]+):(?P<table>\w+) -->\n)(?P<body>.*?)"
     r"(<!-- /experiment:(?P=name):(?P=table) -->)",
     re.DOTALL,
 )
 CLAIMANT = "ally"
+# What is added, to what, and what that gives.
+STEPS = (
+    ("training under constraints", "random", "random:training=constrained"),
+    ("clusters: random scores in them", "random", "ally:scores=random"),
+    ("dual scores, and training under constraints", "ally:scores=random", "ally"),
+    ("the same, mean of five dual heads", "ally:scores=random", "ally:heads=5"),
+    ("margins as scores", "ally:scores=random", "ally:scores=margin"),
+    ("margins without clusters", "random", "margin"),
+    ("clusters for margins", "margin", "ally:scores=margin"),
+)
 
 
 @dataclass(frozen=True)
@@ -71,12 +83,21 @@ def load(name: str, folder: Path = RECORDED) -> Experiment:
 
 
 def collect(run: Path, name: str, folder: Path = RECORDED) -> None:
-    """Take over the rows of a run, without their batches, which a rerun gives again."""
+    """Take over the rows of a run, without their batches, which a rerun gives again.
+
+    Arms with seeds that are under way come without these.
+    """
     rows = load_rounds(run / "rows")
+    last = max(row.round for row in rows)
+    ended = {(row.arm, row.seed) for row in rows if row.round == last}
+    rows = [row for row in rows if (row.arm, row.seed) in ended]
     header = json.loads((run / "experiment.json").read_text())
     first = ["random", "random:training=constrained", CLAIMANT]
     arms = sorted({row.arm for row in rows}, key=lambda arm: (arm not in first, arm))
     header["arms"] = sorted(arms, key=lambda arm: first.index(arm) if arm in first else len(first))
+    # A command that went on with more seeds stands for the one it went on from.
+    longest = {re.sub(r"--seeds \d+", "", command): command for command in header["commands"]}
+    header["commands"] = list(longest.values())
     (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / name / "experiment.json").write_text(json.dumps(header, indent=1) + "\n")
     lines = [replace(row, batch=None).to_json() for row in rows]
@@ -88,9 +109,16 @@ def conditions(experiment: Experiment) -> str:
     header = experiment.header
     versions = ", ".join(f"{name} {version}" for name, version in header["versions"].items())
     commands = "\n".join(f"    {command}" for command in header["commands"])
+    jobs, threads = (
+        f"{header[key]} {noun if header[key] == 1 else plural}"
+        for key, noun, plural in (
+            ("jobs", "process", "processes"),
+            ("threads", "thread", "threads"),
+        )
+    )
     return (
-        f"{header['data']}. {header['machine']}, {header['jobs']} processes of "
-        f"{header['threads']} thread each; {versions}; commit {header['commit']}.\n\n"
+        f"{header['data']}. {header['machine']}, {jobs} of {threads} each; {versions}; "
+        f"commit {header['commit']}.\n\n"
         f"{commands}"
     )
 
@@ -131,6 +159,63 @@ def claimant(experiment: Experiment) -> str:
         f"`{CLAIMANT}` is",
     ]
     return markdown(head, body)
+
+
+def attribution(*experiments: Experiment) -> str:
+    """Draw what each part adds, step by step: over all rounds past the first, and at the last."""
+    body = []
+    for what, before, after in STEPS:
+        cells = []
+        for experiment in experiments:
+            found = {curve.arm: curve for curve in experiment.curves()}
+            pair = (found.get(after), found.get(before))
+            for at in (None, -1):
+                known = None not in pair
+                cells.append(
+                    signed(difference(*pair, at), experiment.percent) if known else NOTHING
+                )
+        if {*cells} != {NOTHING}:
+            body.append([what, f"`{after}` less `{before}`", *cells])
+    names = [f"{e.name}: {part}" for e in experiments for part in ("over the rounds", "last round")]
+    return markdown(["what is added", "measured as", *names], body, left=2)
+
+
+def growth(experiment: Experiment) -> str:
+    """Draw how ALLY, its clusters and its scores do as labels grow."""
+    clusters = f"{CLAIMANT}:scores=random"
+    pairs = ((CLAIMANT, "random"), (clusters, "random"), (CLAIMANT, clusters))
+    found = {curve.arm: curve for curve in experiment.curves()}
+    body = [
+        [
+            str(count),
+            *(signed(difference(found[a], found[b], at), experiment.percent) for a, b in pairs),
+        ]
+        for at, count in enumerate(found[CLAIMANT].labeled)
+    ]
+    return markdown(["labels", *(f"`{a}` less `{b}`" for a, b in pairs)], body)
+
+
+def beside(*experiments: Experiment) -> str:
+    """Draw the metric of each arm at the first, second and last round of each experiment."""
+    found = [{curve.arm: curve for curve in experiment.curves()} for experiment in experiments]
+    body, head = [], ["arm"]
+    for experiment, of_arm in zip(experiments, found, strict=True):
+        labeled = of_arm["random"].labeled
+        head += [f"{experiment.name}: {labeled[place]} labels" for place in (0, 1, -1)]
+    for arm in dict.fromkeys(arm for of_arm in found for arm in of_arm):
+        line = [arm]
+        for experiment, of_arm in zip(experiments, found, strict=True):
+            values = of_arm[arm].values[:, [0, 1, -1]] if arm in of_arm else None
+            line += [NOTHING] * 3 if values is None else _spread(values, experiment.percent)
+        body.append(line)
+    return markdown(head, body)
+
+
+def _spread(values: NDArray[np.float64], percent: bool) -> list[str]:
+    """Return mean and standard deviation over seeds of each column."""
+    scale, digits = (100.0, 1) if percent else (1.0, 3)
+    pairs = zip(scale * values.mean(axis=0), scale * values.std(axis=0), strict=True)
+    return [f"{mean:.{digits}f} ± {spread:.{digits}f}" for mean, spread in pairs]
 
 
 def batches(experiment: Experiment) -> str:
@@ -179,10 +264,13 @@ def multipliers(experiment: Experiment) -> str:
     return markdown(["labels", *(name for name, _, _ in columns)], body)
 
 
-TABLES: dict[str, Callable[[Experiment], str]] = {
+TABLES: dict[str, Callable[..., str]] = {
     "conditions": conditions,
     "summary": summary,
     "claimant": claimant,
+    "attribution": attribution,
+    "beside": beside,
+    "growth": growth,
     "batches": batches,
     "multipliers": multipliers,
 }
@@ -192,17 +280,29 @@ def replaced(text: str, folder: Path = RECORDED) -> str:
     """Replace what stands between markers; a table nobody draws raises ``KeyError``."""
 
     def draw(match: re.Match[str]) -> str:
-        drawn = TABLES[match["table"]](load(match["name"], folder))
+        draw_table = TABLES[match["table"]]
+        drawn = draw_table(*(load(name, folder) for name in match["name"].split("+")))
         return f"{match[1]}{drawn}\n{match[5]}"
 
     return MARKED.sub(draw, text)
 
 
-def draw_figure(experiment: Experiment, path: Path) -> None:
-    """Draw the learning curves of an experiment."""
-    metric = "test accuracy" if experiment.percent else "test mean squared error"
-    figure = draw_curves(experiment.curves(), title=experiment.name, metric=metric)
-    figure.savefig(path, format="png", dpi=110)
+def draw_figures(experiment: Experiment, folder: Path) -> None:
+    """Draw the learning curves of an experiment; ALLY with other k in a picture of its own."""
+    found = experiment.curves()
+    of_k = [curve for curve in found if curve.arm.startswith(f"{CLAIMANT}:k=")]
+    pictures = {"": [curve for curve in found if curve not in of_k]}
+    if of_k:
+        pictures["-k"] = [curve for curve in found if curve.arm in ("random", CLAIMANT)] + of_k
+    for suffix, drawn in pictures.items():
+        figure = draw_curves(
+            drawn,
+            title=experiment.name.removeprefix("frozen-"),
+            metric="test accuracy" if experiment.percent else "test mean squared error",
+            lower_is_better=not experiment.percent,
+        )
+        path = folder / f"results_{experiment.name}{suffix}.png"
+        figure.savefig(path, format="png", dpi=110)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -222,8 +322,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(new != old)
     PAGE.write_text(new)
     for path in sorted(RECORDED.glob("*/rows.jsonl")):
-        name = path.parent.name
-        draw_figure(load(name), FIGURES / f"results_{name}.png")
+        draw_figures(load(path.parent.name), FIGURES)
     return 0
 
 

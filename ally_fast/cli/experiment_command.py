@@ -27,7 +27,9 @@ strategies:
   Each takes options: ally:k=50:radius=0.1, bald:dropout=0.3, dal:mini_queries=5
   and training=constrained (so are models of ally, ally_herding and gist
   trained, all others plainly);
-  a k with a point is a share of b: cluster_margin:k=0.5.
+  a k with a point is a share of b: cluster_margin:k=0.5;
+  ally:heads=5 scores by the mean of five dual heads, ally:scores=random and
+  ally:scores=margin by random numbers and margins, in the same clusters.
 
 examples:
   ally-fast experiment mnist --strategies random,badge,ally -o mnist
@@ -39,10 +41,10 @@ examples:
 """
 _ROUNDS = 15
 _OF_PROTOCOL = (
-    *("dataset", "labels", "column", "ids", "split", "pool_rows", "clones", "initial", "b"),
-    *("budgets", "head", "epsilon", "schedule", "primal_lr", "dual_lr"),
+    *("dataset", "labels", "column", "ids", "split", "split_by_seed", "pool_rows", "clones"),
+    *("initial", "b", "budgets", "head", "epsilon", "schedule", "primal_lr", "dual_lr"),
     *("primal_steps", "dual_update", "batch_size", "max_epochs", "patience", "validation"),
-    *("refit_head", "dual_heads", "device"),
+    *("refit_head", "device"),
 )
 
 
@@ -68,6 +70,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     add("-o", "--output", required=True, metavar="DIR", help="folder of rows, table and figure")
     add("--data", metavar="FOLDER", help="of the data sets (default: ALLY_FAST_DATA, or download)")
     add("--split", default=paper.split, help="of parkinsons: subjects (default) or rows")
+    add("--split-by-seed", action="store_true", help="of parkinsons: a test set for each seed")
     add("--pool-rows", type=int, metavar="N", help="a random part of the pool (default: all)")
     add("--clones", type=int, default=1, metavar="N", help="copies of each pool row (default: 1)")
 
@@ -86,9 +89,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     add("--max-epochs", type=int, default=paper.max_epochs, help="(100)")
     add("--patience", type=int, default=paper.patience, help="epochs, early stopping (6)")
     add("--validation", type=float, default=paper.validation, help="labels held out for it (0.1)")
-
     add("--refit-head", action="store_true", help="dual heads then learn all labels")
-    add("--dual-heads", type=int, default=paper.dual_heads, help="whose mean is the score (1)")
 
     add = parser.add_argument_group("running").add_argument
     add("--device", default=paper.device, help="of torch: cpu (default), cuda, cuda:1")
@@ -147,7 +148,12 @@ def run(arguments: argparse.Namespace) -> None:
         with create(str(output / "table.txt")) as file:
             file.write((text(lines) + "\n").encode())
         for name, (metric, label) in _pictures(rows).items():
-            figure = draw_curves(curves(rows, metric=metric), title=title, metric=label)
+            figure = draw_curves(
+                curves(rows, metric=metric),
+                title=title,
+                metric=label,
+                lower_is_better=rows[0].accuracy is None,
+            )
             with create(str(output / name)) as file:
                 figure.savefig(file, format="png", dpi=160)
     if not arguments.quiet:

@@ -32,6 +32,12 @@ def _scores(text: str) -> str:
     return text
 
 
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def _clusters(text: str) -> int | float:
     return float(text) if "." in text else int(text)
 
@@ -72,7 +78,7 @@ _KINDS = {
     "ally": _Kind(
         strategies.ALLY,
         CONSTRAINED,
-        of_arm={"scores": _scores},
+        of_arm={"scores": _scores, "heads": _count},
         options={
             "k": _clusters,
             "radius": float,
@@ -140,6 +146,8 @@ class Arm:
         How the first rows to label are chosen: at random, or by `TypicalStart`.
     scores : {"duals", "random", "margin"}
         Of ``ally``: predicted multipliers; or in the same clusters random numbers, or margins.
+    heads : int
+        Of ``ally``: dual heads whose mean prediction is the score; they differ by seed.
     options : mapping
         Arguments of the strategy.
     of_model : mapping
@@ -155,6 +163,7 @@ class Arm:
     of_model: Mapping[str, Any]
     start: str = RANDOM_START
     scores: str = DUALS
+    heads: int = 1
 
     @property
     def classification(self) -> bool:
@@ -245,11 +254,14 @@ def _parse(text: str) -> Arm:
         except ValueError:
             raise ValueError(f"strategies: {name} got {pair!r}: not a value of {option}") from None
     start, scores = given.pop("start", RANDOM_START), given.pop("scores", DUALS)
+    heads = given.pop("heads", 1)
+    if heads > 1 and scores != DUALS:
+        raise ValueError(f"strategies: ally got heads={heads}, but scores={scores} needs none")
     training = given.pop("training", kind.training if scores == DUALS else PLAIN)
     if kind.training == CONSTRAINED and training == PLAIN and scores == DUALS:
         raise ValueError(f"strategies: {name} needs multipliers, so training=constrained")
     of_model = {**_OF_MODEL.get(name, {}), **{k: v for k, v in given.items() if k in kind.of_model}}
     options = {k: v for k, v in given.items() if k in kind.options}
-    arm = Arm(text, name, training, options, of_model, start, scores)
+    arm = Arm(text, name, training, options, of_model, start, scores, heads)
     arm.make()  # whose own checks come before any work
     return arm

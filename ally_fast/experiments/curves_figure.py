@@ -7,7 +7,7 @@ from typing import Any
 
 from ally_fast._optional import require
 from ally_fast.experiments.arm import TYPICAL_START
-from ally_fast.experiments.comparison import Curve, difference
+from ally_fast.experiments.comparison import Curve, Difference, difference
 
 _GREY, _INK, _LIGHT = "#666666", "#222222", "#dddddd"
 _FEW = 6  # bands of more arms hide one another
@@ -15,7 +15,12 @@ _TYPICAL = f":start={TYPICAL_START}"
 
 
 def draw_curves(
-    curves: Sequence[Curve], *, title: str, metric: str, reference: str = "random"
+    curves: Sequence[Curve],
+    *,
+    title: str,
+    metric: str,
+    reference: str = "random",
+    lower_is_better: bool = False,
 ) -> Any:
     """Draw curves, how far each is from the reference, and the mean of that over rounds.
 
@@ -26,6 +31,8 @@ def draw_curves(
         Of the picture; of the vertical axis.
     reference : str
         The arm that the others are compared with, seed by seed; without it there, one panel.
+    lower_is_better : bool
+        Of an error: the axes say so, and arms are ordered by it.
 
     Returns
     -------
@@ -52,7 +59,8 @@ def draw_curves(
     counted += " seed" if seeds[-1] == 1 else " seeds"
     spread = " ± standard deviation" if len(curves) <= _FEW else ""
     _label(panels[0], f"{title}: mean{spread} of {counted}", "labeled rows")
-    panels[0].set_ylabel(metric, color=_GREY)
+    better = " (lower is better)" if lower_is_better else ""
+    panels[0].set_ylabel(metric + better, color=_GREY)
     panels[0].legend(fontsize=8, frameon=False)
     if others and base is not None:
         for curve in others:
@@ -60,8 +68,11 @@ def draw_curves(
         panels[1].axhline(0, color=_GREY, lw=1)
         shown = ", 95 % interval" if len(others) < _FEW else ""
         _label(panels[1], f"less {reference}, paired by seed: mean{shown}", "labeled rows")
-        _draw_means(panels[2], others, base, styles)
-        _label(panels[2], "its mean past the first round, 95 % interval", f"{metric}, difference")
+        gaps = {curve.arm: difference(curve, base) for curve in others}
+        best_last = sorted(gaps, key=lambda arm: gaps[arm].mean, reverse=lower_is_better)
+        _draw_means(panels[2], {arm: gaps[arm] for arm in best_last}, styles)
+        below = f"{metric}, difference{better}"
+        _label(panels[2], "its mean past the first round, 95 % interval", below)
     return figure
 
 
@@ -95,20 +106,16 @@ def _draw_difference(
         _band(axes, curve.labeled[:rounds], low, high, style)
 
 
-def _draw_means(
-    axes: Any, others: Sequence[Curve], base: Curve, styles: dict[str, dict[str, Any]]
-) -> None:
-    """Draw a dot and its interval for each arm, the best above."""
-    gaps = {curve.arm: difference(curve, base) for curve in others}
-    arms = sorted(gaps, key=lambda arm: gaps[arm].mean)
+def _draw_means(axes: Any, gaps: dict[str, Difference], styles: dict[str, dict[str, Any]]) -> None:
+    """Draw a dot and its interval for each arm, the first below."""
     axes.axvline(0, color=_GREY, lw=1)
-    for place, arm in enumerate(arms):
-        gap, style = gaps[arm], styles[arm]
+    for place, (arm, gap) in enumerate(gaps.items()):
+        style = styles[arm]
         axes.axhline(place, color=_LIGHT, lw=0.6, zorder=0)
         axes.plot([gap.low, gap.high], [place, place], color=style["color"], lw=1.6)
         inside = style["color"] if style["ls"] == "-" else "white"
         axes.plot([gap.mean], [place], "o", color=style["color"], mfc=inside, ms=5)
-    axes.set_yticks(range(len(arms)), arms)
+    axes.set_yticks(range(len(gaps)), list(gaps))
 
 
 def _label(axes: Any, title: str, below: str) -> None:

@@ -21,14 +21,14 @@ from ally_fast.experiments.start import random_start, typical_start
 _START, _MODEL, _QUERY, _PROBE = range(4)
 
 
-def prepare(protocol: Protocol, folder: str | None = None) -> Dataset:
-    """Return the data set of a protocol: part of the pool, cloned."""
+def prepare(protocol: Protocol, folder: str | None = None, seed: int = 0) -> Dataset:
+    """Return the data set of a protocol: part of the pool, cloned; the split is that of a seed."""
     if protocol.labels is not None:
         dataset = labeled_pool.load(
             protocol.dataset, protocol.labels, protocol.column, protocol.ids
         )
     else:
-        dataset = load_dataset(protocol.dataset, folder, split=protocol.split)
+        dataset = load_dataset(protocol.dataset, folder, split=protocol.split, seed=seed)
     if protocol.pool_rows is not None:
         dataset = dataset.sample(protocol.pool_rows, 0)
     return dataset.cloned(protocol.clones) if protocol.clones > 1 else dataset

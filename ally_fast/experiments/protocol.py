@@ -15,7 +15,7 @@ HEADS = ("logistic", "mlp")
 # Folders written before these were there hold the same experiment.
 _LATER = {
     **{"labels": None, "column": None, "ids": None, "budgets": None, "head": NETWORK},
-    **{"schedule": CONSTANT, "refit_head": False, "dual_heads": 1},
+    **{"schedule": CONSTANT, "refit_head": False, "split_by_seed": False},
 }
 
 
@@ -32,6 +32,8 @@ class Protocol:
         Of a pool; see `ally_fast.experiments.datasets.labeled_pool.load`.
     split : str
         Of Parkinsons: "subjects" or "rows".
+    split_by_seed : bool
+        Of Parkinsons: whether each seed has a test set of its own.
     pool_rows : int, optional
         A random part of the pool, of so many rows; all of it if None.
     clones : int
@@ -51,8 +53,6 @@ class Protocol:
         Of `ally_fast.primal_dual.PrimalDualTrainer`.
     refit_head : bool
         Whether dual heads learn all rows once they know for how long; see `DualHead`.
-    dual_heads : int
-        Dual heads whose mean score ALLY goes by; they differ by seed.
     device : str
         Where models are trained.
 
@@ -67,6 +67,7 @@ class Protocol:
     column: str | None = None
     ids: str | None = None
     split: str = "subjects"
+    split_by_seed: bool = False
     pool_rows: int | None = None
     clones: int = 1
     initial: int = 100
@@ -84,7 +85,6 @@ class Protocol:
     patience: int = 6
     validation: float = 0.1
     refit_head: bool = False
-    dual_heads: int = 1
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -93,13 +93,18 @@ class Protocol:
             raise ValueError(f"epsilon: got {self.epsilon}, needs at least 0")
         checks.choice(self.schedule, "schedule", (CONSTANT, COSINE))
         checks.choice(self.dual_update, "dual_update", ("epoch", "batch"))
-        for name in ("clones", "initial", "b", "dual_heads"):
+        for name in ("clones", "initial", "b"):
             checks.integer(getattr(self, name), name, 1)
         if self.pool_rows is not None:
             checks.integer(self.pool_rows, "pool_rows", 1)
         checks.choice(self.head, "head", (NETWORK, *HEADS))
         if self.labels is None and (self.column is not None or self.ids is not None):
             raise ValueError("labels: got none beside a column; a pool needs labels")
+        if (self.split != "subjects" or self.split_by_seed) and (
+            self.labels is not None or self.dataset != "parkinsons"
+        ):
+            name = "split_by_seed" if self.split_by_seed else "split"
+            raise ValueError(f"{name}: got {self.dataset}; it is of parkinsons alone")
         if self.budgets is not None:
             steps = [checks.integer(labels, "budgets", 1) for labels in self.budgets]
             if len(steps) < 2 or any(a >= b for a, b in pairwise(steps)):

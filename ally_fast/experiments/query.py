@@ -46,7 +46,7 @@ AnyLearner = Learner | FrozenLearner
 def choose(
     arm: Arm, learner: AnyLearner, b: int, seed: int, protocol: Protocol | None = None
 ) -> Query:
-    """Choose `b` rows of the pool that are not labeled; dual heads as the protocol has them."""
+    """Choose `b` rows of the pool that are not labeled; dual heads are fitted by the protocol."""
     began = time.perf_counter()
     outputs, pieces = _pieces(arm, learner, seed)
     pool_seconds = time.perf_counter() - began
@@ -60,8 +60,9 @@ def choose(
         pieces["dual_scores"] = shares[:, -2] - shares[:, -1]
     elif arm.of_duals:
         embeddings = pieces["embeddings"]
-        count, refit = (protocol.dual_heads, protocol.refit_head) if protocol else (1, False)
-        heads = [_fitted_head(learner, embeddings, seed + place, refit) for place in range(count)]
+        refit = protocol is not None and protocol.refit_head
+        seeds = range(seed, seed + arm.heads)
+        heads = [_fitted_head(learner, embeddings, own, refit) for own in seeds]
         head = heads[0]
         pieces["dual_scores"] = np.mean([one.score(embeddings) for one in heads], axis=0)
     context = Context(exclude=learner.labeled, seed=seed, device="cpu", **pieces)

@@ -85,16 +85,17 @@ def run_all(plan: Plan, command: str, *, progress: bool = False) -> None:
     from ally_fast.experiments.loop import check, done
     from ally_fast.experiments.start import typical_start
 
-    _dataset.cache_clear()  # the file may have changed since
+    _prepared.cache_clear()  # the file may have changed since
     typical_start.cache_clear()
-    dataset = _dataset(plan.protocol, plan.data_folder)
+    dataset = _dataset(plan, 0)
     check(dataset, plan.protocol, plan.arms, plan.rounds)
     header = _header(plan, command, dataset)
     runs = [(arm, seed) for seed in range(plan.seeds) for arm in plan.arms]
     there = 0
     for arm, seed in runs:
-        file = RoundFile(plan.rows_folder, arm.name, seed)
-        rows, _ = done(dataset, plan.protocol, arm, seed, file)
+        own, file = _dataset(plan, seed), RoundFile(plan.rows_folder, arm.name, seed)
+        check(own, plan.protocol, (arm,), plan.rounds)
+        rows, _ = done(own, plan.protocol, arm, seed, file)
         there += min(len(rows), plan.rounds + 1)
     _set_threads(plan.threads_each)
     head = _head(plan, header, dataset, progress)
@@ -134,7 +135,7 @@ def _run(
 ) -> None:
     from ally_fast.experiments.loop import run
 
-    dataset = _dataset(plan.protocol, plan.data_folder)
+    dataset = _dataset(plan, seed)
     file = RoundFile(plan.rows_folder, arm.name, seed)
     for row in run(dataset, plan.protocol, arm, seed, plan.rounds, file, head):
         tell(row)
@@ -183,11 +184,16 @@ def _set_threads(threads: int) -> None:
         import_module("threadpoolctl").threadpool_limits(threads)
 
 
+def _dataset(plan: Plan, seed: int) -> Any:
+    """Return the data that a seed learns from: the same for all, unless they are split by seed."""
+    return _prepared(plan.protocol, plan.data_folder, seed if plan.protocol.split_by_seed else 0)
+
+
 @lru_cache(maxsize=1)
-def _dataset(protocol: Protocol, folder: str | None) -> Any:
+def _prepared(protocol: Protocol, folder: str | None, seed: int) -> Any:
     from ally_fast.experiments.loop import prepare
 
-    return prepare(protocol, folder)
+    return prepare(protocol, folder, seed)
 
 
 def _header(plan: Plan, command: str, dataset: Any) -> dict[str, Any]:

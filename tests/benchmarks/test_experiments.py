@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,10 @@ def recorded(tmp_path):
     run = tmp_path / "run"
     (run / "rows").mkdir(parents=True)
     header = {
-        "commands": ["ally-fast experiment x"],
+        "commands": [
+            *("ally-fast experiment x --seeds 2 -o x", "ally-fast experiment y"),
+            *("ally-fast experiment x --seeds 3 -o x", "ally-fast experiment x -o x"),
+        ],
         "data": "made",
         "versions": {"torch": "2"},
         "machine": "some",
@@ -29,7 +33,8 @@ def recorded(tmp_path):
         "threads": 1,
     }
     (run / "experiment.json").write_text(json.dumps(header))
-    for arm, lead in (("ally", 0.1), ("badge", 0.3), ("random", 0.0)):
+    arms = {"ally": 0.1, "ally:scores=random": 0.04, "badge": 0.3, "random": 0.0}
+    for arm, lead in arms.items():
         for seed in range(3):
             for number in range(2):
                 more = {} if number else {"batch": [1, 2], "batch_loss": 2.0, "pool_loss": 0.5}
@@ -50,14 +55,28 @@ def recorded(tmp_path):
                     **more,
                 )
                 RoundFile(run / "rows", arm, seed).append(row)
-    experiments.collect(run, "made", tmp_path / "recorded")
+    begun = RoundRow(
+        **{"arm": "random", "seed": 3, "round": 0, "labeled": 10, "accuracy": 0.9},
+        **{"epochs": 4, "kept_epoch": 3, "train_seconds": 1.0, "threads": 1},
+    )
+    RoundFile(run / "rows", "random", 3).append(begun)
+    for name in ("made", "again"):
+        experiments.collect(run, name, tmp_path / "recorded")
     return tmp_path / "recorded"
 
 
+def test_a_command_with_more_seeds_replaces_that_with_fewer(recorded):
+    assert experiments.load("made", recorded).header["commands"] == [
+        *("ally-fast experiment x --seeds 3 -o x", "ally-fast experiment y"),
+        "ally-fast experiment x -o x",
+    ]
+
+
 def test_rows_are_taken_over_without_batches(recorded):
+    """And without the seed that is under way."""
     found = experiments.load("made", recorded)
-    assert len(found.rows) == 3 * 3 * 2
-    assert found.header["arms"] == ["random", "ally", "badge"]
+    assert len(found.rows) == 4 * 3 * 2
+    assert found.header["arms"] == ["random", "ally", "ally:scores=random", "badge"]
     assert all(row.batch is None for row in found.rows)
     assert [row.accuracy for row in found.rows[:2]] == [0.5, 0.5]
 
@@ -72,6 +91,10 @@ def test_rows_are_taken_over_without_batches(recorded):
         (
             "claimant",
             "| badge | 3 | -20.00 (-20.00 to -20.00) | -20.00 (-20.00 to -20.00) | worse |",
+        ),
+        (
+            "growth",
+            "| 11 | +10.00 (+10.00 to +10.00) | +4.00 (+4.00 to +4.00) | +6.00 (+6.00 to +6.00) |",
         ),
         ("batches", "| ally | 4.0 |"),
         ("multipliers", "| 10 | 3 / 4 | 50% | 0.250 | 0.000 | 0.000 | 0.50 |"),
@@ -88,11 +111,39 @@ def test_tables(name, line, recorded):
     assert drawn.endswith(f"<!-- /experiment:made:{name} -->\nz\n")
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("attribution", "| margins | `badge` less `random` | +30.00 (+30.00 to +30.00) |"),
+        ("beside", "| arm | made: 10 labels | made: 11 labels | made: 11 labels | again: 10"),
+        ("beside", "| ally | 51.0 ± 0.8 | 61.0 ± 0.8 | 61.0 ± 0.8 | 51.0 ± 0.8 |"),
+    ],
+)
+def test_experiments_side_by_side(name, line, recorded, monkeypatch):
+    monkeypatch.setattr(
+        experiments, "STEPS", (("margins", "random", "badge"), ("none", "random", "absent"))
+    )
+    marker = f"experiment:made+again:{name}"
+    drawn = experiments.replaced(f"<!-- {marker} -->\n<!-- /{marker} -->\n", recorded)
+    assert line in drawn
+    assert "absent" not in drawn
+
+
 def test_a_table_nobody_draws_is_an_error(recorded):
     with pytest.raises(KeyError, match="nothing"):
         experiments.replaced(
             "<!-- experiment:made:nothing -->\n<!-- /experiment:made:nothing -->", recorded
         )
+
+
+def test_pictures(recorded, tmp_path):
+    """Arms with other k are in a picture of their own, beside random and ALLY."""
+    made = experiments.load("made", recorded)
+    of_k = [replace(row, arm="ally:k=3") for row in made.rows if row.arm == "badge"]
+    experiments.draw_figures(made, tmp_path)
+    experiments.draw_figures(replace(made, name="more", rows=[*made.rows, *of_k]), tmp_path)
+    found = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert found == ["results_made.png", "results_more-k.png", "results_more.png"]
 
 
 def test_the_page_is_drawn_from_the_rows():

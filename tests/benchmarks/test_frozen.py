@@ -13,6 +13,7 @@ pytest.importorskip("scipy")
 from ally_fast.experiments.round_rows import RoundRow
 from benchmarks import frozen
 
+ASKED_FOR = frozen.SEEDS
 SETS = ("minilm", "imdb", "mnist", "kdd")
 HEADER = {
     **{"commands": ["ally-fast experiment x"], "data": "made", "versions": {"torch": "2"}},
@@ -115,16 +116,54 @@ def test_the_tables(tmp_path):
         f"<!-- frozen:{name} -->\nold\n<!-- /frozen:{name} -->\n" for name in frozen.TABLES
     )
     empty = frozen.replaced(page, tmp_path)
-    assert empty.count("not measured yet") == 3
+    assert empty.count("not measured yet") == 4
+    assert "decides nothing yet: minilm has 0 of 3 seeds, imdb has 0 of 3 seeds, " in empty
     drawn = frozen.replaced(page, record(tmp_path, {"margin": 5}, sets=("kdd",)))
-    assert "| less `random`, points (95 %) | kdd, accuracy | kdd, macro recall |" in drawn
-    assert "| random | 50.00 % | 40.00 % |" in drawn
-    assert "| `margin` | +5.00 (+2.52 to +7.48) | +5.00 (+2.52 to +7.48) |" in drawn
+    assert "| strategy | first labels | kdd, accuracy | kdd, macro recall | mean rank |" in drawn
+    assert "| `random` | random | 50.00 % | 40.00 % | 2.0 |" in drawn
+    assert "| `margin` | random | +5.00 ± 2.48 | +5.00 ± 2.48 | 1.0 |" in drawn
     assert "made. some, 2 processes of 1 thread each; torch 2; commit abc." in drawn
     assert "old" not in drawn
     with pytest.raises(KeyError, match="nothing"):
         frozen.replaced("<!-- frozen:nothing -->\n<!-- /frozen:nothing -->", tmp_path)
 
 
-def test_the_page_is_drawn_from_the_rows():
+def test_losses_and_typical_starts_in_the_table(tmp_path):
+    leads = {"margin": 5, "badge": -9, "badge:start=typical": 1, "margin:start=typical": 6}
+    drawn = frozen.draw_gains(record(tmp_path, leads))
+    assert [line.split("|")[1:3] for line in drawn.splitlines()[3:]] == [
+        [" `margin` ", " random "],
+        [" `badge` ", " random "],
+        [" `margin` ", " typical "],
+        [" `badge` ", " typical "],
+    ]
+    assert "| **-9.00 ± 2.48** | out |" in drawn
+    assert "| +1.00 ± 2.48 | \N{EN DASH} |" in drawn
+
+
+def test_the_leader_against_others_and_by_budget(tmp_path):
+    leads = {"margin": 5, "margin:start=typical": 6, "badge": 3, "badge:start=typical": 9}
+    folder = record(tmp_path, {**leads, "entropy": -9})
+    rivals = frozen.draw_rivals(folder).splitlines()
+    assert rivals[0].startswith("| `margin` less | first labels of both | minilm, accuracy |")
+    assert [line.split("|")[1:4] for line in rivals[2:]] == [
+        [" `badge` ", " random ", " +2.00 ± 0.00 "],
+        [" `random` ", " random ", " +5.00 ± 2.48 "],
+        [" `badge` ", " typical ", " **-3.00 ± 0.00** "],
+    ]
+    budgets = frozen.draw_budgets(folder).splitlines()
+    assert budgets[0].startswith("| labels, of `margin:start=typical` | minilm, accuracy |")
+    assert budgets[2].startswith("| 10 | +0.00 ± 0.00 |")
+    assert budgets[3].startswith("| 11 | +6.00 ± 2.48 |")
+
+
+def test_few_seeds_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(frozen, "SEEDS", 4)
+    folder = record(tmp_path, {"margin": 5})
+    assert "kdd, macro recall (3 seeds)" in frozen.draw_gains(folder)
+    assert "kdd has 3 of 4 seeds." in frozen.draw_default(folder)
+
+
+def test_the_page_is_drawn_from_the_rows(monkeypatch):
+    monkeypatch.setattr(frozen, "SEEDS", ASKED_FOR)
     assert frozen.main(["--check"]) == 0

@@ -53,6 +53,8 @@ def test_every_strategy_has_an_arm():
         ("cluster_margin:k=1.5", r"^k: got 1.5, needs an integer, or a share of b"),
         ("margin:scores=random", r"margin got 'scores=random', takes training=…, start=…"),
         ("ally:scores=best", r"'scores=best': not a value of scores"),
+        ("ally:heads=0", r"'heads=0': not a value of heads"),
+        ("ally:scores=margin:heads=5", r"ally got heads=5, but scores=margin needs none"),
         ("ally:start=best", r"'start=best': not a value of start"),
         ("dal:mini_queries=0", r"^mini_queries: got 0"),
     ],

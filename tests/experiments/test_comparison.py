@@ -104,6 +104,12 @@ def test_the_picture_shows_means_and_their_intervals():
     gap = difference(found[2], found[0])
     spans = [line.get_xdata() for line in right.get_lines() if len(line.get_xdata()) == 2]
     assert any(np.allclose(span, (gap.low, gap.high)) for span in spans)
+    error = draw_curves(found, title="mine", metric="test error", lower_is_better=True)
+    assert error.axes[0].get_ylabel() == "test error (lower is better)"
+    assert [label.get_text() for label in error.axes[2].get_yticklabels()] == [
+        "ally",
+        "badge:start=typical",
+    ]
     (alone,) = draw_curves(found[1:], title="mine", metric="test accuracy").axes
     assert len(alone.get_lines()) == 2
 

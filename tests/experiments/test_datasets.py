@@ -6,9 +6,11 @@ import types
 import numpy as np
 import pytest
 
+from ally_fast.cli import main
 from ally_fast.experiments.datasets import DATASETS, Dataset, load_dataset
 from ally_fast.experiments.datasets.cifar10 import undo_differences
 from ally_fast.experiments.datasets.scaling import standardized
+from ally_fast.experiments.round_rows import load_rounds
 
 rng = np.random.default_rng(0)
 IMAGES = rng.integers(
@@ -294,11 +296,38 @@ def test_parkinsons_as_text(tmp_path):
             load_dataset("parkinsons", str(tmp_path))
 
 
+def test_a_test_set_for_each_seed(tmp_path):
+    """Each seed holds out people of its own; a run that goes on learns from the same people."""
+    pytest.importorskip("torch")
+    write_parkinsons(tmp_path, recordings())
+    held_out = {load_dataset("parkinsons", str(tmp_path), seed=s).test_targets[0] for s in range(3)}
+    assert len(held_out) == 3
+
+    def run(output, rounds, *options):
+        command = ["experiment", "parkinsons", "--data", str(tmp_path), "--quiet", *options]
+        command += ["--strategies", "random,core_set", "--seeds", "3", "--rounds", str(rounds)]
+        command += ["--initial", "10", "-b", "5", "--max-epochs", "2", "-o", str(output)]
+        assert main(command) == 0
+        return [
+            (row.arm, row.seed, row.round, row.batch, row.squared_error)
+            for row in load_rounds(output / "rows")
+        ]
+
+    whole = run(tmp_path / "whole", 2, "--split-by-seed")
+    run(tmp_path / "parts", 1, "--split-by-seed", "--jobs", "2", "--threads", "1")
+    assert run(tmp_path / "parts", 2, "--split-by-seed") == whole
+    one = run(tmp_path / "one", 2)
+    of_seed = [[[row for row in rows if row[1] == s] for s in range(3)] for rows in (whole, one)]
+    assert [a == b for a, b in zip(*of_seed, strict=True)] == [True, False, False]
+
+
 def test_an_unknown_split(tmp_path):
     with pytest.raises(ValueError, match=r"^split: got 'people', needs one of"):
         load_dataset("parkinsons", str(tmp_path), split="people")
     with pytest.raises(ValueError, match=r"^split: got 'rows' for mnist"):
         load_dataset("mnist", str(tmp_path), split="rows")
+    with pytest.raises(ValueError, match=r"^seed: got 1 for mnist"):
+        load_dataset("mnist", str(tmp_path), seed=1)
 
 
 # A user's own

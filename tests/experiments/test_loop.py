@@ -141,7 +141,7 @@ def test_dual_heads(classes_npz, tmp_path, monkeypatch):
     monkeypatch.setattr(
         module, "Context", lambda **pieces: seen.update(pieces) or Context(**pieces)
     )
-    go(classes_npz, "ally", tmp_path, rounds=1, epsilon=0.01, dual_heads=3, refit_head=True)
+    go(classes_npz, "ally:heads=3", tmp_path, rounds=1, epsilon=0.01, refit_head=True)
     assert len({settings["seed"] for settings in made}) == 3
     assert all(settings["refit"] for settings in made)
     whole = [found for found in scores if len(found) == 260]

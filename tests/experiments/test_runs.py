@@ -130,6 +130,8 @@ def test_another_experiment_in_the_folder(options, message, classes_npz, tmp_pat
         (("--epsilon", "nan"), "epsilon"),
         (("--dual-update", "never"), "--dual-update: got 'never'"),
         (("--split", "rows"), "split"),
+        (("--split-by-seed",), "it is of parkinsons alone"),
+        (("--labels", ":y", "--split-by-seed"), "it is of parkinsons alone"),
     ],
 )
 def test_mistakes_are_told_before_work(options, message, classes_npz, tmp_path, capsys):

@@ -20,10 +20,9 @@ _UCI_NUMBER = 189
 _SUBJECT, _TARGET = "subject#", "total_UPDRS"
 _NOT_FEATURES = (_SUBJECT, _TARGET, "motor_UPDRS")  # the last is a part of the target
 _TEST_SHARE = 5
-_SPLIT_SEED = 0
 
 
-def load(folder: Path | None, split: str = "subjects") -> Dataset:
+def load(folder: Path | None, split: str = "subjects", seed: int = 0) -> Dataset:
     """Return Parkinsons Telemonitoring: features and target standardised by the pool.
 
     Parameters
@@ -32,7 +31,9 @@ def load(folder: Path | None, split: str = "subjects") -> Dataset:
         Holds ``parkinsons/parkinsons_updrs.data``; fetched from UCI if None.
     split : {"subjects", "rows"}
         A fifth is the test set: of the people, of whom the model then knows nothing; or of the
-        recordings, so that each person is on both sides. The same whatever the experiment's seed.
+        recordings, so that each person is on both sides.
+    seed : int
+        Of the split.
     """
     checks.choice(split, "split", ("subjects", "rows"))
     if folder is not None:
@@ -47,7 +48,7 @@ def load(folder: Path | None, split: str = "subjects") -> Dataset:
     subjects = columns[_SUBJECT]
     groups = subjects if split == "subjects" else np.arange(len(subjects))
     distinct = np.unique(groups)
-    order = np.random.Generator(np.random.Philox(key=_SPLIT_SEED)).permutation(len(distinct))
+    order = np.random.Generator(np.random.Philox(key=seed)).permutation(len(distinct))
     test = np.isin(groups, distinct[order[: round(len(distinct) / _TEST_SHARE)]])
     inputs, test_inputs = standardized(features[~test], features[test])
     targets, test_targets = standardized(columns[_TARGET][~test], columns[_TARGET][test])

@@ -20,7 +20,9 @@ _LOADERS = {
 DATASETS = (*_LOADERS, "parkinsons")
 
 
-def load_dataset(name: str, folder: str | None = None, *, split: str = "subjects") -> Dataset:
+def load_dataset(
+    name: str, folder: str | None = None, *, split: str = "subjects", seed: int = 0
+) -> Dataset:
     """Return a data set.
 
     Parameters
@@ -32,7 +34,7 @@ def load_dataset(name: str, folder: str | None = None, *, split: str = "subjects
         Of data sets, a subfolder each; the environment's ``ALLY_FAST_DATA`` if None. With neither
         they are downloaded, by torchvision and ucimlrepo, into the user's cache, but for those of
         frozen embeddings.
-    split : {"subjects", "rows"}
+    split, seed : {"subjects", "rows"}, int
         Of Parkinsons; see `ally_fast.experiments.datasets.parkinsons.load`.
 
     Raises
@@ -44,12 +46,14 @@ def load_dataset(name: str, folder: str | None = None, *, split: str = "subjects
     """
     if split != "subjects" and name != "parkinsons":
         raise ValueError(f"split: got {split!r} for {name}; it is of parkinsons alone")
+    if seed and name != "parkinsons":
+        raise ValueError(f"seed: got {seed} for {name}; a split by seed is of parkinsons alone")
     if name.endswith(".npz"):
         return npz.load(Path(name))
     given = folder or os.environ.get("ALLY_FAST_DATA")
     place = None if not given else Path(given)
     if name == "parkinsons":
-        return parkinsons.load(place, split)
+        return parkinsons.load(place, split, seed)
     if name not in _LOADERS:
         raise ValueError(f"dataset: got {name!r}, needs one of {', '.join(DATASETS)}, or FILE.npz")
     return _LOADERS[name](place)
