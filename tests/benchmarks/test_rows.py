@@ -133,18 +133,19 @@ def test_the_table_of_strategies(device):
 def test_the_table_of_training(device):
     rows = [
         dataclasses.replace(device[0], bench="training", engine=engine, setting=setting,
-                            seconds=[seconds], inertia=inertia)
-        for engine, setting, seconds, inertia in [
-            ("ally_fast", "seed 0", 1.0, 90.0),
-            ("ally_fast", "seed 1", 3.0, 110.0),
-            ("before", "seed 0", 8.0, 101.0),
-            ("faiss_cpu", "recipe", 4.0, 99.0),
+                            seconds=[seconds], inertia=inertia, n=1000, train_rows=200, n_iter=5,
+                            extra={"rows_assigned_in_training": assigned})
+        for engine, setting, seconds, inertia, assigned in [
+            ("ally_fast", "seed 0", 1.0, 90.0, 3000),
+            ("ally_fast", "seed 1", 3.0, 110.0, 4000),
+            ("before", "seed 0", 8.0, 101.0, None),
+            ("faiss_cpu", "recipe", 4.0, 99.0, None),
         ]
     ]  # fmt: skip
     assert tables.training_table(device) == ""
-    line = tables.training_table(rows).splitlines()[2]
+    cells = tables.training_table(rows).splitlines()[2].split(" | ")[1:]
     none = tables.NOTHING
-    assert line.endswith(f"| 2 | 8 · +1.00 % | {none} | {none} | {none} | 4 · -1.00 % | {none} |")
+    assert cells[:6] == ["2 · 3.5", "8 · +1.00 %", none, none, none, "4 · -1.00 % · 1"]
 
 
 def test_the_table_of_ray(device):
