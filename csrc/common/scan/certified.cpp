@@ -104,7 +104,7 @@ void CentroidTable::allocate() {
   const auto words = static_cast<size_t>(kernel_->centroid_words(packed_.k_padded, d_));
   words_.reset(new uint32_t[words + 16]());
   aligned_words_ = align(words_.get());
-  half_norm_.assign(static_cast<size_t>(packed_.k_padded), kNever);
+  half_norm_.assign(static_cast<size_t>(packed_.k_padded), kNeverWins);
   norm_.assign(half_norm_.size(), 0.0f);
   packed_.packed = aligned_words_;
   packed_.half_norm = half_norm_.data();
@@ -221,8 +221,8 @@ void BlockScanner::pack(int block, int count) {
                             norm_.data() + begin, residual_.data() + begin);
   poll(kBlock * rows_.d);
   table_.row_errors(norm_.data() + begin, residual_.data() + begin, kBlock, error_.data() + begin);
-  std::fill_n(best_.data() + begin, kBlock, kNever);
-  std::fill_n(second_.data() + begin, kBlock, kNever);
+  std::fill_n(best_.data() + begin, kBlock, kNeverWins);
+  std::fill_n(second_.data() + begin, kBlock, kNeverWins);
   std::fill_n(index_.data() + begin, kBlock, 0);
 }
 

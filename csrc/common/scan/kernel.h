@@ -16,7 +16,7 @@ namespace ally_fast {
 
 constexpr int kBlock = 64;  // rows a block
 constexpr int kLargestGroup = 16, kLargestBatch = 2048;
-constexpr float kNever = 0x1.fffffep127f;  // above every score
+constexpr float kNeverWins = 0x1.fffffep127f;  // above every score
 
 // Centroids as a kernel reads them. Arrays have k_padded entries; the padding can never win.
 struct PackedCentroids {

@@ -54,7 +54,7 @@ struct Lowest {
 
   Lowest(__m512 score, int64_t place)
       : best(score),
-        second(Amx::broadcast(kNever)),
+        second(Amx::broadcast(kNeverWins)),
         index(_mm512_set1_epi32(static_cast<int32_t>(place))) {}
   Lowest(const float* best, const float* second, const int32_t* index)
       : best(Amx::load(best)), second(Amx::load(second)), index(Amx::load_int(index)) {}
