@@ -59,7 +59,8 @@ def test_every_other_block_is_run_by_one_test():
 def test_code_is_fenced(page):
     """An indented block has no language, and would not be counted."""
     text = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(), flags=re.M | re.S)
-    drawn = re.sub(r"^<!-- ((?:experiment|frozen):\S+) -->.*?^<!-- /\1 -->", "", text, flags=re.M | re.S)
+    block = r"^<!-- ((?:experiment|frozen):\S+) -->.*?^<!-- /\1 -->"
+    drawn = re.sub(block, "", text, flags=re.M | re.S)
     assert not re.findall(r"\n\n {4,}\S.*", drawn)
 
 
