@@ -391,8 +391,12 @@ def ray_table(rows: list[Row]) -> str:
 
 
 def strategies_table(rows: list[Row]) -> str:
-    """Draw one line for each strategy and pool, ours first; a rival that sat out says why."""
+    """Draw one line for each strategy and pool, ours first.
+
+    A rival that sat out says why, unless it was only not at hand.
+    """
     found = select(rows, bench="strategies")
+    found = [row for row in found if not row.reason.endswith("is not installed")]
     found.sort(key=lambda row: (-row.n, row.d, row.engine))
     body = []
     for row in found:
