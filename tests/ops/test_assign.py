@@ -78,6 +78,16 @@ def test_any_strides(isa, layout, dtype, rng):
 
 
 @pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+def test_features_terabytes_apart(isa):
+    """What lies between them is no part of the rows: nobody may walk through it."""
+    values = np.arange(300, dtype=np.float32)
+    rows = np.lib.stride_tricks.as_strided(values, shape=(300, 1), strides=(4, 2**44))
+    centroids = np.array([[7.0], [120.0]], np.float32)
+    assignments, _ = run(rows, centroids, isa)
+    np.testing.assert_array_equal(assignments, (values > 63.5).astype(np.int32))
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_bfloat16(isa, layout, rng):
     rows, centroids = hard_pool("plain", rng, 150, 20, 19)

@@ -80,11 +80,9 @@ class BlockScanner {
  public:
   BlockScanner(const CentroidTable& table, const RowsView& rows);
 
-  // Rows that are scanned at once, at most; a multiple of kBlock.
-  int64_t capacity() const { return capacity_; }
-
-  // Scans visited rows first, first + 1, …, at most capacity() and below `end`; returns how many. Rows
-  // that follow, below `end`, are brought to the cache. Row r below is the r-th of them.
+  // Scans visited rows first, first + 1, …, below `end`, as many as fit; returns how many: a multiple
+  // of kBlock, or all. Rows that follow, below `end`, are brought to the cache. Row r below is the r-th
+  // of them.
   int scan(int64_t first, int64_t end);
   // The winner's lower end, and what those of all others are not below. The winner's may be above it.
   float best(int r) const { return best_[r]; }
@@ -123,7 +121,7 @@ class BlockScanner {
   const RowsView& rows_;
   const bool decides_;  // groups first, then centroids
   const int64_t groups_, block_words_;
-  int64_t capacity_, first_ = 0;
+  int64_t capacity_, first_ = 0;  // rows that fit; the first of those scanned last
   AlignedVector<float> norm_, residual_, error_, best_, second_, minima_, buffer_;
   AlignedVector<int32_t> index_, heads_;
   AlignedVector<uint32_t> packed_, words_;

@@ -37,8 +37,10 @@ class Ahead {
   // Visited rows [first, end).
   __attribute__((always_inline)) Ahead(const RowsView& rows, int64_t first, int64_t end)
       : rows_(rows), row_(first), end_(end), bytes_(rows.col_stride * rows.d) {}
+  // Nothing where the features of a row lie far apart: each would be a line of its own.
   __attribute__((always_inline)) void spread(int64_t turns) {
-    const int64_t lines = bytes_ < 0 ? 0 : (end_ - row_) * ((bytes_ + kLine - 1) / kLine);
+    const bool together = rows_.col_stride >= 0 && rows_.col_stride <= kLine;
+    const int64_t lines = together ? (end_ - row_) * ((bytes_ + kLine - 1) / kLine) : 0;
     each_ = (lines + turns - 1) / turns;
   }
   __attribute__((always_inline)) void turn() {
