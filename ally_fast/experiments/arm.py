@@ -48,12 +48,6 @@ def _rate(text: str) -> float:
     return float(text)
 
 
-def _passes(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError
-    return int(text)
-
-
 def _allocation(text: str) -> str:
     if text not in ("equal", "proportional", "sqrt"):
         raise ValueError
@@ -98,7 +92,7 @@ _KINDS = {
         strategies.DropQuery,
         classification=True,
         options={"candidates": int, "metric": str},
-        of_model={"rate": _rate, "passes": _passes},
+        of_model={"rate": _rate, "passes": _count},
     ),
     "max_herding": _Kind(strategies.MaxHerding, options=_HERDING),
     "uncertainty_herding": _Kind(

@@ -14,8 +14,7 @@ from ally_fast.cluster.loaded_rows import loaded
 from ally_fast.ops.k_center_greedy import k_center_greedy
 from ally_fast.pools.pool import Pool, as_float
 from ally_fast.rows import Rows
-from ally_fast.selection.select import select
-from ally_fast.strategies.clustered import numpy_family
+from ally_fast.strategies.clustered import best_of_clusters
 from ally_fast.strategies.contract import Context
 from ally_fast.strategies.near_points import smallest_distance
 from ally_fast.strategies.parameters import Parameters
@@ -137,21 +136,18 @@ class GIST(Parameters):
         radius: float | None,
     ) -> NDArray[np.int64]:
         """Return the highest scores whose rows lie farther than `radius` apart, `b` at most."""
-        picks: NDArray[np.int64] = select(
-            numpy_family(pool),
+        return best_of_clusters(
+            context,
+            request,
+            pool,
             scores,
-            request.b,
             1,
-            exclude=context.exclude,
             radius=radius,
             cost=None if radius is None else np.zeros(request.n),  # then there may be fewer
             cost_budget=None if radius is None else 0.0,
             centroids=np.ones((1, pool.d), np.float32),
             metric=self.metric,
-            device=context.device,
-            chunk_rows=context.chunk_rows,
         )
-        return picks
 
     def _farthest_first(self, request: Request, pool: Pool, first: int) -> NDArray[np.int64]:
         rows, normalize = pool.read(0, pool.n), self.metric == "cosine"
