@@ -28,8 +28,8 @@ class Assigner {
 
  private:
   // Of the rows scanned from `first` on: those from `begin` on, a block of them.
-  void decide(int64_t first, int begin, int end);
-  void settle(int64_t first, int begin, uint64_t undecided, const double* limit);
+  uint64_t decide(int64_t first, int begin, int end);
+  void settle(int64_t first, int begin, uint64_t undecided);
   bool finite(int64_t i);
 
   const RowsView& rows_;
@@ -37,6 +37,8 @@ class Assigner {
   const bool certify_;
   int32_t* out_;
   BlockScanner scanner_;
+  uint64_t undecided_[kLargestBatch / kBlock];
+  double limit_[kLargestBatch];
   std::vector<double> wide_;
 };
 

@@ -47,6 +47,7 @@ CentroidTable::CentroidTable(const double* centroids, int64_t k, int64_t d, cons
   exact_rounding_ = (static_cast<double>(d) / 8 + 10) * 0x1p-53;
   std::vector<double> shift(shift_.begin(), shift_.end());
   if (!wide_shift_.empty()) shift = wide_shift_;
+  choose_order(centroids, shift.data());
   // Several of the kernel's tiles a task, each packed at once.
   const int64_t tile = kernel.centroid_multiple;
   const int64_t step = tile * std::max<int64_t>(1, kTaskValues / (tile * d));
@@ -97,19 +98,42 @@ void CentroidTable::choose_shift(const double* centroids) {
   packed_.wide_shift = wide_shift_.empty() ? nullptr : wide_shift_.data();
 }
 
+void CentroidTable::choose_order(const double* centroids, const double* shift) {
+  std::vector<double> squares(static_cast<size_t>(k_));
+  order_.resize(squares.size());
+  for (int64_t c = 0; c < k_; ++c) {
+    const auto square = [=](int64_t j) {
+      const double x = (centroids[c * d_ + j] - shift[j]) * packed_.scale;
+      return x * x;
+    };
+    squares[c] = sum_in_lanes(d_, square);
+    order_[c] = c;
+    poll(d_);
+  }
+  std::sort(order_.begin(), order_.end(), [&](int64_t a, int64_t b) {
+    return squares[a] < squares[b] || (squares[a] == squares[b] && a < b);
+  });
+}
+
 void CentroidTable::allocate() {
   exact_.reset(new double[static_cast<size_t>(k_ * d_padded_)]);
   packed_.d = d_;
   packed_.k_padded = round_up(k_, kernel_->centroid_multiple);
   const auto words = static_cast<size_t>(kernel_->centroid_words(packed_.k_padded, d_));
-  words_.reset(new uint32_t[words + 16]());
+  words_.reset(new uint32_t[words + 16 + kLargestGroup]());
   aligned_words_ = align(words_.get());
-  half_norm_.assign(static_cast<size_t>(packed_.k_padded), kNeverWins);
-  norm_.assign(half_norm_.size(), 0.0f);
+  const auto padded = static_cast<size_t>(packed_.k_padded);
+  norm_.assign(padded + kLargestGroup, 0.0f);
+  half_norm_.assign(norm_.size(), kNeverWins);
   packed_.packed = aligned_words_;
+  packed_.floats = reinterpret_cast<const float*>(aligned_words_);
+  if (!kernel_->packs_floats) {
+    floats_.assign(padded * static_cast<size_t>(d_) + kLargestGroup, 0.0f);
+    packed_.floats = floats_.data();
+  }
   packed_.half_norm = half_norm_.data();
   packed_.norm = norm_.data();
-  group_norm_.assign(half_norm_.size() / static_cast<size_t>(kernel_->group), 0.0f);
+  group_norm_.assign(padded / static_cast<size_t>(kernel_->group), 0.0f);
   packed_.group_norm = group_norm_.data();
 }
 
@@ -119,16 +143,17 @@ void CentroidTable::pack(const double* centroids, const double* shift, int64_t b
   std::vector<float> values(static_cast<size_t>(tile * d_)), rounded(values.size());
   const double scale = packed_.scale;
   for (int64_t c = begin; c < end; ++c) {
-    const double* const centroid = centroids + c * d_;
-    double* const row = exact_.get() + c * d_padded_;
+    const double* const centroid = centroids + order_[c] * d_;
+    double* const row = exact_.get() + order_[c] * d_padded_;
     std::fill(std::copy_n(centroid, d_, row), row + d_padded_, 0.0);
     float* const to = values.data() + (c - begin) * d_;
     for (int64_t j = 0; j < d_; ++j) to[j] = static_cast<float>((centroid[j] - shift[j]) * scale);
   }
   kernel_->pack_centroids(values.data(), end - begin, tile, d_,
                           aligned_words_ + kernel_->centroid_words(begin, d_), rounded.data());
+  if (!kernel_->packs_floats) pack_floats(values.data(), begin, end);
   for (int64_t c = begin; c < end; ++c) {
-    const double* const centroid = centroids + c * d_;
+    const double* const centroid = centroids + order_[c] * d_;
     const float* const seen = rounded.data() + (c - begin) * d_;
     const auto exact = [=](int64_t j) { return (centroid[j] - shift[j]) * scale; };
     const double square = sum_in_lanes(d_, [&](int64_t j) { return exact(j) * exact(j); });
@@ -148,6 +173,14 @@ void CentroidTable::pack(const double* centroids, const double* shift, int64_t b
   }
 }
 
+void CentroidTable::pack_floats(const float* values, int64_t begin, int64_t end) {
+  const int64_t group = kernel_->group;
+  for (int64_t c = begin; c < end; ++c, values += d_) {
+    float* const to = floats_.data() + c / group * group * d_ + c % group;
+    for (int64_t j = 0; j < d_; ++j) to[j * group] = -values[j];
+  }
+}
+
 void CentroidTable::row_errors(const float* norm, const float* residual, int count,
                                float* error) const {
   // In float32: the slop is far above its rounding.
@@ -156,11 +189,28 @@ void CentroidTable::row_errors(const float* norm, const float* residual, int cou
   for (int r = 0; r < count; ++r) error[r] = residual[r] * whole + norm[r] * share + tiny;
 }
 
-double CentroidTable::upper_end(double lower, int64_t c, double error, double norm) const {
-  const double half = (double{half_norm_[c]} + kTiny) / (1 - gamma_) * (1 + 1e-6);
-  const double score = 2 * (error * norm_[c] + gamma_ * half + kTiny);
-  const double exact = 2 * exact_rounding_ * (norm * norm + largest_norm_ * largest_norm_);
-  return lower + (score + exact) * kSlop + 4 * kUnit * std::abs(lower);
+void CentroidTable::upper_ends(const float* lower, const int32_t* place, const float* error,
+                               const float* norm, int count, double* end) const {
+  const double up = (1 + 1e-6) / (1 - gamma_), square = largest_norm_ * largest_norm_;
+  for (int r = 0; r < count; ++r) {
+    const double half = (double{half_norm_[place[r]]} + kTiny) * up, x = norm[r];
+    const double score = 2 * (double{error[r]} * norm_[place[r]] + gamma_ * half + kTiny);
+    const double exact = 2 * exact_rounding_ * (x * x + square);
+    end[r] = double{lower[r]} + (score + exact) * kSlop + 4 * kUnit * std::abs(double{lower[r]});
+  }
+}
+
+// In float32 what is rounded is the centring of x and c; norm_c is that of another rounding of c'.
+float CentroidTable::rescored_error(float error, double norm) const {
+  if (d_ > kernel_->rescored_d) return error;
+  return round_up_to_float(norm * (gamma_ + 6 * kUnit) * kSlop + kTinyRow);
+}
+
+float CentroidTable::rescored_reach(double error, double norm) const {
+  const double square = largest_norm_ * largest_norm_;
+  const double score = 2 * (error * (largest_norm_ + 0x1p-20) * kSlop + gamma_ * square + kTiny);
+  const double exact = 2 * exact_rounding_ * (norm * norm + square);
+  return round_up_to_float((score + exact) * kSlop * (1 + 8 * kUnit));
 }
 
 double CentroidTable::score_limit(double squared_radius, double norm) const {
@@ -196,6 +246,7 @@ BlockScanner::BlockScanner(const CentroidTable& table, const RowsView& rows)
   }
   near_.resize(static_cast<size_t>(groups_));
   buffer_.resize(static_cast<size_t>(16 * round_up(rows.d, 32)));
+  wide_.resize(static_cast<size_t>(table.d_padded()));
 }
 
 int BlockScanner::scan(int64_t first, int64_t end) {
@@ -208,7 +259,7 @@ int BlockScanner::scan(int64_t first, int64_t end) {
   }
   if (decides_) {
     kernel.decide(table_.packed(), words_.data(), count, error_.data(), best_.data(),
-                  second_.data(), index_.data(), minima_.data(), groups_ * kBlock, heads_.data());
+                  second_.data(), index_.data(), heads_.data());
   }
   return count;
 }
@@ -241,9 +292,12 @@ void BlockScanner::track(int block, int64_t next, int64_t end) {
   }
 }
 
-double BlockScanner::limit_of_nearest(int r) const {
-  if (overflowed(r)) return std::numeric_limits<double>::infinity();
-  return table_.upper_end(best_[r], index_[r], error_[r], norm_[r]);
+void BlockScanner::limits_of_nearest(int begin, int end, double* limit) const {
+  table_.upper_ends(best_.data() + begin, index_.data() + begin, error_.data() + begin,
+                    norm_.data() + begin, end - begin, limit + begin);
+  for (int r = begin; r < end; ++r) {
+    if (overflowed(r)) limit[r] = std::numeric_limits<double>::infinity();
+  }
 }
 
 double BlockScanner::limit_of_radius(int r, double squared_radius) const {
@@ -251,22 +305,107 @@ double BlockScanner::limit_of_radius(int r, double squared_radius) const {
   return table_.score_limit(squared_radius, norm_[r]);
 }
 
+void BlockScanner::prefetch(int r) const {
+  const char* const row = rows_.row(first_ + r);
+  const int64_t lines = lines_of_row(rows_);
+  for (int64_t line = 0; line < lines; ++line) __builtin_prefetch(row + line * kLine, 0, 2);
+}
+
 double BlockScanner::measure(int r, int64_t c) {
   const Kernel& kernel = table_.kernel();
-  wide_.resize(static_cast<size_t>(kBlock * table_.d_padded()));
-  kernel.load_row(rows_, first_ + r, wide_.data());
+  const int64_t i = first_ + r;
+  if (i != wide_row_) {
+    kernel.load_row(rows_, i, wide_.data());
+    wide_row_ = i;
+  }
+  poll(table_.d_padded());
   return kernel.squared_distance(wide_.data(), table_.exact(c), table_.d_padded());
 }
 
-void BlockScanner::prepare_settle(int begin, uint64_t active, const double* limit) {
-  const int64_t padded = table_.d_padded();
-  wide_.resize(static_cast<size_t>(kBlock * padded));
-  for (int bit = 0; bit < kBlock; ++bit) {
-    limit_[bit] = -std::numeric_limits<float>::infinity();
-    if (!(active >> bit & 1)) continue;
+// Returns which of the active rows can be looked at in float32. Their own groups are.
+uint64_t BlockScanner::prepare_settle(int begin, uint64_t active, const double* limit) {
+  const Kernel& kernel = table_.kernel();
+  const int64_t d = rows_.d, width = round_up(d, 32);
+  floats_.resize(static_cast<size_t>(kBlock * width));
+  scores_.resize(static_cast<size_t>((kBlock + std::max(kPairs, groups_)) * kLargestGroup));
+  begin_ = begin;
+  pairs_.clear();
+  uint64_t regular = 0;
+  std::fill_n(limit_, kBlock, -std::numeric_limits<float>::infinity());
+  for (uint64_t bits = active; bits; bits &= bits - 1) {
+    const int bit = __builtin_ctzll(bits), r = begin + bit;
+    if (overflowed(r)) continue;
+    regular |= bits & -bits;
+    kernel.load_centred(rows_, first_ + r, table_.packed(), floats_.data() + bit * width);
+    poll(d);
     limit_[bit] = round_up_to_float(limit[bit]);
-    table_.kernel().load_row(rows_, first_ + begin + bit, wide_.data() + bit * padded);
-    poll(padded);
+    errors_[bit] = table_.rescored_error(error_[r], norm_[r]);
+    reach_[bit] = table_.rescored_reach(errors_[bit], norm_[r]);
+    last_[bit] = -1;
+  }
+  for (uint64_t rest = regular; rest;) {
+    const int64_t group = own_group(__builtin_ctzll(rest));
+    uint64_t rows = 0;
+    for (uint64_t bits = rest; bits; bits &= bits - 1) {
+      if (own_group(__builtin_ctzll(bits)) == group) rows |= bits & -bits;
+    }
+    look_again(group, rows);
+    rest &= ~rows;
+  }
+  kernel.candidates(minima(begin / kBlock), (table_.k() + kernel.group - 1) / kernel.group, limit_,
+                    near_.data());
+  return regular;
+}
+
+int64_t BlockScanner::count_near(uint64_t rows) const {
+  int64_t count = 0;
+  for (uint64_t bits : near_) count += __builtin_popcountll(bits & rows);
+  return count;
+}
+
+void BlockScanner::look_into_near_groups(uint64_t rows) {
+  for (int64_t g = 0; g < groups_; ++g) {
+    uint64_t others = near_[g] & rows;
+    for (uint64_t bits = others; bits; bits &= bits - 1) {
+      if (own_group(__builtin_ctzll(bits)) == g) others &= ~(bits & -bits);
+    }
+    if (others) look_again(g, others);
+  }
+}
+
+void BlockScanner::look_again(int64_t group, uint64_t rows) {
+  const int64_t lanes = table_.kernel().group, width = round_up(rows_.d, 32);
+  while (rows) {
+    int bit[kTogether], count = 0;
+    const float* some[kTogether];
+    float error[kTogether], lowest[kTogether];
+    for (; rows && count < kTogether; rows &= rows - 1, ++count) {
+      bit[count] = __builtin_ctzll(rows);
+      some[count] = floats_.data() + bit[count] * width;
+      error[count] = errors_[bit[count]];
+    }
+    table_.kernel().rescore(table_.packed(), some, error, count, group * lanes,
+                            scores_.data() + pairs_.size() * kLargestGroup, lowest);
+    poll(count * lanes * rows_.d);
+    for (int i = 0; i < count; ++i) {
+      pairs_.push_back({group, lowest[i], last_[bit[i]]});
+      last_[bit[i]] = static_cast<int>(pairs_.size()) - 1;
+      const float end = lowest[i] + reach_[bit[i]] + std::abs(lowest[i]) * 0x1p-21f;
+      limit_[bit[i]] = std::min(limit_[bit[i]], end);
+    }
+  }
+}
+
+void BlockScanner::collect_candidates(int bit) {
+  const int64_t lanes = table_.kernel().group;
+  candidates_.clear();
+  for (int i = last_[bit]; i >= 0; i = pairs_[i].before) {
+    if (pairs_[i].lowest > limit_[bit]) continue;
+    const int64_t first = pairs_[i].group * lanes, some = std::min(lanes, table_.k() - first);
+    uint32_t bits = table_.kernel().at_most(scores_.data() + i * kLargestGroup, limit_[bit]);
+    for (bits &= (1u << some) - 1; bits; bits &= bits - 1) {
+      candidates_.push_back(table_.original(first + __builtin_ctz(bits)));
+    }
   }
 }
 

@@ -6,13 +6,13 @@
 //   |computed a.b + half_norm - exact| <= gamma (||a|| ||b|| + ||c'||^2 / 2),  gamma ~ d 2^-24
 // so a score is off by at most  error_i norm_c + slack_c.  A kernel returns the lower end. The winner
 // of the lower ends is the nearest centroid for sure if its own upper end lies below every other
-// lower end; otherwise every centroid whose lower end lies below that upper end is measured by the
-// exact rule (kernel.h). The exact rule's own rounding is part of the margin, so the answer is the
-// exact rule's argmin, lowest index on a tie, whichever kernel ran.
+// lower end. Otherwise it lies in a group of centroids whose least lower end is not above that upper
+// end; these groups are looked at again, with a and b in float32, and the same certificate. Where
+// several centroids are left, the exact rule measures them (kernel.h). Its own rounding is part of
+// the margin, so the answer is its argmin, lowest index on a tie, whichever kernel ran.
 //
-// No row is scanned twice: the least lower end of each group of centroids is kept, and what is
-// measured lies in a group that is not above the upper end. A kernel may take that of a group as
-// min_c (half_norm + a.b) - error_i max_c norm_c, which is below all of its scores.
+// No row is scanned twice: the least lower end of each group is kept. A kernel may take that of a
+// group as min_c (half_norm + a.b) - error_i max_c norm_c, which is below all of its scores.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -41,12 +41,18 @@ class CentroidTable {
   int64_t d_padded() const { return d_padded_; }
   const Kernel& kernel() const { return *kernel_; }
   const PackedCentroids& packed() const { return packed_; }
+  // Centroids are packed in the order of their norms: those of a group have about the same error.
+  int64_t original(int64_t place) const { return order_[place]; }
   const double* exact(int64_t c) const { return exact_.get() + c * d_padded_; }
 
   // error_i of some rows: from the norms and rounding residuals that pack_rows measured.
   void row_errors(const float* norm, const float* residual, int count, float* error) const;
-  // Upper end of a score, given its lower end.
-  double upper_end(double lower, int64_t c, double error, double norm) const;
+  // Upper ends of scores of some rows, given their lower ends and places among the packed.
+  void upper_ends(const float* lower, const int32_t* place, const float* error, const float* norm,
+                  int count, double* end) const;
+  // The same for scores of the second look; an upper end is lower + reach + |lower| 2^-21, in float32.
+  float rescored_error(float error, double norm) const;
+  float rescored_reach(double error, double norm) const;
   // Scores above this belong to centroids farther than sqrt(squared_radius) by the exact rule.
   double score_limit(double squared_radius, double norm) const;
 
@@ -56,16 +62,19 @@ class CentroidTable {
     double residual = 0, norm = 0;
   };
   void choose_shift(const double* centroids);
+  void choose_order(const double* centroids, const double* shift);
   void allocate();
   // Packs centroids [begin, end), a kernel's multiple from its multiple on.
   void pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
             Largest& largest);
+  void pack_floats(const float* values, int64_t begin, int64_t end);
 
   const Kernel* kernel_;
   int64_t k_, d_, d_padded_;
   std::unique_ptr<double[]> exact_;  // (k, d_padded) as given, padded with zeros
   std::vector<double> wide_shift_;   // empty unless float32 is too coarse
-  std::vector<float> shift_, half_norm_, norm_, group_norm_;
+  std::vector<int64_t> order_;       // place among the packed -> centroid
+  std::vector<float> shift_, half_norm_, norm_, group_norm_, floats_;
   std::unique_ptr<uint32_t[]> words_;
   uint32_t* aligned_words_ = nullptr;
   PackedCentroids packed_{};
@@ -87,32 +96,45 @@ class BlockScanner {
   // The winner's lower end, and what those of all others are not below. The winner's may be above it.
   float best(int r) const { return best_[r]; }
   float second(int r) const { return second_[r]; }
-  int32_t index(int r) const { return index_[r]; }
+  int64_t index(int r) const { return table_.original(index_[r]); }
 
   // A row whose low-precision image overflowed: its scan says nothing.
   bool overflowed(int r) const { return !(norm_[r] < 1e15f); }
 
-  // Scores above limit_of_nearest(r) cannot belong to row r's nearest centroid.
-  double limit_of_nearest(int r) const;
+  // Scores above limit[r] cannot belong to row r's nearest centroid; begin <= r < end.
+  void limits_of_nearest(int begin, int end, double* limit) const;
   // Scores above limit_of_radius(r, D) belong to centroids farther than sqrt(D) from row r.
   double limit_of_radius(int r, double squared_radius) const;
 
+  // Brings row r to the cache: it is measured or settled soon.
+  void prefetch(int r) const;
   // D of row r to centroid c by the exact rule.
   double measure(int r, int64_t c);
 
-  // Calls visit(r, c, D) for rows begin <= r < begin + kBlock with bit r - begin of `active` and
-  // centroids c, D being the exact squared distance; each c once whose lower end is at most
-  // limit[r - begin], unless it is farther than one that came before. `begin` is a multiple of
-  // kBlock. Returns how many calls. Only groups that hold such a centroid are looked into.
+  // Calls visit(r, c, alone) for rows begin <= r < begin + kBlock with bit r - begin of `active` and
+  // every centroid c that may be the nearest, if it is one of those whose lower end is at most
+  // limit[r - begin]; `alone`: there is no other. `begin` is a multiple of kBlock.
   template <class Visit>
-  int64_t settle(int begin, uint64_t active, const double* limit, const Visit& visit);
+  void settle(int begin, uint64_t active, const double* limit, const Visit& visit);
 
  private:
-  static constexpr int kGroupsAtOnce = 16;
+  // A group of centroids in the second look at a row: its least lower end, and the pair before of
+  // the same row.
+  struct Pair {
+    int64_t group;
+    float lowest;
+    int before;
+  };
+  static constexpr int64_t kPairs = 1024;
 
   void pack(int block, int count);
   void track(int block, int64_t next, int64_t end);
-  void prepare_settle(int begin, uint64_t active, const double* limit);
+  uint64_t prepare_settle(int begin, uint64_t active, const double* limit);
+  int64_t own_group(int bit) const { return index_[begin_ + bit] / table_.kernel().group; }
+  int64_t count_near(uint64_t rows) const;
+  void look_again(int64_t group, uint64_t rows);
+  void look_into_near_groups(uint64_t rows);
+  void collect_candidates(int bit);
   // Places of a block in the arrays of all.
   uint32_t* packed_rows(int block) { return packed_.data() + block * block_words_; }
   float* minima(int block) { return minima_.data() + block * groups_ * kBlock; }
@@ -122,12 +144,18 @@ class BlockScanner {
   const bool decides_;  // groups first, then centroids
   const int64_t groups_, block_words_;
   int64_t capacity_, first_ = 0;  // rows that fit; the first of those scanned last
+  int64_t wide_row_ = -1;         // the row in wide_
   AlignedVector<float> norm_, residual_, error_, best_, second_, minima_, buffer_;
   AlignedVector<int32_t> index_, heads_;
   AlignedVector<uint32_t> packed_, words_;
   std::vector<uint64_t> near_;  // rows that a group may be near
-  std::vector<double> wide_;    // (kBlock, d_padded), filled for active rows
-  alignas(64) float limit_[kBlock], scores_[kGroupsAtOnce * kLargestGroup * kBlock];
+  std::vector<double> wide_;
+  // Of the block that is settled: rows in float32, what the second look found, what it left.
+  int begin_ = 0, last_[kBlock];
+  alignas(64) float limit_[kBlock], errors_[kBlock], reach_[kBlock];
+  AlignedVector<float> floats_, scores_;
+  std::vector<Pair> pairs_;
+  std::vector<int64_t> candidates_;
 };
 
 // A float32 at or just above the value (infinities and NaN stay).
@@ -138,53 +166,23 @@ inline float round_up_to_float(double value) {
 }
 
 template <class Visit>
-int64_t BlockScanner::settle(int begin, uint64_t active, const double* limit, const Visit& visit) {
-  const Kernel& kernel = table_.kernel();
-  const int block = begin / kBlock;
-  const int64_t padded = table_.d_padded(), group = kernel.group;
-  int64_t measured = 0;
-  double nearest[kBlock];
-  std::fill_n(nearest, kBlock, std::numeric_limits<double>::infinity());
-  const auto measure = [&](int bit, int64_t c) {
-    const double distance =
-        kernel.squared_distance(wide_.data() + bit * padded, table_.exact(c), padded);
-    visit(begin + bit, c, distance);
-    ++measured;
-    poll(padded);
-    if (!(distance < nearest[bit])) return;
-    nearest[bit] = distance;
-    const float nearer = round_up_to_float(limit_of_radius(begin + bit, distance));
-    limit_[bit] = std::min(limit_[bit], nearer);
-  };
-  prepare_settle(begin, active, limit);
-  for (uint64_t bits = active; bits; bits &= bits - 1) {
-    const int bit = __builtin_ctzll(bits);
-    if (!overflowed(begin + bit)) measure(bit, index_[begin + bit]);
-  }
-  const int64_t groups = (table_.k() + group - 1) / group;
-  kernel.candidates(minima(block), groups, limit_, near_.data());
-  for (int64_t g = 0; g < groups;) {
-    GroupRows which[kGroupsAtOnce];
-    int count = 0;
-    for (; g < groups && count < kGroupsAtOnce; ++g) {
-      if (near_[g] & active) which[count++] = {g * group, near_[g] & active};
+void BlockScanner::settle(int begin, uint64_t active, const double* limit, const Visit& visit) {
+  const uint64_t regular = prepare_settle(begin, active, limit);
+  const auto own = pairs_.size();
+  const bool fit = count_near(regular) <= kPairs;
+  for (uint64_t rest = regular, some = 0; rest; rest &= ~some) {
+    some = fit ? rest : rest & -rest;
+    look_into_near_groups(some);
+    for (uint64_t bits = some; bits; bits &= bits - 1) {
+      const int bit = __builtin_ctzll(bits);
+      collect_candidates(bit);
+      for (int64_t c : candidates_) visit(begin + bit, c, candidates_.size() == 1);
     }
-    if (count == 0) break;
-    kernel.store(table_.packed(), packed_rows(block), error_.data() + begin, which, count, scores_);
-    poll(count * group * rows_.d);
-    for (int i = 0; i < count; ++i) {
-      const int64_t first = which[i].first, some = std::min(group, table_.k() - first);
-      uint64_t near[kLargestGroup];
-      kernel.candidates(scores_ + i * group * kBlock, some, limit_, near);
-      for (int64_t j = 0; j < some; ++j) {
-        for (uint64_t bits = near[j] & which[i].rows; bits; bits &= bits - 1) {
-          const int bit = __builtin_ctzll(bits), r = begin + bit;
-          if (overflowed(r) || index_[r] != first + j) measure(bit, first + j);
-        }
-      }
-    }
+    pairs_.resize(own);
   }
-  return measured;
+  for (uint64_t bits = active & ~regular; bits; bits &= bits - 1) {
+    for (int64_t c = 0; c < table_.k(); ++c) visit(begin + __builtin_ctzll(bits), c, false);
+  }
 }
 
 }  // namespace ally_fast

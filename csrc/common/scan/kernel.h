@@ -15,7 +15,7 @@
 namespace ally_fast {
 
 constexpr int kBlock = 64;  // rows a block
-constexpr int kLargestGroup = 16, kLargestBatch = 2048;
+constexpr int kLargestGroup = 16, kLargestBatch = 2048, kTogether = 4;
 constexpr float kNeverWins = 0x1.fffffep127f;  // above every score
 
 // Centroids as a kernel reads them. Arrays have k_padded entries; the padding can never win.
@@ -26,50 +26,50 @@ struct PackedCentroids {
   const float* group_norm;   // largest norm of each group of centroids
   const float* shift;        // (d,) float32
   const double* wide_shift;  // (d,) the shift where float32 is too coarse for it; else null
+  const float* floats;       // negated, centred, scaled: a group's centroids side by side, feature
+                             // by feature, and kLargestGroup floats more that may be read
   double scale;              // a power of two
   int64_t k_padded;
   int64_t d;
 };
+
+constexpr int64_t kLine = 64;
+
+// Lines of a row; 0 where its features lie far apart: each would be a line of its own.
+inline __attribute__((always_inline)) int64_t lines_of_row(const RowsView& rows) {
+  if (rows.col_stride < 0 || rows.col_stride > kLine) return 0;
+  return (rows.col_stride * rows.d + kLine - 1) / kLine;
+}
 
 // Rows that are read soon, brought to the cache a few lines a turn: a queue of lines is short.
 class Ahead {
  public:
   // Visited rows [first, end).
   __attribute__((always_inline)) Ahead(const RowsView& rows, int64_t first, int64_t end)
-      : rows_(rows), row_(first), end_(end), bytes_(rows.col_stride * rows.d) {}
-  // Nothing where the features of a row lie far apart: each would be a line of its own.
+      : rows_(rows), row_(first), end_(end), lines_(lines_of_row(rows)) {}
   __attribute__((always_inline)) void spread(int64_t turns) {
-    const bool together = rows_.col_stride >= 0 && rows_.col_stride <= kLine;
-    const int64_t lines = together ? (end_ - row_) * ((bytes_ + kLine - 1) / kLine) : 0;
-    each_ = (lines + turns - 1) / turns;
+    each_ = ((end_ - row_) * lines_ + turns - 1) / turns;
   }
   __attribute__((always_inline)) void turn() {
     for (int64_t i = 0; i < each_ && row_ < end_; ++i) {
-      __builtin_prefetch(rows_.row(row_) + at_, 0, 2);
-      at_ += kLine;
-      if (at_ >= bytes_) {
-        at_ = 0;
+      __builtin_prefetch(rows_.row(row_) + line_ * kLine, 0, 2);
+      if (++line_ == lines_) {
+        line_ = 0;
         ++row_;
       }
     }
   }
 
  private:
-  static constexpr int64_t kLine = 64;
   const RowsView& rows_;
-  int64_t row_, end_, bytes_, each_ = 0, at_ = 0;
-};
-
-// A group of centroids, and rows of a block (bit r) that it may be near.
-struct GroupRows {
-  int64_t first;
-  uint64_t rows;
+  int64_t row_, end_, lines_, each_ = 0, line_ = 0;
 };
 
 struct Kernel {
   const char* name;
   int centroid_multiple;  // k_padded is a multiple of this, and this of `group`
   int group;              // centroids that share a minimum
+  bool packs_floats;      // `packed` are the `floats` of a table
 
   // 32-bit words of packed centroids / of a packed block of rows.
   int64_t (*centroid_words)(int64_t k_padded, int64_t d);
@@ -95,21 +95,27 @@ struct Kernel {
                 int32_t* index, float* minima);
 
   // Up to `deciding_d` features, after the tracking of all centroids: `best` and so on of `count` rows
-  // from groups' to centroids'. The minimum of a row's own group becomes that of its other centroids;
-  // minima_of_block apart lie those of each block. `words`: of pack_rows. `heads`: -1 for each group,
-  // left so.
+  // from groups' to centroids'. `words`: of pack_rows. `heads`: -1 for each group, left so.
   void (*decide)(const PackedCentroids& table, const uint32_t* words, int count, const float* error,
-                 float* best, float* second, int32_t* index, float* minima, int64_t minima_of_block,
-                 int32_t* heads);
+                 float* best, float* second, int32_t* index, int32_t* heads);
   int64_t deciding_d;
 
-  // The same lower bounds, written out for some groups of centroids: scores[g][c - first][kBlock] of
-  // which[g]. Rows that it does not ask for may be left out.
-  void (*store)(const PackedCentroids& table, const uint32_t* rows, const float* error,
-                const GroupRows* which, int count, float* scores);
+  // x' of row i of the view, in float32.
+  void (*load_centred)(const RowsView& rows, int64_t i, const PackedCentroids& table, float* out);
+
+  // The second look: half_norm[c] - error[i] norm[c] + dot  for the group of centroids that begins at
+  // `first` and x' of `count` rows, kTogether at most; in float32, above `rescored_d` features in the
+  // precision of `track`. A row is followed by zeros up to round_up(d, 32) floats. `scores` holds
+  // kLargestGroup floats a row, those after the group say nothing; `lowest` is that of the group.
+  void (*rescore)(const PackedCentroids& table, const float* const* rows, const float* error,
+                  int count, int64_t first, float* scores, float* lowest);
+  int64_t rescored_d;
 
   // bits[i], bit r: not (scores[i][r] > limit[r]), so that a NaN counts as a candidate; i < count.
   void (*candidates)(const float* scores, int64_t count, const float* limit, uint64_t* bits);
+
+  // Bit i: not (scores[i] > limit), i < kLargestGroup.
+  uint32_t (*at_most)(const float* scores, float limit);
 
   // Row i of the view widened to float64, padded with zeros to round_up(d, 8). With `normalize`:
   // s = sum x_j^2 (order of squared_distance), float32(x_j / sqrt(s)) widened, zeros if s is 0; where

@@ -293,26 +293,63 @@ void track(const PackedCentroids& table, const uint32_t* rows, const float* erro
   }
 }
 
-template <class Simd>
-void store(const PackedCentroids& table, const uint32_t* rows, const float* error,
-           const GroupRows* which, int count, float* scores) {
-  constexpr int V = Simd::kVectors, C = Simd::kCentroids, W = Simd::kWidth;
-  constexpr uint64_t some = ~uint64_t{0} >> (kBlock - V * W);
-  const int64_t steps = steps_of<Simd>(table.d);
-  for (int g = 0; g < count; ++g, scores += C * kBlock) {
-    for (int r = 0; r < kBlock; r += V * W) {
-      if (!(which[g].rows >> r & some)) continue;
-      score_tile<Simd>(table, steps, rows + r, error + r, which[g].first, [&](const auto& acc) {
-#pragma GCC unroll 8
-        for (int j = 0; j < C; ++j) {
-#pragma GCC unroll 8
-          for (int v = 0; v < V; ++v) {
-            Simd::store(scores + j * kBlock + r + v * W, acc[v][j]);
-          }
-        }
-      });
+// The lowest of the first kGroup scores.
+template <int kGroup>
+float lowest_score(const float* scores) {
+  float lowest[kLargestGroup];
+  for (int i = 0; i < kLargestGroup; ++i) lowest[i] = i < kGroup ? scores[i] : kNeverWins;
+  for (int half = kLargestGroup / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) {
+      lowest[i] = lowest[i + half] < lowest[i] ? lowest[i + half] : lowest[i];
     }
   }
+  return lowest[0];
+}
+
+// Centroids of a group in the lanes; four sums run beside each other, or more.
+template <class Simd, int kGroup, int kRows>
+void rescore_rows(const PackedCentroids& table, const float* const* rows, const float* error,
+                  int64_t first, float* scores) {
+  static_assert(kGroup <= Simd::kWidth && Simd::kWidth <= kLargestGroup);
+  constexpr int kSums = kRows == 1 ? 4 : 2;
+  const float* floats = table.floats + first * table.d;
+  typename Simd::Float sums[kRows][kSums];
+  for (int r = 0; r < kRows; ++r) {
+    for (int i = 0; i < kSums; ++i) sums[r][i] = Simd::broadcast(0);
+    sums[r][0] = Simd::subtract_product(Simd::load(table.half_norm + first),
+                                        Simd::broadcast(error[r]), Simd::load(table.norm + first));
+  }
+  const auto add = [&](int64_t j, int i) __attribute__((always_inline)) {
+    const auto centroids = Simd::load(floats + j * kGroup);
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      sums[r][i] = Simd::multiply_add(sums[r][i], Simd::broadcast(rows[r][j]), centroids);
+    }
+  };
+  int64_t j = 0;
+  for (; j + kSums <= table.d; j += kSums) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kSums; ++i) add(j + i, i);
+  }
+  for (; j < table.d; ++j) add(j, 0);
+  for (int r = 0; r < kRows; ++r) {
+    for (int i = kSums / 2; i > 0; i /= 2) {
+      for (int k = 0; k < i; ++k) sums[r][k] = Simd::add(sums[r][k], sums[r][k + i]);
+    }
+    Simd::store(scores + r * kLargestGroup, sums[r][0]);
+  }
+}
+
+template <class Simd, int kGroup>
+void rescore(const PackedCentroids& table, const float* const* rows, const float* error, int count,
+             int64_t first, float* scores, float* lowest) {
+  static_assert(kTogether == 4);
+  const auto rescore_some = count == 1   ? rescore_rows<Simd, kGroup, 1>
+                            : count == 2 ? rescore_rows<Simd, kGroup, 2>
+                            : count == 3 ? rescore_rows<Simd, kGroup, 3>
+                                         : rescore_rows<Simd, kGroup, 4>;
+  rescore_some(table, rows, error, first, scores);
+  for (int i = 0; i < count; ++i) lowest[i] = lowest_score<kGroup>(scores + i * kLargestGroup);
 }
 
 template <class Simd>
@@ -328,19 +365,33 @@ void candidates(const float* scores, int64_t count, const float* limit, uint64_t
 }
 
 template <class Simd>
+uint32_t at_most(const float* scores, float limit) {
+  uint32_t bits = 0;
+  for (int i = 0; i < kLargestGroup; i += Simd::kWidth) {
+    bits |= Simd::not_greater_bits(Simd::load(scores + i), Simd::broadcast(limit)) << i;
+  }
+  return bits;
+}
+
+// `Floats` multiplies float32.
+template <class Simd, class Floats = Simd>
 constexpr Kernel make_kernel(const char* name) {
   return {name,
           Simd::kCentroids,
           Simd::kCentroids,
+          Simd::kLaneFeatures == 1,
           centroid_words<Simd>,
           block_words<Simd>,
           pack_centroids<Simd>,
-          pack_rows<Simd>,
+          pack_rows<Floats>,
           track<Simd>,
           nullptr,
           0,
-          store<Simd>,
+          load_centred,
+          rescore<Floats, Simd::kCentroids>,
+          std::numeric_limits<int64_t>::max(),
           candidates<Simd>,
+          at_most<Simd>,
           load_row,
           Simd::squared_distance};
 }

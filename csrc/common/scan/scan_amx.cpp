@@ -5,6 +5,8 @@
 // is multiplied once more, and looked into.
 #include <immintrin.h>
 
+#include <limits>
+
 #include "kernel.h"
 
 #ifndef ALLY_FAST_EMULATE_AMX  // the native tests bring tiles in plain C++
@@ -178,11 +180,9 @@ void multiply(const PackedCentroids& table, const uint32_t* words, Members& memb
   AMX_STORE(0, members.dots, 64);
 }
 
-// Looks into the group that each row found lowest: its scores replace the group's minimum. Rows of a
-// group share tiles.
+// Looks into the group that each row found lowest. Rows of a group share tiles.
 void decide(const PackedCentroids& table, const uint32_t* words, int count, const float* error,
-            float* best, float* second, int32_t* index, float* minima, int64_t minima_of_block,
-            int32_t* heads) {
+            float* best, float* second, int32_t* index, int32_t* heads) {
   int32_t next[kLargestBatch];
   for (int r = 0; r < count; ++r) {  // chains of rows, by group
     int32_t& head = heads[index[r] / 16];
@@ -203,9 +203,8 @@ void decide(const PackedCentroids& table, const uint32_t* words, int count, cons
     alignas(64) float others[16];
     Amx::store(others, lowest.second);
     for (int i = 0; i < members.count; ++i) {
-      const int32_t r = members.rows[i];
-      minima[r / kBlock * minima_of_block + members.first / 16 * kBlock + r % kBlock] = others[i];
-      second[r] = second[r] < others[i] ? second[r] : others[i];
+      float& runner_up = second[members.rows[i]];
+      runner_up = runner_up < others[i] ? runner_up : others[i];
     }
     _mm512_mask_i32scatter_epi32(index, active, rows, lowest.index, 4);
   };
@@ -231,36 +230,49 @@ void decide(const PackedCentroids& table, const uint32_t* words, int count, cons
   AMX_RELEASE();
 }
 
-void store_groups(const PackedCentroids& table, const uint32_t* rows, const float* error,
-                  const GroupRows* which, int count, float* scores) {
-  constexpr int kMost = 64;
-  Pair pairs[kMost];
-  float* to[kMost];
-  int found = 0;
-  const auto flush = [&] {
-    for_each_pair(table, rows, pairs, found, [&](int i, const Tile& dots) {
-      const __m512 errors = Amx::load(error + pairs[i].r);
-      for (int j = 0; j < 16; ++j) {
-        Amx::store(to[i] + j * kBlock, lower_bound(table, pairs[i].first + j, errors, dots[j]));
-      }
-    });
-    found = 0;
-  };
-  for (int g = 0; g < count; ++g) {
-    for (int r = 0; r < kBlock; r += 16) {
-      if (!(which[g].rows >> r & 0xffff)) continue;
-      if (found == kMost) flush();
-      pairs[found] = {which[g].first, r};
-      to[found++] = scores + g * 16 * kBlock + r;
+// The table in float32 does not stay in the cache where rows are long.
+void rescore_in_bfloat(const PackedCentroids& table, const float* row, float error, int64_t first,
+                       float* scores) {
+  const int64_t steps = steps_of<Amx>(table.d);
+  const uint32_t* tile = table.packed + first * steps;
+  alignas(64) float lanes[16][16], by_lane[16][16];
+  __m512 sums[16];
+#pragma GCC unroll 16
+  for (int c = 0; c < 16; ++c) sums[c] = _mm512_setzero_ps();
+  for (int64_t step = 0; step < steps; step += 16, tile += 256) {
+    const __m512bh x =
+        _mm512_cvtne2ps_pbh(Amx::load(row + 2 * step + 16), Amx::load(row + 2 * step));
+#pragma GCC unroll 16
+    for (int c = 0; c < 16; ++c) {
+      const auto words = reinterpret_cast<__m512bh>(_mm512_loadu_si512(tile + c * 16));
+      sums[c] = _mm512_dpbf16_ps(sums[c], x, words);
     }
   }
-  if (found > 0) flush();
+#pragma GCC unroll 16
+  for (int c = 0; c < 16; ++c) Amx::store(lanes[c], sums[c]);
+  Amx::transpose16(&lanes[0][0], 16, &by_lane[0][0]);
+  __m512 sum = Amx::subtract_product(Amx::load(table.half_norm + first), Amx::broadcast(error),
+                                     Amx::load(table.norm + first));
+  for (int lane = 0; lane < 16; ++lane) sum = _mm512_add_ps(sum, Amx::load(by_lane[lane]));
+  Amx::store(scores, sum);
+}
+
+void rescore_group(const PackedCentroids& table, const float* const* rows, const float* error,
+                   int count, int64_t first, float* scores, float* lowest) {
+  if (table.d <= kDecidingD) {
+    return rescore<Amx, 16>(table, rows, error, count, first, scores, lowest);
+  }
+  for (int i = 0; i < count; ++i, scores += 16) {
+    rescore_in_bfloat(table, rows[i], error[i], first, scores);
+    lowest[i] = lowest_score<16>(scores);
+  }
 }
 
 constexpr Kernel make_amx_kernel() {
   Kernel kernel = make_kernel<Avx512>("amx");
   kernel.centroid_multiple = Amx::kCentroids;
   kernel.group = 16;
+  kernel.packs_floats = false;
   kernel.centroid_words = centroid_words<Amx>;
   kernel.block_words = block_words<Amx>;
   kernel.pack_centroids = pack_centroid_tiles;
@@ -268,7 +280,8 @@ constexpr Kernel make_amx_kernel() {
   kernel.track = track_tiles;
   kernel.decide = decide;
   kernel.deciding_d = kDecidingD;
-  kernel.store = store_groups;
+  kernel.rescore = rescore_group;
+  kernel.rescored_d = kDecidingD;
   return kernel;
 }
 

@@ -1,6 +1,8 @@
 // AVX2 with FMA: eight float32 lanes.
 #include <immintrin.h>
 
+#include <limits>
+
 #include "kernel.h"
 
 namespace ally_fast {
@@ -30,6 +32,7 @@ struct Avx2 {
   static Word broadcast_word(const uint32_t* from) {
     return _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int>(*from)));
   }
+  static Float add(Float a, Float b) { return _mm256_add_ps(a, b); }
   static Float subtract_product(Float a, Float b, Float c) { return _mm256_fnmadd_ps(b, c, a); }
   static Float multiply_add(Float a, Word b, Word c) { return _mm256_fmadd_ps(b, c, a); }
   static Float less(Float a, Float b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }

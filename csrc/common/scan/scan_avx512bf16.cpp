@@ -1,6 +1,8 @@
 // AVX-512 with bfloat16 dot products (Zen 4, Cooper Lake and later): two features a lane.
 #include <immintrin.h>
 
+#include <limits>
+
 #include "kernel.h"
 
 namespace ally_fast {
@@ -25,7 +27,7 @@ struct Avx512Bf16 : Avx512 {
 };
 
 constexpr Kernel make_bfloat_kernel() {
-  Kernel kernel = make_kernel<Avx512Bf16>("avx512bf16");
+  Kernel kernel = make_kernel<Avx512Bf16, Avx512>("avx512bf16");
   kernel.pack_rows = pack_bfloat_rows<Avx512Bf16>;
   return kernel;
 }

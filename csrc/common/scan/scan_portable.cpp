@@ -1,4 +1,6 @@
 // Any machine: four-lane vectors by compiler extension, products and sums rounded separately.
+#include <limits>
+
 #include "kernel.h"
 
 namespace ally_fast {
@@ -32,6 +34,7 @@ struct Portable {
     return value;
   }
   static Word broadcast_word(const uint32_t* from) { return broadcast(bits_float(*from)); }
+  static Float add(Float a, Float b) { return a + b; }
   static Float subtract_product(Float a, Float b, Float c) { return a - b * c; }
   static Float multiply_add(Float a, Word b, Word c) { return a + b * c; }
   static Int less(Float a, Float b) { return a < b; }

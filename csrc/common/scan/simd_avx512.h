@@ -18,6 +18,7 @@ struct Avx512 {
   static Word broadcast_word(const uint32_t* from) {
     return _mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(*from)));
   }
+  static Float add(Float a, Float b) { return _mm512_add_ps(a, b); }
   static Float subtract_product(Float a, Float b, Float c) { return _mm512_fnmadd_ps(b, c, a); }
   static Float multiply_add(Float a, Word b, Word c) { return _mm512_fmadd_ps(b, c, a); }
   static __mmask16 less(Float a, Float b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
