@@ -4,6 +4,11 @@
 struct Amx : Avx512 {
   static constexpr int kCentroids = 32;  // two tiles of sixteen
   static constexpr int kLaneFeatures = 2, kStepMultiple = 16;
+
+  // Tiles of sixteen rows, one after the other along the features.
+  static int64_t place(int64_t steps, int64_t step, int group) {
+    return group * steps + step * 16;
+  }
 };
 
 struct alignas(64) TileConfig {
@@ -26,11 +31,12 @@ void for_each_tile_held(const PackedCentroids& table, const uint32_t* rows, int6
   alignas(64) Tile dots[2][2];
   ahead.spread((end - begin) / 8);
   for (int r = 0; r < kBlock; r += 32) {
-    AMX_LOAD(4, rows + r, kBlock * 4);
-    AMX_LOAD(5, rows + r + 16, kBlock * 4);
+    const uint32_t* block = rows + r * 16 * kSteps;
+    AMX_LOAD(4, block, 64);
+    AMX_LOAD(5, block + 256 * kSteps, 64);
     if (kSteps == 2) {
-      AMX_LOAD(6, rows + 16 * kBlock + r, kBlock * 4);
-      AMX_LOAD(7, rows + 16 * kBlock + r + 16, kBlock * 4);
+      AMX_LOAD(6, block + 256, 64);
+      AMX_LOAD(7, block + 256 * 3, 64);
     }
     const auto finish_both = [&](int64_t c, const Tile* tiles) __attribute__((always_inline)) {
       finish(c, r, tiles[0]);
@@ -58,38 +64,51 @@ void for_each_tile_held(const PackedCentroids& table, const uint32_t* rows, int6
   }
 }
 
-// The same for any number of features: 32 centroids and 32 rows at a time.
+// The same for any number of features: 32 centroids and 32 rows at a time. The tiles before are looked
+// at between the products: one of the four after each quarter of the features.
 template <class Finish>
 void for_each_tile(const PackedCentroids& table, const uint32_t* rows, int64_t begin, int64_t end,
                    Ahead& ahead, const Finish& finish) {
-  const int64_t steps = steps_of<Amx>(table.d);
-  alignas(64) Tile dots[4];
-  ahead.spread((end - begin) / 16 * (steps / 16));
-  for (int64_t c = begin; c < end; c += 32) {
-    const uint32_t* upper = table.packed + c * steps;
-    const uint32_t* lower = upper + 16 * steps;
-    for (int r = 0; r < kBlock; r += 32) {
+  const int64_t steps = steps_of<Amx>(table.d), tiles = steps / 16;
+  alignas(64) Tile dots[2][4];
+  ahead.spread((end - begin) / 16 * tiles);
+  int64_t c_before = -1;
+  int r_before = 0, turn = 0;
+  const auto finish_one = [&](int i) __attribute__((always_inline)) {
+    finish(c_before + i / 2 * 16, r_before + i % 2 * 16, dots[turn ^ 1][i]);
+  };
+  for (int r = 0; r < kBlock; r += 32) {
+    const uint32_t* left = rows + r * steps;
+    const uint32_t* right = left + 16 * steps;
+    for (int64_t c = begin; c < end; c += 32, turn ^= 1) {
+      const uint32_t* upper = table.packed + c * steps;
+      const uint32_t* lower = upper + 16 * steps;
       AMX_ZERO(0);
       AMX_ZERO(1);
       AMX_ZERO(2);
       AMX_ZERO(3);
-      for (int64_t step = 0; step < steps; step += 16) {
-        const uint32_t* block = rows + step * kBlock + r;
-        ahead.turn();
-        AMX_LOAD(4, upper + step * 16, 64);
-        AMX_LOAD(6, block, kBlock * 4);
-        AMX_DOT(0, 4, 6);
-        AMX_LOAD(7, block + 16, kBlock * 4);
-        AMX_DOT(1, 4, 7);
-        AMX_LOAD(5, lower + step * 16, 64);
-        AMX_DOT(2, 5, 6);
-        AMX_DOT(3, 5, 7);
+      int64_t tile = 0;
+      for (int i = 0; i < 4; ++i) {
+        for (; tile < (i + 1) * tiles / 4; ++tile) {
+          ahead.turn();
+          AMX_STREAM(4, upper + tile * 256, 64);
+          AMX_LOAD(6, left + tile * 256, 64);
+          AMX_DOT(0, 4, 6);
+          AMX_LOAD(7, right + tile * 256, 64);
+          AMX_DOT(1, 4, 7);
+          AMX_STREAM(5, lower + tile * 256, 64);
+          AMX_DOT(2, 5, 6);
+          AMX_DOT(3, 5, 7);
+        }
+        if (c_before >= 0) finish_one(i);
       }
-      AMX_STORE(0, dots[0], 64);
-      AMX_STORE(1, dots[1], 64);
-      AMX_STORE(2, dots[2], 64);
-      AMX_STORE(3, dots[3], 64);
-      for (int i = 0; i < 4; ++i) finish(c + i / 2 * 16, r + i % 2 * 16, dots[i]);
+      AMX_STORE(0, dots[turn][0], 64);
+      AMX_STORE(1, dots[turn][1], 64);
+      AMX_STORE(2, dots[turn][2], 64);
+      AMX_STORE(3, dots[turn][3], 64);
+      c_before = c;
+      r_before = r;
     }
   }
+  for (int i = 0; i < 4; ++i) finish_one(i);
 }

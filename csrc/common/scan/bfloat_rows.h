@@ -109,6 +109,7 @@ void write_norms(const float* lanes, float* to) {
   Simd::store(to, _mm512_maskz_sqrt_ps(kAllLanes, sum));
 }
 
+// Sixteen words of a step, of the rows from `group` on, lie at Simd::place(steps, step, group).
 template <class Simd>
 void pack_bfloat_rows(const RowsView& rows, int64_t first, int count, const PackedCentroids& table,
                       float* buffer, uint32_t* packed, uint32_t* words, float* norm,
@@ -134,7 +135,7 @@ void pack_bfloat_rows(const RowsView& rows, int64_t first, int count, const Pack
     for (int64_t begin = 0; begin < width / 2; begin += 16) {
       Simd::transpose16(reinterpret_cast<const float*>(sixteen) + begin, width / 2, &tile[0][0]);
       for (int j = 0; j < 16 && begin + j < steps; ++j) {
-        __builtin_memcpy(packed + (begin + j) * kBlock + group, tile[j], 64);
+        __builtin_memcpy(packed + Simd::place(steps, begin + j, group), tile[j], 64);
       }
     }
   }

@@ -14,6 +14,7 @@
 #define AMX_RELEASE() _tile_release()
 #define AMX_ZERO(tile) _tile_zero(tile)
 #define AMX_LOAD(tile, from, stride) _tile_loadd(tile, from, stride)
+#define AMX_STREAM(tile, from, stride) _tile_stream_loadd(tile, from, stride)
 #define AMX_DOT(sum, a, b) _tile_dpbf16ps(sum, a, b)
 #define AMX_STORE(tile, to, stride) _tile_stored(tile, to, stride)
 #endif

@@ -17,6 +17,7 @@ struct Avx512Bf16 : Avx512 {
   static constexpr int kLaneFeatures = 2;
   using Word = __m512bh;
 
+  static int64_t place(int64_t, int64_t step, int group) { return step * kBlock + group; }
   static Word load_words(const uint32_t* from) {
     return reinterpret_cast<__m512bh>(_mm512_loadu_si512(from));
   }
