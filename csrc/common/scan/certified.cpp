@@ -123,8 +123,8 @@ void CentroidTable::allocate() {
   words_.reset(new uint32_t[words + 16 + kLargestGroup]());
   aligned_words_ = align(words_.get());
   const auto padded = static_cast<size_t>(packed_.k_padded);
-  norm_.assign(padded + kLargestGroup, 0.0f);
-  half_norm_.assign(norm_.size(), kNeverWins);
+  half_norm_.assign(padded + kLargestGroup, kNeverWins);
+  norm_.assign(padded / static_cast<size_t>(kernel_->group), 0.0f);
   packed_.packed = aligned_words_;
   packed_.floats = reinterpret_cast<const float*>(aligned_words_);
   if (!kernel_->packs_floats) {
@@ -133,8 +133,6 @@ void CentroidTable::allocate() {
   }
   packed_.half_norm = half_norm_.data();
   packed_.norm = norm_.data();
-  group_norm_.assign(padded / static_cast<size_t>(kernel_->group), 0.0f);
-  packed_.group_norm = group_norm_.data();
 }
 
 void CentroidTable::pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
@@ -163,9 +161,8 @@ void CentroidTable::pack(const double* centroids, const double* shift, int64_t b
         d_, [&](int64_t j) { return (exact(j) - double{seen[j]}) * (exact(j) - double{seen[j]}); });
     // The floor keeps the ratio below finite for a centroid at the shift itself.
     const double norm = std::max(std::sqrt(rounded_square), 0x1p-20) * (1 + 1e-6);
-    norm_[c] = round_up_to_float(norm);
-    float& largest_of_group = group_norm_[c / kernel_->group];
-    largest_of_group = std::max(largest_of_group, norm_[c]);
+    float& largest_of_group = norm_[c / kernel_->group];
+    largest_of_group = std::max(largest_of_group, round_up_to_float(norm));
     largest.residual = std::max(largest.residual, std::sqrt(residual_square) / norm);
     largest.norm = std::max(largest.norm, std::sqrt(square) * (1 + 1e-6));
     const double half = square / 2;
@@ -194,7 +191,7 @@ void CentroidTable::upper_ends(const float* lower, const int32_t* place, const f
   const double up = (1 + 1e-6) / (1 - gamma_), square = largest_norm_ * largest_norm_;
   for (int r = 0; r < count; ++r) {
     const double half = (double{half_norm_[place[r]]} + kTiny) * up, x = norm[r];
-    const double score = 2 * (double{error[r]} * norm_[place[r]] + gamma_ * half + kTiny);
+    const double score = 2 * (double{error[r]} * norm_[place[r] / kernel_->group] + gamma_ * half + kTiny);
     const double exact = 2 * exact_rounding_ * (x * x + square);
     end[r] = double{lower[r]} + (score + exact) * kSlop + 4 * kUnit * std::abs(double{lower[r]});
   }

@@ -4,15 +4,15 @@
 //   scale^2 S(x, c) = ||c'||^2 / 2 - x'.c'             (argmin_c S = argmin_c ||x - c||^2)
 //   |x'.c' - a.b|  <= ||x' - a|| ||b|| + ||x'|| ||c' - b||
 //   |computed a.b + half_norm - exact| <= gamma (||a|| ||b|| + ||c'||^2 / 2),  gamma ~ d 2^-24
-// so a score is off by at most  error_i norm_c + slack_c.  A kernel returns the lower end. The winner
+// so a score is off by at most  error_i norm_c + slack_c,  and norm_c may be the largest of a group of
+// centroids, which are packed in the order of their norms.  A kernel returns the lower end. The winner
 // of the lower ends is the nearest centroid for sure if its own upper end lies below every other
 // lower end. Otherwise it lies in a group of centroids whose least lower end is not above that upper
 // end; these groups are looked at again, with a and b in float32, and the same certificate. Where
 // several centroids are left, the exact rule measures them (kernel.h). Its own rounding is part of
 // the margin, so the answer is its argmin, lowest index on a tie, whichever kernel ran.
 //
-// No row is scanned twice: the least lower end of each group is kept. A kernel may take that of a
-// group as min_c (half_norm + a.b) - error_i max_c norm_c, which is below all of its scores.
+// No row is scanned twice: the least lower end of each group is kept.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -74,7 +74,7 @@ class CentroidTable {
   std::unique_ptr<double[]> exact_;  // (k, d_padded) as given, padded with zeros
   std::vector<double> wide_shift_;   // empty unless float32 is too coarse
   std::vector<int64_t> order_;       // place among the packed -> centroid
-  std::vector<float> shift_, half_norm_, norm_, group_norm_, floats_;
+  std::vector<float> shift_, half_norm_, norm_, floats_;
   std::unique_ptr<uint32_t[]> words_;
   uint32_t* aligned_words_ = nullptr;
   PackedCentroids packed_{};

@@ -22,8 +22,8 @@ constexpr float kNeverWins = 0x1.fffffep127f;  // above every score
 struct PackedCentroids {
   const uint32_t* packed;    // negated, centred, scaled, rounded: layout private to the kernel
   const float* half_norm;    // scale^2 ||c - shift||^2 / 2, lowered by the rounding of a score
-  const float* norm;         // norm of the rounded centroid, floored: a row's error grows with it
-  const float* group_norm;   // largest norm of each group of centroids
+  const float* norm;         // of each group, the largest norm of a rounded centroid, floored: a
+                             // row's error grows with it
   const float* shift;        // (d,) float32
   const double* wide_shift;  // (d,) the shift where float32 is too coarse for it; else null
   const float* floats;       // negated, centred, scaled: a group's centroids side by side, feature
@@ -86,7 +86,7 @@ struct Kernel {
   void (*pack_rows)(const RowsView& rows, int64_t first, int count, const PackedCentroids& table,
                     float* buffer, uint32_t* packed, uint32_t* words, float* norm, float* residual);
 
-  // Lower bounds  half_norm[c] - error[r] norm[c] + dot  for centroids [begin, end), multiples of
+  // Lower bounds  half_norm[c] - error[r] norm[c's] + dot  for centroids [begin, end), multiples of
   // centroid_multiple. minima[g][kBlock] gets one that is below those of each group g. Running
   // minimum, runner-up and place go to `best` and so on, which hold the earlier centroids'; up to
   // `deciding_d` features of groups, by their first centroids. Brings `ahead` to the cache meanwhile.
@@ -103,7 +103,7 @@ struct Kernel {
   // x' of row i of the view, in float32.
   void (*load_centred)(const RowsView& rows, int64_t i, const PackedCentroids& table, float* out);
 
-  // The second look: half_norm[c] - error[i] norm[c] + dot  for the group of centroids that begins at
+  // The second look: half_norm[c] - error[i] norm[c's] + dot  for the group of centroids that begins at
   // `first` and x' of `count` rows, kTogether at most; in float32, above `rescored_d` features in the
   // precision of `track`. A row is followed by zeros up to round_up(d, 32) floats. `scores` holds
   // kLargestGroup floats a row, those after the group say nothing; `lowest` is that of the group.

@@ -235,10 +235,10 @@ inline __attribute__((always_inline)) void score_tile(const PackedCentroids& tab
                                                       int64_t c, const Finish& finish) {
   constexpr int V = Simd::kVectors, C = Simd::kCentroids, W = Simd::kWidth;
   typename Simd::Float acc[V][C];
+  const auto norm = Simd::broadcast(table.norm[c / C]);
 #pragma GCC unroll 8
   for (int j = 0; j < C; ++j) {
     const auto half_norm = Simd::broadcast(table.half_norm[c + j]);
-    const auto norm = Simd::broadcast(table.norm[c + j]);
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) {
       acc[v][j] = Simd::subtract_product(half_norm, Simd::load(error + v * W), norm);
@@ -313,11 +313,12 @@ void rescore_rows(const PackedCentroids& table, const float* const* rows, const 
   static_assert(kGroup <= Simd::kWidth && Simd::kWidth <= kLargestGroup);
   constexpr int kSums = kRows == 1 ? 4 : 2;
   const float* floats = table.floats + first * table.d;
+  const auto norm = Simd::broadcast(table.norm[first / kGroup]);
   typename Simd::Float sums[kRows][kSums];
   for (int r = 0; r < kRows; ++r) {
     for (int i = 0; i < kSums; ++i) sums[r][i] = Simd::broadcast(0);
     sums[r][0] = Simd::subtract_product(Simd::load(table.half_norm + first),
-                                        Simd::broadcast(error[r]), Simd::load(table.norm + first));
+                                        Simd::broadcast(error[r]), norm);
   }
   const auto add = [&](int64_t j, int i) __attribute__((always_inline)) {
     const auto centroids = Simd::load(floats + j * kGroup);

@@ -44,12 +44,6 @@ void pack_centroid_tiles(const float* values, int64_t k, int64_t k_padded, int64
 
 constexpr int64_t kDecidingD = 128;  // the most features that hide one comparison a score only
 
-__m512 lower_bound(const PackedCentroids& table, int64_t c, __m512 error, const float* dots) {
-  const __m512 free_of_rows = Amx::subtract_product(Amx::broadcast(table.half_norm[c]), error,
-                                                    Amx::broadcast(table.norm[c]));
-  return _mm512_add_ps(free_of_rows, Amx::load(dots));
-}
-
 // Running minimum, runner-up and place, of sixteen rows.
 struct Lowest {
   __m512 best, second;
@@ -81,18 +75,34 @@ struct Lowest {
   }
 };
 
-// Lowest score of sixteen centroids but for its error, of sixteen rows.
+// Scores but for a row's error, which is one for all sixteen centroids.
+__m512 score(const float* half_norm, const Tile& dots, int j) {
+  return _mm512_add_ps(Amx::load(dots[j]), Amx::broadcast(half_norm[j]));
+}
+
 __m512 minimum(const float* half_norm, const Tile& dots) {
-  const auto score = [&](int j) __attribute__((always_inline)) {
-    return _mm512_add_ps(Amx::load(dots[j]), Amx::broadcast(half_norm[j]));
-  };
-  __m512 even = score(0), odd = score(1);
+  __m512 even = score(half_norm, dots, 0), odd = score(half_norm, dots, 1);
 #pragma GCC unroll 8
   for (int j = 2; j < 16; j += 2) {
-    even = Amx::min(even, score(j));
-    odd = Amx::min(odd, score(j + 1));
+    even = Amx::min(even, score(half_norm, dots, j));
+    odd = Amx::min(odd, score(half_norm, dots, j + 1));
   }
   return Amx::min(even, odd);
+}
+
+Lowest lowest_of_group(const PackedCentroids& table, int64_t c, const Tile& dots, __m512 error) {
+  const float* const half_norm = table.half_norm + c;
+  Lowest even(score(half_norm, dots, 0), c), odd(score(half_norm, dots, 1), c + 1);
+#pragma GCC unroll 8
+  for (int j = 2; j < 16; j += 2) {
+    even.add(score(half_norm, dots, j), c + j);
+    odd.add(score(half_norm, dots, j + 1), c + j + 1);
+  }
+  even.add(odd);
+  const __m512 norm = Amx::broadcast(table.norm[c / 16]);
+  even.best = Amx::subtract_product(even.best, error, norm);
+  even.second = Amx::subtract_product(even.second, error, norm);
+  return even;
 }
 
 void track_groups(const PackedCentroids& table, const uint32_t* rows, const float* error,
@@ -115,7 +125,7 @@ void track_groups(const PackedCentroids& table, const uint32_t* rows, const floa
     for (int64_t c = begin; c < end; c += 16) {
       float* const place = minima + c / 16 * kBlock + r;
       const __m512 low =
-          Amx::subtract_product(Amx::load(place), errors, Amx::broadcast(table.group_norm[c / 16]));
+          Amx::subtract_product(Amx::load(place), errors, Amx::broadcast(table.norm[c / 16]));
       Amx::store(place, low);
       lowest.add(low, c);
     }
@@ -127,20 +137,10 @@ void track_centroids(const PackedCentroids& table, const uint32_t* rows, const f
                      int64_t begin, int64_t end, Ahead& ahead, float* best, float* second,
                      int32_t* index, float* minima) {
   for_each_tile(table, rows, begin, end, ahead, [&](int64_t c, int r, const Tile& dots) {
-    const __m512 errors = Amx::load(error + r);
-    const auto score = [&](int j) __attribute__((always_inline)) {
-      return lower_bound(table, c + j, errors, dots[j]);
-    };
-    Lowest even(score(0), c), odd(score(1), c + 1);
-#pragma GCC unroll 8
-    for (int j = 2; j < 16; j += 2) {
-      even.add(score(j), c + j);
-      odd.add(score(j + 1), c + j + 1);
-    }
-    even.add(odd);
-    Amx::store(minima + c / 16 * kBlock + r, even.best);
+    const Lowest group = lowest_of_group(table, c, dots, Amx::load(error + r));
+    Amx::store(minima + c / 16 * kBlock + r, group.best);
     Lowest lowest(best + r, second + r, index + r);
-    lowest.add(even);
+    lowest.add(group);
     lowest.write(best + r, second + r, index + r);
   });
 }
@@ -195,11 +195,7 @@ void decide(const PackedCentroids& table, const uint32_t* words, int count, cons
     const __m512i rows = _mm512_load_si512(members.rows);
     const __m512 zero = _mm512_setzero_ps();
     const __m512 errors = _mm512_mask_i32gather_ps(zero, active, rows, error, 4);
-    Lowest lowest(lower_bound(table, members.first, errors, members.dots[0]), members.first);
-    for (int j = 1; j < 16; ++j) {
-      const int64_t c = members.first + j;
-      lowest.add(lower_bound(table, c, errors, members.dots[j]), c);
-    }
+    const Lowest lowest = lowest_of_group(table, members.first, members.dots, errors);
     _mm512_mask_i32scatter_ps(best, active, rows, lowest.best, 4);
     alignas(64) float others[16];
     Amx::store(others, lowest.second);
@@ -253,7 +249,7 @@ void rescore_in_bfloat(const PackedCentroids& table, const float* row, float err
   for (int c = 0; c < 16; ++c) Amx::store(lanes[c], sums[c]);
   Amx::transpose16(&lanes[0][0], 16, &by_lane[0][0]);
   __m512 sum = Amx::subtract_product(Amx::load(table.half_norm + first), Amx::broadcast(error),
-                                     Amx::load(table.norm + first));
+                                     Amx::broadcast(table.norm[first / 16]));
   for (int lane = 0; lane < 16; ++lane) sum = _mm512_add_ps(sum, Amx::load(by_lane[lane]));
   Amx::store(scores, sum);
 }
