@@ -54,5 +54,6 @@ inline void dot(int sum, int a, int b) {
 #define AMX_RELEASE() static_cast<void>(0)
 #define AMX_ZERO(index) std::memset(&amx_emulation::tile(index), 0, sizeof(amx_emulation::Tile))
 #define AMX_LOAD(index, from, stride) amx_emulation::load(index, from, stride)
+#define AMX_STREAM(index, from, stride) amx_emulation::load(index, from, stride)
 #define AMX_DOT(sum, a, b) amx_emulation::dot(sum, a, b)
 #define AMX_STORE(index, to, stride) amx_emulation::store(index, to, stride)

@@ -6,9 +6,7 @@ struct Amx : Avx512 {
   static constexpr int kLaneFeatures = 2, kStepMultiple = 16;
 
   // Tiles of sixteen rows, one after the other along the features.
-  static int64_t place(int64_t steps, int64_t step, int group) {
-    return group * steps + step * 16;
-  }
+  static int64_t place(int64_t steps, int64_t step, int group) { return group * steps + step * 16; }
 };
 
 struct alignas(64) TileConfig {

@@ -53,7 +53,8 @@ void Assigner::settle(int64_t first, int begin, uint64_t undecided) {
     const int bit = __builtin_ctzll(bits);
     nearest[bit] = std::numeric_limits<double>::infinity();
     out_[first + begin + bit] = -1;  // stays where no distance is finite
-    if (!std::isinf(limit_[begin + bit]) || finite(first + begin + bit)) active |= uint64_t{1} << bit;
+    if (!std::isinf(limit_[begin + bit]) || finite(first + begin + bit))
+      active |= uint64_t{1} << bit;
   }
   stats.uncertain += __builtin_popcountll(active);
   scanner_.settle(begin, active, limit_ + begin, [&](int r, int64_t c, bool alone) {

@@ -6,9 +6,7 @@ constexpr __mmask16 kAllLanes = 0xffff;  // the plain intrinsics read an undefin
 // Sixteen features from the address on, those of `some`; exact.
 struct Float32Features {
   static constexpr int kBytes = 4;
-  static __m512 load(const char* from, __mmask16 some) {
-    return _mm512_maskz_loadu_ps(some, from);
-  }
+  static __m512 load(const char* from, __mmask16 some) { return _mm512_maskz_loadu_ps(some, from); }
 };
 
 struct Float16Features {
@@ -78,8 +76,8 @@ Squares round_any(const RowsView& rows, int64_t i, const PackedCentroids& table,
   load_centred(rows, i, table, buffer);
   for (int64_t j = rows.d; j < width; ++j) buffer[j] = 0;
   return round_row(
-      width,
-      [&](int64_t j) __attribute__((always_inline)) { return _mm512_loadu_ps(buffer + j); }, words);
+      width, [&](int64_t j) __attribute__((always_inline)) { return _mm512_loadu_ps(buffer + j); },
+      words);
 }
 
 Squares round_row(const RowsView& rows, int64_t i, const PackedCentroids& table, int64_t width,

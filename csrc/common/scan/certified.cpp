@@ -191,7 +191,8 @@ void CentroidTable::upper_ends(const float* lower, const int32_t* place, const f
   const double up = (1 + 1e-6) / (1 - gamma_), square = largest_norm_ * largest_norm_;
   for (int r = 0; r < count; ++r) {
     const double half = (double{half_norm_[place[r]]} + kTiny) * up, x = norm[r];
-    const double score = 2 * (double{error[r]} * norm_[place[r] / kernel_->group] + gamma_ * half + kTiny);
+    const double score =
+        2 * (double{error[r]} * norm_[place[r] / kernel_->group] + gamma_ * half + kTiny);
     const double exact = 2 * exact_rounding_ * (x * x + square);
     end[r] = double{lower[r]} + (score + exact) * kSlop + 4 * kUnit * std::abs(double{lower[r]});
   }
@@ -226,11 +227,14 @@ BlockScanner::BlockScanner(const CentroidTable& table, const RowsView& rows)
       decides_(rows.d <= table.kernel().deciding_d),
       groups_(table.packed().k_padded / table.kernel().group),
       block_words_(table.kernel().block_words(rows.d)) {
-  // Rows of a group share its second look: many rows, as long as their minima stay in the cache.
-  constexpr int64_t kMinima = 1 << 17;
-  const int64_t most = kLargestBatch / kBlock;
-  const int64_t blocks =
-      decides_ ? std::clamp(kMinima / (groups_ * kBlock), int64_t{1}, most) : int64_t{1};
+  // Rows of a group share its second look, and a slice of a large table is in the cache for many rows:
+  // as many as leave room there for the slice, their minima and themselves.
+  constexpr int64_t kCache = 1 << 17, kSlice = 3 << 16;  // words
+  const int64_t tile = table.kernel().centroid_multiple, k = table.packed().k_padded;
+  slice_ = std::max<int64_t>(1, kSlice / table.kernel().centroid_words(tile, rows.d)) * tile;
+  const int64_t most = slice_ < k || decides_ ? kLargestBatch / kBlock : 1;
+  const int64_t words = std::max(groups_ * kBlock, block_words_);
+  const int64_t blocks = std::clamp(kCache / words, int64_t{1}, most);
   capacity_ = blocks * kBlock;
   const auto size = static_cast<size_t>(capacity_);
   for (auto* values : {&norm_, &residual_, &error_, &best_, &second_}) values->resize(size);
@@ -250,9 +254,12 @@ int BlockScanner::scan(int64_t first, int64_t end) {
   const Kernel& kernel = table_.kernel();
   const auto count = static_cast<int>(std::min(capacity_, end - first));
   first_ = first;
-  for (int begin = 0; begin < count; begin += kBlock) {
-    pack(begin / kBlock, std::min(kBlock, count - begin));
-    track(begin / kBlock, first + begin + kBlock, end);
+  wide_row_ = -1;  // the rows of a view may change between scans
+  for (int64_t c = 0; c < table_.packed().k_padded; c += slice_) {
+    for (int begin = 0; begin < count; begin += kBlock) {
+      if (c == 0) pack(begin / kBlock, std::min(kBlock, count - begin));
+      track(begin / kBlock, c, end);
+    }
   }
   if (decides_) {
     kernel.decide(table_.packed(), words_.data(), count, error_.data(), best_.data(),
@@ -274,14 +281,18 @@ void BlockScanner::pack(int block, int count) {
   std::fill_n(index_.data() + begin, kBlock, 0);
 }
 
-void BlockScanner::track(int block, int64_t next, int64_t end) {
+// Against the slice of the table that begins at `from`; of rows below `end`, those after the block are
+// brought to the cache.
+void BlockScanner::track(int block, int64_t from, int64_t end) {
   constexpr int64_t kRange = 1 << 22;  // features between polls: a tenth of a second on a slow core
   const PackedCentroids& packed = table_.packed();
   const int64_t tile = table_.kernel().centroid_multiple, at = block * kBlock;
   const int64_t step = std::max<int64_t>(1, kRange / rows_.d / tile) * tile;
+  const int64_t slice_end = std::min(packed.k_padded, from + slice_);
+  const int64_t next = from == 0 ? std::min(end, first_ + at + kBlock) : end;
   Ahead ahead(rows_, next, std::min(end, next + kBlock));
-  for (int64_t begin = 0; begin < packed.k_padded; begin += step) {
-    const int64_t to = std::min(packed.k_padded, begin + step);
+  for (int64_t begin = from; begin < slice_end; begin += step) {
+    const int64_t to = std::min(slice_end, begin + step);
     table_.kernel().track(packed, packed_rows(block), error_.data() + at, begin, to, ahead,
                           best_.data() + at, second_.data() + at, index_.data() + at,
                           minima(block));

@@ -128,7 +128,7 @@ class BlockScanner {
   static constexpr int64_t kPairs = 1024;
 
   void pack(int block, int count);
-  void track(int block, int64_t next, int64_t end);
+  void track(int block, int64_t from, int64_t end);
   uint64_t prepare_settle(int begin, uint64_t active, const double* limit);
   int64_t own_group(int bit) const { return index_[begin_ + bit] / table_.kernel().group; }
   int64_t count_near(uint64_t rows) const;
@@ -143,6 +143,7 @@ class BlockScanner {
   const RowsView& rows_;
   const bool decides_;  // groups first, then centroids
   const int64_t groups_, block_words_;
+  int64_t slice_;                 // centroids that the rows are compared with at once
   int64_t capacity_, first_ = 0;  // rows that fit; the first of those scanned last
   int64_t wide_row_ = -1;         // the row in wide_
   AlignedVector<float> norm_, residual_, error_, best_, second_, minima_, buffer_;
