@@ -104,7 +104,8 @@ def select_table(rows: list[Row]) -> str:
 
 def brief_table(rows: list[Row]) -> str:
     """Draw engines in their usual settings at the main shape, and say what they ran on."""
-    found = [row for row in main_shape(rows) if row.ok and (row.engine, row.setting) in labels.SHORT]
+    ran = [row for row in main_shape(rows) if row.ok]
+    found = [row for row in ran if (row.engine, row.setting) in labels.SHORT]
     if not found:
         return ""
     ours = one(found, engine="ally_fast", setting="default")
@@ -117,10 +118,11 @@ def brief_table(rows: list[Row]) -> str:
         ]
         for row in sorted(found, key=lambda row: row.seconds_median or 0)
     ]
-    last = max(found, key=lambda row: row.date)
+    last, dates = found[-1], sorted(row.date[:10] for row in found)
     where = (
         f"{last.hardware['cpu']}, {last.hardware['cores']} cores, {last.threads} threads for each "
-        f"engine, ally_fast on {ours.isa if ours else NOTHING}, {last.date[:10]}."
+        f"engine, ally_fast on {ours.isa if ours else NOTHING}; "
+        f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}."
     )
     return f"{table(['engine', 'seconds', 'inertia / ours', 'picks'], body)}\n\n{where}"
 
