@@ -1,7 +1,7 @@
 """Draw tables and the figure from rows: ``python -m benchmarks.report [FOLDER ...]``.
 
 Text between ``<!-- benchmark:NAME -->`` and ``<!-- /benchmark:NAME -->`` is replaced, in README.md
-by the table of one machine, in docs/performance.md by those of all; NAME is a key of
+by the brief table of one machine, in docs/performance.md by those of all; NAME is a key of
 ``tables.TABLES``. No figure in those tables is typed by hand. Rows of GPU machines lie in files of
 their own and have tables of their own, ``gpu.tables``.
 """

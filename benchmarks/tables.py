@@ -102,6 +102,31 @@ def select_table(rows: list[Row]) -> str:
     return table(head, body) + note
 
 
+def brief_table(rows: list[Row]) -> str:
+    """Draw engines in their usual settings at the main shape, and say what they ran on."""
+    ran = [row for row in main_shape(rows) if row.ok]
+    found = [row for row in ran if (row.engine, row.setting) in labels.SHORT]
+    if not found:
+        return ""
+    ours = one(found, engine="ally_fast", setting="default")
+    body = [
+        [
+            "**ally_fast**" if row is ours else labels.SHORT[row.engine, row.setting],
+            seconds(row.seconds_median),
+            excess(row, ours),
+            f"{row.picks:,}",
+        ]
+        for row in sorted(found, key=lambda row: row.seconds_median or 0)
+    ]
+    last, dates = found[-1], sorted(row.date[:10] for row in found)
+    where = (
+        f"{last.hardware['cpu']}, {last.hardware['cores']} cores, {last.threads} threads for each "
+        f"engine, ally_fast on {ours.isa if ours else NOTHING}; "
+        f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}."
+    )
+    return f"{table(['engine', 'seconds', 'inertia / ours', 'picks'], body)}\n\n{where}"
+
+
 def ours_isa(row: Row) -> str | None:
     """Tell the instruction set only where the label does not."""
     return row.isa if row.engine == "ally_fast" and row.setting != row.isa else ""
@@ -422,6 +447,7 @@ TABLES = {
     "machine": machine,
     "gates": gates_table,
     "select": select_table,
+    "brief": brief_table,
     "shapes": shapes_table,
     "stages": stages_table,
     "assign": assign_table,

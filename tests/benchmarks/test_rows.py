@@ -114,6 +114,22 @@ def test_every_table_is_drawn_from_few_rows(device, name):
     assert tables.TABLES[name](device)
 
 
+def test_the_brief_table_has_usual_settings_fastest_first_and_says_on_what(device):
+    later = dataclasses.replace(device[1], date="2024-01-03T00:00:00+00:00")
+    forced = row("ally_fast", "avx2", 0.1, isa="avx2")
+    lines = tables.brief_table([device[0], later, device[2], forced]).splitlines()
+    assert lines[2:5] == [
+        "| SuperKMeans | 0.4 | +3.00 % | 10,000 |",
+        "| **ally_fast** | 0.5 | +0.00 % | 10,000 |",
+        "| FAISS, 10 it. | 4 | +1.00 % | 10,000 |",
+    ]
+    assert lines[6:] == [
+        "Some CPU, 2 cores, 2 threads for each engine, ally_fast on avx512; "
+        "2024-01-01 to 2024-01-03."
+    ]
+    assert tables.brief_table([]) == ""
+
+
 def test_the_table_of_interruptions(device):
     row = dataclasses.replace(device[0], bench="interrupt", k=10_000, seconds=[0.2, 0.3])
     assert tables.interrupt_table(device) == ""
