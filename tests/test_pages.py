@@ -29,7 +29,7 @@ NOT_RUN = {
     "CI runs it as a whole": 2,
     "needs FiftyOne's database": 1,
     "needs a CVAT server": 1,
-    "needs a GPU": 1,
+    "needs a GPU": 2,
     "needs a cluster": 1,
     "takes hours": 3,
 }
