@@ -149,6 +149,17 @@ def test_readme(names):
     assert np.load("batch.npy").shape == (500,)
 
 
+def test_dual_ascent(names):
+    found = run("docs/dual_ascent.md", **names)
+    raised = np.flatnonzero(found["multipliers"])
+    assert set(raised) == set(found["ids"][found["step"].slacks > 0])
+
+
+def test_exactness(names):
+    found = run("docs/exactness.md", **names)
+    assert len(set(found["again"].tolist())) == 1000
+
+
 def test_exports(names):
     run("docs/exports.md", **names)
     first, more = (json.loads(Path(name).read_text()) for name in ("tasks.json", "more.json"))
