@@ -29,7 +29,7 @@ NOT_RUN = {
     "CI runs it as a whole": 2,
     "needs FiftyOne's database": 1,
     "needs a CVAT server": 1,
-    "needs a GPU": 1,
+    "needs a GPU": 2,
     "needs a cluster": 1,
     "takes hours": 2,
 }
@@ -140,6 +140,17 @@ def test_readme(names):
     labeled = set(names["ids"][:LABELED])
     assert not labeled & {task["data"]["image_id"] for task in tasks}
     assert "10,000 rows to label" in Path("report.html").read_text()
+
+
+def test_dual_ascent(names):
+    found = run("docs/dual_ascent.md", **names)
+    raised = np.flatnonzero(found["multipliers"])
+    assert set(raised) == set(found["ids"][found["step"].slacks > 0])
+
+
+def test_exactness(names):
+    found = run("docs/exactness.md", **names)
+    assert len(set(found["again"].tolist())) == 1000
 
 
 def test_exports(names):
