@@ -6,10 +6,11 @@ from functools import partial
 from unittest import mock
 
 import numpy as np
+import reference
 from hypothesis import strategies as st
 
 import ally_fast
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 from ally_fast.pools import Rows
 
 RUNNABLE_ISAS = _cpu.isas()

@@ -53,7 +53,6 @@ FLOORS = {
     "cli": 7,
     "__main__": 8,
     "__init__": 8,
-    "reference": 9,  # nobody imports it
 }
 # May use the face of the package, `ally_fast.<name>`, like any user.
 USERS_OF_THE_FACE = {"cli", "__main__", "experiments", "integrations"}
@@ -82,13 +81,14 @@ OPTIONAL_PACKAGES = {
 FORBIDDEN_BETWEEN = [("selection", "primal_dual"), ("strategies", "report")]
 
 PYTHON_FILES = sorted(PACKAGE.rglob("*.py"))
+ORACLES = sorted((ROOT / "tests" / "reference").rglob("*.py"))
 NATIVE_FILES = sorted(
     path for path in CSRC.rglob("*") if path.suffix in {".h", ".cpp", ".cu", ".cuh"}
 )
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in PYTHON_FILES
+    for path in [*PYTHON_FILES, *ORACLES]
 }
 
 
@@ -105,7 +105,7 @@ def imports(path):
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
         for inner in ast.walk(node)
     }
-    package = ["ally_fast", *path.relative_to(PACKAGE).parts[:-1]]
+    package = path.relative_to(ROOT).parts[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -163,21 +163,11 @@ def test_every_file_has_a_floor():
     assert {unit_of(path) for path in PYTHON_FILES} <= set(FLOORS)
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in PYTHON_FILES if unit_of(p) != "reference"], ids=relative
-)
-def test_nobody_imports_the_reference(path):
-    assert "reference" not in units_imported(path)
-
-
-@pytest.mark.parametrize(
-    "path", [p for p in PYTHON_FILES if unit_of(p) == "reference"], ids=relative
-)
+@pytest.mark.parametrize("path", ORACLES, ids=relative)
 def test_the_reference_imports_numpy_only(path):
     allowed = {"numpy", *sys.stdlib_module_names}
     for module, _, _ in imports(path):
-        root = module.split(".")[0]
-        assert root in allowed or module.startswith("ally_fast.reference")
+        assert module.split(".")[0] in allowed or module.startswith("tests.reference")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +184,9 @@ def test_optional_packages_enter_by_require(path):
         assert typing_only or module.split(".")[0] not in OPTIONAL_PACKAGES
 
 
-@pytest.mark.parametrize("path", [p for p in PYTHON_FILES if p.name != "__init__.py"], ids=relative)
+@pytest.mark.parametrize(
+    "path", [p for p in [*PYTHON_FILES, *ORACLES] if p.name != "__init__.py"], ids=relative
+)
 def test_files_stay_readable(path):
     assert len(path.read_text().splitlines()) <= 400
 
@@ -209,7 +201,7 @@ def test_adapters_are_small_and_know_each_other_not(path):
 
 def test_functions_stay_readable():
     lengths = {}
-    for path in PYTHON_FILES:
+    for path in [*PYTHON_FILES, *ORACLES]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 body = node.body[ast.get_docstring(node) is not None :]
@@ -243,7 +235,6 @@ def test_import_loads_nothing_optional():
     loaded = modules_after("from ally_fast import *; import ally_fast.cli.program")
     assert "ally_fast._cpu" in loaded
     assert not {name.split(".")[0] for name in loaded} & {*OPTIONAL_PACKAGES, "tqdm"}
-    assert not [name for name in loaded if name.startswith("ally_fast.reference")]
 
 
 def test_the_command_answers_ctrl_c_before_it_imports_anything_large():

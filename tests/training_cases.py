@@ -4,9 +4,9 @@ import copy
 from fractions import Fraction
 
 import numpy as np
+import reference
 from hypothesis import strategies as st
 
-from ally_fast import reference
 from ally_fast.clusters import Clustering
 from ally_fast.ops.cluster_sums import cluster_sums
 from ally_fast.ops.feature_grid import feature_grid

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+import reference
 
-from ally_fast import reference
 from ally_fast.cluster.training import training_rows
 from ally_fast.pools import ArrayPool
 
