@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -250,7 +251,10 @@ def modules_after(statement):
 def test_import_loads_nothing_optional():
     loaded = modules_after("from ally_fast import *; import ally_fast.cli.program")
     assert "ally_fast._cpu" in loaded
-    assert not {name.split(".")[0] for name in loaded} & {*OPTIONAL_PACKAGES, "tqdm"}
+    extras = [line for line in metadata.requires("ally-fast") if "extra" in line]
+    names = {re.match(r"[\w-]+", line)[0].replace("-", "_") for line in extras} - {"ally_fast"}
+    assert {"torch", "matplotlib", "superkmeans"} <= names
+    assert not {name.split(".")[0] for name in loaded} & {*OPTIONAL_PACKAGES, *names, "tqdm"}
 
 
 def test_the_command_answers_ctrl_c_before_it_imports_anything_large():
