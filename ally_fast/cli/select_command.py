@@ -44,11 +44,6 @@ from ally_fast.selection.info import SelectionInfo
 Summarized = Callable[[dict[str, float]], dict[str, Any]]
 
 _ALLOCATIONS = ("equal", "proportional", "sqrt")
-_READ_HERE = (
-    *("embeddings", "dual_scores", "ids", "exclude", "exclude_ids", "groups", "cost"),
-    *("min_per_group", "max_per_group"),
-    *("allocation", "labeled_embeddings", "centroids"),
-)
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -98,17 +93,15 @@ def _by_ally(
     clock.lap("open")
     with using(inputs):
         options = {
+            **_passed_on(arguments),
             "allocation": _allocation(inputs, arguments),
             "exclude": excluded.mask,
             "exclude_ids": excluded.ids,
             "groups": groups,
-            "min_per_group": arguments.min_per_group,
-            "max_per_group": arguments.max_per_group,
             "cost": _numbers(pool, _of(inputs, "cost")),
             "labeled_embeddings": _matrix(inputs, "labeled_embeddings"),
             "centroids": _matrix(inputs, "centroids", arguments.k, arguments.metric),
             "progress": not arguments.quiet,
-            **_passed_on(arguments),
         }
         indices, info = _selected(arguments, pool, scores, **options)
     clock.lap_by_stage(info.seconds, rest="batch")
@@ -150,8 +143,8 @@ def _selected(
 
 
 def _passed_on(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the options that are arguments of `select` as they are."""
-    names = [field.name for field in fields(Arguments) if field.name not in _READ_HERE]
+    """Return the options that are arguments of `select`; what files hold is not read yet."""
+    names = {field.name for field in fields(Arguments)} - {"embeddings", "dual_scores", "ids"}
     return {name: value for name, value in vars(arguments).items() if name in names}
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.experiments._torch import torch
 from ally_fast.experiments.arm import CONSTRAINED, Arm
 from ally_fast.experiments.datasets import Dataset
 from ally_fast.experiments.joint_model import JointModel, joint_loss
 from ally_fast.experiments.models import build_model
 from ally_fast.experiments.protocol import CONSTANT, Protocol
+from ally_fast.primal_dual._torch import torch
 from ally_fast.primal_dual.trained import TrainedModel
 from ally_fast.primal_dual.trainer import PrimalDualTrainer
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.experiments._torch import torch
 from ally_fast.experiments.arm import CONSTRAINED, Arm
 from ally_fast.experiments.protocol import Protocol
 from ally_fast.experiments.query import AnyLearner, Query
 from ally_fast.experiments.round_rows import RoundRow
+from ally_fast.primal_dual._torch import torch
 
 _PROBE_ROWS = 2000
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.experiments._torch import torch
 from ally_fast.experiments.datasets import Dataset
+from ally_fast.primal_dual._torch import torch
 
 _STATISTICS_ROWS = 10_000
 

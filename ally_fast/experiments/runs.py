@@ -176,7 +176,7 @@ def _run_there(plan: Plan, head: Head | None, arm: Arm, seed: int, told: Any) ->
 
 
 def _set_threads(threads: int) -> None:
-    from ally_fast.experiments._torch import torch
+    from ally_fast.primal_dual._torch import torch
 
     os.environ["ALLY_FAST_THREADS"] = str(threads)
     torch.set_num_threads(threads)

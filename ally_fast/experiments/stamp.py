@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ally_fast._version import __version__
-from ally_fast.experiments._torch import torch
+from ally_fast.primal_dual._torch import torch
 
 
 def stamp() -> dict[str, Any]:
