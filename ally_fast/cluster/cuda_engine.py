@@ -70,7 +70,7 @@ class CudaEngine:
                 progress=progress,
             )
             return upload(rows, stream)
-        drawn = sample_rows_on_device(pool.n, size, seed, stream, eligible)
+        sample = sample_rows_on_device(pool.n, size, seed, stream, eligible)
         matrix = DeviceArray.empty((size, pool.d), np.float32, stream)
         not_finite = upload(np.zeros(1, np.int32), stream)
         _cuda.load_rows(
@@ -78,7 +78,7 @@ class CudaEngine:
             matrix,
             None,
             not_finite,
-            **pool.rows.seen(normalize, drawn).view,
+            **pool.rows.seen(normalize, sample).view,
             shift=None if frame is None else upload(frame.shift, stream),
             scale=1.0 if frame is None else frame.scale,
         )

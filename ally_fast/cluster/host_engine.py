@@ -74,12 +74,12 @@ class HostAssigner:
         positions = None
         if eligible is not None and not eligible.all():
             positions = np.flatnonzero(eligible)
-        found, finite = self._assign(rows.seen(self._normalize, positions))
+        clusters, finite = self._assign(rows.seen(self._normalize, positions))
         self._nonfinite |= not finite
         if positions is None:
-            return found
+            return clusters
         assignments = np.full(len(rows), -1, np.int32)
-        assignments[positions] = found
+        assignments[positions] = clusters
         return assignments
 
     def met_nonfinite(self, *, wait: bool) -> bool:

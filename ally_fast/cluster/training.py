@@ -50,12 +50,12 @@ def training_rows(
     The order is that of the draw, so that every prefix is a sample as well; the pool is read in
     the order of its rows.
     """
-    drawn = sample_rows(pool.n, size, seed, eligible)
-    by_index = np.argsort(drawn)
+    sample = sample_rows(pool.n, size, seed, eligible)
+    by_index = np.argsort(sample)
     rows = np.empty((size, pool.d), np.float32)
     step = max(1, _GATHER_BYTES // max(1, pool.d * pool.itemsize))
     with Progress(progress, size, "sample") as bar:
-        for part, read in gather_chunks(pool, drawn[by_index], step):
+        for part, read in gather_chunks(pool, sample[by_index], step):
             if not load_in_frame(read.seen(normalize), rows, by_index[part], frame):
                 raise nonfinite_error(pool, eligible)
             bar.advance(part.stop - part.start)

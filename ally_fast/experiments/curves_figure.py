@@ -80,11 +80,11 @@ def _styles(curves: Sequence[Curve]) -> dict[str, dict[str, Any]]:
     """Return a colour for each strategy, broken lines for its typical start."""
     colours = require("matplotlib", "report").colormaps["tab10"].colors
     bare = {curve.arm: curve.arm.replace(_TYPICAL, "") for curve in curves}
-    places = {name: place for place, name in enumerate(dict.fromkeys(bare.values()))}
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(bare.values()))}
     return {
         arm: {
-            "color": colours[places[name] % len(colours)],
-            "lw": 1.6 if places[name] < len(colours) else 0.9,
+            "color": colours[numbers[name] % len(colours)],
+            "lw": 1.6 if numbers[name] < len(colours) else 0.9,
             "ls": "-" if arm == name else "--",
         }
         for arm, name in bare.items()

@@ -138,13 +138,13 @@ def _by_name(batch: Any) -> tuple[Any, Any] | None:
     """Return the other parts of a mapping or dataclass by name, and its targets, if it is one."""
     if isinstance(batch, tuple | list) or (parts := parts_of(batch)) is None:
         return None
-    found = [name for name in _TARGETS if name in parts]
-    if len(found) > 1:
+    names = [name for name in _TARGETS if name in parts]
+    if len(names) > 1:
         raise ValueError("data: a batch has both 'label' and 'labels'; needs one of them")
-    if not found and not isinstance(batch, Mapping):
+    if not names and not isinstance(batch, Mapping):
         return batch, None
-    inputs = {name: part for name, part in parts.items() if name not in found}
-    return inputs, parts[found[0]] if found else None
+    inputs = {name: part for name, part in parts.items() if name not in names}
+    return inputs, parts[names[0]] if names else None
 
 
 def _check_index(index: Any) -> None:

@@ -251,8 +251,8 @@ def select(
     >>> batch.shape, len(set(batch.tolist()))
     ((20,), 20)
     """
-    given = {name: value for name, value in locals().items() if name != "return_info"}
-    arguments = Arguments(**given)
+    values = {name: value for name, value in locals().items() if name != "return_info"}
+    arguments = Arguments(**values)
     with _settings.using_threads(checked_threads(threads)):
         indices, info = _selected(arguments, return_info)
     return (indices, info) if return_info else indices
@@ -331,5 +331,5 @@ def arguments_of(
     unknown = sorted(set(options) - set(values))
     if unknown:
         raise TypeError(f"select has no argument {unknown[0]!r}")
-    given = {"embeddings": embeddings, "dual_scores": dual_scores, "b": b, "k": k}
-    return Arguments(**{**values, **options, **given})
+    positional = {"embeddings": embeddings, "dual_scores": dual_scores, "b": b, "k": k}
+    return Arguments(**{**values, **options, **positional})

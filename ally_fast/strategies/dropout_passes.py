@@ -69,8 +69,8 @@ def dropout_passes(
         rows = as_float(pool.read(lo, hi))
         scale = rows.dtype.type(1 / (1 - rate))
         for number in range(int(passes)):
-            kept = _bits(seed, number, lo, hi, pool.d) >= dropped
-            yield predict(np.where(kept, rows * scale, rows.dtype.type(0)))
+            mask = _bits(seed, number, lo, hi, pool.d) >= dropped
+            yield predict(np.where(mask, rows * scale, rows.dtype.type(0)))
 
     return part
 
