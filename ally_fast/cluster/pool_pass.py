@@ -108,6 +108,6 @@ def assign_pool(
     assign_chunks(
         pool, assigners, eligible, take, rows=rows, chunk_rows=chunk_rows, advance=advance
     )
-    for lo, hi, found in late:
-        assignments[lo - first : hi - first] = to_host(found)
+    for lo, hi, clusters in late:
+        assignments[lo - first : hi - first] = to_host(clusters)
     return assignments

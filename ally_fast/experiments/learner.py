@@ -31,7 +31,7 @@ class Learner:
     dataset : Dataset
     trained : TrainedModel
     labeled : ndarray of int64
-        Pool rows of the labeled set; ``trained.positions`` are places in it.
+        Pool rows of the labeled set; ``trained.positions`` are positions in it.
     seconds : float
         That training took.
     """

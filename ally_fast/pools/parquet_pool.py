@@ -73,7 +73,7 @@ class ParquetPool(HostPool):
     ) -> None:
         self._location = as_location(location).absolute()
         self._file = self.open_file(location)
-        self._given = column
+        self._name = column
         self._choice = self._file.columns.vectors(column)
         self._column = self._choice.vectors(self._file.path)
         self._column.learn(self._first_rows())
@@ -88,7 +88,7 @@ class ParquetPool(HostPool):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what opens the file again."""
-        return type(self), (self._location, self._given)
+        return type(self), (self._location, self._name)
 
     def read(self, lo: int, hi: int) -> Rows:
         """Return rows ``lo`` to ``hi`` (exclusive); NaN for those that hold no vector."""

@@ -71,7 +71,7 @@ class DatasetSamples:
         return len(self._dataset)
 
     def batches(self, positions: Sequence[NDArray[np.int64]]) -> Iterator[tuple[Any, Any]]:
-        """Yield (inputs, targets) for each array of places; one iteration at a time."""
+        """Yield (inputs, targets) for each array of positions; one iteration at a time."""
         self._order.batches = [rows.tolist() for rows in positions]
         self._seeds.manual_seed(torch.initial_seed())
         for batch in self._loader:
@@ -122,7 +122,7 @@ def _has_places(dataset: Any) -> bool:
 
 
 class _Order:
-    """The places of the next batches."""
+    """The positions of the next batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []

@@ -45,7 +45,7 @@ class DualVariables:
     Parameters
     ----------
     n : int
-        Samples in the labeled set; `ids` below are places in it, ``[0, n)``.
+        Samples in the labeled set; `ids` below are positions in it, ``[0, n)``.
     epsilon : float or array of shape (n,)
         The bound of a sample's dual loss.
     lr : float

@@ -207,7 +207,7 @@ def _picks(figure: Any, evidence: Evidence, few: bool) -> None:
 def _names(evidence: Evidence, order: NDArray[np.int64]) -> list[str]:
     """Return what the user calls the picks."""
     named = evidence.indices if evidence.info.ids is None else evidence.info.ids
-    return [str(named[place])[:80] for place in order.tolist()]
+    return [str(named[position])[:80] for position in order.tolist()]
 
 
 def _scored(evidence: Evidence) -> str:

@@ -59,16 +59,16 @@ def excluded_mask(exclude: Any, n: int, name: str = "exclude") -> NDArray[np.boo
     return mask
 
 
-def _check_no_mask(given: NDArray[Any], name: str) -> None:
+def _check_no_mask(indices: NDArray[Any], name: str) -> None:
     """Raise ValueError for a mask of integers (0 and 1, 0 and 255): it has no third value."""
-    if not len(given):
+    if not len(indices):
         return
-    low, high = given.min(), given.max()
-    repeats = len(given) > 1 + int(low != high)
-    if repeats and ((given == low) | (given == high)).all():
+    low, high = indices.min(), indices.max()
+    repeats = len(indices) > 1 + int(low != high)
+    if repeats and ((indices == low) | (indices == high)).all():
         values = f"all {low}" if low == high else f"all {low} or {high}"
         raise ValueError(
-            f"{name}: got {len(given)} integers, {values}: a mask must be booleans, "
+            f"{name}: got {len(indices)} integers, {values}: a mask must be booleans, "
             ".astype(bool) say, and indices of so few rows must not repeat"
         )
 

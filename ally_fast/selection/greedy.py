@@ -27,7 +27,7 @@ _BEYOND = -1  # stands for a row that is not listed
 class _Picks:
     """The picks so far, and what they leave."""
 
-    given: NDArray[np.int64]  # picks of each cluster
+    cluster_counts: NDArray[np.int64]
     group_counts: NDArray[np.int64]
     cost_left: float
     indices: list[int] = field(default_factory=list)
@@ -151,7 +151,7 @@ class _Pass:
         def offer(cluster: int, first: int) -> None:
             """Queue the cluster's next row; one beyond the list is better than any, to be safe."""
             entry = self._next(first, int(self._ends[cluster]))
-            quotient = (picks.given[cluster] + 0.5) / float(weights[cluster])
+            quotient = (picks.cluster_counts[cluster] + 0.5) / float(weights[cluster])
             if entry is not None:
                 key = (-float(self._offers.scores[entry]), int(self._ties[entry]))
                 heapq.heappush(queue, (quotient, *key, entry))
@@ -203,8 +203,8 @@ class _Pass:
         picks.indices.append(int(entries.indices[entry]))
         picks.scores.append(float(entries.scores[entry]))
         picks.clusters.append(cluster)
-        picks.ranks.append(int(picks.given[cluster]))
-        picks.given[cluster] += 1
+        picks.ranks.append(int(picks.cluster_counts[cluster]))
+        picks.cluster_counts[cluster] += 1
         if self._blocking is not None:
             self._blocking.pick(entry)
         if self._costs is not None:

@@ -23,7 +23,7 @@ class Labels:
     codes: NDArray[np.int64]
 
     def taken(self, positions: NDArray[np.int64]) -> Labels:
-        """Return the labels of rows at places; none at -1."""
+        """Return the labels of rows at positions; none at -1."""
         return Labels(self.names, np.append(self.codes, -1)[positions])
 
 

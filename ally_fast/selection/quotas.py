@@ -26,7 +26,7 @@ class Quotas:
     names : list
         What the user calls the groups.
     codes : ndarray of int32, shape (n,)
-        The group of each row, a place in `names`; -1 for rows that cannot be picked.
+        The group of each row, its position in `names`; -1 for rows that cannot be picked.
     least, most : ndarray of int64, shape (len(names),)
     """
 
@@ -138,7 +138,7 @@ def checked_costs(
 def _coded(
     groups: Any, eligible: NDArray[np.bool_] | None, n: int
 ) -> tuple[list[Any], NDArray[np.int32], list[Any]]:
-    """Return the groups of eligible rows in ascending order, each row's place among them, others.
+    """Return the groups of eligible rows in ascending order, each row's code among them, others.
 
     The others are groups that only rows have which cannot be picked.
     """

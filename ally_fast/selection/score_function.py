@@ -83,7 +83,7 @@ class ScoreFunction:
 
 
 def _whole(positions: NDArray[np.int64]) -> slice | NDArray[np.int64]:
-    """Return places of a whole block: as a slice where they allow it, the last one repeated."""
+    """Return positions of a whole block: as a slice where they allow it, the last one repeated."""
     if positions[-1] - positions[0] == BLOCK_ROWS - 1:
         return slice(int(positions[0]), int(positions[-1]) + 1)
     return np.append(positions, np.full(BLOCK_ROWS - len(positions), positions[-1]))

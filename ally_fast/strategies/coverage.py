@@ -33,7 +33,7 @@ class Cover:
 
 
 class LazyGreedy:
-    """Pick, again and again, the candidate that adds most; the lower place on a tie.
+    """Pick, again and again, the candidate that adds most; the lower position on a tie.
 
     A candidate adds the sum over targets of ``weight * max(0, level - covered)``.
 
@@ -66,7 +66,7 @@ class LazyGreedy:
         self._front, self._least = np.empty(0, np.int64), np.int64(0)
 
     def pick(self) -> int:
-        """Return the place of the next pick; there is a candidate left."""
+        """Return the position of the next pick; there is a candidate left."""
         while True:
             if not len(self._front):
                 self._renew_front()

@@ -52,8 +52,8 @@ def dropout_passes(
     --------
     >>> import numpy as np
     >>> rows = np.ones((1000, 8), np.float32)
-    >>> given = dropout_passes(lambda kept: kept, rows)
-    >>> [float(part.mean().round(1)) for part in given(0, 1000)]
+    >>> passes = dropout_passes(lambda rows: rows, rows)
+    >>> [float(part.mean().round(1)) for part in passes(0, 1000)]
     [1.0, 1.0, 1.0]
     """
     if not callable(predict):

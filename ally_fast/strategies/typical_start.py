@@ -107,7 +107,7 @@ class TypicalStart(Parameters):
     def _clustered(
         self, pool: Pool, request: Request, seed: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], Rows, NDArray[np.int32]]:
-        """Return the rows drawn, ascending: indices, places in the draw, rows, clusters."""
+        """Return the rows drawn, ascending: indices, positions in the draw, rows, clusters."""
         eligible = request.eligible
         count = request.n if eligible is None else int(np.count_nonzero(eligible))
         k, normalize = clusters_for(self.k, request.b), self.metric == "cosine"
