@@ -45,7 +45,7 @@ def require(module: str, extra: str, needed_by: str | None = None) -> Any:
     root = module.partition(".")[0]
     package = _PYPI_NAMES.get(root, root)
     try:
-        found = importlib.import_module(module)
+        library = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != root:
             raise
@@ -57,12 +57,12 @@ def require(module: str, extra: str, needed_by: str | None = None) -> Any:
             f"{importlib.import_module(root).__version__}: pip install -U 'ally-fast[{extra}]'",
             name=module,
         )
-    return found
+    return library
 
 
 def _is_older(package: Any, least: str) -> bool:
-    given, needed = (
+    actual, needed = (
         [int(part) for part in re.findall(r"\d+", version)[:3]]
         for version in (str(package.__version__), least)
     )
-    return given < needed
+    return actual < needed

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 
 from ally_fast import _cpu
 
-_given: ContextVar[int | None] = ContextVar("threads", default=None)
+_override: ContextVar[int | None] = ContextVar("threads", default=None)
 MOST_THREADS = 4096  # a mistake, beyond: they are started for each operation
 
 
@@ -24,12 +24,12 @@ def isa() -> str:
         If this machine or this build cannot run the one asked for.
     """
     runnable = _cpu.isas()
-    asked = os.environ.get("ALLY_FAST_ISA", "")
-    if not asked:
+    setting = os.environ.get("ALLY_FAST_ISA", "")
+    if not setting:
         return runnable[0]
-    if asked not in runnable:
-        raise RuntimeError(f"ALLY_FAST_ISA={asked!r}: this machine runs {', '.join(runnable)}")
-    return asked
+    if setting not in runnable:
+        raise RuntimeError(f"ALLY_FAST_ISA={setting!r}: this machine runs {', '.join(runnable)}")
+    return setting
 
 
 def cuda_kernel() -> str:
@@ -40,10 +40,10 @@ def cuda_kernel() -> str:
     ValueError
         If ``ALLY_FAST_CUDA_KERNEL`` is neither "portable" nor "sm90a".
     """
-    asked = os.environ.get("ALLY_FAST_CUDA_KERNEL", "") or "portable"
-    if asked not in ("portable", "sm90a"):
-        raise ValueError(f"ALLY_FAST_CUDA_KERNEL={asked!r}: needs 'portable' or 'sm90a'")
-    return asked
+    setting = os.environ.get("ALLY_FAST_CUDA_KERNEL", "") or "portable"
+    if setting not in ("portable", "sm90a"):
+        raise ValueError(f"ALLY_FAST_CUDA_KERNEL={setting!r}: needs 'portable' or 'sm90a'")
+    return setting
 
 
 def threads() -> int:
@@ -57,25 +57,25 @@ def threads() -> int:
     ValueError
         If ``ALLY_FAST_THREADS`` is not an integer from 1 to `MOST_THREADS`.
     """
-    if (given := _given.get()) is not None:
-        return given
-    asked = os.environ.get("ALLY_FAST_THREADS", "")
-    if asked:
-        if not re.fullmatch("[0-9]{1,9}", asked) or not 1 <= int(asked) <= MOST_THREADS:
+    if (number := _override.get()) is not None:
+        return number
+    setting = os.environ.get("ALLY_FAST_THREADS", "")
+    if setting:
+        if not re.fullmatch("[0-9]{1,9}", setting) or not 1 <= int(setting) <= MOST_THREADS:
             needed = f"an integer from 1 to {MOST_THREADS}"
-            raise ValueError(f"ALLY_FAST_THREADS={asked[:40]!r}: needs {needed}")
-        return int(asked)
+            raise ValueError(f"ALLY_FAST_THREADS={setting[:40]!r}: needs {needed}")
+        return int(setting)
     return min([_cores(), *_limits()])
 
 
 @contextmanager
 def using_threads(number: int | None) -> Iterator[None]:
     """Use so many threads in the block; None: as many as are allowed when it begins."""
-    token = _given.set(threads() if number is None else number)
+    token = _override.set(threads() if number is None else number)
     try:
         yield
     finally:
-        _given.reset(token)
+        _override.reset(token)
 
 
 def _cores() -> int:
@@ -86,11 +86,11 @@ def _cores() -> int:
 
 def _limits() -> list[int]:
     """Return what users of OpenMP set to leave cores to others."""
-    found = []
-    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    if re.fullmatch("[0-9]{1,9}", asked) and int(asked):
-        found.append(int(asked))
+    limits = []
+    setting = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if re.fullmatch("[0-9]{1,9}", setting) and int(setting):
+        limits.append(int(setting))
     if "threadpoolctl" in sys.modules:  # imported by whoever sets a limit
         pools = sys.modules["threadpoolctl"].threadpool_info()
-        found += [int(pool["num_threads"]) for pool in pools if pool["num_threads"]]
-    return found
+        limits += [int(pool["num_threads"]) for pool in pools if pool["num_threads"]]
+    return limits

@@ -26,14 +26,14 @@ def integer(value: Any, name: str, least: int, most: int = _WORD // 2) -> int:
     """Return `value` as an int in [`least`, `most`]; the native core holds 64 bits with a sign."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name}: got {shown(value)}, needs an integer")
-    given = int(value)
-    if given < least:
-        raise ValueError(f"{name}: got {shown(given)}, needs at least {least}")
-    if given > most:
+    whole = int(value)
+    if whole < least:
+        raise ValueError(f"{name}: got {shown(whole)}, needs at least {least}")
+    if whole > most:
         bits = most.bit_length()
         needed = f"less than 2**{bits}" if most == 2**bits - 1 else f"at most {most}"
-        raise ValueError(f"{name}: got {shown(given)}, needs {needed}")
-    return given
+        raise ValueError(f"{name}: got {shown(whole)}, needs {needed}")
+    return whole
 
 
 def number(value: Any, name: str) -> float:
@@ -41,14 +41,14 @@ def number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}: got {shown(value)}, needs a number")
     try:
-        given = float(value)
+        real = float(value)
     except OverflowError:
-        given = math.inf
-    if not math.isfinite(given):
+        real = math.inf
+    if not math.isfinite(real):
         raise ValueError(f"{name}: got {shown(value)}, needs a finite number")
-    if given != value:
+    if real != value:
         raise ValueError(f"{name}: got {shown(value)}, which float64 cannot hold")
-    return given
+    return real
 
 
 def seed(value: Any) -> int:

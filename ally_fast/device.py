@@ -64,21 +64,21 @@ def choose_devices(device: Any, data_device: str = "cpu") -> tuple[str, ...]:
     RuntimeError
         If a GPU is asked for that cannot be used: it never falls back silently.
     """
-    asked = _names(device)
-    if asked == ["auto"]:
-        asked = [data_device]
-    elif asked == ["cuda"]:
-        asked = [data_device if data_device != "cpu" else "cuda:0"]
-    if asked == ["cpu"]:
+    names = _names(device)
+    if names == ["auto"]:
+        names = [data_device]
+    elif names == ["cuda"]:
+        names = [data_device if data_device != "cpu" else "cuda:0"]
+    if names == ["cpu"]:
         if data_device != "cpu":
             raise ValueError(
                 f"device: got 'cpu', but the embeddings are on {data_device}; move them to the CPU "
                 "first, or leave device='auto'"
             )
         return ("cpu",)
-    if len(set(asked)) < len(asked) or not all(_PATTERN.fullmatch(name) for name in asked):
+    if len(set(names)) < len(names) or not all(_PATTERN.fullmatch(name) for name in names):
         raise ValueError(f"device: got {device!r}, needs {_NEEDED}")
-    if data_device != "cpu" and asked != [data_device]:
+    if data_device != "cpu" and names != [data_device]:
         raise ValueError(
             f"device: got {device!r}, but the embeddings are on {data_device}, where they stay"
         )
@@ -87,7 +87,7 @@ def choose_devices(device: Any, data_device: str = "cpu") -> tuple[str, ...]:
     except RuntimeError as error:
         raise RuntimeError(f"device: got {device!r}, but {error}") from None
     count = cuda.device_count()
-    for name in asked:
+    for name in names:
         if device_number(name) >= count:
             raise RuntimeError(f"device: got {name!r}, but there are {count} CUDA devices, 0 first")
         facts = cuda.devices()[device_number(name)]
@@ -99,7 +99,7 @@ def choose_devices(device: Any, data_device: str = "cpu") -> tuple[str, ...]:
                 f"device: got {name!r}, but {facts['name']} has compute capability {got}, for "
                 f"which there is no code; needs {least} or later"
             )
-    return tuple(asked)
+    return tuple(names)
 
 
 def _names(device: Any) -> list[str]:

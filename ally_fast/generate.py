@@ -107,8 +107,8 @@ def generate(
     >>> inputs = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
     >>> embeddings = embed(model, inputs, embedding_layer="1")
     >>> head = DualHead(max_epochs=30).fit(embeddings, np.maximum(0, inputs[:, 0]))
-    >>> found = generate(model, head, inputs[:3], steps=5, embedding_layer="1")
-    >>> found.frames.shape, bool((np.diff(found.multipliers, axis=0) >= 0).all())
+    >>> generation = generate(model, head, inputs[:3], steps=5, embedding_layer="1")
+    >>> generation.frames.shape, bool((np.diff(generation.multipliers, axis=0) >= 0).all())
     ((6, 3, 2), True)
     """
     checks.integer(steps, "steps", 1)

@@ -15,10 +15,10 @@ def parse_object(text: bytes | str) -> dict[str, Any]:
     ValueError
         If the text is no object, or as `parse_json` does.
     """
-    found = parse_json(text)
-    if not isinstance(found, dict):
-        raise ValueError(f"got {type(found).__name__}, needs an object, {{...}}")
-    return found
+    value = parse_json(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"got {type(value).__name__}, needs an object, {{...}}")
+    return value
 
 
 def parse_json(text: bytes | str) -> Any:
@@ -54,9 +54,9 @@ def _finite(text: str) -> float:
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    content = dict(pairs)
+    if len(content) < len(pairs):
         names = [name for name, _ in pairs]
         name = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"has {name[:40]!r} twice")
-    return found
+    return content

@@ -124,15 +124,15 @@ class VectorColumn:
         """
         if self.shape is not None:
             return
-        seen = [np.empty(0, np.int64) for _ in self._sizes]
+        samples = [np.empty(0, np.int64) for _ in self._sizes]
         for rows in _sliced(parts):
             for level, (lengths, _) in enumerate(self._unfolded(rows)):
-                seen[level] = np.concatenate([seen[level], lengths[lengths > 0]])
-            if len(seen[0]) >= _SHAPE_ROWS or seen[-1].sum() * self.unit >= _SHAPE_BYTES:
+                samples[level] = np.concatenate([samples[level], lengths[lengths > 0]])
+            if len(samples[0]) >= _SHAPE_ROWS or samples[-1].sum() * self.unit >= _SHAPE_BYTES:
                 break
         self._sizes = [
             _most_common(lengths) if size is None else size
-            for size, lengths in zip(self._sizes, seen, strict=True)
+            for size, lengths in zip(self._sizes, samples, strict=True)
         ]
         self._settle()
 
@@ -238,12 +238,12 @@ class VectorColumn:
         if level == len(self._sizes):
             return None, rows
         good: NDArray[np.bool_] = lengths_of(rows) == self._sizes[level]
-        kept = rows if good.all() else _filtered(rows, good)
-        inner, leaves = self._leaves(kept.flatten(), level + 1)
+        rest = rows if good.all() else _filtered(rows, good)
+        inner, leaves = self._leaves(rest.flatten(), level + 1)
         if inner is not None:
-            whole = np.asarray(inner.reshape(len(kept), self._sizes[level] or 0).all(axis=1))
+            whole = np.asarray(inner.reshape(len(rest), self._sizes[level] or 0).all(axis=1))
             good[good] = whole
-            _, leaves = self._leaves(_filtered(kept, whole).flatten(), level + 1)
+            _, leaves = self._leaves(_filtered(rest, whole).flatten(), level + 1)
         return (None if good.all() else good), leaves
 
 
@@ -253,8 +253,8 @@ def _sliced(parts: Iterable[Any]) -> Iterator[Any]:
             yield part.slice(start, _SHAPE_ROWS)
 
 
-def _filtered(rows: Any, kept: NDArray[np.bool_]) -> Any:
-    return rows.filter(sys.modules["pyarrow"].array(kept))
+def _filtered(rows: Any, mask: NDArray[np.bool_]) -> Any:
+    return rows.filter(sys.modules["pyarrow"].array(mask))
 
 
 def _most_common(lengths: NDArray[np.int64]) -> int:

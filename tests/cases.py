@@ -1,15 +1,17 @@
 """Inputs and checks that several test files share."""
 
 import os
+import re
 from contextlib import contextmanager
 from functools import partial
 from unittest import mock
 
 import numpy as np
+import reference
 from hypothesis import strategies as st
 
 import ally_fast
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 from ally_fast.pools import Rows
 
 RUNNABLE_ISAS = _cpu.isas()
@@ -234,6 +236,14 @@ def assert_balanced(counts, sizes):
     for c, count in enumerate(counts):
         if count < sizes[c]:
             assert counts.max() <= count + 1
+
+
+def error_of(capsys, status):
+    """Check that a command failed as a mistake should, and return what it said."""
+    captured = capsys.readouterr()
+    assert (status, captured.out) == (2, "")
+    assert re.fullmatch(r"ally-fast: error: [^\n]{1,282}\n", captured.err)
+    return captured.err
 
 
 def with_options(command, *options):

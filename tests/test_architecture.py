@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,6 @@ FLOORS = {
     "cli": 7,
     "__main__": 8,
     "__init__": 8,
-    "reference": 9,  # nobody imports it
 }
 # May use the face of the package, `ally_fast.<name>`, like any user.
 USERS_OF_THE_FACE = {"cli", "__main__", "experiments", "integrations"}
@@ -82,13 +82,14 @@ OPTIONAL_PACKAGES = {
 FORBIDDEN_BETWEEN = [("selection", "primal_dual"), ("strategies", "report")]
 
 PYTHON_FILES = sorted(PACKAGE.rglob("*.py"))
+ORACLES = sorted((ROOT / "tests" / "reference").rglob("*.py"))
 NATIVE_FILES = sorted(
     path for path in CSRC.rglob("*") if path.suffix in {".h", ".cpp", ".cu", ".cuh"}
 )
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in PYTHON_FILES
+    for path in [*PYTHON_FILES, *ORACLES]
 }
 
 
@@ -105,7 +106,7 @@ def imports(path):
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
         for inner in ast.walk(node)
     }
-    package = ["ally_fast", *path.relative_to(PACKAGE).parts[:-1]]
+    package = path.relative_to(ROOT).parts[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -133,19 +134,34 @@ def modules_imported(path):
             yield f"{module}.{name}" if f"{module}.{name}" in MODULES else module
 
 
-def relative(path):
-    return str(path.relative_to(ROOT))
+def check_each(files, faults):
+    """Assert that `faults` gives nothing for any file; the message has all that it gives."""
+    wrong = [f"{path.relative_to(ROOT)}: {fault}" for path in files for fault in faults(path)]
+    assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("path", PYTHON_FILES, ids=relative)
-def test_imports_go_down(path):
-    unit = unit_of(path)
-    for imported in units_imported(path):
-        if imported == "":
-            assert unit in USERS_OF_THE_FACE, "only the top floors use the face of the package"
-        elif imported != unit:
-            assert FLOORS[imported] < FLOORS[unit], f"{unit} may not import {imported}"
-            assert (unit, imported) not in FORBIDDEN_BETWEEN
+def in_unit(unit):
+    return [path for path in PYTHON_FILES if unit_of(path) == unit]
+
+
+def lines_after(most):
+    """Return a function that gives the lines of a file from one on."""
+    return lambda path: path.read_text().splitlines()[most:][:1]
+
+
+def is_allowed(unit, imported):
+    """Whether a unit may import another; "" is the face of the package."""
+    if imported == "":
+        return unit in USERS_OF_THE_FACE
+    is_lower = FLOORS[imported] < FLOORS[unit] and (unit, imported) not in FORBIDDEN_BETWEEN
+    return imported == unit or is_lower
+
+
+def test_imports_go_down():
+    def upward(path):
+        return [name for name in units_imported(path) if not is_allowed(unit_of(path), name)]
+
+    check_each(PYTHON_FILES, upward)
 
 
 def test_no_circles_among_imports():
@@ -154,8 +170,7 @@ def test_no_circles_among_imports():
 
 
 def test_the_wings_meet_in_one_file():
-    strategies = [path for path in PYTHON_FILES if unit_of(path) == "strategies"]
-    meet = {path.name for path in strategies if "primal_dual" in units_imported(path)}
+    meet = {path.name for path in in_unit("strategies") if "primal_dual" in units_imported(path)}
     assert meet <= {"multiplier_head.py"}
 
 
@@ -163,59 +178,53 @@ def test_every_file_has_a_floor():
     assert {unit_of(path) for path in PYTHON_FILES} <= set(FLOORS)
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in PYTHON_FILES if unit_of(p) != "reference"], ids=relative
-)
-def test_nobody_imports_the_reference(path):
-    assert "reference" not in units_imported(path)
+def test_the_reference_imports_numpy_only():
+    allowed = {"numpy", "reference", *sys.stdlib_module_names}
+
+    def foreign(path):
+        modules = {module.removeprefix("tests.") for module, _, _ in imports(path)}
+        return {module for module in modules if module.split(".")[0] not in allowed}
+
+    check_each(ORACLES, foreign)
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in PYTHON_FILES if unit_of(p) == "reference"], ids=relative
-)
-def test_the_reference_imports_numpy_only(path):
-    allowed = {"numpy", *sys.stdlib_module_names}
-    for module, _, _ in imports(path):
-        root = module.split(".")[0]
-        assert root in allowed or module.startswith("ally_fast.reference")
+def test_ops_do_not_know_each_other():
+    def ops(path):
+        return [module for module, _, _ in imports(path) if module.startswith("ally_fast.ops")]
+
+    check_each([path for path in in_unit("ops") if path.stem != "__init__"], ops)
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in PYTHON_FILES if unit_of(p) == "ops" and p.stem != "__init__"], ids=relative
-)
-def test_ops_do_not_know_each_other(path):
-    for module, _, _ in imports(path):
-        assert not module.startswith("ally_fast.ops")
+def test_optional_packages_enter_by_require():
+    def optional(path):
+        roots = {
+            module.split(".")[0] for module, _, typing_only in imports(path) if not typing_only
+        }
+        return roots & OPTIONAL_PACKAGES
+
+    check_each(PYTHON_FILES, optional)
 
 
-@pytest.mark.parametrize("path", PYTHON_FILES, ids=relative)
-def test_optional_packages_enter_by_require(path):
-    for module, _, typing_only in imports(path):
-        assert typing_only or module.split(".")[0] not in OPTIONAL_PACKAGES
+def test_files_stay_readable():
+    files = [path for path in [*PYTHON_FILES, *ORACLES] if path.name != "__init__.py"]
+    check_each(files, lines_after(400))
 
 
-@pytest.mark.parametrize("path", [p for p in PYTHON_FILES if p.name != "__init__.py"], ids=relative)
-def test_files_stay_readable(path):
-    assert len(path.read_text().splitlines()) <= 400
-
-
-@pytest.mark.parametrize(
-    "path", [p for p in PYTHON_FILES if unit_of(p) == "integrations"], ids=relative
-)
-def test_adapters_are_small_and_know_each_other_not(path):
-    assert len(path.read_text().splitlines()) < 100
-    assert set(units_imported(path)) <= {"", "_optional"}
+def test_adapters_are_small_and_know_each_other_not():
+    adapters = in_unit("integrations")
+    check_each(adapters, lines_after(99))
+    check_each(adapters, lambda path: set(units_imported(path)) - {"", "_optional"})
 
 
 def test_functions_stay_readable():
-    lengths = {}
-    for path in PYTHON_FILES:
+    def long(path):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 body = node.body[ast.get_docstring(node) is not None :]
-                lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
-                lengths[f"{relative(path)}:{node.name}"] = lines
-    assert {name: lines for name, lines in lengths.items() if lines > 60} == {}
+                if body and body[-1].end_lineno - body[0].lineno + 1 > 60:
+                    yield node.name
+
+    check_each([*PYTHON_FILES, *ORACLES], long)
 
 
 def test_the_face_only_re_exports():
@@ -242,8 +251,10 @@ def modules_after(statement):
 def test_import_loads_nothing_optional():
     loaded = modules_after("from ally_fast import *; import ally_fast.cli.program")
     assert "ally_fast._cpu" in loaded
-    assert not {name.split(".")[0] for name in loaded} & {*OPTIONAL_PACKAGES, "tqdm"}
-    assert not [name for name in loaded if name.startswith("ally_fast.reference")]
+    extras = [line for line in metadata.requires("ally-fast") if "extra" in line]
+    names = {re.match(r"[\w-]+", line)[0].replace("-", "_") for line in extras} - {"ally_fast"}
+    assert {"torch", "matplotlib", "superkmeans"} <= names
+    assert not {name.split(".")[0] for name in loaded} & {*OPTIONAL_PACKAGES, *names, "tqdm"}
 
 
 def test_the_command_answers_ctrl_c_before_it_imports_anything_large():
@@ -269,53 +280,57 @@ def resolve(path, include):
     return None
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in NATIVE_FILES if p.relative_to(CSRC).parts[0] != "binding"], ids=relative
-)
-def test_the_core_knows_no_python_and_no_torch(path):
+def test_the_core_knows_no_python_and_no_torch():
     foreign = re.compile(r"(Python\.h|pybind11|torch|ATen|c10|numpy)", re.IGNORECASE)
-    assert not [name for name in includes(path) if foreign.match(name)]
+    core = [path for path in NATIVE_FILES if path.relative_to(CSRC).parts[0] != "binding"]
+    check_each(core, lambda path: filter(foreign.match, includes(path)))
 
 
-@pytest.mark.parametrize("path", NATIVE_FILES, ids=relative)
-def test_native_includes_go_down(path):
-    here = path.relative_to(CSRC).parts
-    for include in includes(path):
-        there = resolve(path, include)
-        if there is None:
-            continue
-        if there.parts[0] == "emulator":  # what stands in for PTX, where the emulator compiles it
-            assert here[:2] == ("common", "cuda") or here[0] == "emulator"
-        elif here[0] == "common":
-            assert there.parts[0] == "common"
-        elif here[0] == "ops":
-            assert there.parts[0] == "common" or there.parts[:2] == here[:2], (
-                "an op includes common/ and its own folder only"
-            )
-        assert there.parts[0] != "binding" or here[0] == "binding"
+def is_downward(here, there):
+    """Whether a file of csrc/ may include another; an op: common/ and its own folder only."""
+    if there.parts[0] == "emulator":  # what stands in for PTX, where the emulator compiles it
+        return here.parts[:2] == ("common", "cuda") or here.parts[0] == "emulator"
+    if here.parts[0] == "common":
+        return there.parts[0] == "common"
+    if here.parts[0] == "ops":
+        return there.parts[0] == "common" or there.parts[:2] == here.parts[:2]
+    return there.parts[0] != "binding" or here.parts[0] == "binding"
 
 
-@pytest.mark.parametrize(
-    "folder", sorted(p for p in (CSRC / "ops").iterdir() if p.is_dir()), ids=lambda p: p.name
-)
-def test_one_stem_everywhere(folder):
-    op = folder.name
-    assert (folder / f"{op}.h").is_file()
-    assert list(folder.glob(f"{op}_cpu*.cpp"))
-    assert (ROOT / "tests" / "ops" / f"test_{op}.py").is_file()
+def test_native_includes_go_down():
+    def upward(path):
+        own = [file for include in includes(path) if (file := resolve(path, include))]
+        return [str(file) for file in own if not is_downward(path.relative_to(CSRC), file)]
+
+    check_each(NATIVE_FILES, upward)
 
 
-@pytest.mark.parametrize("path", PYTHON_FILES, ids=relative)
-def test_no_dataclass_compares_arrays_with_one_operator(path):
+def test_one_stem_everywhere():
+    def missing(folder):
+        header, test = folder / f"{folder.name}.h", ROOT / f"tests/ops/test_{folder.name}.py"
+        cpu = list(folder.glob(f"{folder.name}_cpu*.cpp")) or [folder / f"{folder.name}_cpu.cpp"]
+        return [path.name for path in (header, test, cpu[0]) if not path.is_file()]
+
+    folders = [path for path in (CSRC / "ops").iterdir() if path.is_dir()]
+    check_each(folders, missing)
+
+
+def test_no_dataclass_compares_arrays_with_one_operator():
     """Their ``==`` has no truth: results compare by content (`Record`), others by identity."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, ast.ClassDef):
-            continue
-        made = [ast.unparse(decorator) for decorator in node.decorator_list]
-        fields = [ast.unparse(item.annotation) for item in node.body if hasattr(item, "annotation")]
-        arrays = [kind for kind in fields if re.search("Array|Tensor", kind) and "Call" not in kind]
-        if arrays and any("dataclass" in decorator for decorator in made):
-            assert any("eq=False" in decorator for decorator in made), node.name
+
+    def comparing(path):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            made = " ".join(map(ast.unparse, node.decorator_list))
+            fields = [
+                ast.unparse(line.annotation) for line in node.body if hasattr(line, "annotation")
+            ]
+            arrays = re.search("Array|Tensor", " ".join(f for f in fields if "Call" not in f))
+            if arrays and "dataclass" in made and "eq=False" not in made:
+                yield node.name
+
+    check_each(PYTHON_FILES, comparing)
 
 
 def test_static_shared_memory_is_declared_so_that_the_emulator_counts_it():

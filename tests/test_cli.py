@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import with_options
+from cases import error_of, with_options
 
 import ally_fast
 from ally_fast import report
@@ -48,16 +48,6 @@ def select(*options, out="batch.npy"):
 
 def expected(**options):
     return ally_fast.select(np.load("pool.npy"), np.load("scores.npy"), B, K, **options)
-
-
-def error_of(capsys, status):
-    """Check that a run failed as a mistake should, and return what it said."""
-    captured = capsys.readouterr()
-    assert status == 2
-    assert captured.out == ""
-    assert len(captured.err) <= 301
-    assert re.fullmatch(r"ally-fast: error: [^\n]+\n", captured.err)
-    return captured.err
 
 
 def names(folder):

@@ -1,6 +1,5 @@
-"""The examples of the public functions run, and their docstrings are complete."""
+"""The docstrings of public names are complete; links of pages lead somewhere."""
 
-import doctest
 import inspect
 import re
 from pathlib import Path
@@ -13,14 +12,6 @@ from ally_fast import stages
 STAGES = {name: getattr(stages, name) for name in stages.__all__}
 PUBLIC = {name: getattr(ally_fast, name) for name in ally_fast.__all__ if not name.startswith("_")}
 FUNCTIONS = {name: value for name, value in PUBLIC.items() if inspect.isfunction(value)}
-
-
-@pytest.mark.parametrize("name", PUBLIC)
-def test_examples(name):
-    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    runner = doctest.DocTestRunner(optionflags=flags)
-    for example in doctest.DocTestFinder().find(PUBLIC[name], name):
-        assert runner.run(example).failed == 0
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -4,12 +4,13 @@ import copy
 from fractions import Fraction
 
 import numpy as np
+import reference
 from hypothesis import strategies as st
 
-from ally_fast import reference
 from ally_fast.clusters import Clustering
 from ally_fast.ops.cluster_sums import cluster_sums
 from ally_fast.ops.feature_grid import feature_grid
+from ally_fast.ops.halve import halve, unhalved
 
 ROWS = {
     "normal": lambda rng, t, d: rng.normal(size=(t, d)),
@@ -59,6 +60,13 @@ def halves_of(found):
     return reference.Halves(
         found.centroids, found.sums.sums, found.sums.counts, found.gains, found.spreads, found.sides
     )
+
+
+def halved(clustering):
+    """Return the halves of all clusters."""
+    halves = unhalved(clustering)
+    halve(clustering, halves)
+    return halves
 
 
 def reference_halves(clustering, halves):

@@ -22,7 +22,7 @@ class Clock:
     def lap_by_stage(self, seconds: Mapping[str, float], rest: str) -> None:
         """Charge it to stages that were timed elsewhere, and what they leave to `rest`."""
         self.lap(rest)
-        inner = {stage: taken for stage, taken in seconds.items() if stage != "total"}
+        inner = {stage: duration for stage, duration in seconds.items() if stage != "total"}
         left = self._seconds.pop(rest) - sum(inner.values())
         self._seconds |= inner
         self._seconds[rest] = self._seconds.get(rest, 0.0) + max(0.0, left)

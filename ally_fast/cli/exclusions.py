@@ -44,14 +44,14 @@ class Exclusions:
 
 
 def read_exclusions(
-    pool: ShardedPool, given: Sequence[Input], by_index: Sequence[Input], id_name: str | None
+    pool: ShardedPool, entries: Sequence[Input], by_index: Sequence[Input], id_name: str | None
 ) -> Exclusions:
     """Read files of exclusions.
 
     Parameters
     ----------
     pool : ShardedPool
-    given : sequence of Input
+    entries : sequence of Input
         Ids if the pool has ids, unless a batch says that it holds indices; else masks, indices,
         or batches.
     by_index : sequence of Input
@@ -61,7 +61,7 @@ def read_exclusions(
     """
     mask = np.zeros(pool.n, np.bool_)
     ids: list[Any] = []
-    for one in [*given, *by_index]:
+    for one in [*entries, *by_index]:
         with reading(one):
             record = _record(one)
             if record is not None and record.content in _FOR_TOOLS:
@@ -73,21 +73,21 @@ def read_exclusions(
             else:
                 mask |= _rows(one, record, pool)
     if not ids:
-        return Exclusions(mask if given or by_index else None, None)
+        return Exclusions(mask if entries or by_index else None, None)
     arrow = require("pyarrow", "parquet", "excluding by ids")
     return Exclusions(mask if mask.any() else None, arrow.concat_arrays(ids))
 
 
-def _record(given: Input) -> BatchRecord | None:
-    files = given.files()
+def _record(entry: Input) -> BatchRecord | None:
+    files = entry.files()
     if len(files) != 1 or files[0].filesystem is not None:
         return None
     return read_record(files[0].path)
 
 
-def _rows(given: Input, record: BatchRecord | None, pool: ShardedPool) -> NDArray[np.bool_]:
+def _rows(entry: Input, record: BatchRecord | None, pool: ShardedPool) -> NDArray[np.bool_]:
     """Read a mask, or at most `n` indices: more would repeat some."""
-    spec = ColumnSpec.parse(given.text)
+    spec = ColumnSpec.parse(entry.text)
     if record is not None:
         if record.content in ("ids", "tasks"):
             raise ValueError("holds ids, but the pool has none; name them with --ids")
@@ -95,18 +95,18 @@ def _rows(given: Input, record: BatchRecord | None, pool: ShardedPool) -> NDArra
         if difference:
             raise ValueError(f"holds indices of another pool: {difference}; exclude by ids")
     key = spec.column or _INDEX_KEYS.get(os.path.splitext(str(spec.source))[1].lower())
-    read = read_column(spec.source, key, most=pool.n, storage_options=given.storage_options)
+    read = read_column(spec.source, key, most=pool.n, storage_options=entry.storage_options)
     return excluded_mask(in_memory(read), pool.n)
 
 
-def _ids(given: Input, likely: list[str], like: Ids | None) -> Any:
+def _ids(entry: Input, likely: list[str], like: Ids | None) -> Any:
     """Read ids, as an Arrow array of the kind that the pool's are of.
 
     Where no column is named it is one of the `likely` ones, or the only one.
     """
-    spec = ColumnSpec.parse(given.text)
-    tasks = _tasks(given, spec, likely)
-    ids = Ids(_id_column(given, spec, likely) if tasks is None else tasks, "exclude_ids")
+    spec = ColumnSpec.parse(entry.text)
+    tasks = _tasks(entry, spec, likely)
+    ids = Ids(_id_column(entry, spec, likely) if tasks is None else tasks, "exclude_ids")
     assert like is not None
     kind, values = like.values().type, ids.values()
     if values.type == kind:
@@ -119,23 +119,23 @@ def _ids(given: Input, likely: list[str], like: Ids | None) -> Any:
     raise TypeError(f"exclude_ids: got {kinds[0]}, needs {kinds[1]} as the pool's ids")
 
 
-def _id_column(given: Input, spec: ColumnSpec, likely: list[str]) -> Any:
+def _id_column(entry: Input, spec: ColumnSpec, likely: list[str]) -> Any:
     key = spec.column
-    if key is None and (names := open_shard(given.files()[0]).names):
+    if key is None and (names := open_shard(entry.files()[0]).names):
         candidates = names if len(names) == 1 else [name for name in likely if name in names]
         if not candidates:
             raise ValueError(missing(likely[0], names, "column"))
         key = candidates[0]
     text = spec.source if key is None else f"{spec.source}:{key}"
     assert text is not None
-    column = open_column(text, storage_options=given.storage_options)
+    column = open_column(text, storage_options=entry.storage_options)
     assert not isinstance(column, ById)
     return column
 
 
-def _tasks(given: Input, spec: ColumnSpec, likely: list[str]) -> list[Any] | None:
+def _tasks(entry: Input, spec: ColumnSpec, likely: list[str]) -> list[Any] | None:
     """Return the ids of labeled tasks where the file is an export of Label Studio, a list."""
-    files = given.files()
+    files = entry.files()
     if len(files) != 1 or files[0].extension != ".json":
         return None
     with files[0].open() as file:

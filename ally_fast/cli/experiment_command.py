@@ -170,7 +170,7 @@ def _pictures(rows: Sequence[RoundRow]) -> dict[str, tuple[str, str]]:
     """Return the name of each picture, the metric it shows and what that is called."""
     if rows[0].accuracy is None:
         return {"curves.png": ("metric", "test mean squared error")}
-    found = {"curves.png": ("metric", "test accuracy")}
+    pictures = {"curves.png": ("metric", "test accuracy")}
     if all(row.macro_recall is not None for row in rows):
-        found["macro_recall.png"] = ("macro_recall", "test macro recall")
-    return found
+        pictures["macro_recall.png"] = ("macro_recall", "test macro recall")
+    return pictures

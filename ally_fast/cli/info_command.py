@@ -66,8 +66,8 @@ def installation() -> dict[str, Any]:
     }
 
 
-def _versions(wanted: Mapping[str, tuple[str, ...]]) -> dict[str, str | None]:
-    return {name: _version(distributions) for name, distributions in wanted.items()}
+def _versions(packages: Mapping[str, tuple[str, ...]]) -> dict[str, str | None]:
+    return {name: _version(distributions) for name, distributions in packages.items()}
 
 
 def _version(distributions: tuple[str, ...]) -> str | None:

@@ -59,14 +59,14 @@ class Input:
 
 
 @contextmanager
-def reading(given: Input) -> Iterator[None]:
+def reading(entry: Input) -> Iterator[None]:
     """Name the option and the file in any error of the block, which reads that input alone."""
     try:
         yield
     except InputError:
         raise
     except USER_ERRORS as error:
-        raise InputError(_named(one_line(error), given)) from error
+        raise InputError(_named(one_line(error), entry)) from error
 
 
 @contextmanager
@@ -78,28 +78,28 @@ def using(inputs: Sequence[Input]) -> Iterator[None]:
         raise
     except USER_ERRORS as error:
         text = one_line(error)
-        about = [given for given in inputs if _begins(text, given.argument)]
-        about += [given for given in inputs if _mentions(text, given)]
+        about = [entry for entry in inputs if _begins(text, entry.argument)]
+        about += [entry for entry in inputs if _mentions(text, entry)]
         if not about:
             raise
         raise InputError(_named(text, about[0])) from error
 
 
-def _named(text: str, given: Input) -> str:
-    option, source = given.option, given.text
-    if _begins(text, given.argument):
-        return f"{option} {source}{text[len(given.argument) :]}"
-    if text.startswith(_paths(given)):
+def _named(text: str, entry: Input) -> str:
+    option, source = entry.option, entry.text
+    if _begins(text, entry.argument):
+        return f"{option} {source}{text[len(entry.argument) :]}"
+    if text.startswith(_paths(entry)):
         return f"{option} {text}"
-    return f"{option}: {text}" if _mentions(text, given) else f"{option} {source}: {text}"
+    return f"{option}: {text}" if _mentions(text, entry) else f"{option} {source}: {text}"
 
 
-def _paths(given: Input) -> tuple[str, ...]:
+def _paths(entry: Input) -> tuple[str, ...]:
     """Return the path of a file as given, and the absolute one, as memory maps know it."""
     try:
-        path = given.source
+        path = entry.source
     except ValueError:
-        path = given.text
+        path = entry.text
     return () if path is None else (path, os.path.abspath(path))
 
 
@@ -108,9 +108,9 @@ def _begins(text: str, argument: str) -> bool:
     return re.match(rf"{argument}(?:\.ids|\.values)?(?=:| must )", text) is not None
 
 
-def _mentions(text: str, given: Input) -> bool:
+def _mentions(text: str, entry: Input) -> bool:
     """Tell whether a message names the files; a name that may be a word has something after it."""
-    for path in _paths(given):
+    for path in _paths(entry):
         after = r"(?![\w-]|\.\w)" if re.search(r"[./]", path) else "(?=[/:])"
         if re.search(rf"(?<![\w./-]){re.escape(path)}{after}", text):
             return True

@@ -28,10 +28,10 @@ class _Once(argparse.Action):
         values: Any,
         option_string: str | None = None,
     ) -> None:
-        given = vars(namespace).setdefault("_given", set())
-        if self.dest in given:
+        names = vars(namespace).setdefault("_given", set())
+        if self.dest in names:
             raise argparse.ArgumentError(self, "given twice")
-        given.add(self.dest)
+        names.add(self.dest)
         setattr(namespace, self.dest, self.const if self.nargs == 0 else values)
 
 

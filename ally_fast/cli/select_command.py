@@ -44,11 +44,6 @@ from ally_fast.selection.info import SelectionInfo
 Summarized = Callable[[dict[str, float]], dict[str, Any]]
 
 _ALLOCATIONS = ("equal", "proportional", "sqrt")
-_READ_HERE = (
-    *("embeddings", "dual_scores", "ids", "exclude", "exclude_ids", "groups", "cost"),
-    *("min_per_group", "max_per_group"),
-    *("allocation", "labeled_embeddings", "centroids"),
-)
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -63,14 +58,14 @@ def run(arguments: argparse.Namespace) -> None:
     clock = Clock()
     check_options(arguments)
     inputs = _inputs(arguments)
-    check_outputs(arguments, [path for given in inputs for path in given.files()])
+    check_outputs(arguments, [path for entry in inputs for path in entry.files()])
     pool = _pool(arguments, inputs)
     remember_kept(arguments, pool)
     given_ids = ColumnSpec.parse(arguments.ids).column if arguments.ids else None
     excluded = read_exclusions(
         pool,
-        [given for given in inputs if given.option == arguments.options["exclude"]],
-        [given for given in inputs if given.option == arguments.options["exclude_indices"]],
+        [entry for entry in inputs if entry.option == arguments.options["exclude"]],
+        [entry for entry in inputs if entry.option == arguments.options["exclude_indices"]],
         given_ids,
     )
     choose = _by_ally if arguments.strategy == ALLY else _by_another
@@ -98,17 +93,15 @@ def _by_ally(
     clock.lap("open")
     with using(inputs):
         options = {
+            **_passed_on(arguments),
             "allocation": _allocation(inputs, arguments),
             "exclude": excluded.mask,
             "exclude_ids": excluded.ids,
             "groups": groups,
-            "min_per_group": arguments.min_per_group,
-            "max_per_group": arguments.max_per_group,
             "cost": _numbers(pool, _of(inputs, "cost")),
             "labeled_embeddings": _matrix(inputs, "labeled_embeddings"),
             "centroids": _matrix(inputs, "centroids", arguments.k, arguments.metric),
             "progress": not arguments.quiet,
-            **_passed_on(arguments),
         }
         indices, info = _selected(arguments, pool, scores, **options)
     clock.lap_by_stage(info.seconds, rest="batch")
@@ -128,11 +121,11 @@ def _by_another(
     clock.lap("open")
     with using(inputs):
         pieces = Pieces(labeled, scores, _of(inputs, "probabilities"))
-        picked = pick(arguments, pool, excluded, pieces)
+        picks = pick(arguments, pool, excluded, pieces)
     clock.lap(arguments.strategy)
-    summarized = partial(summarize_picks, arguments, pool, picked)
+    summarized = partial(summarize_picks, arguments, pool, picks)
     summary = summarized(clock.total())
-    return Outcome(pool, None, {}, picked.indices, picked, summary), summarized
+    return Outcome(pool, None, {}, picks.indices, picks, summary), summarized
 
 
 def _selected(
@@ -150,8 +143,8 @@ def _selected(
 
 
 def _passed_on(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the options that are arguments of `select` as they are."""
-    names = [field.name for field in fields(Arguments) if field.name not in _READ_HERE]
+    """Return the options that are arguments of `select`; what files hold is not read yet."""
+    names = {field.name for field in fields(Arguments)} - {"embeddings", "dual_scores", "ids"}
     return {name: value for name, value in vars(arguments).items() if name in names}
 
 
@@ -164,13 +157,13 @@ def _inputs(arguments: argparse.Namespace) -> list[Input]:
     options = arguments.options
     sources = arguments.pool or [arguments.embeddings]
     option = "POOL" if arguments.pool else options["embeddings"]
-    found = [Input("embeddings", option, source, is_column=False) for source in sources]
+    inputs = [Input("embeddings", option, source, is_column=False) for source in sources]
     for name in ("dual_scores", "ids", "groups", "cost", "probabilities"):
         if source := getattr(arguments, name):
-            found.append(Input(name, options[name], source))
+            inputs.append(Input(name, options[name], source))
     for name in ("labeled_embeddings", "centroids"):
         if source := getattr(arguments, name):
-            found.append(Input(name, options[name], source, is_column=False))
+            inputs.append(Input(name, options[name], source, is_column=False))
     if arguments.allocation not in _ALLOCATIONS:
         try:
             locations(split_key(arguments.allocation)[0], columns=True)
@@ -179,18 +172,18 @@ def _inputs(arguments: argparse.Namespace) -> list[Input]:
                 f"allocation must be {', '.join(_ALLOCATIONS)} or a file of weights; "
                 f"got {arguments.allocation!r}"
             ) from None
-        found.append(Input("allocation", options["allocation"], arguments.allocation))
+        inputs.append(Input("allocation", options["allocation"], arguments.allocation))
     for name in ("exclude", "exclude_indices"):
-        found += [Input("exclude", options[name], source) for source in getattr(arguments, name)]
-    return [replace(given, storage_options=arguments.storage_options) for given in found]
+        inputs += [Input("exclude", options[name], source) for source in getattr(arguments, name)]
+    return [replace(entry, storage_options=arguments.storage_options) for entry in inputs]
 
 
 def _of(inputs: Sequence[Input], argument: str) -> Input | None:
-    return next((given for given in inputs if given.argument == argument), None)
+    return next((entry for entry in inputs if entry.argument == argument), None)
 
 
 def _pool(arguments: argparse.Namespace, inputs: Sequence[Input]) -> ShardedPool:
-    sources = [given for given in inputs if given.argument == "embeddings"]
+    sources = [entry for entry in inputs if entry.argument == "embeddings"]
     with reading(sources[0]), using(inputs):
         pool = open_pool(
             sources[0].text if len(sources) == 1 else arguments.pool,
@@ -204,23 +197,23 @@ def _pool(arguments: argparse.Namespace, inputs: Sequence[Input]) -> ShardedPool
     return pool
 
 
-def _column(pool: ShardedPool, given: Input | None) -> Any:
+def _column(pool: ShardedPool, entry: Input | None) -> Any:
     """Return a column as it is named: by position, or by id."""
-    if given is None:
+    if entry is None:
         return None
-    with reading(given):
-        spec = ColumnSpec.parse(given.text)
+    with reading(entry):
+        spec = ColumnSpec.parse(entry.text)
         if spec.source is None:
             return pool.column(spec.column)
-        column = open_column(given.text, storage_options=given.storage_options)
+        column = open_column(entry.text, storage_options=entry.storage_options)
         if not isinstance(column, ById):
-            _tell_what_could_match(pool, given, spec)
+            _tell_what_could_match(pool, entry, spec)
         return column
 
 
-def _tell_what_could_match(pool: ShardedPool, given: Input, spec: ColumnSpec) -> None:
+def _tell_what_could_match(pool: ShardedPool, entry: Input, spec: ColumnSpec) -> None:
     """Warn that values go by position if a column of both files may tell their rows."""
-    files = given.files()
+    files = entry.files()
     ours = {shard.name for shard in pool.shards}
     if any(file.name in ours for file in files):
         return
@@ -229,39 +222,39 @@ def _tell_what_could_match(pool: ShardedPool, given: Input, spec: ColumnSpec) ->
     if common and common[0] != pool.column_name:
         name = common[0]
         note(
-            f"{given.option} {given.text} goes by position, but its files and the pool both have "
-            f"{name!r}: to match rows by it, use --ids :{name} and {given.text}@{name}"
+            f"{entry.option} {entry.text} goes by position, but its files and the pool both have "
+            f"{name!r}: to match rows by it, use --ids :{name} and {entry.text}@{name}"
         )
 
 
-def _numbers(pool: ShardedPool, given: Input | None) -> Any:
+def _numbers(pool: ShardedPool, entry: Input | None) -> Any:
     """Return a column of numbers: an array, or values by id."""
-    column = _column(pool, given)
-    if given is None or isinstance(column, ById):
+    column = _column(pool, entry)
+    if entry is None or isinstance(column, ById):
         return column
-    with reading(given):
+    with reading(entry):
         return column.numbers(n=pool.n, allow_null=True)
 
 
 def _allocation(inputs: Sequence[Input], arguments: argparse.Namespace) -> str | NDArray[Any]:
-    given = _of(inputs, "allocation")
-    if given is None:
+    entry = _of(inputs, "allocation")
+    if entry is None:
         return str(arguments.allocation)
-    with reading(given):
-        return in_memory(read_column(given.text, n=arguments.k))
+    with reading(entry):
+        return in_memory(read_column(entry.text, n=arguments.k))
 
 
 def _matrix(
     inputs: Sequence[Input], argument: str, n: int | None = None, metric: str = ""
 ) -> NDArray[Any] | None:
     """Read a small file of vectors whole."""
-    given = _of(inputs, argument)
-    if given is None:
+    entry = _of(inputs, argument)
+    if entry is None:
         return None
-    with reading(given):
+    with reading(entry):
         if argument == "centroids":
-            check_centroids(str(given.source), metric)
-        pool = open_pool(given.text)
+            check_centroids(str(entry.source), metric)
+        pool = open_pool(entry.text)
         check_rows(pool.n, n)
         rows = np.array(to_host(pool.read(0, pool.n).array))
         pool.check()

@@ -34,19 +34,19 @@ from ally_fast.report.page import page, require_report
 
 def output_names(arguments: argparse.Namespace) -> list[str]:
     """Return the files that were asked for."""
-    asked = (arguments.output, arguments.save_centroids, arguments.plot, arguments.report)
-    return [path for path in asked if path]
+    paths = (arguments.output, arguments.save_centroids, arguments.plot, arguments.report)
+    return [path for path in paths if path]
 
 
 def check_outputs(arguments: argparse.Namespace, inputs: Iterable[Location]) -> None:
     """Find out before any work whether every output can be written."""
-    taken = {os.path.realpath(file.path) for file in inputs if file.filesystem is None}
+    paths = {os.path.realpath(file.path) for file in inputs if file.filesystem is None}
     form, wanted = _format(arguments), _wanted(arguments)
     for path, extensions in _outputs(arguments, form):
-        if os.path.realpath(path) in taken:
+        if os.path.realpath(path) in paths:
             raise OSError(errno.EINVAL, "is an input or output already", path)
         check_output(path, extensions, force=arguments.force)
-        taken.add(os.path.realpath(path))
+        paths.add(os.path.realpath(path))
     if wanted.extension == ".parquet":
         require("pyarrow", "parquet", f"writing {arguments.output}")
     form.check(wanted)

@@ -121,7 +121,7 @@ class Pieces:
 
 
 @dataclass(frozen=True, eq=False)
-class Picked:
+class Picks:
     """What is known of picks that have no clusters.
 
     Attributes
@@ -140,12 +140,12 @@ class Picked:
 def check_options(arguments: argparse.Namespace) -> None:
     """Raise ValueError if the strategy lacks an option that it needs, or does not use one given."""
     name = arguments.strategy
-    given: set[str] = getattr(arguments, "_given", set())
+    options: set[str] = getattr(arguments, "_given", set())
     needs: tuple[str, ...] = ("dual_scores", "k")
-    unused = given & {"probabilities"}
+    unused = options & {"probabilities"}
     if name != ALLY:
         needs = _OTHERS[name].needs
-        unused = given - {*_OF_ANY, *needs, *_OTHERS[name].takes}
+        unused = options - {*_OF_ANY, *needs, *_OTHERS[name].takes}
     if unused:
         raise ValueError(f"{min(unused)}: is not used by the strategy {name}")
     for option in needs:
@@ -158,7 +158,7 @@ def pick(
     pool: ShardedPool,
     excluded: Exclusions,
     pieces: Pieces,
-) -> Picked:
+) -> Picks:
     """Choose a batch by a strategy other than ALLY; arguments as `ally_fast.select` has them."""
     join = checked_join(pool, None, arguments.unknown_ids)
     eligible = rows_not_excluded(excluded.mask, pool.n, join.excluded(excluded.ids))
@@ -183,11 +183,11 @@ def pick(
             indices = strategy.query(context, arguments.b)
     ids = None if join.ids is None else as_values(join.ids.take(indices))
     count = pool.n if eligible is None else int(np.count_nonzero(eligible))
-    return Picked(indices, ids, count, skipped)
+    return Picks(indices, ids, count, skipped)
 
 
 def summarize_picks(
-    arguments: argparse.Namespace, pool: ShardedPool, picked: Picked, seconds: dict[str, float]
+    arguments: argparse.Namespace, pool: ShardedPool, picks: Picks, seconds: dict[str, float]
 ) -> dict[str, Any]:
     """Return what `ally_fast.report.summarize` does, without what there are no clusters for."""
     return {
@@ -195,9 +195,9 @@ def summarize_picks(
         "rows": pool.n,
         "dimensions": pool.d,
         "dtype": pool.dtype_name,
-        "eligible_rows": picked.eligible_rows,
-        "skipped_rows": picked.skipped_rows,
-        "picks": len(picked.indices),
+        "eligible_rows": picks.eligible_rows,
+        "skipped_rows": picks.skipped_rows,
+        "picks": len(picks.indices),
         "seconds": seconds["total"],
         "rows_per_second": pool.n / seconds["total"],
         "stage_seconds": seconds,
@@ -206,13 +206,13 @@ def summarize_picks(
 
 
 def _by_chunk(
-    pool: ShardedPool, join: Join, eligible: NDArray[np.bool_] | None, given: Input | None
+    pool: ShardedPool, join: Join, eligible: NDArray[np.bool_] | None, entry: Input | None
 ) -> Callable[[int, int], NDArray[np.floating]] | None:
     """Return what gives the probabilities of some rows, by position or by id."""
-    if given is None:
+    if entry is None:
         return None
-    with reading(given):
-        spec, options = ColumnSpec.parse(given.text), given.storage_options
+    with reading(entry):
+        spec, options = ColumnSpec.parse(entry.text), entry.storage_options
         rows: Pool
         if spec.source is None:
             rows = ShardedPool(pool.shards, spec.column)
@@ -222,9 +222,9 @@ def _by_chunk(
             check_rows(rows.n, pool.n)
             return lambda lo, hi: as_float(rows.read(lo, hi))
         keys = Ids(open_column(f"{spec.source}:{spec.ids}", storage_options=options))
-        places = join.values(ById(keys, np.arange(rows.n)), "probabilities", eligible)
-        known = np.where(np.isnan(places), 0, places).astype(np.int64)  # of excluded rows any
-    return lambda lo, hi: as_float(gather(rows, known[lo:hi]))
+        numbers = join.values(ById(keys, np.arange(rows.n)), "probabilities", eligible)
+        positions = np.where(np.isnan(numbers), 0, numbers).astype(np.int64)  # of excluded rows any
+    return lambda lo, hi: as_float(gather(rows, positions[lo:hi]))
 
 
 @contextmanager

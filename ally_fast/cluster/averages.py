@@ -109,7 +109,7 @@ class _Training:
 
     def _visit(self, part: Array, *, falling: bool) -> Array:
         """Blend the batches of a slice; return the clusters that its rows had in passing."""
-        found = []
+        parts = []
         for lo in range(0, len(part), self._batch):
             batch = part[lo : lo + self._batch]
             assignments, _ = assign(Rows(batch), centroid_table(self._centroids))
@@ -118,8 +118,8 @@ class _Training:
             if falling:
                 step *= (1 + math.cos(math.pi * (lo + len(batch)) / len(part))) / 2
             self._update(sums, keep=1 - step * len(batch) / self._batch, add=step)
-            found.append(assignments)
-        return join(found)
+            parts.append(assignments)
+        return join(parts)
 
     def _relocate(self, part: Array, assignments: Array) -> tuple[float, float]:
         """Move centroids by the clusters of a slice; return the first round's gain, and the spread.

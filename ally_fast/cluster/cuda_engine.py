@@ -16,8 +16,7 @@ from ally_fast.cluster.cuda_feed import upload
 from ally_fast.cluster.cuda_nearness import CudaNearness
 from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
-from ally_fast.cluster.frame import Frame
-from ally_fast.cluster.training import training_rows
+from ally_fast.cluster.training import Draw, training_rows
 from ally_fast.device import device_number
 from ally_fast.memory import to_host
 from ally_fast.ops.sample_rows import sample_rows_on_device
@@ -46,44 +45,25 @@ class CudaEngine:
         major, minor = _cuda.devices()[self._streams[0].device]["compute_capability"]
         self.isa = f"sm_{major}{minor}"
 
-    def training_rows(
-        self,
-        pool: Pool,
-        size: int,
-        *,
-        seed: int,
-        eligible: NDArray[np.bool_] | None,
-        normalize: bool,
-        frame: Frame | None,
-        progress: bool,
-    ) -> DeviceArray:
+    def training_rows(self, pool: Pool, draw: Draw) -> DeviceArray:
         """Draw rows where they are, and bring them to the first device."""
         stream = self._streams[0]
         if not isinstance(pool, DevicePool):
-            rows = training_rows(
-                pool,
-                size,
-                seed=seed,
-                eligible=eligible,
-                normalize=normalize,
-                frame=frame,
-                progress=progress,
-            )
-            return upload(rows, stream)
-        drawn = sample_rows_on_device(pool.n, size, seed, stream, eligible)
-        matrix = DeviceArray.empty((size, pool.d), np.float32, stream)
+            return upload(training_rows(pool, draw), stream)
+        sample = sample_rows_on_device(pool.n, draw.size, draw.seed, stream, draw.eligible)
+        frame, matrix = draw.frame, DeviceArray.empty((draw.size, pool.d), np.float32, stream)
         not_finite = upload(np.zeros(1, np.int32), stream)
         _cuda.load_rows(
             pool.rows.array,
             matrix,
             None,
             not_finite,
-            **pool.rows.seen(normalize, drawn).view,
+            **pool.rows.seen(draw.normalize, sample).view,
             shift=None if frame is None else upload(frame.shift, stream),
             scale=1.0 if frame is None else frame.scale,
         )
         if not_finite.to_host()[0]:
-            raise nonfinite_error(pool, eligible)
+            raise nonfinite_error(pool, draw.eligible)
         return matrix
 
     def fit(self, rows: DeviceArray, k: int, options: FitOptions) -> Fit:

@@ -52,20 +52,20 @@ class CudaFeed:
         parts = list(self.parts(array)) if not self._short else []
         return parts[0][2] if len(parts) == 1 else upload(array, self._stream)
 
-    def _make_ring(self, wanted: int, row_bytes: int) -> None:
-        """Make a ring of slots of `wanted` bytes, of less if memory is short."""
-        if wanted <= self._slot_bytes or self._short:
+    def _make_ring(self, slot_bytes: int, row_bytes: int) -> None:
+        """Make a ring of slots of `slot_bytes`, of less if memory is short."""
+        if slot_bytes <= self._slot_bytes or self._short:
             return
         self._ring = None
         while self._ring is None:
             try:
-                self._ring = UploadRing(self._stream, wanted, _SLOTS)
-                self._slot_bytes = wanted
+                self._ring = UploadRing(self._stream, slot_bytes, _SLOTS)
+                self._slot_bytes = slot_bytes
             except MemoryError:
-                if wanted <= max(_SMALLEST_SLOT, row_bytes):
+                if slot_bytes <= max(_SMALLEST_SLOT, row_bytes):
                     raise
                 self._short = True
-                wanted = max(wanted // 2, row_bytes)
+                slot_bytes = max(slot_bytes // 2, row_bytes)
 
 
 def upload(array: NDArray[Any], stream: Stream) -> DeviceArray:

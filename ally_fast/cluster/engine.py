@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.fit import Fit, FitOptions
-from ally_fast.cluster.frame import Frame
+from ally_fast.cluster.training import Draw
 from ally_fast.pools.pool import Pool
 from ally_fast.rows import Rows
 
@@ -79,21 +79,8 @@ class Engine(Protocol):
     device: str
     isa: str
 
-    def training_rows(
-        self,
-        pool: Pool,
-        size: int,
-        *,
-        seed: int,
-        eligible: NDArray[np.bool_] | None,
-        normalize: bool,
-        frame: Frame | None,
-        progress: bool,
-    ) -> Any:
-        """Draw `size` rows, shape (size, d), float32, in random order, where `fit` wants them.
-
-        With a `frame` their coordinates in it.
-        """
+    def training_rows(self, pool: Pool, draw: Draw) -> Any:
+        """Draw rows, shape (size, d), float32, in random order, where `fit` wants them."""
         ...
 
     def fit(self, rows: Any, k: int, options: FitOptions) -> Fit:

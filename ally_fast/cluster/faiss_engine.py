@@ -85,13 +85,13 @@ class FaissEngine(HostEngine):
         if self._gpus() > 0:
             index = self._faiss.index_cpu_to_all_gpus(index)
         index.add(narrow)
-        return [HostAssigner(FaissAssigner(index, narrow, frame), normalize)]
+        return [HostAssigner(FaissSearch(index, narrow, frame), normalize)]
 
     def _gpus(self) -> int:
         return int(getattr(self._faiss, "get_num_gpus", int)())
 
 
-class FaissAssigner:
+class FaissSearch:
     """Nearest centroids as FAISS computes them, in float32."""
 
     def __init__(self, index: Any, centroids: NDArray[np.float32], frame: Frame | None) -> None:

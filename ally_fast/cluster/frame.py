@@ -118,8 +118,8 @@ def grid_warning(rows: Any, fit: Fit, unit: float) -> str | None:
     usual = np.square(sample - np.median(sample, axis=0))
     steps = 1 / to_host(fit.grid.values)[sample.shape[1] : -1]
     rounding = np.where(usual.max(axis=0) > 0, np.square(steps) / 12, 0.0)
-    wanted = fit.inertia / len(rows) or float(np.median(usual, axis=0).sum())
-    if not rounding.sum() > _WARN_ABOVE**2 * wanted > 0:
+    per_row = fit.inertia / len(rows) or float(np.median(usual, axis=0).sum())
+    if not rounding.sum() > _WARN_ABOVE**2 * per_row > 0:
         return None
     worst = int(rounding.argmax())
     return (
@@ -140,11 +140,11 @@ def training_frame(
         If rows are not finite, or squared distances between them overflow or vanish.
     """
     most = max(_FEWEST_ROWS, min(_MOST_ROWS, _BYTES // (8 * pool.d)))
-    drawn = np.sort(sample_rows(pool.n, min(size, most), seed, eligible))
-    points = as_float(pool.gather(drawn)).astype(np.float64, copy=False)
+    sample = np.sort(sample_rows(pool.n, min(size, most), seed, eligible))
+    points = as_float(pool.gather(sample)).astype(np.float64, copy=False)
     if not np.isfinite(points).all():
         raise nonfinite_error(pool, eligible)
-    check_squares(points, "embeddings", drawn)
+    check_squares(points, "embeddings", sample)
     frame = Frame.of(points)
     rounding = frame.rounding(points)
     merged = _distinct(frame.narrow(points)) < _distinct(points)

@@ -16,7 +16,7 @@ from ally_fast.ops.shortlist import Shortlist
 from ally_fast.rows import Rows
 
 # Rows as they are to be seen -> the clusters of those visited, whether all are finite.
-Assign = Callable[[Rows], tuple[NDArray[np.int32], bool]]
+Search = Callable[[Rows], tuple[NDArray[np.int32], bool]]
 
 
 class HostEngine:
@@ -60,12 +60,12 @@ class HostNearness:
 
 
 class HostAssigner:
-    """An engine's assignment with the rows that are not eligible left out."""
+    """An engine's search with the rows that are not eligible left out."""
 
     device = "cpu"
 
-    def __init__(self, assign: Assign, normalize: bool) -> None:
-        self._assign = assign
+    def __init__(self, search: Search, normalize: bool) -> None:
+        self._search = search
         self._normalize = normalize
         self._nonfinite = False
 
@@ -74,12 +74,12 @@ class HostAssigner:
         positions = None
         if eligible is not None and not eligible.all():
             positions = np.flatnonzero(eligible)
-        found, finite = self._assign(rows.seen(self._normalize, positions))
+        clusters, finite = self._search(rows.seen(self._normalize, positions))
         self._nonfinite |= not finite
         if positions is None:
-            return found
+            return clusters
         assignments = np.full(len(rows), -1, np.int32)
-        assignments[positions] = found
+        assignments[positions] = clusters
         return assignments
 
     def met_nonfinite(self, *, wait: bool) -> bool:

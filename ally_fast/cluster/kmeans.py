@@ -26,7 +26,7 @@ from ally_fast.cluster.fit import MAX_ITER, TOL, FitOptions, TrainingOptions
 from ally_fast.cluster.frame import PrecisionWarning, grid_warning, training_frame
 from ally_fast.cluster.pool_pass import assign_pool
 from ally_fast.cluster.result import KMeansResult
-from ally_fast.cluster.training import training_size
+from ally_fast.cluster.training import Draw, training_size
 from ally_fast.device import choose_devices
 from ally_fast.pools import as_pool
 from ally_fast.pools.chunks import chunk_size
@@ -150,14 +150,9 @@ def train(
     seed, normalize, wide = options.seed, options.normalize, None
     if is_wide(pool) and not normalize:
         wide = training_frame(pool, options.size, seed=seed, eligible=eligible)
+    frame = None if wide is None else wide.frame
     rows = engine.training_rows(
-        pool,
-        options.size,
-        seed=seed,
-        eligible=eligible,
-        normalize=normalize,
-        frame=None if wide is None else wide.frame,
-        progress=progress,
+        pool, Draw(options.size, seed, eligible, normalize, frame, progress)
     )
     sampled = time.perf_counter()
     max_iter, start = options.max_iter, options.start

@@ -26,10 +26,10 @@ class NativeEngine(HostEngine):
 
     def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
         """Pack the centroids once."""
-        return [HostAssigner(NativeAssigner(centroids), normalize)]
+        return [HostAssigner(NativeSearch(centroids), normalize)]
 
 
-class NativeAssigner:
+class NativeSearch:
     """Exact assignment of any rows, without a copy of them."""
 
     def __init__(self, centroids: NDArray[Any]) -> None:

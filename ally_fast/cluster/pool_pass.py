@@ -96,18 +96,18 @@ def assign_pool(
     assignments = np.full(rows[1] - first, -1, np.int32)
     late: list[tuple[int, int, Any]] = []  # in device memory: fetched once all is queued
 
-    def take(number: int, found: Any, read: Rows, lo: int) -> None:
+    def take(number: int, clusters: Any, read: Rows, lo: int) -> None:
         hi = lo + len(read)
-        if isinstance(found, np.ndarray):
-            assignments[lo - first : hi - first] = found
+        if isinstance(clusters, np.ndarray):
+            assignments[lo - first : hi - first] = clusters
         else:
-            late.append((lo, hi, found))
+            late.append((lo, hi, clusters))
         if also is not None:
-            also(number, found, read, lo)
+            also(number, clusters, read, lo)
 
     assign_chunks(
         pool, assigners, eligible, take, rows=rows, chunk_rows=chunk_rows, advance=advance
     )
-    for lo, hi, found in late:
-        assignments[lo - first : hi - first] = to_host(found)
+    for lo, hi, clusters in late:
+        assignments[lo - first : hi - first] = to_host(clusters)
     return assignments

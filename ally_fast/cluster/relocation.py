@@ -33,10 +33,10 @@ class Relocation:
         spread = clustering.grid.distance(halves.spreads)
         k = len(clustering.centroids)
         first, idle, bits = 0.0, 0, (k - 1).bit_length()
-        for done in range(ROUNDS if k > 1 and spread > 0 else 0):
+        for number in range(ROUNDS if k > 1 and spread > 0 else 0):
             gain = one_round(clustering, halves, self._rounds % bits)
             self._rounds += 1
-            first = first if done else gain
+            first = first if number else gain
             # What it leaves counts: where clusters lie apart, one wrong one is most of the rest.
             little = gain <= LITTLE * spread or SHARE * first >= gain <= MUCH * spread
             spread -= gain

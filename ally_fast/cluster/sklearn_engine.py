@@ -54,10 +54,10 @@ class SklearnEngine(HostEngine):
         """Keep the centroids."""
         narrow, frame = in_float32(centroids)
         check_float32_squares(self.name, "centroids", narrow, vanish=False)
-        return [HostAssigner(SklearnAssigner(narrow, frame), normalize)]
+        return [HostAssigner(SklearnSearch(narrow, frame), normalize)]
 
 
-class SklearnAssigner:
+class SklearnSearch:
     """Nearest centroids as scikit-learn computes them, in float32."""
 
     def __init__(self, centroids: NDArray[np.float32], frame: Frame | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,31 @@ ROWS_PER_CENTROID = 256  # "auto"
 _GATHER_BYTES = 4 << 20  # small enough to stay in cache between gathering and loading
 
 
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """Which rows to train on, and how they come.
+
+    Attributes
+    ----------
+    size, seed : int
+        How many are drawn, without replacement, and what starts the draw.
+    eligible : ndarray of bool, shape (n,), or None
+        The rows to draw from; None: all of them.
+    normalize : bool
+        Whether they are scaled to unit length.
+    frame : Frame or None
+        In whose coordinates they come.
+    progress : bool
+    """
+
+    size: int
+    seed: int
+    eligible: NDArray[np.bool_] | None = None
+    normalize: bool = False
+    frame: Frame | None = None
+    progress: bool = False
+
+
 def training_size(train_size: Any, k: int, eligible_rows: int) -> int:
     """Return how many rows to train on: "auto", None (all) or an integer of at least `k`."""
     if train_size is None:
@@ -33,31 +59,20 @@ def training_size(train_size: Any, k: int, eligible_rows: int) -> int:
     return min(eligible_rows, size)
 
 
-def training_rows(
-    pool: Pool,
-    size: int,
-    *,
-    seed: int,
-    eligible: NDArray[np.bool_] | None,
-    normalize: bool,
-    frame: Frame | None,
-    progress: bool,
-) -> NDArray[np.float32]:
-    """Draw `size` eligible rows without replacement, as float32 in random order.
-
-    With a `frame` their coordinates in it.
+def training_rows(pool: Pool, draw: Draw) -> NDArray[np.float32]:
+    """Draw rows, as float32 in random order.
 
     The order is that of the draw, so that every prefix is a sample as well; the pool is read in
     the order of its rows.
     """
-    drawn = sample_rows(pool.n, size, seed, eligible)
-    by_index = np.argsort(drawn)
-    rows = np.empty((size, pool.d), np.float32)
+    sample = sample_rows(pool.n, draw.size, draw.seed, draw.eligible)
+    by_index = np.argsort(sample)
+    rows = np.empty((draw.size, pool.d), np.float32)
     step = max(1, _GATHER_BYTES // max(1, pool.d * pool.itemsize))
-    with Progress(progress, size, "sample") as bar:
-        for part, read in gather_chunks(pool, drawn[by_index], step):
-            if not load_in_frame(read.seen(normalize), rows, by_index[part], frame):
-                raise nonfinite_error(pool, eligible)
+    with Progress(draw.progress, draw.size, "sample") as bar:
+        for part, read in gather_chunks(pool, sample[by_index], step):
+            if not load_in_frame(read.seen(draw.normalize), rows, by_index[part], draw.frame):
+                raise nonfinite_error(pool, draw.eligible)
             bar.advance(part.stop - part.start)
     pool.check()
     return rows

@@ -128,8 +128,8 @@ def _selected(arguments: Arguments, tasks: Tasks) -> tuple[Any, SelectionInfo]:
         ranges = stages.ranges(pool, _parts(tasks, plan)) if rule.b else []
         with progress.Progress(plan.request.progress, pool.n, "assign") as bar:
             if not ranges or rule.needs_assignments:
-                found = _scan_ranges(tasks, plan, trained, ranges, bar.advance)
-                whole = stages.merge(rule, *(part for _, part in found))
+                results = _scan_ranges(tasks, plan, trained, ranges, bar.advance)
+                whole = stages.merge(rule, *(part for _, part in results))
             else:
                 whole = _shortlisted(tasks, plan, trained, ranges, bar.advance)
     clock.lap("assign")
@@ -139,8 +139,8 @@ def _selected(arguments: Arguments, tasks: Tasks) -> tuple[Any, SelectionInfo]:
 def _parts(tasks: Tasks, plan: Plan) -> int:
     """Return into how many portions to cut the pool, at least."""
     request, at_once = plan.request, _share(tasks, plan)["at_once"]
-    sent = isinstance(request.scores, Scores) and not request.rule.needs_assignments
-    for_scores = 8 * request.pool.n * at_once // _SCORE_BYTES if sent else 0
+    sends_scores = isinstance(request.scores, Scores) and not request.rule.needs_assignments
+    for_scores = 8 * request.pool.n * at_once // _SCORE_BYTES if sends_scores else 0
     return max(_TASKS_FOR_EACH_CPU * tasks.cpus, for_scores)
 
 
@@ -148,8 +148,8 @@ def _scan_ranges(
     tasks: Tasks, plan: Plan, trained: KMeansResult, ranges: Sequence[Range], advance: Advance
 ) -> Iterator[tuple[Range, Part]]:
     """Yield ranges of rows with the clusters of all their rows, as tasks find them."""
-    sent = tasks.put(stages.task(plan, trained, assignments=True))
-    calls = ((sent, portion(plan, rows, scored=False)) for rows in ranges)
+    task = tasks.put(stages.task(plan, trained, assignments=True))
+    calls = ((task, portion(plan, rows, scored=False)) for rows in ranges)
     for part, rows in tasks.map(_scan, calls, **_share(tasks, plan)):
         advance(rows[1] - rows[0])
         yield rows, part
@@ -159,8 +159,8 @@ def _shortlisted(
     tasks: Tasks, plan: Plan, trained: KMeansResult, ranges: Sequence[Range], advance: Advance
 ) -> Part:
     """Return the shortlist of some ranges of rows, merged by tasks."""
-    sent = tasks.put(stages.task(plan, trained))
-    calls = ((sent, portion(plan, rows)) for rows in ranges)
+    task = tasks.put(stages.task(plan, trained))
+    calls = ((task, portion(plan, rows)) for rows in ranges)
     whole: Part = tasks.merged(
         _scan,
         calls,

@@ -135,7 +135,7 @@ class Tasks:
         something small, for which `done` is called here.
         """
         remote, unite = self._remote(_run, gpus, 2), self._remote(_unite, 0, 2)
-        sent, left = self.put(merge), iter(calls)
+        merger, left = self.put(merge), iter(calls)
         running: dict[Any, Any] = {}  # what is small -> the result
         ready: list[Any] = []
         with self._cancelled(running):
@@ -144,14 +144,14 @@ class Tasks:
                     result, small = remote.remote(function, *call)
                     running[small] = result
                 if len(ready) >= _FAN_IN or (not running and len(ready) > 1):
-                    result, small = unite.remote(sent, *ready[:_FAN_IN])
+                    result, small = unite.remote(merger, *ready[:_FAN_IN])
                     running[small] = result
                     del ready[:_FAN_IN]
                 if not running:
                     return self._result(ready[0])
                 (first, *_), _ = self._ray.wait(list(running))
-                if (found := self._result(first)) is not None:
-                    done(found)
+                if (value := self._result(first)) is not None:
+                    done(value)
                 ready.append(running.pop(first))
 
     def _remote(self, function: Callable[..., Any], gpus: int = 0, returns: int = 1) -> Any:

@@ -200,12 +200,12 @@ def parse_arms(text: str, starts: str = RANDOM_START) -> tuple[Arm, ...]:
     >>> [arm.strategy for arm in parse_arms("random,ally:k=50:radius=0.1")]
     ['random', 'ally']
     """
-    given = [start.strip() for start in starts.split(",")]
-    for start in given:
-        if start not in STARTS or given.count(start) > 1:
+    kinds = [start.strip() for start in starts.split(",")]
+    for start in kinds:
+        if start not in STARTS or kinds.count(start) > 1:
             raise ValueError(f"start: got {starts!r}, needs some of {', '.join(STARTS)}, each once")
     parts = [part.strip() for part in text.split(",")]
-    arms = tuple(_parse(name) for start in given for name in _with_start(parts, start, given))
+    arms = tuple(_parse(name) for start in kinds for name in _with_start(parts, start, kinds))
     names = [arm.name for arm in arms]
     for name in names:
         if names.count(name) > 1:
@@ -229,33 +229,33 @@ def _parse(text: str) -> Arm:
     kind = _KINDS.get(name)
     if kind is None:
         raise ValueError(f"strategies: got {name!r}, needs some of {', '.join(STRATEGIES)}")
-    known = {
+    parsers = {
         "training": _training,
         "start": _start,
         **kind.options,
         **kind.of_model,
         **kind.of_arm,
     }
-    given: dict[str, Any] = {}
+    items: dict[str, Any] = {}
     for pair in pairs:
         option, equals, value = pair.partition("=")
-        if option not in known or not equals:
+        if option not in parsers or not equals:
             raise ValueError(
-                f"strategies: {name} got {pair!r}, takes {', '.join(f'{o}=…' for o in known)}"
+                f"strategies: {name} got {pair!r}, takes {', '.join(f'{o}=…' for o in parsers)}"
             )
         try:
-            given[option] = known[option](value)
+            items[option] = parsers[option](value)
         except ValueError:
             raise ValueError(f"strategies: {name} got {pair!r}: not a value of {option}") from None
-    start, scores = given.pop("start", RANDOM_START), given.pop("scores", DUALS)
-    heads = given.pop("heads", 1)
+    start, scores = items.pop("start", RANDOM_START), items.pop("scores", DUALS)
+    heads = items.pop("heads", 1)
     if heads > 1 and scores != DUALS:
         raise ValueError(f"strategies: ally got heads={heads}, but scores={scores} needs none")
-    training = given.pop("training", kind.training if scores == DUALS else PLAIN)
+    training = items.pop("training", kind.training if scores == DUALS else PLAIN)
     if kind.training == CONSTRAINED and training == PLAIN and scores == DUALS:
         raise ValueError(f"strategies: {name} needs multipliers, so training=constrained")
-    of_model = {**_OF_MODEL.get(name, {}), **{k: v for k, v in given.items() if k in kind.of_model}}
-    options = {k: v for k, v in given.items() if k in kind.options}
+    of_model = {**_OF_MODEL.get(name, {}), **{k: v for k, v in items.items() if k in kind.of_model}}
+    options = {k: v for k, v in items.items() if k in kind.options}
     arm = Arm(text, name, training, options, of_model, start, scores, heads)
     arm.make()  # whose own checks come before any work
     return arm

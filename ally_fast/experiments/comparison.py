@@ -80,7 +80,7 @@ def curves(
         An attribute of the rows, such as ``"macro_recall"``.
     """
     order = list(dict.fromkeys(row.arm for row in rows)) if arms is None else arms
-    found = []
+    all_curves = []
     for arm in order:
         by_seed: dict[int, list[RoundRow]] = {}
         for row in rows:
@@ -89,16 +89,16 @@ def curves(
         if not by_seed:
             continue
         rounds = min(map(len, by_seed.values()))
-        kept = {seed: of[:rounds] for seed, of in sorted(by_seed.items())}
-        found.append(
+        runs = {seed: of[:rounds] for seed, of in sorted(by_seed.items())}
+        all_curves.append(
             Curve(
                 arm,
-                tuple(kept),
-                np.array([row.labeled for row in next(iter(kept.values()))]),
-                np.array([[getattr(row, metric) for row in of] for of in kept.values()]),
+                tuple(runs),
+                np.array([row.labeled for row in next(iter(runs.values()))]),
+                np.array([[getattr(row, metric) for row in of] for of in runs.values()]),
             )
         )
-    return found
+    return all_curves
 
 
 def difference(a: Curve, b: Curve, at: int | None = None) -> Difference:

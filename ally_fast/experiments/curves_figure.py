@@ -80,11 +80,11 @@ def _styles(curves: Sequence[Curve]) -> dict[str, dict[str, Any]]:
     """Return a colour for each strategy, broken lines for its typical start."""
     colours = require("matplotlib", "report").colormaps["tab10"].colors
     bare = {curve.arm: curve.arm.replace(_TYPICAL, "") for curve in curves}
-    places = {name: place for place, name in enumerate(dict.fromkeys(bare.values()))}
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(bare.values()))}
     return {
         arm: {
-            "color": colours[places[name] % len(colours)],
-            "lw": 1.6 if places[name] < len(colours) else 0.9,
+            "color": colours[numbers[name] % len(colours)],
+            "lw": 1.6 if numbers[name] < len(colours) else 0.9,
             "ls": "-" if arm == name else "--",
         }
         for arm, name in bare.items()
@@ -109,12 +109,12 @@ def _draw_difference(
 def _draw_means(axes: Any, gaps: dict[str, Difference], styles: dict[str, dict[str, Any]]) -> None:
     """Draw a dot and its interval for each arm, the first below."""
     axes.axvline(0, color=_GREY, lw=1)
-    for place, (arm, gap) in enumerate(gaps.items()):
+    for height, (arm, gap) in enumerate(gaps.items()):
         style = styles[arm]
-        axes.axhline(place, color=_LIGHT, lw=0.6, zorder=0)
-        axes.plot([gap.low, gap.high], [place, place], color=style["color"], lw=1.6)
+        axes.axhline(height, color=_LIGHT, lw=0.6, zorder=0)
+        axes.plot([gap.low, gap.high], [height, height], color=style["color"], lw=1.6)
         inside = style["color"] if style["ls"] == "-" else "white"
-        axes.plot([gap.mean], [place], "o", color=style["color"], mfc=inside, ms=5)
+        axes.plot([gap.mean], [height], "o", color=style["color"], mfc=inside, ms=5)
     axes.set_yticks(range(len(gaps)), list(gaps))
 
 

@@ -86,14 +86,14 @@ class FittedHead:
 
     def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return class probabilities, shape (m, classes); 0 for a class it has not seen."""
-        found = np.zeros((len(rows), self.classes), np.float32)
+        probabilities = np.zeros((len(rows), self.classes), np.float32)
         if self.model is None:
-            found[:, self.known[0]] = 1.0
-            return found
+            probabilities[:, self.known[0]] = 1.0
+            return probabilities
         for lo in range(0, len(rows), _ROWS_AT_A_TIME):
             part = self.model.predict_proba(rows[lo : lo + _ROWS_AT_A_TIME])
-            found[lo : lo + _ROWS_AT_A_TIME, self.known] = part
-        return found
+            probabilities[lo : lo + _ROWS_AT_A_TIME, self.known] = part
+        return probabilities
 
     def last_inputs(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what the last layer reads: the rows, or the hidden layer."""

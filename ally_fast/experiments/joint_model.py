@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ally_fast.experiments._torch import torch
+from ally_fast.primal_dual._torch import torch
 from ally_fast.primal_dual.losses import per_sample
 from ally_fast.strategies.loss_module import LossModule, ranking_loss
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.experiments._torch import torch
 from ally_fast.experiments.arm import CONSTRAINED, Arm
 from ally_fast.experiments.datasets import Dataset
 from ally_fast.experiments.joint_model import JointModel, joint_loss
 from ally_fast.experiments.models import build_model
 from ally_fast.experiments.protocol import CONSTANT, Protocol
+from ally_fast.primal_dual._torch import torch
 from ally_fast.primal_dual.trained import TrainedModel
 from ally_fast.primal_dual.trainer import PrimalDualTrainer
 
@@ -31,7 +31,7 @@ class Learner:
     dataset : Dataset
     trained : TrainedModel
     labeled : ndarray of int64
-        Pool rows of the labeled set; ``trained.positions`` are places in it.
+        Pool rows of the labeled set; ``trained.positions`` are positions in it.
     seconds : float
         That training took.
     """

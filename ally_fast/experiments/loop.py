@@ -88,7 +88,7 @@ def done(
     rows, n = file.read(), len(dataset.inputs)
     begin = typical_start if arm.start == TYPICAL_START else random_start
     labeled = begin(dataset, protocol.labels_in(0), _seed(seed, 0, _START))
-    known = set(labeled.tolist())
+    known_rows = set(labeled.tolist())
     for number, row in enumerate(rows):
         if row.labeled != len(labeled):
             raise file.error(number, f"labeled: got {row.labeled}, needs {len(labeled)}")
@@ -103,9 +103,9 @@ def done(
             if not 0 <= index < n:
                 message = f"batch[{place}]: got {index}, needs a row of the pool, [0, {n})"
                 raise file.error(number, message)
-            if index in known:
+            if index in known_rows:
                 raise file.error(number, f"batch[{place}]: row {index} is labeled already")
-            known.add(index)
+            known_rows.add(index)
         labeled = np.concatenate([labeled, np.array(row.batch, np.int64)])
     return rows, labeled
 

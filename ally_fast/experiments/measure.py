@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.experiments._torch import torch
 from ally_fast.experiments.arm import CONSTRAINED, Arm
 from ally_fast.experiments.protocol import Protocol
 from ally_fast.experiments.query import AnyLearner, Query
 from ally_fast.experiments.round_rows import RoundRow
+from ally_fast.primal_dual._torch import torch
 
 _PROBE_ROWS = 2000
 
@@ -22,27 +22,27 @@ def measured(arm: Arm, learner: AnyLearner, seed: int, number: int) -> RoundRow:
     dataset = learner.dataset
     outputs, _ = learner.predict(dataset.test_inputs)
     losses = learner.losses(outputs, dataset.test_targets)
-    found: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     if dataset.task == "classification":
         right = outputs[:, : dataset.classes].argmax(1) == dataset.test_targets
-        found.update(
+        facts.update(
             accuracy=float(right.mean()),
             macro_recall=macro_recall(right, dataset.test_targets),
             cross_entropy=float(losses.mean()),
         )
     else:
-        found.update(
+        facts.update(
             squared_error=float(losses.mean()), absolute_error=float(np.sqrt(losses).mean())
         )
     trained = learner.trained
     if arm.training == CONSTRAINED:
         assert trained is not None
-        kept = trained.history[trained.epoch - 1]
+        record = trained.history[trained.epoch - 1]
         quantiles = np.quantile(trained.multipliers, np.linspace(0, 1, 11))
-        found.update(
-            active_share=kept.active_share,
-            mean_multiplier=kept.mean_multiplier,
-            max_multiplier=kept.max_multiplier,
+        facts.update(
+            active_share=record.active_share,
+            mean_multiplier=record.mean_multiplier,
+            max_multiplier=record.max_multiplier,
             multiplier_quantiles=quantiles.tolist(),
         )
     return RoundRow(
@@ -54,7 +54,7 @@ def measured(arm: Arm, learner: AnyLearner, seed: int, number: int) -> RoundRow:
         kept_epoch=learner.kept_epoch,
         train_seconds=learner.seconds,
         threads=torch.get_num_threads(),
-        **found,
+        **facts,
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.experiments._torch import torch
 from ally_fast.experiments.datasets import Dataset
+from ally_fast.primal_dual._torch import torch
 
 _STATISTICS_ROWS = 10_000
 
@@ -139,12 +139,12 @@ class ResNet18(torch.nn.Module):  # type: ignore[misc, unused-ignore]
     def features(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Return what each stage gives, the embedding last."""
         x = self.stem(self.standardize(x))
-        found = []
+        outputs = []
         for stage in self.stages:
             x = stage(x)
-            found.append(x)
-        found[-1] = self.dropout(x.mean((2, 3)))
-        return found
+            outputs.append(x)
+        outputs[-1] = self.dropout(x.mean((2, 3)))
+        return outputs
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (outputs, embeddings)."""

@@ -15,10 +15,10 @@ _SEED = 2**40  # a key that no seed of an experiment has
 def out_of_fold(dataset: Dataset, head: Head, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return class probabilities of pool rows, five folds, each by a head trained on the others."""
     assert dataset.classes is not None
-    found = np.empty((len(rows), dataset.classes), np.float32)
+    probabilities = np.empty((len(rows), dataset.classes), np.float32)
     fold = np.arange(len(rows)) % _FOLDS  # no order that means something has a period of five
     for number in range(_FOLDS):
-        kept, held_out = rows[fold != number], rows[fold == number]
-        fitted = head.fit(dataset.inputs[kept], dataset.targets[kept], dataset.classes, _SEED)
-        found[fold == number] = fitted.probabilities(dataset.inputs[held_out])
-    return found
+        rest, held_out = rows[fold != number], rows[fold == number]
+        fitted = head.fit(dataset.inputs[rest], dataset.targets[rest], dataset.classes, _SEED)
+        probabilities[fold == number] = fitted.probabilities(dataset.inputs[held_out])
+    return probabilities

@@ -93,8 +93,8 @@ class RoundRow:
 
     def to_json(self) -> str:
         """Write the row as a line; what does not apply is left out."""
-        given = {name: _short(value) for name, value in asdict(self).items() if value is not None}
-        return json.dumps(given, allow_nan=False, separators=(",", ":"))
+        values = {name: _short(value) for name, value in asdict(self).items() if value is not None}
+        return json.dumps(values, allow_nan=False, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, line: bytes | str) -> RoundRow:
@@ -105,12 +105,12 @@ class RoundRow:
         ValueError
             If the line is no object, something is missing, or a value is of another kind.
         """
-        given, hints = parse_object(line), get_type_hints(cls)
+        items, hints = parse_object(line), get_type_hints(cls)
         missing = [item.name for item in fields(cls) if item.default is MISSING]
-        if missing := [name for name in missing if name not in given]:
+        if missing := [name for name in missing if name not in items]:
             raise ValueError(f"has no {missing[0]!r}")
         row = cls(
-            **{name: _checked(name, given[name], hints[name]) for name in hints if name in given}
+            **{name: _checked(name, items[name], hints[name]) for name in hints if name in items}
         )
         if row.accuracy is None and row.squared_error is None:
             raise ValueError("has neither 'accuracy' nor 'squared_error'")
@@ -230,18 +230,18 @@ def load_rounds(folder: str | Path, arms: Sequence[str] | None = None) -> list[R
     ValueError
         Names file and line, if a line is no row, or of a run and round that another line is of.
     """
-    found: dict[tuple[str, int, int], tuple[RoundRow, str]] = {}
+    by_key: dict[tuple[str, int, int], tuple[RoundRow, str]] = {}
     for path in sorted(Path(folder).glob("*.jsonl")):
         for number, row in enumerate(_read(path)[0], 1):
             place = f"{path}, line {number}"
             key = (row.arm, row.seed, row.round)
-            if key in found:
+            if key in by_key:
                 raise ValueError(
                     f"{place}: {row.arm}, seed {row.seed}, round {row.round} is also in "
-                    f"{found[key][1]}"
+                    f"{by_key[key][1]}"
                 )
-            found[key] = row, place
-    rows = [row for row, _ in found.values()]
+            by_key[key] = row, place
+    rows = [row for row, _ in by_key.values()]
     order = sorted({row.arm for row in rows}) if arms is None else list(arms)
     kept = [row for row in rows if row.arm in order]
     return sorted(kept, key=lambda row: (order.index(row.arm), row.seed, row.round))

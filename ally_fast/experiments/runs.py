@@ -125,8 +125,8 @@ def _head(plan: Plan, header: dict[str, Any], dataset: Any, progress: bool) -> H
         return None
     if "head" not in header:
         with Progress(progress, steps(plan.protocol), "tuning", unit="penalties") as line:
-            found = tuned(dataset, plan.protocol, plan.rounds, line.advance)
-        header["head"] = {"penalty": found.head.penalty, "chosen_by": asdict(found)}
+            choice = tuned(dataset, plan.protocol, plan.rounds, line.advance)
+        header["head"] = {"penalty": choice.head.penalty, "chosen_by": asdict(choice)}
     return Head(kind, header["head"]["penalty"])
 
 
@@ -150,18 +150,18 @@ def _run_in_processes(
     # Not forked: a process that has run threads, or a GPU, cannot be.
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager:
-        told = manager.Queue()
+        queue = manager.Queue()
         workers = ProcessPoolExecutor(plan.jobs, context, _set_threads, (plan.threads_each,))
         with workers:
             futures = [
-                workers.submit(_run_there, plan, head, arm, seed, told) for arm, seed in runs
+                workers.submit(_run_there, plan, head, arm, seed, queue) for arm, seed in runs
             ]
             try:
                 waiting: set[Future[None]] = set(futures)
                 while waiting:
                     ended, waiting = wait(waiting, 0.2, FIRST_EXCEPTION)
-                    while not told.empty():
-                        tell(told.get())
+                    while not queue.empty():
+                        tell(queue.get())
                     for future in ended:
                         future.result()
             except BaseException:
@@ -171,12 +171,12 @@ def _run_in_processes(
                 raise
 
 
-def _run_there(plan: Plan, head: Head | None, arm: Arm, seed: int, told: Any) -> None:
-    _run(plan, head, arm, seed, told.put)
+def _run_there(plan: Plan, head: Head | None, arm: Arm, seed: int, queue: Any) -> None:
+    _run(plan, head, arm, seed, queue.put)
 
 
 def _set_threads(threads: int) -> None:
-    from ally_fast.experiments._torch import torch
+    from ally_fast.primal_dual._torch import torch
 
     os.environ["ALLY_FAST_THREADS"] = str(threads)
     torch.set_num_threads(threads)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ally_fast._version import __version__
-from ally_fast.experiments._torch import torch
+from ally_fast.primal_dual._torch import torch
 
 
 def stamp() -> dict[str, Any]:
@@ -33,7 +33,7 @@ def _commit() -> str | None:
     """Return the commit of this file, with a plus where it has been changed since."""
     here = str(Path(__file__).parent)
     try:
-        found = subprocess.run(
+        process = subprocess.run(
             ["git", "-C", here, "describe", "--always", "--abbrev=12", "--match=", "--dirty=+"],
             capture_output=True,
             text=True,
@@ -41,7 +41,7 @@ def _commit() -> str | None:
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return found.stdout.strip()
+    return process.stdout.strip()
 
 
 def _processor() -> str:

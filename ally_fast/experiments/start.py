@@ -22,6 +22,6 @@ def typical_start(dataset: Dataset, count: int, seed: int) -> NDArray[np.int64]:
     """Return the most typical row of each of `count` clusters, ascending."""
     n = len(dataset.inputs)
     rows = dataset.inputs.reshape(n, -1)
-    found = np.sort(TypicalStart().query(Context(embeddings=rows, seed=seed, device="cpu"), count))
-    found.setflags(write=False)  # shared by arms
-    return found
+    picks = np.sort(TypicalStart().query(Context(embeddings=rows, seed=seed, device="cpu"), count))
+    picks.setflags(write=False)  # shared by arms
+    return picks

@@ -17,8 +17,8 @@ def table(rows: Sequence[RoundRow], reference: str = "random") -> list[list[str]
     interval. Classification has macro recall beside accuracy, where the rows tell it. Seconds are
     medians over rounds: to train, to run the model over the pool, to choose.
     """
-    found = curves(rows)
-    base = next((curve for curve in found if curve.arm == reference), None)
+    all_curves = curves(rows)
+    base = next((curve for curve in all_curves if curve.arm == reference), None)
     percent = bool(rows) and rows[0].accuracy is not None
     name = "accuracy" if percent else "squared error"
     recalls = {}
@@ -37,7 +37,7 @@ def table(rows: Sequence[RoundRow], reference: str = "random") -> list[list[str]
         "query s",
     ]
     lines = [head]
-    for curve in found:
+    for curve in all_curves:
         mine = [row for row in rows if row.arm == curve.arm]
         mean, against = _compared(curve, base, percent)
         lines.append(
@@ -90,5 +90,5 @@ def _value(value: float, percent: bool) -> str:
 
 
 def _seconds(values: Sequence[float | None]) -> str:
-    given = [value for value in values if value is not None]
-    return f"{np.median(given):.3g}" if given else "-"
+    numbers = [value for value in values if value is not None]
+    return f"{np.median(numbers):.3g}" if numbers else "-"

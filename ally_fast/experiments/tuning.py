@@ -58,9 +58,9 @@ def tuned(
     for count in labels:
         rows = [_draw(dataset, count, draw) for draw in range(_DRAWS)]
         for head in heads:
-            found = [out_of_fold(dataset, head, drawn).argmax(axis=1) for drawn in rows]
-            targets = np.concatenate([dataset.targets[drawn] for drawn in rows])
-            predictions[head, count] = targets, np.concatenate(found)
+            parts = [out_of_fold(dataset, head, sample).argmax(axis=1) for sample in rows]
+            targets = np.concatenate([dataset.targets[sample] for sample in rows])
+            predictions[head, count] = targets, np.concatenate(parts)
             advance(1)
     accuracies = {
         head: tuple(float(np.mean(np.equal(*predictions[head, count]))) for count in labels)

@@ -54,8 +54,8 @@ def read_record(path: str) -> BatchRecord | None:
     extension = os.path.splitext(path)[1].lower()
     if extension == ".json":
         with open(path, "rb") as file:
-            found = parse_json(file.read())
-        info = found.get("info") if isinstance(found, dict) else None
+            whole = parse_json(file.read())
+        info = whole.get("info") if isinstance(whole, dict) else None
         content = info.get("batch") if isinstance(info, dict) else None
         if content is not None:
             return _record(content)

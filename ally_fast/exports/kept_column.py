@@ -23,11 +23,11 @@ class KeptColumn:
         self._column = column
         self.name = column.name
         self.kind = getattr(column, "kind", None)
-        self._taken: tuple[NDArray[np.int64], Any] | None = None
+        self._last: tuple[NDArray[np.int64], Any] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: not what was read."""
-        return {**self.__dict__, "_taken": None}
+        return {**self.__dict__, "_last": None}
 
     def numbers(self, **options: Any) -> NDArray[Any]:
         """Return all values; see `Column`."""
@@ -39,6 +39,6 @@ class KeptColumn:
 
     def take(self, indices: NDArray[np.int64]) -> Any:
         """Return the values at sorted row `indices`; read unless they were those of last time."""
-        if self._taken is None or not np.array_equal(self._taken[0], indices):
-            self._taken = indices, self._column.take(indices)
-        return self._taken[1]
+        if self._last is None or not np.array_equal(self._last[0], indices):
+            self._last = indices, self._column.take(indices)
+        return self._last[1]

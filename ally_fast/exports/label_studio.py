@@ -51,7 +51,7 @@ def labeled_ids(content: list[Any], names: list[str]) -> list[Any]:
                 "export as JSON, or the tasks that were imported"
             )
     exported = any("annotations" in task for task in content)
-    found = []
+    ids = []
     for number, task in enumerate(content):
         if exported and not _is_labeled(task, number):
             continue
@@ -59,8 +59,8 @@ def labeled_ids(content: list[Any], names: list[str]) -> list[Any]:
         if name is None:
             absent = missing(names[0], list(task["data"]), "key")
             raise ValueError(f"task {number}: 'data': {absent}")
-        found.append(task["data"][name])
-    return found
+        ids.append(task["data"][name])
+    return ids
 
 
 def _is_labeled(task: dict[str, Any], number: int) -> bool:

@@ -16,8 +16,8 @@ _KEYS = ("text", "image", "audio", "video", "html")
 
 def _split(wanted: Wanted) -> tuple[str, Wanted]:
     """Return the key of the task, and what is wanted with the column's name alone."""
-    given = wanted.data_column
-    key, equals, name = (given or "").partition("=")
+    column = wanted.data_column
+    key, equals, name = (column or "").partition("=")
     if equals and key in _KEYS:
         return key, replace(wanted, data_column=name)
     name = data_column(wanted, "prodigy")

@@ -62,12 +62,12 @@ def select(
         raise ValueError(f"added: the dataset has a column {added}{there[0]}; name others")
     own = f":{scores}" if isinstance(scores, str) else None
     pool = ally_fast.open_pool(dataset, column=column, scores=own)
-    given = None if own else scores
-    batch, info = ally_fast.select(pool, given, b, k, return_info=True, **options)
+    values = None if own else scores
+    batch, info = ally_fast.select(pool, values, b, k, return_info=True, **options)
     chosen = dataset.select(batch)
     if added is None:
         return chosen
     why = [batch, info.scores, info.clusters, info.ranks, info.distances]
-    for name, told in zip(names, why, strict=True):
-        chosen = chosen.add_column(added + name, np.asarray(told))
+    for name, cells in zip(names, why, strict=True):
+        chosen = chosen.add_column(added + name, np.asarray(cells))
     return chosen

@@ -76,21 +76,21 @@ class ALLYSampling(_Strategy):
         if not len(rows):
             raise ValueError("y: got labels alone, needs unlabeled samples, or candidates")
         total = len(rows) if mapping is None else len(X)
-        places = np.arange(total) if mapping is None else mapping
-        found = np.asarray(scores(rows) if callable(scores) else scores)
+        indices = np.arange(total) if mapping is None else mapping
+        values = np.asarray(scores(rows) if callable(scores) else scores)
         needed = len(rows) if callable(scores) else total
-        if found.shape != (needed,):
-            raise ValueError(f"scores: got shape {found.shape}, needs one for each of {needed}")
+        if values.shape != (needed,):
+            raise ValueError(f"scores: got shape {values.shape}, needs one for each of {needed}")
         ranked = ally_fast.select(
             rows,
-            found if callable(scores) else found[places],
+            values if callable(scores) else values[indices],
             len(rows) if return_utilities else batch_size,
             min(batch_size if self.k is None else self.k, len(rows)),
             allocation=self.allocation,
             metric=self.metric,
             seed=int(self.random_state_.randint(2**31 - 1)),
         )
-        order = places[ranked]
+        order = indices[ranked]
         if not return_utilities:
             return order
         utilities = np.full((batch_size, total), np.nan)

@@ -135,10 +135,10 @@ class JobFolder:
         ValueError
             Naming the file, if it is damaged.
         """
-        found = self._sealed(self._piece_file(_ASSIGNMENTS, piece, key), rows, np.int32)
-        if found is not None and rows and (found.min() < -1 or found.max() >= k):
+        clusters = self._sealed(self._piece_file(_ASSIGNMENTS, piece, key), rows, np.int32)
+        if clusters is not None and rows and (clusters.min() < -1 or clusters.max() >= k):
             raise _damaged(self._piece_file(_ASSIGNMENTS, piece, key))
-        return found
+        return clusters
 
     def scores(self, piece: str, rows: int, key: str) -> NDArray[np.float64] | None:
         """Return the scores of a piece's rows that a function gave, as `assignments` does."""
@@ -160,11 +160,11 @@ class JobFolder:
     def _sealed(path: str, rows: int, dtype: Any) -> NDArray[Any] | None:
         if not os.path.exists(path):
             return None
-        held = np.array(numpy_array(path, None, ndim=1, n=rows + len(_seal(np.empty(0, dtype)))))
-        found = held[:rows]
-        if held.dtype != dtype or held[rows:].tobytes() != _seal(found).tobytes():
+        content = np.array(numpy_array(path, None, ndim=1, n=rows + len(_seal(np.empty(0, dtype)))))
+        values = content[:rows]
+        if content.dtype != dtype or content[rows:].tobytes() != _seal(values).tobytes():
             raise _damaged(path)
-        return found
+        return values
 
     @staticmethod
     def _keep(path: str, values: NDArray[Any]) -> None:

@@ -165,12 +165,12 @@ def _assigned(
     how = (metric, plan.request.engine.name, str(pool.column_name), pool.dtype_name)
     key = assignments_key(trained.centroids, *how)
     scores = plan.request.scores
-    kept = _Kept(key, scores.fingerprint if isinstance(scores, ScoreFunction) else None)
+    cache = _Cache(key, scores.fingerprint if isinstance(scores, ScoreFunction) else None)
     parts, left = [], []
     folders = [folder for folder in (job, earlier) if folder is not None]
     for piece in _pieces(pool):
-        found = (kept.read(folder, plan, piece) for folder in folders)
-        part = next((part for part in found if part is not None), None)
+        answers = (cache.read(folder, plan, piece) for folder in folders)
+        part = next((part for part in answers if part is not None), None)
         if part is None:
             left.append(piece)
         else:
@@ -183,7 +183,7 @@ def _assigned(
     with progress.Progress(plan.request.progress, rows_left, "assign") as bar:
         for rows, part in scan(plan, trained, list(portions), bar.advance):
             for piece in portions[rows]:
-                parts.append(kept.write(job, plan, piece, part))
+                parts.append(cache.write(job, plan, piece, part))
     return stages.merge(replace(rule, limited=True), *parts)
 
 
@@ -199,7 +199,7 @@ def _scan_here(
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Cache:
     """What a folder keeps of pieces: clusters, and the scores that a function gave.
 
     Attributes
@@ -231,9 +231,9 @@ class _Kept:
             scores = part.scored[0][1][inside]
             folder.keep_scores(piece.name, scores, self._scores_key)
         folder.keep_assignments(piece.name, clusters[inside], self.key)
-        found = _part(plan, piece, clusters[inside], scores)
-        assert found is not None
-        return found
+        own = _part(plan, piece, clusters[inside], scores)
+        assert own is not None
+        return own
 
     @property
     def _scores_key(self) -> str:
@@ -248,12 +248,12 @@ def _part(
         clusters = np.where(eligible, clusters, np.int32(-1))
     else:
         eligible = None
-    known = clusters >= 0
+    is_known = clusters >= 0
     if scores is not None:  # of a shard with the same content, other rows may have been eligible
-        known &= np.isfinite(scores)
-    if not (known if eligible is None else known | ~eligible).all():
+        is_known &= np.isfinite(scores)
+    if not (is_known if eligible is None else is_known | ~eligible).all():
         return None
-    sizes = np.bincount(clusters[known], minlength=plan.request.rule.k)
+    sizes = np.bincount(clusters[is_known], minlength=plan.request.rule.k)
     scored = () if scores is None else ((piece.lo, scores),)
     return Part(sizes, assigned=((piece.lo, clusters),), scored=scored)
 

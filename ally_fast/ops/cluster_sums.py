@@ -36,7 +36,7 @@ def cluster_sums(
     -----
     One read of the rows. Integer sums: the same for any order, number of threads and device.
     """
-    found = ClusterSums(zeros((k, rows.shape[1]), np.int64, rows), zeros((k,), np.int64, rows))
+    result = ClusterSums(zeros((k, rows.shape[1]), np.int64, rows), zeros((k,), np.int64, rows))
     spread = zeros((2,), np.int64, rows)
     core, options = _core(rows)
     core.cluster_sums(
@@ -44,13 +44,13 @@ def cluster_sums(
         assignments,
         grid.values,
         grid.most,
-        found.sums,
-        found.counts,
+        result.sums,
+        result.counts,
         centroids=centroids,
         spread=None if centroids is None else spread,
         **options,
     )
-    return found, spread
+    return result, spread
 
 
 def _core(rows: Any) -> tuple[Any, dict[str, Any]]:

@@ -37,10 +37,10 @@ def sample_rows_on_device(
     """Draw the same rows as `sample_rows`, in device memory."""
     from ally_fast import _cuda
 
-    drawn = _cuda.DeviceArray.empty((size,), np.int64, stream)
+    sample = _cuda.DeviceArray.empty((size,), np.int64, stream)
     if eligible is None:
-        _cuda.sample_rows(drawn, n, seed)
+        _cuda.sample_rows(sample, n, seed)
     else:
         mask = _cuda.DeviceArray.from_host(eligible, stream)
-        _cuda.sample_rows(drawn, n, seed, mask, int(np.count_nonzero(eligible)))
-    return drawn
+        _cuda.sample_rows(sample, n, seed, mask, int(np.count_nonzero(eligible)))
+    return sample

@@ -19,7 +19,7 @@ def count_nonfinite(scores: DeviceArray, *, bf16: bool = False) -> tuple[int, in
     from ally_fast import _cuda
 
     none = np.array([0, np.iinfo(np.int64).max])
-    found = _cuda.DeviceArray.from_host(none, scores.stream)
-    _cuda.count_nonfinite(scores, found, bf16=bf16)
-    count, first = found.to_host().tolist()
+    report = _cuda.DeviceArray.from_host(none, scores.stream)
+    _cuda.count_nonfinite(scores, report, bf16=bf16)
+    count, first = report.to_host().tolist()
     return count, first if count else -1

@@ -127,8 +127,8 @@ class ArrowFile(ColumnFile):
         for one in parts:
             one.check_packed(self._bytes)
         content = self._arrow.py_buffer(b"".join(self._bytes(one.start, one.end) for one in parts))
-        places = [place for place, name in enumerate(self.names) if name in names]
-        options = self._ipc.IpcReadOptions(included_fields=places)
+        numbers = [place for place, name in enumerate(self.names) if name in names]
+        options = self._ipc.IpcReadOptions(included_fields=numbers)
         with self._ipc.open_stream(content, options=options) as stream:
             return stream.read_next_batch()
 
@@ -139,8 +139,8 @@ class ArrowFile(ColumnFile):
             with self._ipc.open_file(source) as file:
                 if file.schema != self._schema:
                     raise ValueError("its footer describes other columns than it holds")
-            places = [(one.start, one.end) for one in self._batches_at]
-            if read_footer(self._bytes, size) != (self._head.is_big_endian, places):
+            extents = [(one.start, one.end) for one in self._batches_at]
+            if read_footer(self._bytes, size) != (self._head.is_big_endian, extents):
                 raise ValueError("its footer lists other record batches than it holds")
 
     def _bytes(self, start: int, end: int) -> bytes:

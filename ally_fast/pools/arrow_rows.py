@@ -65,15 +65,15 @@ class ArrowRows:
     def take(self, indices: NDArray[np.int64]) -> Any:
         """Return rows, in any order, as one Arrow array; no other rows are read."""
         arrow = require("pyarrow", "parquet")
-        places = indices if self._order is None else self._order[indices].astype(np.int64)
-        numbers = np.searchsorted(self._starts, places, side="right") - 1
+        positions = indices if self._order is None else self._order[indices].astype(np.int64)
+        numbers = np.searchsorted(self._starts, positions, side="right") - 1
         by_chunk = np.argsort(numbers, kind="stable")
-        used, first = np.unique(numbers[by_chunk], return_index=True)
-        taken = [
-            self._of(self._chunks[number].take(arrow.array(places[some] - self._starts[number])))
-            for number, some in zip(used.tolist(), np.split(by_chunk, first[1:]), strict=False)
+        chunks, first = np.unique(numbers[by_chunk], return_index=True)
+        parts = [
+            self._of(self._chunks[number].take(arrow.array(positions[some] - self._starts[number])))
+            for number, some in zip(chunks.tolist(), np.split(by_chunk, first[1:]), strict=False)
         ]
-        rows = arrow.concat_arrays(taken or [arrow.array([], self.kind)])
+        rows = arrow.concat_arrays(parts or [arrow.array([], self.kind)])
         if (np.diff(by_chunk) > 0).all():
             return rows
         back = np.empty_like(by_chunk)

@@ -113,8 +113,8 @@ def chunk_file(codecs: Sequence[Any], shape: Sequence[int]) -> ChunkFile:
         raise ValueError("its values are pickled, and a pickle runs code; write numbers or texts")
     texts: int | None = None
     packing: tuple[str, ...] = ()
-    if found := _TEXTS.intersection(names):
-        texts, packing = math.prod(shape), tuple(names[names.index(found.pop()) + 1 :])
+    if of_texts := _TEXTS.intersection(names):
+        texts, packing = math.prod(shape), tuple(names[names.index(of_texts.pop()) + 1 :])
     if "blosc" not in names:
         return ChunkFile(False, 0, texts=texts, packing=packing)
     after = names[names.index("blosc") + 1 :]

@@ -72,15 +72,15 @@ class ArrowColumn:
     def take(self, indices: NDArray[np.int64]) -> Any:
         """Return the values at sorted row `indices`, which may repeat, as an Arrow array."""
         arrow = require("pyarrow", "parquet", f"reading {self.name}")
-        taken, start = [], 0
+        parts, start = [], 0
         for part in self.parts():
             lo, hi = np.searchsorted(indices, [start, start + len(part)])
             if hi > lo:
-                taken.append(part.take(arrow.array(indices[lo:hi] - start)))
+                parts.append(part.take(arrow.array(indices[lo:hi] - start)))
             start += len(part)
             if hi == len(indices):
                 break
-        return arrow.chunked_array(taken, self.kind).combine_chunks()
+        return arrow.chunked_array(parts, self.kind).combine_chunks()
 
     def numbers(
         self, *, n: int | None = None, most: int | None = None, allow_null: bool = False

@@ -79,9 +79,9 @@ class ColumnChooser:
         """
         if column is None and len(self._names) == 1:
             (column,) = self._names
-        if column is None or (found := self._found(column)) is None:
+        if column is None or (match := self._find(column)) is None:
             raise self._missing(column)
-        return ColumnChoice(column, *found)
+        return ColumnChoice(column, *match)
 
     def vectors(self, column: str | None) -> ColumnChoice:
         """Return a column of vectors.
@@ -106,15 +106,15 @@ class ColumnChooser:
             if len(lists) != 1:
                 raise self._missing(None)
             (column,) = lists
-        if (found := self._found(column)) is not None:
-            return ColumnChoice(column, *found)
-        if (stated := _STATED.fullmatch(column)) and (found := self._found(stated[1])) is not None:
-            return ColumnChoice(stated[1], *found, stated[2])
+        if (match := self._find(column)) is not None:
+            return ColumnChoice(column, *match)
+        if (stated := _STATED.fullmatch(column)) and (match := self._find(stated[1])) is not None:
+            return ColumnChoice(stated[1], *match, stated[2])
         if column.count("*") == 1 and (alike := self._alike(column)):
             return self._side_by_side(column, alike)
         raise self._missing(column)
 
-    def _found(self, column: str) -> tuple[tuple[tuple[str, ...], ...], Any] | None:
+    def _find(self, column: str) -> tuple[tuple[tuple[str, ...], ...], Any] | None:
         if (count := self._counts[column]) > 1:
             raise ValueError(
                 f"{self._file}: {count} columns are called {quoted(column)}; rename all but one"
@@ -132,23 +132,23 @@ class ColumnChooser:
         """Return the columns that a pattern with one ``*`` matches, in natural order."""
         before, after = pattern.split("*")
         least = len(before) + len(after)
-        found = [
+        names = [
             name
             for name in self._names
             if name.startswith(before) and name.endswith(after) and len(name) > least
         ]
-        numbered = [name[len(before) : len(name) - len(after)].isdecimal() for name in found]
+        numbered = [name[len(before) : len(name) - len(after)].isdecimal() for name in names]
         if any(numbered) and not all(numbered):
             raise ValueError(
-                f"{self._file}: columns {quoted(pattern)}: {quoted(found[numbered.index(False)])} "
-                f"is one of them, but has no number as {quoted(found[numbered.index(True)])} has"
+                f"{self._file}: columns {quoted(pattern)}: {quoted(names[numbered.index(False)])} "
+                f"is one of them, but has no number as {quoted(names[numbered.index(True)])} has"
             )
-        return sorted(found, key=natural_order)
+        return sorted(names, key=natural_order)
 
     def _side_by_side(self, pattern: str, names: list[str]) -> ColumnChoice:
         first = self._kind_of(names[0])
         for name in names:
-            self._found(name)  # refuses two of one name
+            self._find(name)  # refuses two of one name
             kind = self._kind_of(name)
             if number_name(kind) is None or kind != first:
                 needed = "numbers" if number_name(first) is None else str(first)

@@ -109,14 +109,14 @@ class ColumnFile:
                     f"{self.path}: {self.place(choice, group)}: declares {values} values for "
                     f"{declared} rows of {width}"
                 )
-        held = 0
+        count = 0
         for part in self._batches(choice, group, batch_rows):
-            held += len(part)
-            if held <= declared:
+            count += len(part)
+            if count <= declared:
                 yield part
-        if held != declared:
+        if count != declared:
             where = f"{self.path}: {self.place(choice, group)}"
-            raise ValueError(f"{where}: declares {declared} rows and holds {held}")
+            raise ValueError(f"{where}: declares {declared} rows and holds {count}")
 
 
 def check_width(name: str, d: int) -> int:

@@ -141,8 +141,8 @@ def _header(lines: Any, key: str | None) -> tuple[list[str], int]:
 def _place(key: str | None, header: list[str]) -> int:
     """Return the place of the column in a line; refuse a first line that can be one of numbers."""
     if not any(map(_can_be_name, header)):
-        held = f"it begins with {quoted(header[0])}" if header else "it is blank"
-        raise ValueError(f"line 1 must hold names of columns; {held}")
+        content = f"it begins with {quoted(header[0])}" if header else "it is blank"
+        raise ValueError(f"line 1 must hold names of columns; {content}")
     if key is None and len(header) == 1:
         return 0
     if key is None or key not in header:

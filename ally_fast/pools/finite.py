@@ -25,9 +25,9 @@ def finite_rows(
         return eligible, 0
     finite = np.ones(pool.n, np.bool_)
     with Progress(progress, pool.n, "check rows") as bar:
-        for lo, hi, found in map_chunks(pool, _finite, chunk_rows, eligible):
-            if found is not None:
-                finite[lo:hi] = found
+        for lo, hi, part in map_chunks(pool, _finite, chunk_rows, eligible):
+            if part is not None:
+                finite[lo:hi] = part
             bar.advance(hi - lo)
     among = finite if eligible is None else finite | ~eligible
     skipped = pool.n - int(np.count_nonzero(among))
@@ -70,17 +70,17 @@ def nonfinite_error(pool: Pool, eligible: Any, rows: tuple[int, int] | None = No
     """
     first_row, end = rows or (0, pool.n)
     said = map_chunks(pool, _sizes, chunk_size(pool, None), eligible, rows=(first_row, end))
-    found = [sizes for _, _, sizes in said if sizes is not None]
-    count = sum(sizes.bad for sizes in found)
+    reports = [sizes for _, _, sizes in said if sizes is not None]
+    count = sum(sizes.bad for sizes in reports)
     if count:
-        first = min(sizes.first for sizes in found if sizes.bad)
+        first = min(sizes.first for sizes in reports if sizes.bad)
         if fault := pool.fault(first):
             return ValueError(f"{fault}; {count} of {end - first_row} rows hold no finite vector")
         return ValueError(
             f"embeddings: {count} of {end - first_row} rows hold NaN or infinite values, the "
             f"first is row {first}; needs finite values"
         )
-    far = max(found, key=lambda sizes: (sizes.largest, -sizes.far_row))
+    far = max(reports, key=lambda sizes: (sizes.largest, -sizes.far_row))
     return ValueError(
         f"embeddings: the largest value is {far.largest:.3g}, in row {far.far_row}, too large "
         "beside those of other rows; exclude that row, or rescale"

@@ -153,11 +153,11 @@ def _opened(location: Location) -> Iterator[tuple[Any, Hdf5Bytes]]:
 
 def _shapes(file: Any, h5py: Any) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the data sets by name; links to other files are not followed."""
-    found = {}
+    shapes = {}
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            found[name] = item.shape or ()
+            shapes[name] = item.shape or ()
 
     file.visititems(visit)
-    return found
+    return shapes

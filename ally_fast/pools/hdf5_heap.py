@@ -58,18 +58,18 @@ class Hdf5Heap:
         by_heap = np.split(
             named[np.argsort(which, kind="stable")], np.cumsum(np.bincount(which))[:-1]
         )
-        for address, places in zip(addresses.tolist(), by_heap, strict=False):
+        for address, positions in zip(addresses.tolist(), by_heap, strict=False):
             if address < end:
                 raise ValueError(f"damaged: two heaps share byte {address}")
             content, objects = self._heap(address)
             end = address + len(content)
-            for place, (length, _, index) in zip(
-                places.tolist(), references[places].tolist(), strict=True
+            for position, (length, _, index) in zip(
+                positions.tolist(), references[positions].tolist(), strict=True
             ):
                 lo, hi = objects.get(index, (0, -1))
                 if hi - lo != length:
                     raise ValueError(f"damaged: the heap at byte {address} holds no text {index}")
-                texts[place] = content[lo:hi]
+                texts[position] = content[lo:hi]
         return texts
 
     def _heap(self, address: int) -> tuple[bytes, dict[int, tuple[int, int]]]:

@@ -70,9 +70,9 @@ class Hdf5Texts:
         if stored.byte_offset + stored.size > self._file.start + self._file.end:
             raise ValueError("damaged: a chunk ends beyond the file")
         mask, content = self._data.id.read_direct_chunk((start,))
-        used = [found for place, found in enumerate(self._filters) if not mask >> place & 1]
-        if used:
-            return self._decoded(content, used)
+        filters = [one for number, one in enumerate(self._filters) if not mask >> number & 1]
+        if filters:
+            return self._decoded(content, filters)
         if len(content) != self._data.chunks[0] * self._heap.reference.itemsize:
             raise ValueError("damaged: a chunk has another size than its rows")
         return np.frombuffer(content, self._heap.reference)

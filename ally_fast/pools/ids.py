@@ -140,13 +140,13 @@ class Ids:
         compute = require("pyarrow.compute", "parquet", self.name)
         if not len(needles) or not len(haystack):
             return np.full(len(needles), -1, np.int64)
-        found = compute.index_in(needles, value_set=haystack).fill_null(-1)
-        return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+        positions = compute.index_in(needles, value_set=haystack).fill_null(-1)
+        return np.asarray(positions.to_numpy(zero_copy_only=False), np.int64)
 
 
-def as_ids(given: Any, name: str = "ids") -> Ids:
-    """Return `given` itself if it is `Ids`, else ids of a column, an array or a list."""
-    return given if isinstance(given, Ids) else Ids(given, name)
+def as_ids(values: Any, name: str = "ids") -> Ids:
+    """Return `values` itself if it is `Ids`, else ids of a column, an array or a list."""
+    return values if isinstance(values, Ids) else Ids(values, name)
 
 
 def _normalized(column: Any, name: str) -> Any:

@@ -36,13 +36,13 @@ def laion_shards(
         If both are there and none is named, or files have no partner.
     """
     folders = folders_in(source, options)
-    held = [name for name in _EMBEDDINGS if name in folders]
-    if not held or (len(held) == 1 and _METADATA not in folders):
+    columns = [name for name in _EMBEDDINGS if name in folders]
+    if not columns or (len(columns) == 1 and _METADATA not in folders):
         return None
-    if column is None and len(held) == 1:
-        (column,) = held
-    if column is None or column not in held:
-        raise ValueError(f"{os.fspath(source)}: {missing(column, held, 'column')}")
+    if column is None and len(columns) == 1:
+        (column,) = columns
+    if column is None or column not in columns:
+        raise ValueError(f"{os.fspath(source)}: {missing(column, columns, 'column')}")
     base = os.fspath(source).rstrip("/")
     vectors = locations(f"{base}/{column}", storage_options=options)
     if _METADATA not in folders:

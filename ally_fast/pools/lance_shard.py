@@ -66,7 +66,7 @@ class LancePool(ParquetPool):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what opens the same version again."""
-        return type(self), (self._location, self._given, self._version)
+        return type(self), (self._location, self._name, self._version)
 
     def gather(self, indices: NDArray[np.int64]) -> Rows:
         """Return the rows at sorted pool `indices`; NaN for those that hold no vector."""

@@ -65,9 +65,9 @@ class Location:
                 return sorted(
                     entry.name for entry in entries if entry.is_dir(follow_symlinks=False)
                 )
-        listed = self.filesystem.ls(self.path, detail=True)
-        found = (entry["name"] for entry in listed if entry["type"] == "directory")
-        return sorted(os.path.basename(name.rstrip("/")) for name in found)
+        items = self.filesystem.ls(self.path, detail=True)
+        paths = (entry["name"] for entry in items if entry["type"] == "directory")
+        return sorted(os.path.basename(name.rstrip("/")) for name in paths)
 
     def open(self) -> IO[bytes]:
         """Open the file for reading, at its beginning."""
@@ -139,8 +139,8 @@ class Location:
                 for name in files
             ]
             return {os.path.relpath(path, self.path): os.path.getsize(path) for path in paths}
-        found = self.filesystem.find(self.path, detail=True)
-        return {name[len(self.path) :].lstrip("/"): int(found[name]["size"]) for name in found}
+        by_path = self.filesystem.find(self.path, detail=True)
+        return {name[len(self.path) :].lstrip("/"): int(by_path[name]["size"]) for name in by_path}
 
     def _info(self) -> Mapping[str, Any]:
         self.filesystem.invalidate_cache(os.path.dirname(self.path))

@@ -40,11 +40,11 @@ def missing(key: str | None, names: Sequence[str], what: str) -> str:
     Of many names the ten that are nearest to `key`, or the first ten, are listed.
     """
     near = [] if key is None else get_close_matches(key, names, n=3)
-    listed: list[str] = []
+    examples: list[str] = []
     for name in list(dict.fromkeys([*near, *names]))[:_MOST_NAMES]:
-        if sum(map(len, listed)) + len(quoted(name)) <= _LIST_CHARACTERS:
-            listed.append(quoted(name))
-    rest = len(names) - len(listed)
+        if sum(map(len, examples)) + len(quoted(name)) <= _LIST_CHARACTERS:
+            examples.append(quoted(name))
+    rest = len(names) - len(examples)
     more = f", ... and {rest} more" if rest else ""
     request = f"no {what} {quoted(key)}" if key is not None else f"name its {what} (file:{what})"
-    return f"{request}; it has {', '.join(listed) or 'none'}{more}"
+    return f"{request}; it has {', '.join(examples) or 'none'}{more}"

@@ -169,8 +169,8 @@ def read_column(
         row, or line.
     """
     if _is_path(source):
-        source, given = split_key(os.fspath(source))
-        key = given or key
+        source, own_key = split_key(os.fspath(source))
+        key = own_key or key
     return _column_of(source, key, storage_options).numbers(n=n, most=most, allow_null=allow_null)
 
 
@@ -224,11 +224,11 @@ def _without_keys(sources: Sequence[Path]) -> tuple[list[str], str | None]:
     return [path for path, _ in pairs], keys.pop()
 
 
-def _named_column(pool: Any, given: Any, name: str, options: Mapping[str, Any] | None) -> Any:
+def _named_column(pool: Any, value: Any, name: str, options: Mapping[str, Any] | None) -> Any:
     """Return the column that a text names, of the pool or of other files; an array as it is."""
-    if not _is_path(given):
-        return given
-    text = os.fspath(given)
+    if not _is_path(value):
+        return value
+    text = os.fspath(value)
     is_own_column = text.startswith(":") or (split_key(text)[1] is None and not _names_files(text))
     if not is_own_column:
         return open_column(text, storage_options=options)

@@ -82,11 +82,11 @@ def paired(
 
 
 def _by_number(locations: Iterable[Location]) -> dict[int, Location]:
-    found: dict[int, Location] = {}
+    by_number: dict[int, Location] = {}
     for location in locations:
         match = _NUMBER.search(os.path.splitext(os.path.basename(location.path))[0])
         if match is None:
             raise ValueError(f"{location.name}: needs a number in its name, to be paired by")
-        if (other := found.setdefault(int(match[1]), location)) is not location:
+        if (other := by_number.setdefault(int(match[1]), location)) is not location:
             raise ValueError(f"{location.name}: has the same number as {other.name}")
-    return found
+    return by_number

@@ -54,13 +54,13 @@ class ParquetColumn(ArrowColumn):
     def take(self, indices: NDArray[np.int64]) -> Any:
         """Return the values at sorted row `indices`; decodes only row groups that it needs."""
         arrow = require("pyarrow", "parquet", f"reading {self.name}")
-        taken = []
+        parts = []
         with closing(self.open_file(self._location)) as file:
             groups = np.unique(np.searchsorted(file.starts, indices, side="right") - 1)
             for group in groups.tolist():
                 start = int(file.starts[group])
                 for part in file.batches(self._choice, group, _BATCH_ROWS):
                     lo, hi = np.searchsorted(indices, [start, start + len(part)])
-                    taken.append(part.take(arrow.array(indices[lo:hi] - start)))
+                    parts.append(part.take(arrow.array(indices[lo:hi] - start)))
                     start += len(part)
-        return arrow.chunked_array(taken, self.kind).combine_chunks()
+        return arrow.chunked_array(parts, self.kind).combine_chunks()

@@ -73,7 +73,7 @@ class ParquetPool(HostPool):
     ) -> None:
         self._location = as_location(location).absolute()
         self._file = self.open_file(location)
-        self._given = column
+        self._name = column
         self._choice = self._file.columns.vectors(column)
         self._column = self._choice.vectors(self._file.path)
         self._column.learn(self._first_rows())
@@ -88,7 +88,7 @@ class ParquetPool(HostPool):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what opens the file again."""
-        return type(self), (self._location, self._given)
+        return type(self), (self._location, self._name)
 
     def read(self, lo: int, hi: int) -> Rows:
         """Return rows ``lo`` to ``hi`` (exclusive); NaN for those that hold no vector."""
@@ -99,25 +99,25 @@ class ParquetPool(HostPool):
                     self._let_go(hi)
                     return Rows(block[lo - start : hi - start], self._column.bf16)
             rows = np.empty((hi - lo, self.d), self._column.dtype)
-            done = 0
-            while lo + done < hi:
-                start, block = self._block(lo + done)
-                part = block[lo + done - start : hi - start]
-                rows[done : done + len(part)] = part
-                done += len(part)
-                self._let_go(lo + done)
+            count = 0
+            while lo + count < hi:
+                start, block = self._block(lo + count)
+                part = block[lo + count - start : hi - start]
+                rows[count : count + len(part)] = part
+                count += len(part)
+                self._let_go(lo + count)
         return Rows(rows, self._column.bf16)
 
     def gather(self, indices: NDArray[np.int64]) -> Rows:
         """Return the rows at sorted pool `indices`; NaN for those that hold no vector."""
         rows = np.empty((len(indices), self.d), self._column.dtype)
-        done = 0
+        count = 0
         with self._lock:
-            while done < len(indices):
-                start, block = self._block(int(indices[done]))
-                inside = indices[done : np.searchsorted(indices, start + len(block))]
-                rows[done : done + len(inside)] = block[inside - start]
-                done += len(inside)
+            while count < len(indices):
+                start, block = self._block(int(indices[count]))
+                inside = indices[count : np.searchsorted(indices, start + len(block))]
+                rows[count : count + len(inside)] = block[inside - start]
+                count += len(inside)
                 self._let_go(int(inside[-1]) + 1)
         return Rows(rows, self._column.bf16)
 

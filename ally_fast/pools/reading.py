@@ -17,11 +17,11 @@ from ally_fast.pools.pool import Pool
 from ally_fast.pools.remote_pool import RemotePool
 from ally_fast.rows import Rows
 
-Found = TypeVar("Found")
+Answer = TypeVar("Answer")
 # Says something of rows, given the index of the first and which of them are wanted.
-SayOfRows = Callable[[Rows, int, NDArray[np.bool_] | None], Found]
+SayOfRows = Callable[[Rows, int, NDArray[np.bool_] | None], Answer]
 # What one reader does, in order; so that stopping is heard between two of them.
-Steps = Iterator[Callable[[], Found]]
+Steps = Iterator[Callable[[], Answer]]
 
 MOST_READERS = 8  # each holds a chunk
 _reader = threading.local()
@@ -62,19 +62,19 @@ def read_chunks(
         return (partial(step, *chunk) for chunk in chunks(hi, chunk_rows, lo))
 
     units = pool.units(*(rows or (0, pool.n)))
-    for found in _found(pool, [steps(lo, hi) for lo, hi in units]):
-        yield found
+    for item in _answers(pool, [steps(lo, hi) for lo, hi in units]):
+        yield item
         pool.check()
 
 
 def map_chunks(
     pool: Pool,
-    function: SayOfRows[Found],
+    function: SayOfRows[Answer],
     chunk_rows: int,
     wanted: NDArray[np.bool_] | None,
     *,
     rows: tuple[int, int] | None = None,
-) -> Iterator[tuple[int, int, Found | None]]:
+) -> Iterator[tuple[int, int, Answer | None]]:
     """Yield (lo, hi, what a function says of rows ``lo`` to ``hi``), as `read_chunks` does.
 
     Rows that workers read do not come here: the function goes there, and must pickle.
@@ -87,16 +87,16 @@ def map_chunks(
         for lo, hi, read in read_chunks(pool, chunk_rows, rows=rows, wanted=wanted):
             yield lo, hi, None if read is None else function(read, lo, mask(lo, hi))
         return
-    sent = pool.put(function)
+    remote = pool.put(function)
 
-    def step(lo: int, hi: int) -> tuple[int, int, Found | None]:
+    def step(lo: int, hi: int) -> tuple[int, int, Answer | None]:
         needed = wanted is None or wanted[lo:hi].any()
-        return lo, hi, pool.apply(sent, lo, hi, mask(lo, hi)) if needed else None
+        return lo, hi, pool.apply(remote, lo, hi, mask(lo, hi)) if needed else None
 
-    def steps(lo: int, hi: int) -> Steps[tuple[int, int, Found | None]]:
+    def steps(lo: int, hi: int) -> Steps[tuple[int, int, Answer | None]]:
         return (partial(step, *chunk) for chunk in chunks(hi, chunk_rows, lo))
 
-    yield from _found(pool, [steps(lo, hi) for lo, hi in pool.units(*(rows or (0, pool.n)))])
+    yield from _answers(pool, [steps(lo, hi) for lo, hi in pool.units(*(rows or (0, pool.n)))])
 
 
 def gather_chunks(
@@ -116,7 +116,7 @@ def gather_chunks(
         return (partial(step, *chunk) for chunk in chunks(hi, chunk_rows, lo))
 
     bounds = [np.searchsorted(indices, unit) for unit in pool.units(0, pool.n)]
-    yield from _found(pool, [steps(int(lo), int(hi)) for lo, hi in bounds if lo < hi])
+    yield from _answers(pool, [steps(int(lo), int(hi)) for lo, hi in bounds if lo < hi])
 
 
 def gather_rows(pool: Pool, indices: NDArray[np.int64]) -> Rows:
@@ -124,7 +124,7 @@ def gather_rows(pool: Pool, indices: NDArray[np.int64]) -> Rows:
     if not pool.streamed or not len(indices):
         return pool.gather(indices)
     parts = sorted(
-        gather_chunks(pool, indices, chunk_size(pool, None)), key=lambda found: found[0].start
+        gather_chunks(pool, indices, chunk_size(pool, None)), key=lambda chunk: chunk[0].start
     )
     arrays = [rows.array for _, rows in parts]
     return Rows(np.concatenate(arrays), parts[0][1].bf16)
@@ -135,7 +135,7 @@ def reader_number() -> int:
     return getattr(_reader, "number", 0)
 
 
-def _found(pool: Pool, units: Sequence[Steps[Found]]) -> Iterator[Found]:
+def _answers(pool: Pool, units: Sequence[Steps[Answer]]) -> Iterator[Answer]:
     if pool.streamed:
         readers = pool.readers or min(_settings.threads(), MOST_READERS)
         yield from _side_by_side(
@@ -148,16 +148,16 @@ def _found(pool: Pool, units: Sequence[Steps[Found]]) -> Iterator[Found]:
 
 
 def _side_by_side(
-    units: Sequence[Steps[Found]], readers: int, cancel: Callable[[], None] | None
-) -> Iterator[Found]:
+    units: Sequence[Steps[Answer]], readers: int, cancel: Callable[[], None] | None
+) -> Iterator[Answer]:
     """Yield what the steps of all units give; each unit is done by one thread, in order."""
     readers = min(len(units), readers)
-    ready: Queue[tuple[Found | None, BaseException | None, bool]] = Queue(max(1, readers))
+    ready: Queue[tuple[Answer | None, BaseException | None, bool]] = Queue(max(1, readers))
     stop = threading.Event()
     left = iter(units)
     turn = threading.Lock()
 
-    def put(item: tuple[Found | None, BaseException | None, bool]) -> None:
+    def put(item: tuple[Answer | None, BaseException | None, bool]) -> None:
         while not stop.is_set():
             try:
                 return ready.put(item, timeout=_PATIENCE)
@@ -186,13 +186,13 @@ def _side_by_side(
         for thread in threads:
             thread.start()
         while running:
-            found, error, ended = ready.get()
+            value, error, ended = ready.get()
             if error is not None:
                 raise error
             if ended:
                 running -= 1
             else:
-                yield found  # type: ignore[misc]
+                yield value  # type: ignore[misc]
     finally:
         stop.set()
         if running and cancel is not None:

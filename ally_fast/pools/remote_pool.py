@@ -100,6 +100,6 @@ def _gather(pool: Pool, indices: NDArray[np.int64]) -> Rows:
 
 
 def _apply(pool: Pool, function: Any, lo: int, hi: int, mask: NDArray[np.bool_] | None) -> Any:
-    found = function(pool.read(lo, hi), lo, mask)
+    answer = function(pool.read(lo, hi), lo, mask)
     pool.check()
-    return found
+    return answer

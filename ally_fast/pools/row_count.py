@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 
-def check_rows(held: int, n: int | None, most: int | None = None) -> None:
+def check_rows(count: int, n: int | None, most: int | None = None) -> None:
     """Raise ValueError, without the file's name, if not `n` are held, or more than `most`."""
-    if n is not None and held != n:
-        raise ValueError(f"holds {held} rows, needs {n}")
-    if most is not None and held > most:
-        raise ValueError(f"holds {held} rows, needs at most {most}")
+    if n is not None and count != n:
+        raise ValueError(f"holds {count} rows, needs {n}")
+    if most is not None and count > most:
+        raise ValueError(f"holds {count} rows, needs at most {most}")

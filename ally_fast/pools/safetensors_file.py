@@ -113,10 +113,10 @@ def _tensors(file: IO[bytes], path: str) -> dict[str, _Tensor]:
 
 
 def _check_bytes(name: str, tensor: _Tensor) -> None:
-    dtype, held = _DTYPES.get(tensor.dtype_name), tensor.end - tensor.start
-    if dtype is not None and held != math.prod(tensor.shape) * dtype.itemsize:
+    dtype, size = _DTYPES.get(tensor.dtype_name), tensor.end - tensor.start
+    if dtype is not None and size != math.prod(tensor.shape) * dtype.itemsize:
         raise ValueError(
-            f"key {quoted(name)}: declares {held} bytes for {tensor.dtype_name} of "
+            f"key {quoted(name)}: declares {size} bytes for {tensor.dtype_name} of "
             f"shape {tensor.shape}"
         )
 

@@ -51,15 +51,15 @@ class ShardedColumn:
             return self._columns[0].numbers(n=n, most=most, allow_null=allow_null)
         limit = n if n is not None else most
         parts: list[NDArray[Any]] = []
-        held = 0
+        count = 0
         for column in self._columns:
-            rest = None if limit is None else limit - held
+            rest = None if limit is None else limit - count
             rows = self._rows(len(parts))
             parts.append(column.numbers(n=rows, most=rest, allow_null=allow_null))
-            held += len(parts[-1])
-        if n is not None and held != n:
+            count += len(parts[-1])
+        if n is not None and count != n:
             try:
-                check_rows(held, n)
+                check_rows(count, n)
             except ValueError as error:
                 raise ValueError(f"{self.name}, and {len(parts) - 1} more files: {error}") from None
         return np.concatenate(parts)
@@ -67,13 +67,13 @@ class ShardedColumn:
     def parts(self) -> Iterator[Any]:
         """Yield all values in order, as Arrow arrays of bounded size."""
         for number, column in enumerate(self._columns):
-            rows, held = self._rows(number), 0
+            rows, count = self._rows(number), 0
             for part in column.parts():
-                held += len(part)
-                if rows is not None and held > rows:
+                count += len(part)
+                if rows is not None and count > rows:
                     break
                 yield part
-            self._check(column, rows, held)
+            self._check(column, rows, count)
 
     def take(self, indices: NDArray[np.int64]) -> Any:
         """Return the values at sorted row `indices`, which may repeat, as an Arrow array."""
@@ -84,21 +84,21 @@ class ShardedColumn:
         arrow = require("pyarrow", "parquet", f"reading {self.name}")
         assert self._starts is not None
         bounds = np.searchsorted(indices, self._starts)
-        taken = [
+        parts = [
             self._columns[number].take(
                 indices[bounds[number] : bounds[number + 1]] - self._starts[number]
             )
             for number in (np.flatnonzero(np.diff(bounds)).tolist() or [0])
         ]
-        kinds = {str(part.type) for part in taken}
+        kinds = {str(part.type) for part in parts}
         if len(kinds) > 1:
             try:
-                taken = [part.cast(taken[0].type) for part in taken]
+                parts = [part.cast(parts[0].type) for part in parts]
             except arrow.ArrowInvalid as error:
                 raise ValueError(
                     f"{self.name}: shards differ in type: {', '.join(sorted(kinds))[:120]}"
                 ) from error
-        return arrow.concat_arrays(taken)
+        return arrow.concat_arrays(parts)
 
     def _rows(self, number: int) -> int | None:
         """Return how many rows a column must hold, if that is known."""
@@ -106,9 +106,9 @@ class ShardedColumn:
             return None
         return int(self._starts[number + 1] - self._starts[number])
 
-    def _check(self, column: Column, rows: int | None, held: int | None) -> None:
+    def _check(self, column: Column, rows: int | None, count: int | None) -> None:
         try:
-            if held is not None:
-                check_rows(held, rows)
+            if count is not None:
+                check_rows(count, rows)
         except ValueError as error:
             raise ValueError(f"{column.name}: {error}") from None

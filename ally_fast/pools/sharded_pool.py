@@ -156,18 +156,18 @@ class ShardedPool(HostPool):
     def check(self) -> None:
         """Raise ValueError if a shard that was read since the last check has changed."""
         with self._lock:
-            used, self._used = self._used, set()
-            opened = [vectors for (number, _), vectors in self._open.items() if number in used]
+            numbers, self._used = self._used, set()
+            opened = [vectors for (number, _), vectors in self._open.items() if number in numbers]
         for vectors in opened:
             vectors.check()
-        for number in used:
+        for number in numbers:
             self._check(number)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: no open files."""
-        kept = {**self.__dict__, "_open": OrderedDict(), "_used": set()}
-        del kept["_lock"]
-        return kept
+        state = {**self.__dict__, "_open": OrderedDict(), "_used": set()}
+        del state["_lock"]
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore; shards are opened when they are read."""

@@ -64,5 +64,5 @@ def most_chunk_bytes(array: SlicedArray) -> int:
     """Return how many bytes a chunk may take; how long texts are, no array tells."""
     if array.dtype.kind in "OT":
         return _MOST_CHUNK_BYTES
-    held = math.prod(array.shape) * array.dtype.itemsize
-    return min(_MOST_CHUNK_BYTES, max(_ANY_CHUNK_BYTES, held))
+    size = math.prod(array.shape) * array.dtype.itemsize
+    return min(_MOST_CHUNK_BYTES, max(_ANY_CHUNK_BYTES, size))

@@ -57,10 +57,10 @@ class SlicedColumn(ArrowColumn):
         """Return the values at sorted row `indices`; decodes only chunks that it needs."""
         arrow = require("pyarrow", "parquet", f"reading {self.name}")
         array = self._opener()
-        rows, taken = array.chunk_rows or _PART_ROWS, []
+        rows, parts = array.chunk_rows or _PART_ROWS, []
         for unit in np.unique(indices // rows).tolist():
             start, end = unit * rows, min(self.n, (unit + 1) * rows)
             lo, hi = np.searchsorted(indices, [start, end])
             part = arrow_values(array.rows(start, end), self.name)
-            taken.append(part.take(arrow.array(indices[lo:hi] - start)))
-        return arrow.chunked_array(taken, self.kind).combine_chunks()
+            parts.append(part.take(arrow.array(indices[lo:hi] - start)))
+        return arrow.chunked_array(parts, self.kind).combine_chunks()

@@ -51,20 +51,20 @@ def locations(
     """
     if isinstance(source, str | os.PathLike):
         return _locations(os.fspath(source), storage_options, columns)
-    found = [
+    files = [
         location
         for one in source
         for location in _locations(os.fspath(one), storage_options, columns)
     ]
-    if not found:
+    if not files:
         raise ValueError("got no files, needs one at least")
     seen = set()
-    for location in found:
+    for location in files:
         file = location.name if location.filesystem else os.path.realpath(location.path)
         if file in seen:
             raise ValueError(f"{location.name}: is named twice; each file once")
         seen.add(file)
-    return found
+    return files
 
 
 def split_key(source: str) -> tuple[str, str | None]:
@@ -122,8 +122,8 @@ def _unit(folder: str, exists: Callable[[str], bool] = os.path.exists) -> str | 
 
 def _units(folders: Iterable[str], exists: Callable[[str], bool] = os.path.exists) -> Units:
     """Return those that are units, with the extensions of their formats."""
-    found = ((folder, _unit(folder, exists)) for folder in folders)
-    return {folder: unit for folder, unit in found if unit}
+    units = ((folder, _unit(folder, exists)) for folder in folders)
+    return {folder: unit for folder, unit in units if unit}
 
 
 def _in_folder(folder: str, columns: bool) -> list[Location]:
@@ -200,10 +200,10 @@ def _matching(pattern: str, matches: Iterable[str]) -> list[str]:
         hidden = (part for part in name.split("/") if _is_hidden(part))
         return all(any(fnmatchcase(part, one) for one in said) for part in hidden)
 
-    found = [name for name in matches if is_wanted(name)]
-    if not found:
+    names = [name for name in matches if is_wanted(name)]
+    if not names:
         raise FileNotFoundError(2, "no file matches", pattern)
-    return found
+    return names
 
 
 def _units_among(files: Iterable[str]) -> Units:
@@ -245,13 +245,13 @@ def _of_one_format(folder: str, files: Iterable[str], units: Units, columns: boo
         needed = ", ".join(formats)
         raise FileNotFoundError(2, f"is a folder without files that are read ({needed})", folder)
     if len(by_format) > 1:
-        held = " and ".join(
-            f"{len(found)} {os.path.splitext(found[0])[1] or units[found[0]]}"
-            for found in by_format.values()
+        counts = " and ".join(
+            f"{len(paths)} {os.path.splitext(paths[0])[1] or units[paths[0]]}"
+            for paths in by_format.values()
         )
-        raise ValueError(f"{folder}: holds files of several formats ({held}); name those to read")
-    (found,) = by_format.values()
-    return found
+        raise ValueError(f"{folder}: holds files of several formats ({counts}); name those to read")
+    (paths,) = by_format.values()
+    return paths
 
 
 def _partitions(path: str) -> dict[str, str]:

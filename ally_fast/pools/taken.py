@@ -40,10 +40,10 @@ def as_values(values: Any) -> NDArray[Any]:
         array: NDArray[Any] = values.to_numpy(zero_copy_only=False)
         return array
     if str(values.type).startswith(("timestamp[ns", "duration[ns")):
-        listed = list(values.to_numpy(zero_copy_only=False))  # Python's have microseconds
+        items = list(values.to_numpy(zero_copy_only=False))  # Python's have microseconds
     else:
         try:
-            listed = values.to_pylist()
+            items = values.to_pylist()
         except (ValueError, OverflowError):  # a time that Python cannot hold
-            listed = values.cast("string").to_pylist()
-    return np.fromiter(listed, object, len(listed))  # lists of one length are values, too
+            items = values.cast("string").to_pylist()
+    return np.fromiter(items, object, len(items))  # lists of one length are values, too

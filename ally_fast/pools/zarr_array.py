@@ -48,7 +48,7 @@ class ZarrArray:
         if key and list(arrays) == [""]:
             raise ValueError(f"{location.name}: is one array, without keys; got {quoted(key)}")
         key = chosen(
-            location.name, key, {name: found.shape for name, found in arrays.items()}, ndim
+            location.name, key, {name: array.shape for name, array in arrays.items()}, ndim
         )
         self.name = f"{location.name}: key {quoted(key)}" if key else location.name
         self._folder, self._metadata = location.inside(key), arrays[key]

@@ -60,10 +60,10 @@ def zarr_metadata(folder: Location) -> ZarrMetadata | None:
         except (FileNotFoundError, NotADirectoryError):
             continue
         try:
-            found = parse_object(text)
-            if found.get("node_type") == "group":
+            fields = parse_object(text)
+            if fields.get("node_type") == "group":
                 return None
-            return read(file, found)
+            return read(file, fields)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{location.name}: describes no array: {error!r}") from None
         except ValueError as error:
@@ -71,21 +71,21 @@ def zarr_metadata(folder: Location) -> ZarrMetadata | None:
     return None
 
 
-def _of_format_2(file: str, found: dict[str, Any]) -> ZarrMetadata:
-    codecs = [codec["id"] for codec in (*(found["filters"] or ()), found["compressor"]) if codec]
-    separator = found.get("dimension_separator", ".")
-    form = chunk_file(codecs, found["chunks"])
-    return _checked(file, found["shape"], found["chunks"], "", separator, form)
+def _of_format_2(file: str, fields: dict[str, Any]) -> ZarrMetadata:
+    codecs = [codec["id"] for codec in (*(fields["filters"] or ()), fields["compressor"]) if codec]
+    separator = fields.get("dimension_separator", ".")
+    form = chunk_file(codecs, fields["chunks"])
+    return _checked(file, fields["shape"], fields["chunks"], "", separator, form)
 
 
-def _of_format_3(file: str, found: dict[str, Any]) -> ZarrMetadata:
-    grid, keys = found["chunk_grid"], found["chunk_key_encoding"]
+def _of_format_3(file: str, fields: dict[str, Any]) -> ZarrMetadata:
+    grid, keys = fields["chunk_grid"], fields["chunk_key_encoding"]
     if grid["name"] != "regular" or keys["name"] not in ("default", "v2"):
         raise ValueError("its chunks do not form a regular grid")
     is_default = keys["name"] == "default"
     separator = keys.get("configuration", {}).get("separator", "/" if is_default else ".")
     prefix = f"c{separator}" if is_default else ""
-    chunks, codecs = grid["configuration"]["chunk_shape"], found["codecs"]
+    chunks, codecs = grid["configuration"]["chunk_shape"], fields["codecs"]
     inner = next((codec for codec in codecs if codec["name"] == "sharding_indexed"), None)
     if inner is None:
         form = chunk_file([codec["name"] for codec in codecs], chunks)
@@ -93,7 +93,7 @@ def _of_format_3(file: str, found: dict[str, Any]) -> ZarrMetadata:
         raise ValueError("its shards are coded once more")
     else:
         form = shard_file(inner["configuration"], chunks)
-    return _checked(file, found["shape"], chunks, prefix, separator, form)
+    return _checked(file, fields["shape"], chunks, prefix, separator, form)
 
 
 def _checked(

@@ -39,7 +39,7 @@ def step(
     classes = loss == "cross_entropy"
     log_sum_exp = _empty(outputs, (m if classes else 0,), torch.float64)
     lagrangian = _empty(outputs, (1,), torch.float64)
-    found = torch.empty_like(report)
+    latest = torch.empty_like(report)
     device.module.dual_ascent(
         device.array(outputs, "outputs"),
         device.array(targets, "targets"),
@@ -53,11 +53,11 @@ def step(
         device.array(log_sum_exp, "log_sum_exp") if classes else None,
         None,
         device.array(lagrangian, "lagrangian"),
-        device.array(found, "found"),
+        device.array(latest, "found"),
         loss=loss,
         bf16=outputs.dtype == torch.bfloat16,
     )
-    _keep_first(report, found)
+    _keep_first(report, latest)
     return lagrangian[0].float(), losses, slacks, before, log_sum_exp
 
 
@@ -74,7 +74,7 @@ def step_of_losses(
     device = _Device(losses, "losses")
     slacks, before = torch.empty_like(losses), torch.empty_like(losses)
     lagrangian = _empty(losses, (1,), torch.float64)
-    found = torch.empty_like(report)
+    latest = torch.empty_like(report)
     device.module.dual_ascent_losses(
         device.array(losses, "losses"),
         device.array(dual_losses, "dual_losses"),
@@ -85,9 +85,9 @@ def step_of_losses(
         device.array(slacks, "slacks"),
         device.array(before, "before"),
         device.array(lagrangian, "lagrangian"),
-        device.array(found, "found"),
+        device.array(latest, "found"),
     )
-    _keep_first(report, found)
+    _keep_first(report, latest)
     return lagrangian[0].float(), slacks, before
 
 
@@ -129,9 +129,9 @@ def raise_report(report: torch.Tensor) -> None:
         raise NonFiniteLossError("the loss, slack or multiplier is not finite", [first])
 
 
-def _keep_first(report: torch.Tensor, found: torch.Tensor) -> None:
+def _keep_first(report: torch.Tensor, latest: torch.Tensor) -> None:
     trouble = (report[0] | report[2]) != 0
-    report.copy_(torch.where(trouble, report, found))
+    report.copy_(torch.where(trouble, report, latest))
 
 
 def _empty(like: torch.Tensor, shape: tuple[int, ...], dtype: Any) -> torch.Tensor:

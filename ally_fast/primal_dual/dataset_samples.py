@@ -71,7 +71,7 @@ class DatasetSamples:
         return len(self._dataset)
 
     def batches(self, positions: Sequence[NDArray[np.int64]]) -> Iterator[tuple[Any, Any]]:
-        """Yield (inputs, targets) for each array of places; one iteration at a time."""
+        """Yield (inputs, targets) for each array of positions; one iteration at a time."""
         self._order.batches = [rows.tolist() for rows in positions]
         self._seeds.manual_seed(torch.initial_seed())
         for batch in self._loader:
@@ -122,7 +122,7 @@ def _has_places(dataset: Any) -> bool:
 
 
 class _Order:
-    """The places of the next batches."""
+    """The positions of the next batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -138,13 +138,13 @@ def _by_name(batch: Any) -> tuple[Any, Any] | None:
     """Return the other parts of a mapping or dataclass by name, and its targets, if it is one."""
     if isinstance(batch, tuple | list) or (parts := parts_of(batch)) is None:
         return None
-    found = [name for name in _TARGETS if name in parts]
-    if len(found) > 1:
+    names = [name for name in _TARGETS if name in parts]
+    if len(names) > 1:
         raise ValueError("data: a batch has both 'label' and 'labels'; needs one of them")
-    if not found and not isinstance(batch, Mapping):
+    if not names and not isinstance(batch, Mapping):
         return batch, None
-    inputs = {name: part for name, part in parts.items() if name not in found}
-    return inputs, parts[found[0]] if found else None
+    inputs = {name: part for name, part in parts.items() if name not in names}
+    return inputs, parts[names[0]] if names else None
 
 
 def _check_index(index: Any) -> None:

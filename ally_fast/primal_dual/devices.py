@@ -16,14 +16,14 @@ def checked_device(device: Any) -> torch.device:
         If there is none of that name here.
     """
     try:
-        found = torch.device(device)
+        torch_device = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"device: got {device!r}, needs one of torch's, such as 'cpu' or 'cuda:0'"
         ) from error
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+    if torch_device.type == "cuda" and (torch_device.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"device: got {device!r}, torch finds {torch.cuda.device_count()} GPUs")
-    return found
+    return torch_device
 
 
 def device_of_model(model: torch.nn.Module) -> torch.device:

@@ -23,9 +23,9 @@ def digest(x: Any) -> str:
 
     Of any other object it is that of its class.
     """
-    found = hashlib.blake2b(digest_size=16)
-    _add(found, x)
-    return found.hexdigest()
+    hasher = hashlib.blake2b(digest_size=16)
+    _add(hasher, x)
+    return hasher.hexdigest()
 
 
 def digests_of_samples(samples: Samples, batch_size: int | None) -> tuple[str, str]:
@@ -35,11 +35,11 @@ def digests_of_samples(samples: Samples, batch_size: int | None) -> tuple[str, s
     evenly spread, are read twice, with torch's global generator seeded: what is another thing each
     time (drawn by a generator that is not torch's) has no digest, and a text that says so.
     """
-    if (held := samples.at_hand()) is not None:
-        return digest(held[0]), digest(held[1])
+    if (content := samples.at_hand()) is not None:
+        return digest(content[0]), digest(content[1])
     n = len(samples)
-    places = np.unique(np.linspace(0, n - 1, min(n, _ROWS_READ)).round().astype(np.int64))
-    rows = batches(places, batch_size)
+    positions = np.unique(np.linspace(0, n - 1, min(n, _ROWS_READ)).round().astype(np.int64))
+    rows = batches(positions, batch_size)
     first, second = (_read(samples, rows) for _ in range(2))
     inputs, targets = (a if a == b else _VARIES for a, b in zip(first, second, strict=True))
     return inputs, targets
@@ -47,32 +47,32 @@ def digests_of_samples(samples: Samples, batch_size: int | None) -> tuple[str, s
 
 def _read(samples: Samples, rows: Sequence[Any]) -> tuple[str, str]:
     torch.default_generator.manual_seed(0)
-    found = [hashlib.blake2b(digest_size=16) for _ in range(2)]
+    hashers = [hashlib.blake2b(digest_size=16) for _ in range(2)]
     for batch in samples.batches(rows):
-        for part, of_part in zip(batch, found, strict=True):
+        for part, of_part in zip(batch, hashers, strict=True):
             _add(of_part, part)
-    return found[0].hexdigest(), found[1].hexdigest()
+    return hashers[0].hexdigest(), hashers[1].hexdigest()
 
 
-def _add(found: Any, x: Any) -> None:
+def _add(hasher: Any, x: Any) -> None:
     if isinstance(x, torch.Tensor):
-        _add_tensor(found, x)
+        _add_tensor(hasher, x)
     elif isinstance(x, np.ndarray | np.generic) and x.dtype != object:
-        _add_text(found, f"array {x.dtype.str} {x.shape}")
-        found.update(np.ascontiguousarray(x).reshape(-1).view(np.uint8))
+        _add_text(hasher, f"array {x.dtype.str} {x.shape}")
+        hasher.update(np.ascontiguousarray(x).reshape(-1).view(np.uint8))
     elif (parts := parts_of(x)) is not None:
-        _add_text(found, f"{len(parts)} parts")
+        _add_text(hasher, f"{len(parts)} parts")
         for name, part in parts.items():
-            _add_text(found, repr(name))
-            _add(found, part)
+            _add_text(hasher, repr(name))
+            _add(hasher, part)
     elif x is None or isinstance(x, bool | int | float | complex | str | bytes):
-        _add_text(found, repr(x))
+        _add_text(hasher, repr(x))
     else:
-        _add_text(found, type(x).__qualname__)
+        _add_text(hasher, type(x).__qualname__)
 
 
-def _add_tensor(found: Any, x: torch.Tensor) -> None:
-    _add_text(found, f"tensor {x.dtype} {tuple(x.shape)}")
+def _add_tensor(hasher: Any, x: torch.Tensor) -> None:
+    _add_text(hasher, f"tensor {x.dtype} {tuple(x.shape)}")
     x = x.detach()
     if x.layout != torch.strided:
         x = x.to_dense()
@@ -80,8 +80,8 @@ def _add_tensor(found: Any, x: torch.Tensor) -> None:
     row_bytes = rows[:1].numel() * rows.element_size()
     for part in rows.split(max(1, _BYTES_AT_A_TIME // max(1, row_bytes))):
         plain = part.resolve_conj().resolve_neg().cpu().contiguous()
-        found.update(plain.reshape(-1).view(torch.uint8).numpy())
+        hasher.update(plain.reshape(-1).view(torch.uint8).numpy())
 
 
-def _add_text(found: Any, text: str) -> None:
-    found.update(f"{len(text)}:{text}".encode())
+def _add_text(hasher: Any, text: str) -> None:
+    hasher.update(f"{len(text)}:{text}".encode())

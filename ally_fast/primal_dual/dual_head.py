@@ -178,13 +178,13 @@ class DualHead:
         self._check_rows(rows, targets)
         n = len(rows)
         order = permutation(n, self._seed, SPLIT)
-        held = min(max(2, round(self._held_out * n)), n - 2)
-        held_out, trained = order[:held], order[held:]
+        count = min(max(2, round(self._held_out * n)), n - 2)
+        held_out, trained = order[:count], order[count:]
         self._inputs = Scaling.of(rows, "standardize")
         self._targets = Scaling.of(targets, self._transform)
         if self._targets.constant:
             self._network, value = None, float(targets[0])
-            self._fit = DualHeadFit(0.0, 0.0, 0.0, 0, len(trained), held)
+            self._fit = DualHeadFit(0.0, 0.0, 0.0, 0, len(trained), count)
             what = (
                 "zero: every score will be 0" if value == 0 else f"{value:.6g}: so is every score"
             )
@@ -198,11 +198,11 @@ class DualHead:
         gain = self._gain(x[held_out], y[held_out], y[trained].mean())
         error_of_mean = error + float(gain.mean())
         correlation = rank_correlation(self.score(rows[held_out]), targets[held_out])
-        self._fit = DualHeadFit(error, error_of_mean, correlation, epoch, len(trained), held)
+        self._fit = DualHeadFit(error, error_of_mean, correlation, epoch, len(trained), count)
         if gain.mean() <= gain.std() / len(gain) ** 0.5:
             warnings.warn(
-                f"DualHead: no better than the mean of the multipliers on the {held} rows held out "
-                f"(rank correlation {correlation:.2f}): the scores say little",
+                f"DualHead: no better than the mean of the multipliers on the {count} rows held "
+                f"out (rank correlation {correlation:.2f}): the scores say little",
                 DualHeadWarning,
                 stacklevel=2,
             )
@@ -283,17 +283,17 @@ class DualHead:
     ) -> tuple[int, float]:
         """Return the epoch whose weights are kept, and its error on the rows held out."""
         optimizer = torch.optim.Adam(network.parameters(), self._lr)
-        best, error, kept = 0, float("inf"), network.state_dict()
+        best, error, weights = 0, float("inf"), network.state_dict()
         for epoch in range(1, self._max_epochs + 1):
             self._train_epoch(network, optimizer, x, y, trained, epoch)
             with torch.no_grad():
                 now = float(torch.square(network(x[held_out])[:, 0] - y[held_out]).mean())
             if now < error:
                 best, error = epoch, now
-                kept = {name: value.clone() for name, value in network.state_dict().items()}
+                weights = {name: value.clone() for name, value in network.state_dict().items()}
             if epoch - best >= self._patience:
                 break
-        network.load_state_dict(kept)
+        network.load_state_dict(weights)
         return best, error
 
     def _new_network(self, d: int) -> torch.nn.Module:

@@ -45,7 +45,7 @@ class DualVariables:
     Parameters
     ----------
     n : int
-        Samples in the labeled set; `ids` below are places in it, ``[0, n)``.
+        Samples in the labeled set; `ids` below are positions in it, ``[0, n)``.
     epsilon : float or array of shape (n,)
         The bound of a sample's dual loss.
     lr : float
@@ -284,7 +284,7 @@ class DualVariables:
             return self._step_of_losses(losses, dual_losses, ids, lr)
         self._check_device(outputs, "outputs")
         outputs, targets = loss_functions.arrange(loss, outputs, targets)
-        done = torch_ops.dual_ascent(
+        results = torch_ops.dual_ascent(
             outputs if outputs.stride(1) == 1 else outputs.contiguous(),
             targets.contiguous(),
             self._checked_ids(ids),
@@ -294,13 +294,13 @@ class DualVariables:
             lr,
             loss,
         )
-        return DualStep(done[0], done[1], done[2])
+        return DualStep(results[0], results[1], results[2])
 
     def _step_of_losses(
         self, losses: torch.Tensor, dual_losses: torch.Tensor, ids: Any, lr: float
     ) -> DualStep:
-        for name, given in (("loss", losses), ("dual_loss", dual_losses)):
-            self._check_device(given, name)
+        for name, tensor in (("loss", losses), ("dual_loss", dual_losses)):
+            self._check_device(tensor, name)
         single = losses.to(torch.float32).contiguous()
         lagrangian, slacks, _ = torch_ops.dual_ascent_losses(
             single,
@@ -314,10 +314,10 @@ class DualVariables:
         return DualStep(lagrangian, single.detach(), slacks)
 
     def _checked_ids(self, ids: Any) -> torch.Tensor:
-        given = torch.as_tensor(ids, device=self._multipliers.device)
-        if given.is_floating_point() or given.dtype == torch.bool:
-            raise TypeError(f"ids: got {given.dtype}, needs integers")
-        checked: torch.Tensor = given.to(torch.int64).contiguous()
+        tensor = torch.as_tensor(ids, device=self._multipliers.device)
+        if tensor.is_floating_point() or tensor.dtype == torch.bool:
+            raise TypeError(f"ids: got {tensor.dtype}, needs integers")
+        checked: torch.Tensor = tensor.to(torch.int64).contiguous()
         return checked
 
     def _check_device(self, tensor: Any, name: str) -> None:
@@ -330,31 +330,31 @@ class DualVariables:
     def _checked_epsilon(self, epsilon: Any) -> torch.Tensor:
         """Return a number as a tensor on the CPU, n of them as one beside the multipliers."""
         try:
-            given: torch.Tensor = torch.as_tensor(epsilon)
+            tensor: torch.Tensor = torch.as_tensor(epsilon)
         except (TypeError, ValueError, RuntimeError) as error:
             raise TypeError(f"epsilon: got {epsilon!r}, needs numbers") from error
-        if given.dtype == torch.bool or given.is_complex():
-            raise TypeError(f"epsilon: got {given.dtype}, needs real numbers")
+        if tensor.dtype == torch.bool or tensor.is_complex():
+            raise TypeError(f"epsilon: got {tensor.dtype}, needs real numbers")
         n = len(self)
-        if given.dim() > 1 or (given.dim() == 1 and given.shape[0] != n):
+        if tensor.dim() > 1 or (tensor.dim() == 1 and tensor.shape[0] != n):
             raise ValueError(
-                f"epsilon: got shape {tuple(given.shape)}, needs one number or one for each of "
+                f"epsilon: got shape {tuple(tensor.shape)}, needs one number or one for each of "
                 f"the {n} samples, ({n},)"
             )
-        given = given.detach().to(torch.float32)
-        if not bool(torch.isfinite(given).all()):
+        tensor = tensor.detach().to(torch.float32)
+        if not bool(torch.isfinite(tensor).all()):
             raise ValueError("epsilon: needs finite numbers")
-        where = self._multipliers.device if given.dim() else "cpu"
-        return given.to(where, copy=True).contiguous()
+        where = self._multipliers.device if tensor.dim() else "cpu"
+        return tensor.to(where, copy=True).contiguous()
 
 
 def _checked_multipliers(values: Any, name: str) -> torch.Tensor:
     try:
-        given: torch.Tensor = torch.as_tensor(values).detach().to(torch.float32)
+        tensor: torch.Tensor = torch.as_tensor(values).detach().to(torch.float32)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"{name}: got {type(values).__name__}, needs multipliers") from error
-    if given.dim() != 1:
-        raise ValueError(f"{name}: got shape {tuple(given.shape)}, needs one a sample, (m,)")
-    if not bool((torch.isfinite(given) & (given >= 0)).all()):
+    if tensor.dim() != 1:
+        raise ValueError(f"{name}: got shape {tuple(tensor.shape)}, needs one a sample, (m,)")
+    if not bool((torch.isfinite(tensor) & (tensor >= 0)).all()):
         raise ValueError(f"{name}: all must be finite and at least 0")
-    return given
+    return tensor

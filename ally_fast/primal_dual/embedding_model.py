@@ -68,7 +68,7 @@ class EmbeddingModel:
         hook = None if self._layer is None else self._layer.register_forward_hook(self._capture)
         try:
             with torch.compiler.set_stance("force_eager") if self._uncompiled else nullcontext():
-                given = (
+                answer = (
                     self.module(**inputs) if isinstance(inputs, Mapping) else self.module(inputs)
                 )
         finally:
@@ -76,19 +76,19 @@ class EmbeddingModel:
             if hook is not None:
                 hook.remove()
         if self._layer is None:
-            if not (isinstance(given, tuple | list) and len(given) == 2):
+            if not (isinstance(answer, tuple | list) and len(answer) == 2):
                 raise ValueError(
-                    f"model: gave {type(given).__name__}, needs (outputs, embeddings); or name the "
-                    "submodule that computes the embeddings: embedding_layer='...'"
+                    f"model: gave {type(answer).__name__}, needs (outputs, embeddings); or name "
+                    "the submodule that computes the embeddings: embedding_layer='...'"
                 )
-            outputs, embeddings = given
+            outputs, embeddings = answer
         elif captured is _NOT_RUN:
             raise ValueError(
                 f"embedding_layer: {self._name!r} was not seen to run: the model's forward pass "
                 "does not call it, or calls it in code that torch.compile has compiled"
             )
         else:
-            outputs, embeddings = _outputs_of(given), _first_tensor(captured)
+            outputs, embeddings = _outputs_of(answer), _first_tensor(captured)
         if not isinstance(embeddings, torch.Tensor) or embeddings.dim() < 2:
             raise ValueError(
                 f"model: its embeddings are {_describe(embeddings)}, needs a tensor (m, d)"
@@ -114,13 +114,13 @@ class EmbeddingModel:
 def _path_to(model: torch.nn.Module, name: str) -> list[torch.nn.Module]:
     """Return the modules from the model to a submodule, which may be named as if uncompiled."""
     modules = dict(model.named_modules())
-    known = {_uncompiled(full): full for full in modules} | {full: full for full in modules}
-    if name not in known:
+    paths = {_uncompiled(full): full for full in modules} | {full: full for full in modules}
+    if name not in paths:
         names = list(dict.fromkeys(filter(None, map(_uncompiled, modules))))
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         named = ", ".join(map(repr, names[:_NAMED])) or "none"
         raise ValueError(f"embedding_layer: got {name!r}, needs one of {named}{more}")
-    steps = known[name].split(".") if name else []
+    steps = paths[name].split(".") if name else []
     return [modules[".".join(steps[:n])] for n in range(len(steps) + 1)]
 
 
@@ -137,10 +137,10 @@ def _is_compiled(path: list[torch.nn.Module]) -> bool:
     )
 
 
-def _outputs_of(given: Any) -> Any:
-    if hasattr(given, "logits"):
-        return given.logits
-    return given[0] if isinstance(given, tuple | list) else given
+def _outputs_of(answer: Any) -> Any:
+    if hasattr(answer, "logits"):
+        return answer.logits
+    return answer[0] if isinstance(answer, tuple | list) else answer
 
 
 def _first_tensor(captured: Any) -> Any:

@@ -63,12 +63,12 @@ def embed(
     positions = batches(np.arange(len(samples)), batch_size)
     with own_torch_state(device), embedding_model.evaluating():
         for rows, (inputs, _) in zip(positions, samples.batches(positions), strict=True):
-            given = embedding_model(to_device(inputs, device))[1].float().cpu().numpy()
-            shape = (len(samples), given.shape[1])
+            part = embedding_model(to_device(inputs, device))[1].float().cpu().numpy()
+            shape = (len(samples), part.shape[1])
             if out is None:
                 out = np.empty(shape, np.float32)
             elif out.shape != shape:
                 raise ValueError(f"out: got shape {out.shape}, needs {shape}")
-            out[rows[0] : rows[-1] + 1] = given
+            out[rows[0] : rows[-1] + 1] = part
     assert out is not None
     return out

@@ -34,7 +34,7 @@ def _step(
     loss: str,
 ) -> tuple[Any, ...]:
     rows, bf16 = _view(outputs)
-    done = ops.dual_ascent(
+    result = ops.dual_ascent(
         rows,
         _view(targets)[0],
         _view(ids)[0],
@@ -45,15 +45,15 @@ def _step(
         gradient_scale=scale,
         bf16=bf16,
     )
-    if done.nonfinite:
-        raise _error(done, _view(ids)[0], lr)
+    if result.nonfinite:
+        raise _error(result, _view(ids)[0], lr)
     return (
-        _scalar(done.lagrangian),
-        _tensor(done.losses),
-        _tensor(done.slacks),
-        _tensor(done.before),
+        _scalar(result.lagrangian),
+        _tensor(result.losses),
+        _tensor(result.slacks),
+        _tensor(result.before),
         torch.empty(0, dtype=torch.float64),
-        None if done.gradient is None else _gradient_tensor(done.gradient, bf16),
+        None if result.gradient is None else _gradient_tensor(result.gradient, bf16),
     )
 
 
@@ -67,7 +67,7 @@ def step_of_losses(
     lr: float,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return (lagrangian, slacks, before); `report` is for the GPU alone."""
-    done = ops.dual_ascent_losses(
+    result = ops.dual_ascent_losses(
         _view(losses)[0],
         _view(dual_losses)[0],
         _view(ids)[0],
@@ -75,9 +75,9 @@ def step_of_losses(
         epsilon=_view(epsilon)[0],
         lr=lr,
     )
-    if done.nonfinite:
-        raise _error(done, _view(ids)[0], lr)
-    return _scalar(done.lagrangian), _tensor(done.slacks), _tensor(done.before)
+    if result.nonfinite:
+        raise _error(result, _view(ids)[0], lr)
+    return _scalar(result.lagrangian), _tensor(result.slacks), _tensor(result.before)
 
 
 def gradient(
@@ -117,14 +117,14 @@ def _scalar(value: float) -> torch.Tensor:
     return _tensor(np.array(value, np.float32))
 
 
-def _error(done: ops.DualAscent, ids: NDArray[np.int64], lr: float) -> NonFiniteLossError:
+def _error(result: ops.DualAscent, ids: NDArray[np.int64], lr: float) -> NonFiniteLossError:
     with np.errstate(over="ignore", invalid="ignore"):
-        moved = (done.before + lr * done.slacks.astype(np.float64)).astype(np.float32)
+        moved = (result.before + lr * result.slacks.astype(np.float64)).astype(np.float32)
         for what, values in (
-            ("the loss is not finite", done.losses),
-            ("the slack is not finite", done.slacks),
+            ("the loss is not finite", result.losses),
+            ("the slack is not finite", result.slacks),
             ("the multiplier overflows", moved),
         ):
             if len(wrong := ids[~np.isfinite(values)]):
                 return NonFiniteLossError(what, wrong.tolist())
-    return NonFiniteLossError("the loss is not finite", [done.first_nonfinite])
+    return NonFiniteLossError("the loss is not finite", [result.first_nonfinite])

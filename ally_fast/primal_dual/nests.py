@@ -55,8 +55,8 @@ def to_device(x: Any, device: torch.device) -> Any:
 def collate(samples: Sequence[Any]) -> Any:
     """Do what torch's ``default_collate`` does, which knows all nests but dataclasses, for all."""
     module: Any = torch.utils.data._utils.collate
-    known = {**module.default_collate_fn_map, _Dataclass: _collate_dataclasses}
-    return module.collate(samples, collate_fn_map=known)
+    functions = {**module.default_collate_fn_map, _Dataclass: _collate_dataclasses}
+    return module.collate(samples, collate_fn_map=functions)
 
 
 @runtime_checkable

@@ -75,11 +75,11 @@ class RunIdentity:
         here = self.after(len(history))
         for name in dict.fromkeys([*here, *there]):
             if name not in there or name not in here or there[name] != here[name]:
-                found, value = _shown(
+                stored, value = _shown(
                     *(repr(of[name]) if name in of else "nothing" for of in (there, here))
                 )
                 raise ValueError(
-                    f"checkpoint: {path} is of another run: {name} is {found} there, {value} here"
+                    f"checkpoint: {path} is of another run: {name} is {stored} there, {value} here"
                 )
         most, patience = self._trainer.max_epochs, self._trainer.patience
         losses = [record["validation_loss"] for record in history]

@@ -1,4 +1,4 @@
-"""Samples by their places, from whatever holds them."""
+"""Samples by their positions, from whatever holds them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Samples(Protocol):
         """Return how many there are."""
 
     def batches(self, positions: Sequence[NDArray[np.int64]]) -> Iterator[tuple[Any, Any]]:
-        """Yield (inputs, targets) for each array of places; one iteration at a time."""
+        """Yield (inputs, targets) for each array of positions; one iteration at a time."""
 
     def at_hand(self) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Return inputs and targets of all samples, if they lie in tensors."""

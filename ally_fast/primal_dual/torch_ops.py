@@ -66,11 +66,11 @@ class _Step(torch.autograd.Function):
     def forward(ctx: Any, outputs: torch.Tensor, targets: torch.Tensor, *rest: Any) -> Any:
         ctx.ready = None
         if _is_eager_on_cpu(outputs):
-            *done, ctx.ready = host_step.step_with_gradient(outputs, targets, *rest)
+            *results, ctx.ready = host_step.step_with_gradient(outputs, targets, *rest)
         else:
             with torch._C._AutoDispatchBelowAutograd():
-                done = dual_ascent(outputs, targets, *rest)
-        lagrangian, losses, slacks, before, log_sum_exp = done
+                results = dual_ascent(outputs, targets, *rest)
+        lagrangian, losses, slacks, before, log_sum_exp = results
         ctx.save_for_backward(outputs, targets, losses, before, log_sum_exp)
         ctx.loss = rest[-1]
         ctx.mark_non_differentiable(losses, slacks, before, log_sum_exp)
@@ -94,12 +94,12 @@ class _StepOfLosses(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> Any:
         with torch._C._AutoDispatchBelowAutograd():
-            done = dual_ascent_losses(*arguments)
-        _, slacks, before = done
+            results = dual_ascent_losses(*arguments)
+        _, slacks, before = results
         ctx.save_for_backward(before)
         ctx.mark_non_differentiable(slacks, before)
         ctx.set_materialize_grads(False)
-        return done
+        return results
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> Any:
@@ -110,10 +110,10 @@ class _StepOfLosses(torch.autograd.Function):
         return of_losses, of_losses * before, *(None,) * 5
 
 
-def _autograd_kernel(op: Any, function: Any) -> Callable[..., Any]:
+def _with_autograd(op: Any, function: Any) -> Callable[..., Any]:
     """Return what an operator does where gradients may be wanted."""
 
-    def kernel(*arguments: Any) -> Any:
+    def call(*arguments: Any) -> Any:
         if torch.is_grad_enabled() and any(
             isinstance(argument, torch.Tensor) and argument.requires_grad for argument in arguments
         ):
@@ -121,11 +121,11 @@ def _autograd_kernel(op: Any, function: Any) -> Callable[..., Any]:
         with torch._C._AutoDispatchBelowAutograd():
             return op(*arguments)
 
-    return kernel
+    return call
 
 
-_LIBRARY.impl("dual_ascent", _autograd_kernel(dual_ascent, _Step), "Autograd")
-_LIBRARY.impl("dual_ascent_losses", _autograd_kernel(dual_ascent_losses, _StepOfLosses), "Autograd")
+_LIBRARY.impl("dual_ascent", _with_autograd(dual_ascent, _Step), "Autograd")
+_LIBRARY.impl("dual_ascent_losses", _with_autograd(dual_ascent_losses, _StepOfLosses), "Autograd")
 
 
 def _fake_step(outputs: torch.Tensor, *rest: Any) -> tuple[torch.Tensor, ...]:

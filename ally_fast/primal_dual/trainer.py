@@ -253,18 +253,18 @@ class PrimalDualTrainer:
     def _split(self, n: int) -> Split:
         """Hold the validation split out of the labeled set."""
         share = self.validation < 1 and not isinstance(self.validation, int)
-        held = round(self.validation * n) if share else int(self.validation)
+        count = round(self.validation * n) if share else int(self.validation)
         if self.validation > 0:
-            held = max(1, held)
-        if not share and held != self.validation:
+            count = max(1, count)
+        if not share and count != self.validation:
             raise ValueError(f"validation: got {self.validation}, needs a share or a whole number")
-        if n - held < 1:
+        if n - count < 1:
             raise ValueError(
-                f"data: got {n} labeled samples, but validation={self.validation} holds out {held} "
-                f"and at least one must remain; needs {held + 1} or more"
+                f"data: got {n} labeled samples, but validation={self.validation} holds out "
+                f"{count} and at least one must remain; needs {count + 1} or more"
             )
         order = permutation(n, self.seed, SPLIT)
-        return Split(np.sort(order[held:]), np.sort(order[:held]))
+        return Split(np.sort(order[count:]), np.sort(order[:count]))
 
     def _rehearse(
         self,
@@ -283,9 +283,9 @@ class PrimalDualTrainer:
                     duals.step(outputs, to_device(targets, device), ids, update=False)
                 except NonFiniteLossError:
                     pass  # belongs to the first epoch, which says so
-        held = samples.at_hand()
-        if held is not None and CROSS_ENTROPY in (self.loss, self.dual_loss or self.loss):
-            check_classes(held[1], outputs.shape[1])
+        content = samples.at_hand()
+        if content is not None and CROSS_ENTROPY in (self.loss, self.dual_loss or self.loss):
+            check_classes(content[1], outputs.shape[1])
 
     def _optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
         parameters = [p for p in model.parameters() if p.requires_grad]

@@ -83,15 +83,15 @@ def save_figure(figure: Any, file: IO[bytes], extension: str) -> None:
 
 def _draw_map(figure: Any, axes: Any, evidence: Evidence) -> None:
     rows, info = evidence.sample, evidence.info
-    places, picks = evidence.plane(rows), evidence.plane(evidence.picks)
+    points, picks = evidence.plane(rows), evidence.plane(evidence.picks)
     scores, clusters = info.scores[: len(picks)], info.clusters[: len(picks)]
     order = np.argsort(scores, kind="stable")  # the highest on top
     dot = float(np.clip(9_000 / max(1, len(picks)), 2, 46))
     if len(info.centroids) <= len(HUES):
         hues = np.array([require("matplotlib.colors", "report").to_rgb(hue) for hue in HUES])
         assignments, _ = assign(Rows(rows), centroid_table(info.centroids))
-        _dots(axes, places, c=hues[assignments], alpha=0.3)
-        _dots(axes, places[:0], c=GREY, alpha=0.4, label="pool: colour = cluster")
+        _dots(axes, points, c=hues[assignments], alpha=0.3)
+        _dots(axes, points[:0], c=GREY, alpha=0.4, label="pool: colour = cluster")
         sizes = dot * (0.35 + between_0_and_1(scores))
         axes.scatter(
             *picks[order].T,
@@ -103,9 +103,9 @@ def _draw_map(figure: Any, axes: Any, evidence: Evidence) -> None:
         axes.scatter([], [], c=GREY, s=dot, edgecolors=INK, label="picks: size = score")
     else:
         if len(rows) <= _MOST_DOTS:
-            _dots(axes, places, c=PALE, label="pool")
+            _dots(axes, points, c=PALE, label="pool")
         else:
-            axes.hexbin(*places.T, gridsize=90, bins="log", cmap=_greys())
+            axes.hexbin(*points.T, gridsize=90, bins="log", cmap=_greys())
             axes.scatter(
                 [], [], c=PALE, s=24, marker="h", label="pool (darker = more rows, log scale)"
             )
@@ -118,7 +118,7 @@ def _draw_scored_picks(
 ) -> None:
     colours = require("matplotlib.colors", "report").ListedColormap(ramp(256))
     low, high = score_limits(scores)
-    drawn = axes.scatter(
+    dots = axes.scatter(
         *picks.T,
         c=scores,
         cmap=colours,
@@ -130,15 +130,15 @@ def _draw_scored_picks(
     )
     axes.scatter([], [], c=[colours(0.7)], s=max(dot, 10), label="picks: colour = score")
     if high > low:
-        bar = figure.colorbar(drawn, ax=axes, shrink=0.45, aspect=28, extend="both", pad=0.01)
+        bar = figure.colorbar(dots, ax=axes, shrink=0.45, aspect=28, extend="both", pad=0.01)
         bar.set_label("score of a pick", color=GREY, fontsize=8)
         bar.ax.tick_params(colors=GREY, labelsize=8)
         bar.outline.set_visible(False)
 
 
-def _dots(axes: Any, places: NDArray[np.float64], **style: Any) -> None:
-    size = float(np.clip(20_000 / max(1, len(places)), 1.5, 14))
-    axes.scatter(*places.T, s=size, linewidths=0, **style)
+def _dots(axes: Any, points: NDArray[np.float64], **style: Any) -> None:
+    size = float(np.clip(20_000 / max(1, len(points)), 1.5, 14))
+    axes.scatter(*points.T, s=size, linewidths=0, **style)
 
 
 def between_0_and_1(values: NDArray[Any]) -> NDArray[np.float64]:
@@ -177,10 +177,10 @@ def _label(axes: Any, plane: Projection, pool: RowSource, b: int, k: int) -> Non
 
 def _note(evidence: Evidence) -> str:
     """Say what the map shows and what it hides."""
-    pool, drawn, candidates = evidence.pool, len(evidence.sample), evidence.eligible_rows
-    share = "all" if drawn == candidates else f"{drawn:,} of the"
-    kept = " that could be chosen" if candidates < pool.n else ""
-    note = f"Drawn: {share} {candidates:,} rows{kept}"
+    pool, count, candidates = evidence.pool, len(evidence.sample), evidence.eligible_rows
+    share = "all" if count == candidates else f"{count:,} of the"
+    limit = " that could be chosen" if candidates < pool.n else ""
+    note = f"Drawn: {share} {candidates:,} rows{limit}"
     if len(evidence.picks) < len(evidence.indices):
         note += f", the first {len(evidence.picks):,} picks"
     if pool.d > 2:

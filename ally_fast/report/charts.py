@@ -48,23 +48,23 @@ class Chart:
 
 def charts(evidence: Evidence, comparison: Comparison | None) -> dict[str, Chart]:
     """Return the charts of a page by name; each is shown in the element ``chart-NAME``."""
-    drawn = {"map": _map(evidence), "scores": _scores(evidence), "sizes": _sizes(evidence)}
+    figures = {"map": _map(evidence), "scores": _scores(evidence), "sizes": _sizes(evidence)}
     legends = {
         "map": _map_legend(evidence),
         "scores": [Key("bar", POOL, _scored(evidence)), Key("line", BATCH_COLOUR, BATCH)],
         "sizes": [],
     }
     if comparison is not None:
-        drawn["coverage"] = _curves(comparison.coverage, "pool within r", comparison.reach)
+        figures["coverage"] = _curves(comparison.coverage, "pool within r", comparison.reach)
         gaps = {name: values for name, values in comparison.gaps.items() if len(values)}
         if gaps:
-            drawn["gaps"] = _curves(gaps, "picks within r", comparison.near)
+            figures["gaps"] = _curves(gaps, "picks within r", comparison.near)
         for name, shown in (("coverage", comparison.coverage), ("gaps", gaps)):
             legends[name] = [Key(_LINES[batch][1], _LINES[batch][0], batch) for batch in shown]
     embed = require("bokeh.embed", "report")
     return {
         name: Chart(embed.json_item(figure, f"chart-{name}"), legends[name])
-        for name, figure in drawn.items()
+        for name, figure in figures.items()
     }
 
 
@@ -98,19 +98,19 @@ def _source(**columns: Any) -> Any:
     return require("bokeh.models", "report").ColumnDataSource(columns)
 
 
-def _hover(figure: Any, drawn: Any, tooltips: list[tuple[str, str]], **options: Any) -> None:
+def _hover(figure: Any, glyphs: Any, tooltips: list[tuple[str, str]], **options: Any) -> None:
     models = require("bokeh.models", "report")
-    figure.add_tools(models.HoverTool(renderers=[drawn], tooltips=tooltips, **options))
+    figure.add_tools(models.HoverTool(renderers=[glyphs], tooltips=tooltips, **options))
 
 
 def _map(evidence: Evidence) -> Any:
     figure = _figure(460, "pan,box_zoom,wheel_zoom,reset,save", match_aspect=False)
     info, plane = evidence.info, evidence.plane
     few = len(info.centroids) <= len(HUES)
-    places = _placed(evidence, evidence.sample)
-    size = float(np.clip(9 - np.log2(1 + len(places)) / 2, 2.5, 6))
+    points = _placed(evidence, evidence.sample)
+    size = float(np.clip(9 - np.log2(1 + len(points)) / 2, 2.5, 6))
     colours: Any = POOL
-    columns = {"x": places[:, 0], "y": places[:, 1]}
+    columns = {"x": points[:, 0], "y": points[:, 1]}
     if few:
         nearest, _ = assign(Rows(evidence.sample), centroid_table(info.centroids))
         columns["colour"], colours = np.array(HUES)[nearest], "colour"
@@ -124,10 +124,10 @@ def _map(evidence: Evidence) -> Any:
         line_color=None,
     )
     if len(evidence.excluded):
-        places = _placed(evidence, evidence.excluded)
+        points = _placed(evidence, evidence.excluded)
         figure.scatter(
-            places[:, 0],
-            places[:, 1],
+            points[:, 0],
+            points[:, 1],
             marker="x",
             size=7,
             color=EXCLUDED_COLOUR,
@@ -145,8 +145,8 @@ def _map(evidence: Evidence) -> Any:
 
 def _placed(evidence: Evidence, rows: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return places on the map; axes without numbers allow any unit, and float32 lacks some."""
-    drawn = (evidence.sample, evidence.picks, evidence.excluded)
-    unit = max(float(np.abs(part).max()) for part in drawn if part.size) or 1.0
+    parts = (evidence.sample, evidence.picks, evidence.excluded)
+    unit = max(float(np.abs(part).max()) for part in parts if part.size) or 1.0
     return (evidence.plane(rows) / unit).astype(np.float32)
 
 
@@ -165,7 +165,7 @@ def _map_legend(evidence: Evidence) -> list[Key]:
 
 def _picks(figure: Any, evidence: Evidence, few: bool) -> None:
     info, count = evidence.info, len(evidence.picks)
-    places = _placed(evidence, evidence.picks)
+    points = _placed(evidence, evidence.picks)
     scores = info.scores[:count]
     order = np.argsort(scores, kind="stable")  # the highest on top
     dot = float(np.clip(180 / np.sqrt(max(1, count)), 4, 12))
@@ -181,8 +181,8 @@ def _picks(figure: Any, evidence: Evidence, few: bool) -> None:
         colours = names[(np.clip(place, 0, 1) * (len(names) - 1)).round().astype(int)]
         sizes = np.full(count, dot)
     source = _source(
-        x=places[order, 0],
-        y=places[order, 1],
+        x=points[order, 0],
+        y=points[order, 1],
         colour=colours[order],
         size=sizes[order],
         score=scores[order],
@@ -190,7 +190,7 @@ def _picks(figure: Any, evidence: Evidence, few: bool) -> None:
         place=order,
         name=_names(evidence, order),
     )
-    drawn = figure.scatter(
+    glyphs = figure.scatter(
         "x",
         "y",
         source=source,
@@ -201,13 +201,13 @@ def _picks(figure: Any, evidence: Evidence, few: bool) -> None:
         name="edged",
     )
     tips = [("pick", "@place"), ("row", "@name"), ("score", "@score"), ("cluster", "@cluster")]
-    _hover(figure, drawn, tips)
+    _hover(figure, glyphs, tips)
 
 
 def _names(evidence: Evidence, order: NDArray[np.int64]) -> list[str]:
     """Return what the user calls the picks."""
     named = evidence.indices if evidence.info.ids is None else evidence.info.ids
-    return [str(named[place])[:80] for place in order.tolist()]
+    return [str(named[position])[:80] for position in order.tolist()]
 
 
 def _scored(evidence: Evidence) -> str:
@@ -220,7 +220,7 @@ def _scores(evidence: Evidence) -> Any:
     source = _source(
         left=counts.edges[:-1], right=counts.edges[1:], pool=counts.pool, picks=counts.picks
     )
-    drawn = figure.quad(
+    glyphs = figure.quad(
         left="left",
         right="right",
         bottom=0,
@@ -238,7 +238,7 @@ def _scores(evidence: Evidence) -> Any:
         line_width=2,
     )
     tips = [("score", "@left to @right"), ("pool", "@pool{0.0%}"), ("batch", "@picks{0.0%}")]
-    _hover(figure, drawn, tips, mode="vline")
+    _hover(figure, glyphs, tips, mode="vline")
     figure.y_range.start = 0
     figure.yaxis.formatter = _percent()
     figure.xaxis.axis_label = "score"
@@ -254,11 +254,11 @@ def _sizes(evidence: Evidence) -> Any:
     sizes = np.maximum(pairs[:, 0], 1) if wide else pairs[:, 0]
     figure = _figure(230, x_axis_type="log" if wide else "linear")
     source = _source(size=sizes, rows=pairs[:, 0], picks=pairs[:, 1], number=number)
-    drawn = figure.scatter(
+    glyphs = figure.scatter(
         "size", "picks", source=source, size=7, color=BATCH_COLOUR, alpha=0.6, line_color=None
     )
     tips = [("rows", "@rows{0,0}"), ("picks", "@picks"), ("clusters", "@number")]
-    _hover(figure, drawn, tips)
+    _hover(figure, glyphs, tips)
     figure.y_range = _range(0, 1.15 * max(1, int(pairs[:, 1].max())))
     figure.xaxis.axis_label = "eligible rows in the cluster"
     figure.yaxis.axis_label = "picks"
@@ -283,7 +283,7 @@ def _curves(distances: dict[str, NDArray[np.float64]], what: str, mark: float) -
     }
     for name, heights in shares.items():
         colour, dash = _LINES[name]
-        drawn = figure.line(
+        glyphs = figure.line(
             "r",
             "share",
             source=_source(r=r, share=heights),
@@ -291,7 +291,7 @@ def _curves(distances: dict[str, NDArray[np.float64]], what: str, mark: float) -
             line_dash=dash,
             line_width=2.2,
         )
-        _hover(figure, drawn, [(name, "@share{0%}"), ("r", "@r")], line_policy="nearest")
+        _hover(figure, glyphs, [(name, "@share{0%}"), ("r", "@r")], line_policy="nearest")
     figure.x_range = _range(0, r[-1])
     figure.y_range = _range(0, 1.02)
     figure.yaxis.formatter = _percent()

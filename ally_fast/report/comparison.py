@@ -66,13 +66,13 @@ def compare(evidence: Evidence) -> Comparison | None:
     O((m + c) c d) time for m = 5,000 rows of the pool and c = 5,000 picks at most.
     """
     rows = evidence.sample[:_MOST_ROWS]
-    given = {BATCH: evidence.picks, RANDOM: evidence.random, BEST: evidence.best}
+    candidates = {BATCH: evidence.picks, RANDOM: evidence.random, BEST: evidence.best}
     if evidence.scores_by_function:
-        del given[BEST]
-    count = min(map(len, given.values()))
+        del candidates[BEST]
+    count = min(map(len, candidates.values()))
     if not count or not len(rows):
         return None
-    batches = {name: batch[:count] for name, batch in given.items()}
+    batches = {name: batch[:count] for name, batch in candidates.items()}
     gaps = {name: _gaps(batch) for name, batch in batches.items()}
     if len(evidence.excluded):
         batches[EXCLUDED] = evidence.excluded

@@ -128,11 +128,11 @@ def gather_evidence(
     """
     pool = as_pool(pool)
     indices = _checked_batch(indices, info, pool)
-    asked = {"b": len(indices), "k": len(info.centroids), **options}
-    arguments = arguments_of(pool, dual_scores, asked.pop("b"), asked.pop("k"), asked)
+    settings = {"b": len(indices), "k": len(info.centroids), **options}
+    arguments = arguments_of(pool, dual_scores, settings.pop("b"), settings.pop("k"), settings)
     request = check(arguments)
-    drawn, compared = _draw(request, indices, compare)
-    read = _read(request, drawn)
+    draws, compared = _draw(request, indices, compare)
+    read = _read(request, draws)
     sample, scores = read["sample"], request.scores
     kept = sample.kept
     if isinstance(scores, Scores):
@@ -154,22 +154,22 @@ def gather_evidence(
 
 
 def _checked_batch(indices: Any, info: SelectionInfo, pool: Pool) -> NDArray[np.int64]:
-    given = as_array(host_copy(indices), "indices", ndim=1).array
-    if len(given) and given.dtype.kind not in "iu":
-        raise TypeError(f"indices: got {given.dtype}, needs the pool indices that select returned")
-    if len(given) != len(info.scores):
-        raise ValueError(f"indices: got {len(given)}, but info tells of {len(info.scores)} picks")
-    outside = (given < 0) | (given >= pool.n)
+    batch = as_array(host_copy(indices), "indices", ndim=1).array
+    if len(batch) and batch.dtype.kind not in "iu":
+        raise TypeError(f"indices: got {batch.dtype}, needs the pool indices that select returned")
+    if len(batch) != len(info.scores):
+        raise ValueError(f"indices: got {len(batch)}, but info tells of {len(info.scores)} picks")
+    outside = (batch < 0) | (batch >= pool.n)
     if outside.any():
         raise ValueError(
-            f"indices: got {given[outside.argmax()]}, needs rows of the pool, in [0, {pool.n})"
+            f"indices: got {batch[outside.argmax()]}, needs rows of the pool, in [0, {pool.n})"
         )
     d = info.centroids.shape[1]
     if d != pool.d:
         raise ValueError(
             f"info: has centroids of {d} dimensions, but the pool's rows have {pool.d}"
         )
-    return given.astype(np.int64)
+    return batch.astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,9 +190,9 @@ class _Read:
     kept: NDArray[np.bool_]
     scores: NDArray[np.float64]
 
-    def __getitem__(self, places: NDArray[np.int64]) -> _Read:
+    def __getitem__(self, positions: NDArray[np.int64]) -> _Read:
         """Return some of the rows."""
-        return _Read(self.rows[places], self.kept[places], self.scores[places])
+        return _Read(self.rows[positions], self.kept[positions], self.scores[positions])
 
 
 def _draw(
@@ -215,14 +215,14 @@ def _draw(
         most = min(n - count, max(1, int(share * _MOST_EXCLUDED)))
         excluded = sample_rows(n, most, 0, ~eligible)
     sampled = min(count, max(1, int(share * _MOST_SAMPLED)))
-    drawn = {
+    draws = {
         "sample": sample_rows(n, sampled, 0, eligible),
         "picks": indices[:compared],
         "random": random,
         "best": best,
         "excluded": excluded,
     }
-    return drawn, compared
+    return draws, compared
 
 
 def _drops(request: Request) -> bool:
@@ -240,18 +240,18 @@ def _share(pool: Pool) -> float:
 def _excluded(request: Request, read: Mapping[str, _Read]) -> NDArray[np.floating]:
     """Return finite rows that could not be picked, and labeled ones."""
     sample, rows = read["sample"], read["excluded"].rows
-    found: NDArray[np.floating] = np.concatenate([rows, sample.rows[~sample.kept][:_MOST_EXCLUDED]])
-    found = found[np.isfinite(found).all(axis=1)]
+    cloud: NDArray[np.floating] = np.concatenate([rows, sample.rows[~sample.kept][:_MOST_EXCLUDED]])
+    cloud = cloud[np.isfinite(cloud).all(axis=1)]
     if request.labeled is None:
-        return found
+        return cloud
     labeled = request.labeled[:: 1 + len(request.labeled) // _MOST_EXCLUDED]
-    return np.concatenate([found, labeled.astype(found.dtype)])
+    return np.concatenate([cloud, labeled.astype(cloud.dtype)])
 
 
-def _read(request: Request, drawn: Mapping[str, NDArray[np.int64]]) -> dict[str, _Read]:
+def _read(request: Request, draws: Mapping[str, NDArray[np.int64]]) -> dict[str, _Read]:
     """Return the rows at some indices, each of which is read once."""
     pool, rule, eligible = request.pool, request.rule, request.eligible
-    needed, places = np.unique(np.concatenate(list(drawn.values())), return_inverse=True)
+    needed, positions = np.unique(np.concatenate(list(draws.values())), return_inverse=True)
     m = len(needed)
     rows = np.empty((m, pool.d), np.float64 if is_wide(pool) else np.float32)
     read = _Read(rows, np.ones(m, np.bool_), np.full(m, np.nan))
@@ -259,18 +259,18 @@ def _read(request: Request, drawn: Mapping[str, NDArray[np.int64]]) -> dict[str,
     if request.labeled is not None and len(request.labeled) and rule.radius is not None:
         near = request.engine.nearness(request.labeled, rule.radius, normalize=rule.normalize)
     step = max(1, _GATHER_BYTES // max(1, pool.d * pool.itemsize))
-    for part, found in gather_chunks(pool, needed, step):
-        rows[part] = rows_as_seen(found, "cosine" if rule.normalize else "euclidean")
-        kept: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(rows[part]), axis=1)
+    for part, chunk in gather_chunks(pool, needed, step):
+        rows[part] = rows_as_seen(chunk, "cosine" if rule.normalize else "euclidean")
+        keep: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(rows[part]), axis=1)
         if isinstance(request.scores, ScoreFunction):
-            among = kept if eligible is None else kept & eligible[needed[part]]
-            read.scores[part] = request.scores.scores_of(found, needed[part], among)
+            among = keep if eligible is None else keep & eligible[needed[part]]
+            read.scores[part] = request.scores.scores_of(chunk, needed[part], among)
             if request.max_score is not None:
-                kept &= ~(read.scores[part] > request.max_score)
+                keep &= ~(read.scores[part] > request.max_score)
         if near is not None:
-            kept &= ~to_host(near(found, 0, None))
-        read.kept[part] = kept
+            keep &= ~to_host(near(chunk, 0, None))
+        read.kept[part] = keep
     pool.check()
-    ends = np.cumsum([len(part) for part in drawn.values()])
-    parts = np.split(places, ends[:-1])
-    return {name: read[part] for name, part in zip(drawn, parts, strict=True)}
+    ends = np.cumsum([len(part) for part in draws.values()])
+    parts = np.split(positions, ends[:-1])
+    return {name: read[part] for name, part in zip(draws, parts, strict=True)}

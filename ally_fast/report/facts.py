@@ -77,25 +77,25 @@ def groups(evidence: Evidence) -> tuple[list[Group], int]:
     picks = np.bincount(quotas.codes[evidence.indices], minlength=count)
     order = np.lexsort((-rows, -picks))[:_MOST_GROUPS]
     unlimited = np.iinfo(np.int64).max
-    found = [
+    cells = [
         Group(
-            str(quotas.names[place]),
-            int(rows[place]),
-            float(rows[place] / max(1, rows.sum())),
-            int(picks[place]),
-            int(quotas.least[place]),
-            None if quotas.most[place] == unlimited else int(quotas.most[place]),
+            str(quotas.names[code]),
+            int(rows[code]),
+            float(rows[code] / max(1, rows.sum())),
+            int(picks[code]),
+            int(quotas.least[code]),
+            None if quotas.most[code] == unlimited else int(quotas.most[code]),
         )
-        for place in order.tolist()
+        for code in order.tolist()
     ]
-    return found, count - len(found)
+    return cells, count - len(cells)
 
 
 def asked(evidence: Evidence, options: Mapping[str, Any]) -> Facts:
     """Return the arguments that were given and are no defaults; arrays by their size alone."""
     facts = [("b", f"{len(evidence.indices):,}"), ("k", f"{len(evidence.info.centroids):,}")]
-    given = {name: _plain(value) for name, value in options.items() if name not in _NOT_TOLD}
-    for name, value in given.items():
+    plain = {name: _plain(value) for name, value in options.items() if name not in _NOT_TOLD}
+    for name, value in plain.items():
         if value is None or name == "k" or _is_default(name, value):
             continue
         if name == "b":

@@ -37,21 +37,21 @@ def draw_generation(
     matplotlib.figure.Figure
     """
     steps, m = multipliers.shape
-    places = np.unique(np.linspace(0, steps - 1, shown).round().astype(int))
+    shown_steps = np.unique(np.linspace(0, steps - 1, shown).round().astype(int))
     figure = require("matplotlib.figure", "report").Figure(
-        figsize=(0.95 * m + 0.8, 1.12 * len(places) + 0.5), layout="constrained"
+        figsize=(0.95 * m + 0.8, 1.12 * len(shown_steps) + 0.5), layout="constrained"
     )
-    panels = figure.subplots(len(places), m, squeeze=False)
+    panels = figure.subplots(len(shown_steps), m, squeeze=False)
     low, high = float(np.min(frames)), float(np.max(frames))
-    for row, place in enumerate(places):
+    for row, step in enumerate(shown_steps):
         for column in range(m):
             axes = panels[row, column]
-            image = frames[place, column].reshape(shape)
+            image = frames[step, column].reshape(shape)
             axes.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-            axes.set_xlabel(f"{multipliers[place, column]:.3f}", fontsize=8, color=INK, labelpad=2)
-        name = "initial" if place == 0 else f"step {place}"
+            axes.set_xlabel(f"{multipliers[step, column]:.3f}", fontsize=8, color=INK, labelpad=2)
+        name = "initial" if step == 0 else f"step {step}"
         panels[row, 0].set_ylabel(name, fontsize=8, color=GREY)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, color=INK)
     return figure

@@ -116,14 +116,14 @@ def page(
     """
     comparison = compare(evidence)
     names, rows = facts.pick_table(evidence)
-    listed, more_groups = facts.groups(evidence)
+    groups, more_groups = facts.groups(evidence)
     total = summary["stage_seconds"]["total"]
     stages = [
         (stage, seconds, seconds / total if total else 0.0)
         for stage, seconds in summary["stage_seconds"].items()
         if stage != "total"
     ]
-    drawn = charts(evidence, comparison)
+    drawings = charts(evidence, comparison)
     text: str = _template().render(
         evidence=evidence,
         comparison=comparison,
@@ -131,7 +131,7 @@ def page(
             (name, *value.partition(" | ")[::2])
             for name, value in facts.tiles(evidence, comparison)
         ],
-        groups=listed,
+        groups=groups,
         more_groups=more_groups,
         asked=facts.asked(evidence, options),
         ran=facts.ran(evidence, summary, command),
@@ -139,8 +139,8 @@ def page(
         total=total,
         names=names,
         rows=rows,
-        charts=drawn,
-        chart_json=_script_text([chart.json for chart in drawn.values()]),
+        charts=drawings,
+        chart_json=_script_text([chart.json for chart in drawings.values()]),
         bokeh=_bokeh_script(),
         batch_colour=BATCH,
         pool_colour=POOL,

@@ -35,9 +35,9 @@ class Projection:
 
     def __call__(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the rows' places in the plane, shape (m, 2)."""
-        places = [np.empty((0, 2))]
-        places += [(rows[part] - self.centre) @ self.axes for part in _blocks(len(rows))]
-        return np.concatenate(places)
+        points = [np.empty((0, 2))]
+        points += [(rows[part] - self.centre) @ self.axes for part in _blocks(len(rows))]
+        return np.concatenate(points)
 
 
 def fit_projection(rows: NDArray[np.floating]) -> Projection:

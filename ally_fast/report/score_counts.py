@@ -39,23 +39,23 @@ class ScoreCounts:
     rows: int
 
 
-def count_scores(parts: Parts, picked: NDArray[np.float64]) -> ScoreCounts:
+def count_scores(parts: Parts, picks: NDArray[np.float64]) -> ScoreCounts:
     """Return the distribution of a pool's scores, and of those picked.
 
     Parameters
     ----------
     parts : callable
         Gives the scores a part at a time; called twice.
-    picked : ndarray of float64, shape (b,)
+    picks : ndarray of float64, shape (b,)
     """
-    ends = [(part.min(), part.max()) for part in chain(parts(), [picked]) if len(part)]
+    ends = [(part.min(), part.max()) for part in chain(parts(), [picks]) if len(part)]
     edges = _edges(np.array(ends))
     counts = np.zeros(_BINS, np.int64)
     for part in parts():
         counts += np.histogram(part, edges)[0]
     rows = int(counts.sum())
-    chosen = np.histogram(picked, edges)[0]
-    return ScoreCounts(edges, counts / max(1, rows), chosen / max(1, len(picked)), rows)
+    chosen = np.histogram(picks, edges)[0]
+    return ScoreCounts(edges, counts / max(1, rows), chosen / max(1, len(picks)), rows)
 
 
 def _edges(ends: NDArray[np.float64]) -> NDArray[np.float64]:

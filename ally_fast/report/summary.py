@@ -93,9 +93,9 @@ def _long_stages(seconds: Mapping[str, float]) -> dict[str, float]:
     """Return the stages that took a hundredth of the total or more, and the rest as one."""
     total = seconds["total"]
     long = {
-        stage: taken
-        for stage, taken in seconds.items()
-        if stage != "total" and taken >= 0.01 * total > 0
+        stage: duration
+        for stage, duration in seconds.items()
+        if stage != "total" and duration >= 0.01 * total > 0
     }
     rest = total - sum(long.values())
     return {**long, "other": rest} if long and rest >= 0.01 * total else long

@@ -29,22 +29,22 @@ class Allocation:
         self.name: str | None = None
         if isinstance(allocation, str):
             self.name = checks.choice(allocation, "allocation", NAMES)
-            self._given = np.ones(k)
+            self._weights = np.ones(k)
             return
-        given = as_array(host_copy(allocation), "allocation", ndim=1).numbers()
-        if len(given) != k:
-            raise ValueError(f"allocation: got {len(given)} weights, needs k = {k}")
-        lost = beyond_float64(given)
+        array = as_array(host_copy(allocation), "allocation", ndim=1).numbers()
+        if len(array) != k:
+            raise ValueError(f"allocation: got {len(array)} weights, needs k = {k}")
+        lost = beyond_float64(array)
         if lost.any():
             raise ValueError(
-                f"allocation: got weight {given[lost.argmax()]} for cluster {int(lost.argmax())}, "
+                f"allocation: got weight {array[lost.argmax()]} for cluster {int(lost.argmax())}, "
                 "which float64 cannot hold; needs integers up to 2**53, or floats"
             )
-        self._given = np.array(given, np.float64)
-        bad = ~(np.isfinite(self._given) & (self._given > 0))
+        self._weights = np.array(array, np.float64)
+        bad = ~(np.isfinite(self._weights) & (self._weights > 0))
         if bad.any():
             raise ValueError(
-                f"allocation: got weight {self._given[bad.argmax()]} for cluster "
+                f"allocation: got weight {self._weights[bad.argmax()]} for cluster "
                 f"{int(bad.argmax())}, needs finite weights above 0"
             )
 
@@ -56,7 +56,7 @@ class Allocation:
     def weights(self, sizes: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
         """Return the clusters' weights, shape (k,); `sizes` if they are needed."""
         if not self.needs_sizes or sizes is None:
-            return self._given
+            return self._weights
         shares = np.maximum(sizes, 1).astype(np.float64)  # no row carries an empty one's weight
         return np.sqrt(shares) if self.name == "sqrt" else shares
 

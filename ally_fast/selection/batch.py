@@ -47,9 +47,9 @@ def gather(pool: Pool, indices: NDArray[np.int64]) -> Rows:
     """Return the rows at pool indices in any order, read in the order of the pool."""
     by_index = np.argsort(indices)
     rows = gather_rows(pool, indices[by_index])
-    places = np.empty_like(by_index)
-    places[by_index] = np.arange(len(by_index))
-    return rows.taken(places)
+    positions = np.empty_like(by_index)
+    positions[by_index] = np.arange(len(by_index))
+    return rows.taken(positions)
 
 
 def offers(entries: Entries) -> Offers:
@@ -59,14 +59,14 @@ def offers(entries: Entries) -> Offers:
     return Offers(clusters, scores, indices, np.arange(len(clusters)) - starts)
 
 
-def cut(listed: Offers, weights: NDArray[np.float64], rule: Rule) -> Batch:
+def cut(entries: Offers, weights: NDArray[np.float64], rule: Rule) -> Batch:
     """Return the ``b`` first entries by (quotient, score descending, order of ties)."""
-    quotient = quotients(listed.ranks, listed.clusters, weights)
-    ties = tie_places(listed.indices, rule.tie_seed)
-    order = np.lexsort((ties, -listed.scores, quotient))[: rule.b]
+    quotient = quotients(entries.ranks, entries.clusters, weights)
+    ties = tie_places(entries.indices, rule.tie_seed)
+    order = np.lexsort((ties, -entries.scores, quotient))[: rule.b]
     return Batch(
-        indices=listed.indices[order],
-        scores=listed.scores[order],
-        clusters=listed.clusters[order],
-        ranks=listed.ranks[order],
+        indices=entries.indices[order],
+        scores=entries.scores[order],
+        clusters=entries.clusters[order],
+        ranks=entries.ranks[order],
     )

@@ -22,9 +22,9 @@ def centroid_distances(
 ) -> NDArray[np.float64]:
     """Return each pick's Euclidean distance to its centroid; picks are read unless they were."""
     if whole.distances is not None:
-        known = looked_up(whole.distances, batch.indices)
-        if known is not None:
-            return np.sqrt(known)
+        squares = looked_up(whole.distances, batch.indices)
+        if squares is not None:
+            return np.sqrt(squares)
     rows = gather(plan.request.pool, batch.indices) if batch.rows is None else batch.rows
     rows = rows.seen(plan.request.rule.normalize)
     table = centroid_table(trained.centroids)

@@ -36,39 +36,39 @@ def excluded_mask(exclude: Any, n: int, name: str = "exclude") -> NDArray[np.boo
         If `exclude` is neither a mask of `n` booleans nor integer indices in ``[0, n)``; or if it
         is a mask of integers, which would be read as indices: at most two values, which repeat.
     """
-    given = list(exclude) if isinstance(exclude, Set) else host_copy(exclude)
-    view = as_array(given, name, ndim=1, allow_bool=True)
-    given = view.numbers()
-    if given.dtype == np.bool_:
-        if len(given) != n:
-            raise ValueError(f"{name}: got a mask of {len(given)}, needs one of {n} (the rows)")
-        return given.copy()
-    if given.dtype.kind not in "iu":
-        if len(given):
+    values = list(exclude) if isinstance(exclude, Set) else host_copy(exclude)
+    view = as_array(values, name, ndim=1, allow_bool=True)
+    values = view.numbers()
+    if values.dtype == np.bool_:
+        if len(values) != n:
+            raise ValueError(f"{name}: got a mask of {len(values)}, needs one of {n} (the rows)")
+        return values.copy()
+    if values.dtype.kind not in "iu":
+        if len(values):
             raise TypeError(f"{name}: got {view.dtype_name}, needs a bool mask or integer indices")
-        given = given.astype(np.int64)
-    _check_no_mask(given, name)
-    outside = (given < 0) | (given >= n)
+        values = values.astype(np.int64)
+    _check_no_mask(values, name)
+    outside = (values < 0) | (values >= n)
     if outside.any():
         raise ValueError(
-            f"{name}: got index {given[outside.argmax()]} at place {int(outside.argmax())}, "
+            f"{name}: got index {values[outside.argmax()]} at place {int(outside.argmax())}, "
             f"needs indices in [0, {n})"
         )
     mask = np.zeros(n, np.bool_)
-    mask[given] = True
+    mask[values] = True
     return mask
 
 
-def _check_no_mask(given: NDArray[Any], name: str) -> None:
+def _check_no_mask(indices: NDArray[Any], name: str) -> None:
     """Raise ValueError for a mask of integers (0 and 1, 0 and 255): it has no third value."""
-    if not len(given):
+    if not len(indices):
         return
-    low, high = given.min(), given.max()
-    repeats = len(given) > 1 + int(low != high)
-    if repeats and ((given == low) | (given == high)).all():
+    low, high = indices.min(), indices.max()
+    repeats = len(indices) > 1 + int(low != high)
+    if repeats and ((indices == low) | (indices == high)).all():
         values = f"all {low}" if low == high else f"all {low} or {high}"
         raise ValueError(
-            f"{name}: got {len(given)} integers, {values}: a mask must be booleans, "
+            f"{name}: got {len(indices)} integers, {values}: a mask must be booleans, "
             ".astype(bool) say, and indices of so few rows must not repeat"
         )
 
@@ -120,10 +120,10 @@ def drop_rows_near(
     eligible = np.ones(pool.n, np.bool_) if eligible is None else eligible.copy()
     late: list[tuple[int, int, Any]] = []  # in device memory: fetched once all is queued
     with Progress(progress, pool.n, "radius") as bar:
-        for lo, hi, found in map_chunks(pool, near, chunk_rows, eligible):
-            if found is not None:
-                late.append((lo, hi, found))
+        for lo, hi, mask in map_chunks(pool, near, chunk_rows, eligible):
+            if mask is not None:
+                late.append((lo, hi, mask))
             bar.advance(hi - lo)
-    for lo, hi, found in late:
-        eligible[lo:hi] &= ~to_host(found)
+    for lo, hi, mask in late:
+        eligible[lo:hi] &= ~to_host(mask)
     return eligible

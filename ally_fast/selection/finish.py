@@ -48,7 +48,7 @@ def _with_scores(plan: Plan, whole: Part) -> Request:
     if not whole.scored:
         return plan.request
     n = plan.request.pool.n
-    found = np.full(n, np.nan)
+    values = np.full(n, np.nan)
     for first, scores in whole.scored:
-        found[first : first + len(scores)] = scores
-    return replace(plan.request, scores=Scores(found, n, plan.eligible))
+        values[first : first + len(scores)] = scores
+    return replace(plan.request, scores=Scores(values, n, plan.eligible))

@@ -27,7 +27,7 @@ _BEYOND = -1  # stands for a row that is not listed
 class _Picks:
     """The picks so far, and what they leave."""
 
-    given: NDArray[np.int64]  # picks of each cluster
+    cluster_counts: NDArray[np.int64]
     group_counts: NDArray[np.int64]
     cost_left: float
     indices: list[int] = field(default_factory=list)
@@ -61,10 +61,10 @@ def pick_greedily(request: Request, whole: Part) -> Batch:
         _pass(request, whole, picks, quotas.least, goal)
         short = np.flatnonzero(picks.group_counts < quotas.least)
         if len(short):
-            place = int(short[0])
+            code = int(short[0])
             raise ValueError(
-                f"min_per_group: group {quotas.names[place]!r} needs {quotas.least[place]}, but "
-                f"only {picks.group_counts[place]} of its rows can be picked beside the others"
+                f"min_per_group: group {quotas.names[code]!r} needs {quotas.least[code]}, but "
+                f"only {picks.group_counts[code]} of its rows can be picked beside the others"
             )
     _pass(request, whole, picks, None if quotas is None else quotas.most, request.rule.b)
     rows = picks.rows
@@ -92,8 +92,8 @@ def _pass(
     done = False
     while not done:
         entries, sizes = best_entries(request, whole, budget, _open_rows(request, picks, most))
-        lists = _Pass(request, picks, offers(entries), sizes, most)
-        done = lists.run(goal, request.rule.weights(whole.sizes))
+        one_pass = _Pass(request, picks, offers(entries), sizes, most)
+        done = one_pass.run(goal, request.rule.weights(whole.sizes))
         budget *= 2
 
 
@@ -121,23 +121,23 @@ class _Pass:
         self,
         request: Request,
         picks: _Picks,
-        listed: Offers,
+        entries: Offers,
         sizes: NDArray[np.int64],
         most: NDArray[np.int64] | None,
     ) -> None:
-        self._request, self._picks, self._listed, self._most = request, picks, listed, most
+        self._request, self._picks, self._offers, self._most = request, picks, entries, most
         self._sizes = sizes
         quotas, costs, rule = request.quotas, request.costs, request.rule
-        self._groups = None if quotas is None else quotas.codes[listed.indices]
-        self._costs = None if costs is None else costs.values[listed.indices]
+        self._groups = None if quotas is None else quotas.codes[entries.indices]
+        self._costs = None if costs is None else costs.values[entries.indices]
         self._closed = np.zeros(len(picks.group_counts), np.bool_)
-        self._ends = np.searchsorted(listed.clusters, np.arange(len(sizes)), side="right")
-        self._lengths = np.bincount(listed.clusters, minlength=len(sizes))
-        self._ties = tie_places(listed.indices, rule.tie_seed)
+        self._ends = np.searchsorted(entries.clusters, np.arange(len(sizes)), side="right")
+        self._lengths = np.bincount(entries.clusters, minlength=len(sizes))
+        self._ties = tie_places(entries.indices, rule.tie_seed)
         self._rows: Rows | None = None
         self._blocking: Blocking | None = None
         if rule.radius is not None:
-            self._rows = gather(request.pool, listed.indices)
+            self._rows = gather(request.pool, entries.indices)
             self._blocking = Blocking(self._matrix(self._rows), rule.radius)
             if picks.rows:
                 self._blocking.block(self._matrix(_joined(picks.rows)))
@@ -151,10 +151,10 @@ class _Pass:
         def offer(cluster: int, first: int) -> None:
             """Queue the cluster's next row; one beyond the list is better than any, to be safe."""
             entry = self._next(first, int(self._ends[cluster]))
-            quotient = (picks.given[cluster] + 0.5) / float(weights[cluster])
+            quotient = (picks.cluster_counts[cluster] + 0.5) / float(weights[cluster])
             if entry is not None:
-                place = (-float(self._listed.scores[entry]), int(self._ties[entry]))
-                heapq.heappush(queue, (quotient, *place, entry))
+                key = (-float(self._offers.scores[entry]), int(self._ties[entry]))
+                heapq.heappush(queue, (quotient, *key, entry))
             elif self._lengths[cluster] < self._sizes[cluster]:
                 heapq.heappush(queue, (quotient, -np.inf, 0, _BEYOND))
 
@@ -168,7 +168,7 @@ class _Pass:
             if self._allows(entry):
                 self._pick(entry)
                 chosen.append(entry)
-            offer(int(self._listed.clusters[entry]), entry + 1)
+            offer(int(self._offers.clusters[entry]), entry + 1)
         if self._rows is not None:
             picks.rows.append(self._rows.taken(np.array(chosen, np.int64)))
         return done
@@ -194,17 +194,17 @@ class _Pass:
             return False
         if self._blocking is None or not self._blocking.blocks(entry):
             return True
-        self._picks.blocked.append(int(self._listed.indices[entry]))
+        self._picks.blocked.append(int(self._offers.indices[entry]))
         return False
 
     def _pick(self, entry: int) -> None:
-        picks, listed = self._picks, self._listed
-        cluster = int(listed.clusters[entry])
-        picks.indices.append(int(listed.indices[entry]))
-        picks.scores.append(float(listed.scores[entry]))
+        picks, entries = self._picks, self._offers
+        cluster = int(entries.clusters[entry])
+        picks.indices.append(int(entries.indices[entry]))
+        picks.scores.append(float(entries.scores[entry]))
         picks.clusters.append(cluster)
-        picks.ranks.append(int(picks.given[cluster]))
-        picks.given[cluster] += 1
+        picks.ranks.append(int(picks.cluster_counts[cluster]))
+        picks.cluster_counts[cluster] += 1
         if self._blocking is not None:
             self._blocking.pick(entry)
         if self._costs is not None:

@@ -22,9 +22,9 @@ class Labels:
     names: list[Any]
     codes: NDArray[np.int64]
 
-    def taken(self, places: NDArray[np.int64]) -> Labels:
-        """Return the labels of rows at places; none at -1."""
-        return Labels(self.names, np.append(self.codes, -1)[places])
+    def taken(self, positions: NDArray[np.int64]) -> Labels:
+        """Return the labels of rows at positions; none at -1."""
+        return Labels(self.names, np.append(self.codes, -1)[positions])
 
 
 def labels_of(values: Any) -> Labels:
@@ -59,9 +59,9 @@ def labels_of_parts(parts: Iterable[Any]) -> Labels:
         if arrow.types.is_nested(part.type):
             raise TypeError(f"groups: got {str(part.type)[:60]}, needs integers or texts")
         encoded = part if arrow.types.is_dictionary(part.type) else part.dictionary_encode()
-        places = [names.setdefault(name, len(names)) for name in encoded.dictionary.to_pylist()]
+        new_codes = [names.setdefault(name, len(names)) for name in encoded.dictionary.to_pylist()]
         inside = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        codes.append(np.append(np.array(places, np.int64), -1)[inside])
+        codes.append(np.append(np.array(new_codes, np.int64), -1)[inside])
     return Labels(list(names), np.concatenate(codes))
 
 

@@ -76,9 +76,9 @@ def merge(rule: Rule, *parts: Part) -> Part:
 
 
 def _joined(parts: tuple[Part, ...]) -> Distances | None:
-    known = [part.distances for part in parts if part.distances is not None]
-    if len(known) < len(parts):
+    pieces = [part.distances for part in parts if part.distances is not None]
+    if len(pieces) < len(parts):
         return None
-    indices = np.concatenate([found for found, _ in known])
+    indices = np.concatenate([rows for rows, _ in pieces])
     order = np.argsort(indices)
-    return indices[order], np.concatenate([distances for _, distances in known])[order]
+    return indices[order], np.concatenate([distances for _, distances in pieces])[order]

@@ -31,7 +31,7 @@ class PickDistances:
         self._table = centroid_table(centroids)
         self._normalize = rule.normalize
         self._most = _SPARE * (rule.b + rule.k)
-        self._found: list[Distances] = []
+        self._pairs: list[Distances] = []
 
     def add(self, entries: Entries, rows: Rows, lo: int) -> None:
         """Add the entries that are among `rows`, of which the first has the pool index `lo`."""
@@ -39,24 +39,24 @@ class PickDistances:
         inside = (indices >= lo) & (indices < lo + len(rows))
         chosen = rows.taken(indices[inside] - lo).seen(self._normalize)
         distances = squared_distances(chosen, self._table, clusters[inside])
-        self._found.append((indices[inside], distances))
-        if sum(len(part) for part, _ in self._found) > self._most:
-            found, distances = self.found()
-            held = np.isin(found, indices)
-            self._found = [(found[held], distances[held])]
+        self._pairs.append((indices[inside], distances))
+        if sum(len(part) for part, _ in self._pairs) > self._most:
+            members, distances = self.pairs()
+            is_entry = np.isin(members, indices)
+            self._pairs = [(members[is_entry], distances[is_entry])]
 
-    def found(self) -> Distances:
+    def pairs(self) -> Distances:
         """Return all of them."""
-        indices = np.concatenate([part for part, _ in self._found] or [np.empty(0, np.int64)])
-        distances = np.concatenate([part for _, part in self._found] or [np.empty(0)])
+        indices = np.concatenate([part for part, _ in self._pairs] or [np.empty(0, np.int64)])
+        distances = np.concatenate([part for _, part in self._pairs] or [np.empty(0)])
         order = np.argsort(indices)
         return indices[order], distances[order]
 
 
-def looked_up(found: Distances, indices: NDArray[np.int64]) -> NDArray[np.float64] | None:
+def looked_up(pairs: Distances, indices: NDArray[np.int64]) -> NDArray[np.float64] | None:
     """Return the squared distances of rows; None unless all of them were found."""
-    known, distances = found
-    places = np.searchsorted(known, indices)
-    if not len(known) or (known[np.minimum(places, len(known) - 1)] != indices).any():
+    rows, distances = pairs
+    positions = np.searchsorted(rows, indices)
+    if not len(rows) or (rows[np.minimum(positions, len(rows) - 1)] != indices).any():
         return None
-    return distances[places]
+    return distances[positions]

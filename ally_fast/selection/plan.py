@@ -98,10 +98,10 @@ def _scored(
     request: Request, function: ScoreFunction, eligible: NDArray[np.bool_] | None
 ) -> Scores:
     """Return the scores of all eligible rows, of which NaN is none."""
-    pool, found = request.pool, np.full(request.pool.n, np.nan)
+    pool, values = request.pool, np.full(request.pool.n, np.nan)
     with Progress(request.progress, pool.n, "score") as bar:
         for lo, hi, scores in map_chunks(pool, function.scores, request.chunk_rows, eligible):
             if scores is not None:
-                found[lo:hi] = scores
+                values[lo:hi] = scores
             bar.advance(hi - lo)
-    return Scores(found, pool.n, eligible)
+    return Scores(values, pool.n, eligible)

@@ -63,8 +63,8 @@ class Portion:
 def whole_pool(plan: Plan) -> Portion:
     """Return all rows as one portion, for this process; nothing is copied."""
     scores = plan.request.scores
-    known = None if isinstance(scores, ScoreFunction) else scores
-    return Portion((0, plan.request.pool.n), known, plan.eligible)
+    scores_at_hand = None if isinstance(scores, ScoreFunction) else scores
+    return Portion((0, plan.request.pool.n), scores_at_hand, plan.eligible)
 
 
 def portion(plan: Plan, rows: tuple[int, int], *, scored: bool | None = None) -> Portion:

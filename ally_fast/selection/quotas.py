@@ -26,7 +26,7 @@ class Quotas:
     names : list
         What the user calls the groups.
     codes : ndarray of int32, shape (n,)
-        The group of each row, a place in `names`; -1 for rows that cannot be picked.
+        The group of each row, its position in `names`; -1 for rows that cannot be picked.
     least, most : ndarray of int64, shape (len(names),)
     """
 
@@ -83,15 +83,15 @@ def checked_quotas(
     sizes = np.bincount(codes[codes >= 0], minlength=len(names))
     low = _limits(least, "min_per_group", names, others, 0)
     high = _limits(most, "max_per_group", names, others, _MOST)
-    for place, name in enumerate(names):
-        if low[place] > high[place]:
+    for code, name in enumerate(names):
+        if low[code] > high[code]:
             raise ValueError(
-                f"min_per_group: group {name!r} needs {low[place]}, but max_per_group allows "
-                f"{high[place]}"
+                f"min_per_group: group {name!r} needs {low[code]}, but max_per_group allows "
+                f"{high[code]}"
             )
-        if low[place] > sizes[place]:
+        if low[code] > sizes[code]:
             raise ValueError(
-                f"min_per_group: group {name!r} needs {low[place]}, but has {sizes[place]} "
+                f"min_per_group: group {name!r} needs {low[code]}, but has {sizes[code]} "
                 "eligible rows"
             )
     if low.sum() > b:
@@ -115,8 +115,8 @@ def checked_costs(
     if cost is None and budget is None:
         return None
     if cost is None or budget is None:
-        given, other = ("cost", "cost_budget") if budget is None else ("cost_budget", "cost")
-        raise ValueError(f"{given}: has no effect without {other}; needs {other} as well")
+        one, other = ("cost", "cost_budget") if budget is None else ("cost_budget", "cost")
+        raise ValueError(f"{one}: has no effect without {other}; needs {other} as well")
     values = np.asarray(as_array(host_copy(cost), "cost", ndim=1).numbers(), np.float64)
     if len(values) != n:
         raise ValueError(f"cost: got {len(values)}, needs one for each of {n} rows")
@@ -138,7 +138,7 @@ def checked_costs(
 def _coded(
     groups: Any, eligible: NDArray[np.bool_] | None, n: int
 ) -> tuple[list[Any], NDArray[np.int32], list[Any]]:
-    """Return the groups of eligible rows in ascending order, each row's place among them, others.
+    """Return the groups of eligible rows in ascending order, each row's code among them, others.
 
     The others are groups that only rows have which cannot be picked.
     """
@@ -150,34 +150,34 @@ def _coded(
     if missing.any():
         row = int(missing.argmax())
         raise ValueError(f"groups: row {row} has none; needs one for each row that may be picked")
-    used = np.zeros(len(labels.names), np.bool_)
-    used[labels.codes[counted]] = True
+    is_used = np.zeros(len(labels.names), np.bool_)
+    is_used[labels.codes[counted]] = True
     try:
-        kept = sorted(np.flatnonzero(used).tolist(), key=lambda place: labels.names[place])
+        order = sorted(np.flatnonzero(is_used).tolist(), key=lambda code: labels.names[code])
     except TypeError:
         raise TypeError("groups: got values of several kinds, needs integers or texts") from None
-    place_of = np.full(len(labels.names) + 1, -1, np.int32)
-    place_of[kept] = np.arange(len(kept))
-    codes = np.where(counted, place_of[labels.codes], np.int32(-1))
-    others = [labels.names[place] for place in np.flatnonzero(~used)]
-    return [labels.names[place] for place in kept], codes, others
+    code_of = np.full(len(labels.names) + 1, -1, np.int32)
+    code_of[order] = np.arange(len(order))
+    codes = np.where(counted, code_of[labels.codes], np.int32(-1))
+    others = [labels.names[code] for code in np.flatnonzero(~is_used)]
+    return [labels.names[code] for code in order], codes, others
 
 
 def _limits(
-    given: Any, name: str, names: list[Any], others: list[Any], default: int
+    bounds: Any, name: str, names: list[Any], others: list[Any], default: int
 ) -> NDArray[np.int64]:
     limits = np.full(len(names), default, np.int64)
-    if given is None:
+    if bounds is None:
         return limits
-    if not isinstance(given, Mapping):
-        limits[:] = checks.integer(given, name, 0)
+    if not isinstance(bounds, Mapping):
+        limits[:] = checks.integer(bounds, name, 0)
         return limits
-    places = {_text(group): place for place, group in enumerate(names)}
+    codes = {_text(group): code for code, group in enumerate(names)}
     known = {_text(group) for group in others}
-    for group, limit in given.items():
+    for group, limit in bounds.items():
         number = checks.integer(limit, name, 0)
-        if (place := places.get(_text(group))) is not None:
-            limits[place] = number
+        if (code := codes.get(_text(group))) is not None:
+            limits[code] = number
         elif name == "min_per_group" and number:
             raise ValueError(f"{name}: group {group!r} needs {number}, but has 0 eligible rows")
         elif _text(group) not in known:

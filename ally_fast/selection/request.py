@@ -143,12 +143,12 @@ def check(arguments: Arguments) -> Request:
 def _scores(
     arguments: Arguments, pool: Pool, join: Join, eligible: NDArray[np.bool_] | None
 ) -> Scores | ScoreFunction:
-    given = arguments.dual_scores if arguments.dual_scores is not None else pool.scores
-    if given is None:
+    scores = arguments.dual_scores if arguments.dual_scores is not None else pool.scores
+    if scores is None:
         raise ValueError("dual_scores: got None, but the pool has no scores of its own")
-    if callable(given):
-        return ScoreFunction(given)
-    return Scores(join.values(given, "dual_scores", eligible), pool.n, eligible)
+    if callable(scores):
+        return ScoreFunction(scores)
+    return Scores(join.values(scores, "dual_scores", eligible), pool.n, eligible)
 
 
 def _rule(arguments: Arguments, n: int) -> Rule:

@@ -139,5 +139,5 @@ def _listed(task: Task, portion: Portion, assigners: list[Assigner], advance: Ad
     shortlist = Shortlist(rule.k, rule.b, weights, rule.tie_seed)
     for collector in collectors:
         collector.merge_into(shortlist)
-    found = None if distances is None else distances.found()
-    return Part(shortlist.sizes, shortlist.entries(), distances=found)
+    pairs = None if distances is None else distances.pairs()
+    return Part(shortlist.sizes, shortlist.entries(), distances=pairs)

@@ -36,8 +36,8 @@ class ScoreFunction:
     @property
     def fingerprint(self) -> str | None:
         """What tells the function from another, if it says so itself."""
-        found = getattr(self._function, "fingerprint", None)
-        return found if isinstance(found, str) and found else None
+        text = getattr(self._function, "fingerprint", None)
+        return text if isinstance(text, str) and text else None
 
     def scores(
         self, rows: Rows, first: int, eligible: NDArray[np.bool_] | None
@@ -65,28 +65,28 @@ class ScoreFunction:
             If the function does not return one finite number a row; whatever it raises itself.
         """
         rows = Rows(to_host(rows.array), rows.bf16)
-        places = np.arange(len(rows)) if eligible is None else np.flatnonzero(eligible)
-        found = np.full(len(rows), np.nan)
-        for lo in range(0, len(places), BLOCK_ROWS):
-            part = places[lo : lo + BLOCK_ROWS]
+        positions = np.arange(len(rows)) if eligible is None else np.flatnonzero(eligible)
+        scores = np.full(len(rows), np.nan)
+        for lo in range(0, len(positions), BLOCK_ROWS):
+            part = positions[lo : lo + BLOCK_ROWS]
             block = as_float(rows.taken(_whole(part)))
             with _one_torch_thread():
-                given = self._function(block)
-            found[part] = _checked(given)[: len(part)]
-            if not (finite := np.isfinite(found[part])).all():
-                place = int(part[finite.argmin()])
+                answer = self._function(block)
+            scores[part] = _checked(answer)[: len(part)]
+            if not (finite := np.isfinite(scores[part])).all():
+                position = int(part[finite.argmin()])
                 raise ValueError(
-                    f"dual_scores: the function returned {found[place]} for row {indices[place]}; "
-                    "needs finite values"
+                    f"dual_scores: the function returned {scores[position]} for row "
+                    f"{indices[position]}; needs finite values"
                 )
-        return found
+        return scores
 
 
-def _whole(places: NDArray[np.int64]) -> slice | NDArray[np.int64]:
-    """Return places of a whole block: as a slice where they allow it, the last one repeated."""
-    if places[-1] - places[0] == BLOCK_ROWS - 1:
-        return slice(int(places[0]), int(places[-1]) + 1)
-    return np.append(places, np.full(BLOCK_ROWS - len(places), places[-1]))
+def _whole(positions: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+    """Return positions of a whole block: as a slice where they allow it, the last one repeated."""
+    if positions[-1] - positions[0] == BLOCK_ROWS - 1:
+        return slice(int(positions[0]), int(positions[-1]) + 1)
+    return np.append(positions, np.full(BLOCK_ROWS - len(positions), positions[-1]))
 
 
 @contextmanager
@@ -104,9 +104,9 @@ def _one_torch_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _checked(given: Any) -> NDArray[np.float64]:
+def _checked(answer: Any) -> NDArray[np.float64]:
     """Return what the function gave for a block, as float64."""
-    view = as_array(host_copy(given), "dual_scores")
+    view = as_array(host_copy(answer), "dual_scores")
     if view.array.shape != (BLOCK_ROWS,):
         raise ValueError(
             f"dual_scores: the function returned shape {view.array.shape} for {BLOCK_ROWS} rows, "

@@ -251,37 +251,8 @@ def select(
     >>> batch.shape, len(set(batch.tolist()))
     ((20,), 20)
     """
-    arguments = Arguments(
-        embeddings=embeddings,
-        dual_scores=dual_scores,
-        b=b,
-        k=k,
-        allocation=allocation,
-        exclude=exclude,
-        ids=ids,
-        exclude_ids=exclude_ids,
-        unknown_ids=unknown_ids,
-        groups=groups,
-        min_per_group=min_per_group,
-        max_per_group=max_per_group,
-        cost=cost,
-        cost_budget=cost_budget,
-        labeled_embeddings=labeled_embeddings,
-        radius=radius,
-        max_score=max_score,
-        tie_break=tie_break,
-        centroids=centroids,
-        train_size=train_size,
-        max_iter=max_iter,
-        tol=tol,
-        metric=metric,
-        engine=engine,
-        device=device,
-        seed=seed,
-        threads=threads,
-        chunk_rows=chunk_rows,
-        progress=progress,
-    )
+    values = {name: value for name, value in locals().items() if name != "return_info"}
+    arguments = Arguments(**values)
     with _settings.using_threads(checked_threads(threads)):
         indices, info = _selected(arguments, return_info)
     return (indices, info) if return_info else indices
@@ -360,5 +331,5 @@ def arguments_of(
     unknown = sorted(set(options) - set(values))
     if unknown:
         raise TypeError(f"select has no argument {unknown[0]!r}")
-    given = {"embeddings": embeddings, "dual_scores": dual_scores, "b": b, "k": k}
-    return Arguments(**{**values, **options, **given})
+    positional = {"embeddings": embeddings, "dual_scores": dual_scores, "b": b, "k": k}
+    return Arguments(**{**values, **options, **positional})

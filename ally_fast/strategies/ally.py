@@ -76,9 +76,9 @@ class ALLY(Parameters):
     ) -> None:
         check_clusters(k)
         if max_score_quantile is not None:
-            given = checks.number(max_score_quantile, "max_score_quantile")
-            if not 0 < given <= 1:
-                raise ValueError(f"max_score_quantile: got {given}, needs a number in (0, 1]")
+            quantile = checks.number(max_score_quantile, "max_score_quantile")
+            if not 0 < quantile <= 1:
+                raise ValueError(f"max_score_quantile: got {quantile}, needs a number in (0, 1]")
         check_head(head)
         self.k = k
         self.allocation = allocation

@@ -65,18 +65,18 @@ class ALLYHerding(Herding):
         return super().query(context, b)
 
     def _weights(
-        self, context: Context, request: Request, drawn: NDArray[np.int64]
+        self, context: Context, request: Request, indices: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         scores = context.dual_scores
         if scores is not None:
             eligible = request.eligible
             counts = np.ones(request.n, np.bool_) if eligible is None else eligible
-            found = vector(self.name, "dual_scores", scores, counts, 0)[drawn]
+            values = vector(self.name, "dual_scores", scores, counts, 0)[indices]
         else:
             pool = host_pool(self.name, context)
             head = fitted_head(self.name, context, pool, self.head)
-            read = as_float(gather_rows(pool, drawn))
-            rows = network_rows(self.name, "embeddings", read, drawn, is_wide(pool))
-            everyone = np.ones(len(drawn), np.bool_)
-            found = vector(self.name, "dual_scores", head.score(rows), everyone, 0)
-        return np.maximum(found, 0.0)
+            read = as_float(gather_rows(pool, indices))
+            rows = network_rows(self.name, "embeddings", read, indices, is_wide(pool))
+            everyone = np.ones(len(indices), np.bool_)
+            values = vector(self.name, "dual_scores", head.score(rows), everyone, 0)
+        return np.maximum(values, 0.0)

@@ -67,20 +67,20 @@ class BADGE(Parameters):
 
     def _left(self, context: Context, request: Request) -> tuple[Rows, NDArray[np.int64]]:
         """Return the probabilities, as they are if they are an array, and the predictions."""
-        given = context.probabilities
-        kept = None if callable(given) else as_pool(given, "probabilities")
-        if kept is not None and kept.device != "cpu":
-            kept = None
+        piece = context.probabilities
+        pool = None if callable(piece) else as_pool(piece, "probabilities")
+        if pool is not None and pool.device != "cpu":
+            pool = None
         targets = np.zeros(request.n, np.int64)
         collected: NDArray[np.float64] | None = None
         for lo, hi, keep in request.chunks():
-            part = class_probabilities(self.name, "probabilities", part_of(given, lo, hi), keep, lo)
+            part = class_probabilities(self.name, "probabilities", part_of(piece, lo, hi), keep, lo)
             targets[lo:hi] = part.argmax(axis=1)
-            if kept is None:
+            if pool is None:
                 if collected is None:
                     collected = np.zeros((request.n, part.shape[1]))
                 collected[lo:hi] = part
-        if kept is not None:
-            return kept.read(0, request.n), targets
+        if pool is not None:
+            return pool.read(0, request.n), targets
         assert collected is not None  # there are rows, since b is above 0
         return Rows(collected), targets

@@ -114,12 +114,12 @@ class Context:
         """Raise ValueError if one of the pieces is missing."""
         missing = [piece for piece in pieces if getattr(self, piece) is None]
         if missing:
-            given = [
+            names = [
                 field.name
                 for field in fields(self)
                 if getattr(self, field.name) is not field.default
             ]
             raise ValueError(
                 f"{strategy}: the context lacks {', '.join(missing)}; it has "
-                f"{', '.join(given) or 'nothing'}"
+                f"{', '.join(names) or 'nothing'}"
             )

@@ -33,7 +33,7 @@ class Cover:
 
 
 class LazyGreedy:
-    """Pick, again and again, the candidate that adds most; the lower place on a tie.
+    """Pick, again and again, the candidate that adds most; the lower position on a tie.
 
     A candidate adds the sum over targets of ``weight * max(0, level - covered)``.
 
@@ -66,7 +66,7 @@ class LazyGreedy:
         self._front, self._least = np.empty(0, np.int64), np.int64(0)
 
     def pick(self) -> int:
-        """Return the place of the next pick; there is a candidate left."""
+        """Return the position of the next pick; there is a candidate left."""
         while True:
             if not len(self._front):
                 self._renew_front()
@@ -78,13 +78,13 @@ class LazyGreedy:
                 break
             else:
                 self._bring_up_to_date(bounds)
-        place = int(self._front[first])
-        self._take(place)
-        return place
+        position = int(self._front[first])
+        self._take(position)
+        return position
 
-    def _is_exact(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
-        exact: NDArray[np.bool_] = self._dated[places] == self._picks
-        return exact | (self._bounds[places] <= 0)
+    def _is_exact(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        exact: NDArray[np.bool_] = self._dated[positions] == self._picks
+        return exact | (self._bounds[positions] <= 0)
 
     def _renew_front(self) -> None:
         """Put the candidates of the best bounds in front, all of those that are equal."""
@@ -100,30 +100,32 @@ class LazyGreedy:
         stale = np.flatnonzero(~exact & (bounds >= best))
         if len(stale) > _BATCH:
             stale = stale[np.argpartition(bounds[stale], -_BATCH)[-_BATCH:]]
-        places = self._front[stale]
-        self._bounds[places] = self._gains(places)
-        self._dated[places] = self._picks
+        positions = self._front[stale]
+        self._bounds[positions] = self._gains(positions)
+        self._dated[positions] = self._picks
 
-    def _gains(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _gains(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return what candidates add, each of which has an entry; keep the entries that add."""
-        counts = self._counts[places]
-        entries = self._entries(places, counts)
+        counts = self._counts[positions]
+        entries = self._entries(positions, counts)
         targets, levels = self._targets[entries], self._levels[entries]
         above = np.maximum(levels - self._covered[targets], 0)
         firsts = np.cumsum(counts) - counts
         adds = above > 0
-        self._counts[places] = left = np.add.reduceat(adds, firsts, dtype=np.int64)
-        kept = self._entries(places, left)
-        self._targets[kept], self._levels[kept] = targets[adds], levels[adds]
+        self._counts[positions] = left = np.add.reduceat(adds, firsts, dtype=np.int64)
+        rest = self._entries(positions, left)
+        self._targets[rest], self._levels[rest] = targets[adds], levels[adds]
         return np.add.reduceat(above * self._weights[targets], firsts)
 
-    def _entries(self, places: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _entries(
+        self, positions: NDArray[np.int64], counts: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
         ends = np.cumsum(counts)
-        return np.arange(ends[-1]) + np.repeat(self._starts[places] - ends + counts, counts)
+        return np.arange(ends[-1]) + np.repeat(self._starts[positions] - ends + counts, counts)
 
-    def _take(self, place: int) -> None:
-        entries = slice(self._starts[place], self._starts[place] + self._counts[place])
+    def _take(self, position: int) -> None:
+        entries = slice(self._starts[position], self._starts[position] + self._counts[position])
         targets, levels = self._targets[entries], self._levels[entries]
         self._covered[targets] = np.maximum(self._covered[targets], levels)
-        self._bounds[place] = -1
+        self._bounds[position] = -1
         self._picks += 1

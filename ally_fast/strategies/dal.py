@@ -81,10 +81,10 @@ class DAL(Parameters):
         count = min(int(self.mini_queries), request.b)
         for part in range(count):
             size = request.b // count + (part < request.b % count)
-            taken = self._mini_query(context, request, pool, labeled, free, part, size)
-            free[taken] = False
-            picks = np.append(picks, taken)
-            order = np.sort(taken)
+            batch = self._mini_query(context, request, pool, labeled, free, part, size)
+            free[batch] = False
+            picks = np.append(picks, batch)
+            order = np.sort(batch)
             labeled = np.concatenate([labeled, as_float(pool.gather(order))])
         return picks
 

@@ -105,8 +105,8 @@ class DropQuery(Parameters):
             part = part_of(context.probabilities, lo, hi)
             plain = class_probabilities(self.name, "probabilities", part, keep, lo)
             number = 0
-            for found in passes(context.mc_probabilities, lo, hi):
-                values = class_probabilities(self.name, "mc_probabilities", found, keep, lo)
+            for one_pass in passes(context.mc_probabilities, lo, hi):
+                values = class_probabilities(self.name, "mc_probabilities", one_pass, keep, lo)
                 if values.shape != plain.shape:
                     raise ValueError(
                         f"{self.name}: mc_probabilities: pass {number} has {values.shape[1]} "
@@ -126,13 +126,13 @@ class DropQuery(Parameters):
         self, request: Request, changed: NDArray[np.uint16], count: int
     ) -> NDArray[np.bool_]:
         eligible = request.eligible
-        kept = np.ones(request.n, np.bool_) if eligible is None else eligible
-        sizes = np.bincount(changed[kept], minlength=count + 1)
-        wanted = min(int(self.candidates) * request.b, int(sizes.sum()))
+        allowed = np.ones(request.n, np.bool_) if eligible is None else eligible
+        sizes = np.bincount(changed[allowed], minlength=count + 1)
+        least_rows = min(int(self.candidates) * request.b, int(sizes.sum()))
         least = count // 2 + 1
-        while sizes[least:].sum() < wanted:
+        while sizes[least:].sum() < least_rows:
             least -= 1
-        candidates: NDArray[np.bool_] = kept & (changed >= least)
+        candidates: NDArray[np.bool_] = allowed & (changed >= least)
         return candidates
 
     def _nearest(
@@ -147,16 +147,16 @@ class DropQuery(Parameters):
         for lo, hi, rows in read_chunks(pool, request.chunk_rows, wanted=candidates):
             if rows is None:
                 continue
-            places = np.flatnonzero(candidates[lo:hi])
+            positions = np.flatnonzero(candidates[lo:hi])
             if rows.array.dtype == np.float64 and not normalize:
-                taken = rows.taken(places).array
-                check_magnitude(self.name, "embeddings", taken, lo + places, LARGEST)
-            seen = rows.seen(normalize, places)
+                chunk = rows.taken(positions).array
+                check_magnitude(self.name, "embeddings", chunk, lo + positions, LARGEST)
+            seen = rows.seen(normalize, positions)
             clusters, _ = assign(seen, table)
             if clusters.min() < 0:
                 raise nonfinite_error(pool, candidates)
             squares = squared_distances(seen, table, clusters)
-            shortlist.push(clusters, -np.rint(squares / step), indices=lo + places)
+            shortlist.push(clusters, -np.rint(squares / step), indices=lo + positions)
         clusters, scores, indices = shortlist.entries()
         return indices[round_robin(clusters, -scores, indices)[:b]]
 

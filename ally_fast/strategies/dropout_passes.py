@@ -52,8 +52,8 @@ def dropout_passes(
     --------
     >>> import numpy as np
     >>> rows = np.ones((1000, 8), np.float32)
-    >>> given = dropout_passes(lambda kept: kept, rows)
-    >>> [float(part.mean().round(1)) for part in given(0, 1000)]
+    >>> passes = dropout_passes(lambda rows: rows, rows)
+    >>> [float(part.mean().round(1)) for part in passes(0, 1000)]
     [1.0, 1.0, 1.0]
     """
     if not callable(predict):
@@ -69,8 +69,8 @@ def dropout_passes(
         rows = as_float(pool.read(lo, hi))
         scale = rows.dtype.type(1 / (1 - rate))
         for number in range(int(passes)):
-            kept = _bits(seed, number, lo, hi, pool.d) >= dropped
-            yield predict(np.where(kept, rows * scale, rows.dtype.type(0)))
+            mask = _bits(seed, number, lo, hi, pool.d) >= dropped
+            yield predict(np.where(mask, rows * scale, rows.dtype.type(0)))
 
     return part
 

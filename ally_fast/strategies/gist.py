@@ -111,9 +111,9 @@ class GIST(Parameters):
         batches = (self._apart(context, request, pool, scores, radius) for radius in radii[::-1])
         for batch in (*batches, far):
             if len(batch) == request.b:
-                found = self._value(pool, scores, batch, trade_off)
-                if found > value:
-                    best, value = batch, found
+                new_value = self._value(pool, scores, batch, trade_off)
+                if new_value > value:
+                    best, value = batch, new_value
         return best[np.lexsort((best, -scores[best]))]
 
     def _scores(self, context: Context, request: Request) -> NDArray[np.float64]:

@@ -93,9 +93,9 @@ class Herding(Parameters, ABC):
 
     @abstractmethod
     def _weights(
-        self, context: Context, request: Request, drawn: NDArray[np.int64]
+        self, context: Context, request: Request, indices: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Return what each target weighs, at least 0; `drawn` are their rows, ascending."""
+        """Return what each target weighs, at least 0; `indices` are their rows, ascending."""
 
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
         """Return `b` rows, in the order picked; see `Strategy`."""
@@ -111,13 +111,13 @@ class Herding(Parameters, ABC):
         count = request.n if request.eligible is None else int(request.eligible.sum())
         size = min(count, self._target_count(request.b))
         draw = sample_rows(request.n, size, context.seed, request.eligible)
-        places = np.argsort(draw)
-        points = self._points(gather_rows(pool, draw[places]), draw[places])
+        order = np.argsort(draw)
+        points = self._points(gather_rows(pool, draw[order]), draw[order])
         pool.check()
         if not normalize:
-            check_squares(points, f"{self.name}: embeddings", draw[places])
-        weights = self._weights(context, request, draw[places])
-        in_order = points[np.argsort(places)]
+            check_squares(points, f"{self.name}: embeddings", draw[order])
+        weights = self._weights(context, request, draw[order])
+        in_order = points[np.argsort(order)]
         targets = self._covered(points, weights, labeled, in_order)
         near = NearPoints(targets.points)
         chosen = request.eligible
@@ -207,14 +207,14 @@ def _cover_of(near: NearPoints, targets: _Targets, points: NDArray[Any]) -> Cove
     for pairs in near.pairs(points, targets.limits):
         level = kernel(pairs.squares, targets.width)
         above = level - targets.covered[pairs.points]
-        kept = above > 0
-        rows, places = pairs.rows[kept], pairs.points[kept]
+        adds = above > 0
+        rows, indices = pairs.rows[adds], pairs.points[adds]
         counts += np.bincount(rows, minlength=len(points))
         if len(rows):
             firsts = np.flatnonzero(np.diff(rows, prepend=-1))
-            gains[rows[firsts]] = np.add.reduceat(above[kept] * targets.weights[places], firsts)
-        numbers.append(places.astype(np.uint16))
-        levels.append(level[kept])
+            gains[rows[firsts]] = np.add.reduceat(above[adds] * targets.weights[indices], firsts)
+        numbers.append(indices.astype(np.uint16))
+        levels.append(level[adds])
     starts = np.concatenate([[0], np.cumsum(counts)])
     return Cover(starts, np.concatenate(numbers), np.concatenate(levels), gains)
 

@@ -60,6 +60,6 @@ class MaxHerding(Herding):
     name = "MaxHerding"
 
     def _weights(
-        self, context: Context, request: Request, drawn: NDArray[np.int64]
+        self, context: Context, request: Request, indices: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        return np.ones(len(drawn))
+        return np.ones(len(indices))

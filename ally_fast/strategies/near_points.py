@@ -60,8 +60,8 @@ class NearPoints:
 
     def nearest(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """Return each row's squared distance to the point nearest to it, by the exact rule."""
-        held = Rows(rows)
-        return squared_distances(held, self._table, assign(held, self._table)[0])
+        view = Rows(rows)
+        return squared_distances(view, self._table, assign(view, self._table)[0])
 
     def pairs(self, rows: NDArray[Any], limits: NDArray[np.float64]) -> Iterator[Pairs]:
         """Yield the pairs whose squared distance is below the limit of the point, block by block.
@@ -80,12 +80,12 @@ class NearPoints:
             with np.errstate(all="ignore"):
                 # Not those above 0: a score that is NaN says nothing.
                 close = np.flatnonzero(~(self._left(part) @ right.T <= 0))
-            places, points = np.divmod(close, len(limits))
+            positions, points = np.divmod(close, len(limits))
             squares = squared_distances(
-                Rows(part, positions=places), self._table, points.astype(np.int32)
+                Rows(part, positions=positions), self._table, points.astype(np.int32)
             )
-            kept = squares < limits[points]
-            yield Pairs(places[kept] + lo, points[kept], squares[kept])
+            inside = squares < limits[points]
+            yield Pairs(positions[inside] + lo, points[inside], squares[inside])
 
     def _left(self, rows: NDArray[Any]) -> NDArray[np.float32]:
         """Return what times `_right` is above 0 for each pair that can be close.

@@ -104,8 +104,8 @@ def class_probabilities(
 def passes(piece: Any, lo: int, hi: int) -> Iterable[Any]:
     """Return the parts (m, C) of stochastic passes, one after the other."""
     if callable(piece):
-        found: Iterable[Any] = piece(lo, hi)
-        return found
+        arrays: Iterable[Any] = piece(lo, hi)
+        return arrays
     return (part_of(piece[t], lo, hi) for t in range(len(piece)))
 
 

@@ -90,30 +90,30 @@ def demand_classification(strategy: str, context: Context) -> None:
 
 def _rows(strategy: str, context: Context) -> int:
     """Return the rows of the pool, on which all that tell must agree."""
-    told = {} if context.n is None else {"n": context.n}
+    lengths = {} if context.n is None else {"n": context.n}
     for piece, axis in _ROW_AXES.items():
-        given = getattr(context, piece)
-        if isinstance(given, RowSource):
-            told[piece] = given.n
-        elif given is not None and not callable(given):
-            shape = _shape(strategy, piece, given)
+        value = getattr(context, piece)
+        if isinstance(value, RowSource):
+            lengths[piece] = value.n
+        elif value is not None and not callable(value):
+            shape = _shape(strategy, piece, value)
             if len(shape) <= axis:
                 raise ValueError(f"{strategy}: {piece}: got shape {shape}, needs more axes")
-            told[piece] = int(shape[axis])
-    if not told:
+            lengths[piece] = int(shape[axis])
+    if not lengths:
         raise ValueError(f"{strategy}: the context does not say how many rows there are; needs n")
-    if len(set(told.values())) > 1:
-        listed = ", ".join(f"{name}: {rows}" for name, rows in told.items())
-        raise ValueError(f"{strategy}: pieces of the context differ in rows ({listed})")
-    return next(iter(told.values()))
+    if len(set(lengths.values())) > 1:
+        text = ", ".join(f"{name}: {rows}" for name, rows in lengths.items())
+        raise ValueError(f"{strategy}: pieces of the context differ in rows ({text})")
+    return next(iter(lengths.values()))
 
 
-def _shape(strategy: str, piece: str, given: Any) -> tuple[int, ...]:
+def _shape(strategy: str, piece: str, value: Any) -> tuple[int, ...]:
     """Return the shape, of an array that does not tell it (Arrow's) its length alone."""
-    if hasattr(given, "shape"):
-        return tuple(given.shape)
-    if isinstance(given, list | tuple):
-        return np.shape(given)
-    if not (hasattr(given, "__len__") and hasattr(given, "__getitem__")):
-        raise TypeError(f"{strategy}: {piece}: got {checks.shown(given)}, needs an array")
-    return (len(given),)
+    if hasattr(value, "shape"):
+        return tuple(value.shape)
+    if isinstance(value, list | tuple):
+        return np.shape(value)
+    if not (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
+        raise TypeError(f"{strategy}: {piece}: got {checks.shown(value)}, needs an array")
+    return (len(value),)

@@ -39,6 +39,6 @@ def calibration_error(probabilities: NDArray[np.float64], targets: NDArray[np.in
 
 def best_temperature(probabilities: NDArray[np.float64], targets: NDArray[np.integer]) -> float:
     """Return the one of `TEMPERATURES` with the least calibration error; of equals nearest to 1."""
-    found = [calibration_error(at_temperature(probabilities, t), targets) for t in TEMPERATURES]
-    ranks = [(error, abs(np.log2(t)), t) for error, t in zip(found, TEMPERATURES, strict=True)]
+    errors = [calibration_error(at_temperature(probabilities, t), targets) for t in TEMPERATURES]
+    ranks = [(error, abs(np.log2(t)), t) for error, t in zip(errors, TEMPERATURES, strict=True)]
     return min(ranks)[-1]

@@ -96,18 +96,18 @@ class TypicalStart(Parameters):
         pool = checked_pool(host_pool(self.name, context))
         if request.b == 0:
             return NO_ROWS.copy()
-        drawn, places, rows, clusters = self._clustered(pool, request, context.seed)
-        distances = np.full(len(drawn), np.inf)
-        order = np.lexsort((places, clusters))  # within a cluster in the order of the draw
+        indices, positions, rows, clusters = self._clustered(pool, request, context.seed)
+        distances = np.full(len(indices), np.inf)
+        order = np.lexsort((positions, clusters))  # within a cluster in the order of the draw
         for members in np.split(order, np.flatnonzero(np.diff(clusters[order])) + 1):
             measured = members[:_MOST]
             distances[measured] = _mean_distances(_points(rows, measured), self.neighbours)
-        return drawn[round_robin(clusters, distances, drawn)[: request.b]]
+        return indices[round_robin(clusters, distances, indices)[: request.b]]
 
     def _clustered(
         self, pool: Pool, request: Request, seed: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], Rows, NDArray[np.int32]]:
-        """Return the rows drawn, ascending: indices, places in the draw, rows, clusters."""
+        """Return the rows drawn, ascending: indices, positions in the draw, rows, clusters."""
         eligible = request.eligible
         count = request.n if eligible is None else int(np.count_nonzero(eligible))
         k, normalize = clusters_for(self.k, request.b), self.metric == "cosine"
@@ -115,15 +115,15 @@ class TypicalStart(Parameters):
         options = TrainingOptions(k, size, MAX_ITER, TOL, seed, normalize)
         trained = train(pool, choose_engine("auto"), options, eligible=eligible, progress=False)
         draw = sample_rows(request.n, size, seed, eligible)  # those that k-means was trained on
-        places = np.argsort(draw)
-        drawn = draw[places]
-        read = gather_rows(pool, drawn)
+        positions = np.argsort(draw)
+        indices = draw[positions]
+        read = gather_rows(pool, indices)
         pool.check()
         if read.array.dtype == np.float64 and not normalize:
-            check_magnitude(self.name, "embeddings", read.array, drawn, LARGEST)
+            check_magnitude(self.name, "embeddings", read.array, indices, LARGEST)
         rows = read.seen(normalize)
         clusters, _ = assign(rows, centroid_table(trained.centroids))
-        return drawn, places, rows, clusters
+        return indices, positions, rows, clusters
 
 
 def _points(rows: Rows, members: NDArray[np.int64]) -> NDArray[np.floating]:

@@ -74,17 +74,17 @@ class UncertaintyHerding(Herding):
         return super().query(context, b)
 
     def _weights(
-        self, context: Context, request: Request, drawn: NDArray[np.int64]
+        self, context: Context, request: Request, indices: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         temperature = self._temperature(context)
-        weights = np.zeros(len(drawn))
+        weights = np.zeros(len(indices))
         for lo, hi, keep in request.chunks():
             part = part_of(context.probabilities, lo, hi)
             values = class_probabilities(self.name, "probabilities", part, keep, lo)
-            first, end = np.searchsorted(drawn, (lo, hi))
-            wanted = values[drawn[first:end] - lo]
+            first, end = np.searchsorted(indices, (lo, hi))
+            inside = values[indices[first:end] - lo]
             # Probabilities of a few bits may add up to more than 1.
-            weights[first:end] = np.maximum(1 + margins(at_temperature(wanted, temperature)), 0)
+            weights[first:end] = np.maximum(1 + margins(at_temperature(inside, temperature)), 0)
         return weights
 
     def _temperature(self, context: Context) -> float:

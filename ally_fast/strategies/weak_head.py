@@ -38,10 +38,10 @@ def is_near_chance(targets: NDArray[np.integer], predicted: NDArray[np.integer])
     >>> is_near_chance(targets, targets), is_near_chance(targets, np.zeros(40, int))
     (None, 'a balanced accuracy of 50.0 % on 40 rows held out, of 2 classes: chance is 50.0 %')
     """
-    classes, places, counts = np.unique(targets, return_inverse=True, return_counts=True)
+    classes, inverse, counts = np.unique(targets, return_inverse=True, return_counts=True)
     if len(classes) < 2:
         return None
-    right = np.bincount(places, weights=targets == predicted, minlength=len(classes))
+    right = np.bincount(inverse, weights=targets == predicted, minlength=len(classes))
     accuracy, chance = float((right / counts).mean()), 1 / len(classes)
     deviation = float(np.sqrt((chance * (1 - chance) / counts).sum())) / len(classes)
     if accuracy > chance + _DEVIATIONS * deviation:
@@ -62,8 +62,8 @@ def held_out(
     ValueError
         If there is not a distribution and an integer class in [0, C) for each labeled row.
     """
-    given = context.labeled_probabilities
-    if given is None:
+    probabilities = context.labeled_probabilities
+    if probabilities is None:
         return None
     context.demand(strategy, "labeled_targets")
     demand_classification(strategy, context)
@@ -74,7 +74,7 @@ def held_out(
             "class number for each labeled row"
         )
     keep = np.ones(len(targets), np.bool_)
-    values = class_probabilities(strategy, "labeled_probabilities", given, keep, 0)
+    values = class_probabilities(strategy, "labeled_probabilities", probabilities, keep, 0)
     if len(targets) and not 0 <= targets.min() <= targets.max() < values.shape[1]:
         raise ValueError(
             f"{strategy}: labeled_targets: got {targets.min()} to {targets.max()}, needs "

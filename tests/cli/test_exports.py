@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import error_of
 
 import ally_fast
 from ally_fast.cli import main
@@ -15,12 +16,6 @@ pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
 pq = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
 
 N, D, K, B = 90, 4, 5, 12
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture(params=["texts", "integers"])
@@ -53,14 +48,6 @@ def select(*options, out, ids=(":image_id",)):
     for spec in ids:
         command += ["--ids", spec]
     return main([*command, *map(str, options)])
-
-
-def error_of(capsys, status):
-    error = capsys.readouterr().err
-    assert status == 2
-    assert len(error) <= 301
-    assert re.fullmatch(r"ally-fast: error: [^\n]+\n", error)
-    return error
 
 
 def picks(**options):

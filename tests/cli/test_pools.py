@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import error_of
 
 import ally_fast
 from ally_fast.cli import main
@@ -16,12 +17,6 @@ pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
 pq = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
 
 N, D, K, B = 90, 4, 5, 12
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture
@@ -78,14 +73,6 @@ def select(*options, pool="pool", out="batch.csv"):
 def table(path="batch.csv"):
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
-
-
-def error_of(capsys, status):
-    error = capsys.readouterr().err
-    assert status == 2
-    assert len(error) <= 301
-    assert re.fullmatch(r"ally-fast: error: [^\n]+\n", error)
-    return error
 
 
 def test_scores_by_id_ids_and_kept_columns(duals, rows, scores, ids):

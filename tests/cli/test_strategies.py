@@ -2,11 +2,11 @@
 
 import csv
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import error_of
 
 from ally_fast.cli import main
 from ally_fast.strategies import (
@@ -28,12 +28,6 @@ pq = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
 
 N, D, C, B = 90, 4, 3, 12
 IDS = [f"im{i}" for i in range(N)]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture(autouse=True)
@@ -77,13 +71,6 @@ def select(name, *options, out="batch.csv"):
 def chosen(path="batch.csv"):
     with open(path, newline="") as file:
         return [int(row["index"]) for row in csv.DictReader(file)]
-
-
-def error_of(capsys, status):
-    captured = capsys.readouterr()
-    assert (status, captured.out) == (2, "")
-    assert re.fullmatch(r"ally-fast: error: [^\n]{1,280}\n", captured.err)
-    return captured.err
 
 
 def test_random():

@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
+import reference
 from cases import RUNNABLE_ISAS, core
 
-from ally_fast import reference
 from ally_fast.cluster import averages
 from ally_fast.cluster.averages import fit_by_averages
 from ally_fast.cluster.fit import FitOptions

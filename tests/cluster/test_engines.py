@@ -9,7 +9,7 @@ from cases import DTYPES, assert_balanced
 
 import ally_fast
 from ally_fast.cluster.choose_engine import choose_engine
-from ally_fast.cluster.faiss_engine import FaissAssigner
+from ally_fast.cluster.faiss_engine import FaissSearch
 from ally_fast.rows import Rows
 
 REQUIRED = {"native": None, "faiss": "faiss", "sklearn": "sklearn"}
@@ -200,7 +200,7 @@ def test_faiss_searches_in_pieces_between_which_ctrl_c_is_heard():
     numbers = np.arange(150_000, dtype=np.float32) % 20_000
     rows = Rows(np.repeat(numbers[:, None], 4, axis=1))
     centroids = np.ones((2, 4), np.float32)
-    assignments, finite = FaissAssigner(Index(), centroids, None)(rows)
+    assignments, finite = FaissSearch(Index(), centroids, None)(rows)
     assert finite
     np.testing.assert_array_equal(assignments, numbers)
     *full, last = Index.sizes

@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+import reference
 from cases import DTYPES, LAYOUTS, RUNNABLE_ISAS, core, hard_pool, lay_out, read_only
 
 import ally_fast
-from ally_fast import reference
 
 
 def blobs(rng, n=600, k=8, d=10, spread=0.1):

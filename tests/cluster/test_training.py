@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+import reference
 
-from ally_fast import reference
-from ally_fast.cluster.training import training_rows
+from ally_fast.cluster.training import Draw, training_rows
 from ally_fast.pools import ArrayPool
 
 
@@ -14,14 +14,6 @@ def test_rows_come_in_the_order_of_the_draw(size, some, rng):
     """So that every prefix is a sample, which the start of k-means relies on."""
     embeddings = rng.normal(size=(2000, 3)).astype(np.float32)
     eligible = rng.permutation(2000) < 1000 if some else None
-    rows = training_rows(
-        ArrayPool(embeddings),
-        size,
-        seed=7,
-        eligible=eligible,
-        normalize=False,
-        frame=None,
-        progress=False,
-    )
+    rows = training_rows(ArrayPool(embeddings), Draw(size, 7, eligible))
     drawn = reference.sample_rows(2000, size, 7, eligible)
     np.testing.assert_array_equal(rows, embeddings[drawn])

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import reference
 from cases import DTYPES, HARD_POOLS, LAYOUTS, hard_pool, lay_out
 from cuda_arrays import need_hopper, put, put_view
 
-from ally_fast import _cpu, _settings, reference
+from ally_fast import _cpu, _settings
 
 pytestmark = pytest.mark.gpu
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import reference
 from cases import core
 from hypothesis import given
 from hypothesis import strategies as st
 from training_cases import clusterings, same
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 from ally_fast.clusters import ClusterAverages, ClusterSums, FeatureGrid
 from ally_fast.ops.centroid_update import centroid_update
 from ally_fast.ops.cluster_sums import cluster_sums

@@ -4,11 +4,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import reference
 from cases import RUNNABLE_ISAS, core
 from hypothesis import given
 from training_cases import ROWS, clusterings, make_rows, same
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 from ally_fast.clusters import FeatureGrid
 from ally_fast.ops.cluster_sums import cluster_sums
 from ally_fast.ops.feature_grid import feature_grid

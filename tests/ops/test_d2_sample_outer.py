@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import reference
 from cases import DTYPES, LAYOUTS, RUNNABLE_ISAS, lay_out
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 from ally_fast.ops.d2_sample_outer import d2_sample_outer
 from ally_fast.rows import Rows
 

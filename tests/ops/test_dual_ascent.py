@@ -8,9 +8,9 @@ import pytest
 from cases import RUNNABLE_ISAS, core, read_only
 from hypothesis import given
 from hypothesis import strategies as st
+from reference import dual_ascent as reference
 
 from ally_fast.ops.dual_ascent import dual_ascent, dual_ascent_gradient, dual_ascent_losses
-from ally_fast.reference import dual_ascent as reference
 
 UNIT = 2.0**-24  # half a unit in the last place of float32
 # Half a unit in the last place, and half the smallest subnormal.

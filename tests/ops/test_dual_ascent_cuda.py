@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from reference import dual_ascent as reference
 
 from ally_fast.ops.dual_ascent import DualAscent, check_report, dual_ascent_losses
-from ally_fast.reference import dual_ascent as reference
 
 pytestmark = pytest.mark.gpu
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from reference import dual_ascent as reference
 
 from ally_fast.arrays import as_array
 from ally_fast.ops.dual_ascent import dual_ascent
-from ally_fast.reference import dual_ascent as reference
 
 torch = pytest.importorskip("torch")
 functional = torch.nn.functional

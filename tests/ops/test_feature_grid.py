@@ -4,15 +4,16 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import reference
 from cases import RUNNABLE_ISAS, core
 from hypothesis import given
 from hypothesis import strategies as st
+from reference.feature_grid import grid_steps
 from training_cases import ROWS, make_rows
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 from ally_fast.clusters import FeatureGrid
 from ally_fast.ops.feature_grid import feature_grid
-from ally_fast.reference.feature_grid import grid_steps
 
 LARGEST = np.finfo(np.float32).max
 

@@ -12,6 +12,7 @@ from training_cases import (
     clustered,
     clusterings,
     exact_spread,
+    halved,
     halves_of,
     make_rows,
     own_copy,
@@ -21,12 +22,6 @@ from training_cases import (
 
 from ally_fast import _cpu
 from ally_fast.ops.halve import halve, unhalved
-
-
-def halved(clustering):
-    halves = unhalved(clustering)
-    halve(clustering, halves)
-    return halves
 
 
 def scribbled(clustering, rng):

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import reference
 from cases import DTYPES, HARD_POOLS, LAYOUTS, RUNNABLE_ISAS, hard_pool, lay_out, tables
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 from ally_fast.ops.k_center_greedy import k_center_greedy
 from ally_fast.rows import Rows
 

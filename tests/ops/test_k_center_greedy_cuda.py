@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import reference
 from cases import DTYPES, HARD_POOLS, LAYOUTS, hard_pool, lay_out
 from cuda_arrays import put, put_view
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 from ally_fast.ops.k_center_greedy import k_center_greedy
 from ally_fast.rows import Rows
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import reference
 from cases import DTYPES, LAYOUTS, RUNNABLE_ISAS, hard_pool, lay_out
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 
 
 @pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)

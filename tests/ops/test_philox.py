@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import reference
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 
 KNOWN_ANSWERS = [
     ("00000000 00000000 00000000 00000000", "00000000 00000000",

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import reference
 from cases import DTYPES, HARD_POOLS, LAYOUTS, RUNNABLE_ISAS, hard_pool, lay_out, tables
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 
 
 def run(rows, others, radius, isa, *, normalize=False, positions=None, threads=2, bf16=False):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import reference
 from cases import DTYPES, HARD_POOLS, LAYOUTS, hard_pool, lay_out
 from cuda_arrays import put, put_view
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 
 pytestmark = pytest.mark.gpu
 

@@ -12,6 +12,7 @@ from training_cases import (
     clustered,
     clusterings,
     exact_spread,
+    halved,
     halves_of,
     make_rows,
     own_copy,
@@ -22,13 +23,7 @@ from training_cases import (
 from ally_fast import _cpu
 from ally_fast.cluster.relocation import one_round as relocate
 from ally_fast.ops.cluster_sums import cluster_sums
-from ally_fast.ops.halve import halve, unhalved
-
-
-def halved(clustering):
-    halves = unhalved(clustering)
-    halve(clustering, halves)
-    return halves
+from ally_fast.ops.halve import halve
 
 
 def state(clustering, halves, gained):

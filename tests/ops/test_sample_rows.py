@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import reference
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5], ids="threads={}".format)

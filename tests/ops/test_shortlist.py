@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 
 
 @st.composite

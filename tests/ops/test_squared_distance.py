@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import reference
 from cases import DTYPES, HARD_POOLS, LAYOUTS, RUNNABLE_ISAS, hard_pool, lay_out, tables
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 
 
 def run(rows, centroids, assignments, isa=RUNNABLE_ISAS[0], *, threads=2, **options):

@@ -136,10 +136,10 @@ def test_read_and_gather_continue_each_other(array, row_group, tmp_path, decoded
 @pytest.mark.parametrize("size", [20, 60, N])
 def test_sampling_decodes_each_row_once(size, array, row_group, tmp_path, decoded, monkeypatch):
     monkeypatch.setattr(training, "_GATHER_BYTES", 7 * D * 4)
-    given = {"seed": 0, "eligible": None, "normalize": False, "frame": None, "progress": False}
-    expected = training.training_rows(open_pool(array), size, **given)
+    draw = training.Draw(size, seed=0)
+    expected = training.training_rows(open_pool(array), draw)
     pool = ParquetPool(write_array(tmp_path / "p.parquet", array, row_group=row_group), "row")
-    np.testing.assert_array_equal(training.training_rows(pool, size, **given), expected)
+    np.testing.assert_array_equal(training.training_rows(pool, draw), expected)
     assert sum(decoded) <= N
 
 

@@ -7,9 +7,9 @@ torch = pytest.importorskip("torch", reason="needs torch")
 
 from hypothesis import given
 from hypothesis import strategies as st
+from reference import dual_ascent as reference
 
 from ally_fast.primal_dual import DualVariables, NonFiniteLossError
-from ally_fast.reference import dual_ascent as reference
 
 functional = torch.nn.functional
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import reference
 from cases import OwnRows, hard_pool, pools
 from hypothesis import given
 from hypothesis import strategies as st
 
 import ally_fast
-from ally_fast import ById, _cpu, reference
+from ally_fast import ById, _cpu
 
 ALLOCATIONS = ["equal", "proportional", "sqrt"]
 

@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import reference
 from cases import HARD_POOLS, RUNNABLE_ISAS, core, hard_pool
 
 import ally_fast
-from ally_fast import reference
 from ally_fast.pools import Rows
 
 THREADS = (1, 2, 5)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import reference
 from cases import (
     DTYPES,
     LAYOUTS,
@@ -16,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ally_fast
-from ally_fast import reference
 
 ALLOCATIONS = ["equal", "proportional", "sqrt"]
 METRICS = ["euclidean", "cosine"]

@@ -4,10 +4,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import reference
 from cases import assert_balanced, assert_is_reference, assert_same_batch, hard_pool, read_only
 
 import ally_fast
-from ally_fast import reference
 
 FAR = 1000.0
 

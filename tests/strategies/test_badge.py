@@ -4,10 +4,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import reference
 from cuda_arrays import put
 from strategy_contract import StrategyContract, softmax
 
-from ally_fast import reference
 from ally_fast.strategies import BADGE, Context
 
 

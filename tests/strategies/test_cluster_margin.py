@@ -4,11 +4,11 @@ import warnings
 
 import numpy as np
 import pytest
+import reference
 from documented import run
 from strategy_contract import StrategyContract, softmax, world
 
 import ally_fast
-from ally_fast import reference
 from ally_fast.strategies import ClusterMargin, Context, WeakHeadWarning
 
 

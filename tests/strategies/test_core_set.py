@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+import reference
 from cuda_arrays import put
 from strategy_contract import StrategyContract
 
-from ally_fast import reference
 from ally_fast.strategies import CoreSet
 
 

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
+import reference
 from strategy_contract import StrategyContract, softmax, world
 
 import ally_fast
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 from ally_fast.strategies import BALD, Context, DropQuery, dropout_passes
 
 

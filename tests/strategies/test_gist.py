@@ -4,9 +4,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import reference
 from strategy_contract import StrategyContract
 
-from ally_fast import reference
 from ally_fast.strategies import GIST, Context
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import reference
 from strategy_contract import StrategyContract, softmax, world
 
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.strategies import (
     ALLYHerding,

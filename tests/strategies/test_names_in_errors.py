@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+import reference
 from strategy_contract import world
 
-from ally_fast import reference
 from ally_fast.strategies import (
     ALLY,
     BADGE,

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ally_fast import reference
 from ally_fast.strategies import near_points
 from ally_fast.strategies.kernel import HORIZON, kernel
 from ally_fast.strategies.near_points import NearPoints, smallest_distance

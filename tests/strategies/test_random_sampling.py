@@ -1,9 +1,9 @@
 """Random sampling: the contract, and every row has its chance."""
 
 import numpy as np
+import reference
 from strategy_contract import StrategyContract
 
-from ally_fast import reference
 from ally_fast.strategies import Context, RandomSampling
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import reference
 from strategy_contract import StrategyContract
 
 import ally_fast
-from ally_fast import _cpu, reference
+from ally_fast import _cpu
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.strategies import Context, TypicalStart, typical_start
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ally_fast._optional import require
 from ally_fast.experiments.datasets.dataset import Dataset
-from ally_fast.experiments.datasets.places import cache, needed
+from ally_fast.experiments.datasets.paths import cache, needed
 from ally_fast.pools.numpy_file import numpy_array
 
 

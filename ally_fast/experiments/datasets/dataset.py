@@ -99,10 +99,10 @@ class Dataset:
         if rows > len(self.inputs):
             raise ValueError(f"pool_rows: got {rows}, {self.name} has {len(self.inputs)}")
         generator = np.random.Generator(np.random.Philox(key=seed))
-        kept = np.sort(generator.choice(len(self.inputs), rows, replace=False))
+        indices = np.sort(generator.choice(len(self.inputs), rows, replace=False))
         return replace(
             self,
-            inputs=self.inputs[kept],
-            targets=self.targets[kept],
+            inputs=self.inputs[indices],
+            targets=self.targets[indices],
             source=f"{self.source}; {rows} random pool rows (seed {seed})",
         )

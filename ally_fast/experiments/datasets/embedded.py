@@ -54,9 +54,9 @@ def embedded(
         source = f"{source}; a random fifth of {len(labeled)} labeled rows is the test set"
     else:
         held_out = test[labeled]
-    kept = embeddings[labeled]
-    check_finite(kept, f"{name}: embeddings")
-    inputs, test_inputs = scaled(kept[~held_out], kept[held_out])
+    rows = embeddings[labeled]
+    check_finite(rows, f"{name}: embeddings")
+    inputs, test_inputs = scaled(rows[~held_out], rows[held_out])
     targets = classes[labeled]
     return Dataset(
         name,

@@ -38,21 +38,21 @@ def load(source: str, labels: str, column: str | None = None, ids: str | None = 
     pool = open_pool(source, column=column, ids=ids)
     spec = ColumnSpec.parse(labels)
     if spec.source is not None:
-        given = open_column(labels)
+        values = open_column(labels)
     else:
         assert isinstance(pool, ShardedPool)  # of files
-        given = pool.column(spec.column)
+        values = pool.column(spec.column)
     # Ids without a label are no mistake, so no row is one that must have it.
-    found = checked_join(pool, None, "ignore").labels(given, "labels", np.zeros(pool.n, np.bool_))
-    check_rows(len(found.codes), pool.n)
-    named = [name for name in found.names if isinstance(name, str) or name >= 0]
+    table = checked_join(pool, None, "ignore").labels(values, "labels", np.zeros(pool.n, np.bool_))
+    check_rows(len(table.codes), pool.n)
+    named = [name for name in table.names if isinstance(name, str) or name >= 0]
     number = {name: place for place, name in enumerate(sorted(named, key=_order))}
     # The last stands for rows without a label.
-    classes = np.array([*(number.get(name, -1) for name in found.names), -1], np.int64)
+    classes = np.array([*(number.get(name, -1) for name in table.names), -1], np.int64)
     rows = as_float(pool.read(0, pool.n)).astype(np.float32)
     pool.check()
     shown = f"{Path(source).name}, labels {labels}, {len(number)} classes"
-    return embedded(Path(source).stem, rows, classes[found.codes], shown)
+    return embedded(Path(source).stem, rows, classes[table.codes], shown)
 
 
 def _order(name: Any) -> tuple[bool, Any]:

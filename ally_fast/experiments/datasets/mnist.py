@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ally_fast._optional import require
 from ally_fast.experiments.datasets.dataset import Dataset
-from ally_fast.experiments.datasets.places import cache, needed
+from ally_fast.experiments.datasets.paths import cache, needed
 
 _BYTES = 0x08  # the idx format's number for uint8
 

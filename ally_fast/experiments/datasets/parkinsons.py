@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ally_fast import checks
 from ally_fast._optional import require
 from ally_fast.experiments.datasets.dataset import Dataset, check_finite
-from ally_fast.experiments.datasets.places import needed
+from ally_fast.experiments.datasets.paths import needed
 from ally_fast.experiments.datasets.scaling import standardized
 from ally_fast.pools.csv_file import csv_column
 

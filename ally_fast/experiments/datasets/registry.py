@@ -50,10 +50,10 @@ def load_dataset(
         raise ValueError(f"seed: got {seed} for {name}; a split by seed is of parkinsons alone")
     if name.endswith(".npz"):
         return npz.load(Path(name))
-    given = folder or os.environ.get("ALLY_FAST_DATA")
-    place = None if not given else Path(given)
+    path = folder or os.environ.get("ALLY_FAST_DATA")
+    root = None if not path else Path(path)
     if name == "parkinsons":
-        return parkinsons.load(place, split, seed)
+        return parkinsons.load(root, split, seed)
     if name not in _LOADERS:
         raise ValueError(f"dataset: got {name!r}, needs one of {', '.join(DATASETS)}, or FILE.npz")
-    return _LOADERS[name](place)
+    return _LOADERS[name](root)

@@ -4,11 +4,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import reference
 from cases import assert_balanced, pools
 from hypothesis import given
 from hypothesis import strategies as st
-
-from ally_fast import reference
 
 
 def test_squared_distance_is_close_to_exact(rng):

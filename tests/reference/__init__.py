@@ -1,6 +1,6 @@
 """Slow oracles of the fast operations: plain NumPy, one file per operation, for the tests.
 
-Nothing in ``ally_fast`` imports this package, and it imports nothing of ``ally_fast``.
+It imports nothing of ``ally_fast``.
 """
 
 from . import dual_ascent
