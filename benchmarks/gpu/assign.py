@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.gpu import quality, rates
+from benchmarks import quality
+from benchmarks.gpu import rates
 from benchmarks.gpu.peers import load_peer
 from benchmarks.gpu.race import Contestant, race
 from benchmarks.gpu.recorder import Recorder, stored
@@ -188,4 +189,4 @@ def _check(device: Any, rows: Any, given: Callable[[], Any], row: Row, value: An
     quality.check_labels(device, rows, centroids, labels, row.extra)
     if row.options.get("certify") and row.extra["wrong_labels"]:
         raise quality.WrongAnswerError(f"{row.extra['wrong_labels']:.2%} of certified labels wrong")
-    row.inertia = quality.inertia(device, rows, centroids, labels)
+    row.inertia = quality.inertia_on_device(device, rows, centroids, labels)

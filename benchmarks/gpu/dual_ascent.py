@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gpu import rates
-from benchmarks.gpu.quality import WrongAnswerError
 from benchmarks.gpu.race import Contestant, race
 from benchmarks.gpu.recorder import MissingError, Recorder, stored
+from benchmarks.quality import WrongAnswerError
 from benchmarks.rows import Row
 
 EPSILON, LR = 0.1, 0.05

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.gpu.memory import PeakDeviceMemory, others_free
 from benchmarks.gpu.recorder import Recorder, tell
+from benchmarks.memory import PeakDeviceMemory, others_free
 from benchmarks.rows import Row
 
 HEAVY_SECONDS = 15.0

@@ -16,14 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.gpu import quality, rates
+from benchmarks import quality
+from benchmarks.gpu import rates
 from benchmarks.gpu.assign import KERNEL, hopper_last, pool
 from benchmarks.gpu.peers import load_peer
 from benchmarks.gpu.race import Contestant, race
 from benchmarks.gpu.recorder import Recorder, stored
-from benchmarks.gpu.tail import best_per_cluster
 from benchmarks.plan import RECIPE_ITERATIONS, RECIPE_ROWS
 from benchmarks.rows import Row
+from benchmarks.tail import best_per_cluster_on_device
 
 SLOW = ("cuvs", "fastkmeans", "faiss_gpu")
 
@@ -174,7 +175,7 @@ def _peer(device: Any, rows: Any, scores: Any, row: Row) -> Callable[[], Any]:
             labels = peer.predict(given, centroids) if labels is None else labels
         labels = torch.as_tensor(labels).to(device.name)
         lap("assign")
-        picks = best_per_cluster(torch, labels, scores, row.b, row.k)
+        picks = best_per_cluster_on_device(torch, labels, scores, row.b, row.k)
         lap("batch")
         row.stages = stages
         return Found(picks, centroids, labels, stages)
@@ -213,7 +214,7 @@ def _check(device: Any, rows: Any, row: Row, found: Found) -> None:
     except quality.WrongAnswerError:
         if not late or row.extra.get("excess", 1.0) > 0.05:
             raise
-    row.inertia = quality.inertia(device, rows, centroids, labels)
+    row.inertia = quality.inertia_on_device(device, rows, centroids, labels)
 
 
 def _finish(row: Row, known: dict[str, float], upload: bool) -> None:

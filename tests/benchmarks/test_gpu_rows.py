@@ -13,8 +13,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import report, rows
-from benchmarks.gpu import bench, gates, plan, process, quality, rates, recorder, tables
+from benchmarks import quality, report, rows, tail
+from benchmarks.gpu import bench, gates, plan, process, rates, recorder, tables
 from benchmarks.gpu.plan import Group
 from benchmarks.gpu.process import Ended
 from benchmarks.gpu.race import Contestant
@@ -287,14 +287,12 @@ def test_labels_are_compared_in_float64(rng):
 @pytest.mark.parametrize("shape", [(500, 7, 100), (40, 40, 9), (300, 90, 300)])
 def test_the_torch_tail_is_the_numpy_tail(shape):
     torch = pytest.importorskip("torch")
-    from benchmarks import tail
-    from benchmarks.gpu.tail import best_per_cluster
-
     n, k, b = shape
     generator = np.random.default_rng(n)
     clusters = generator.integers(0, k, n)
     scores = generator.standard_normal(n).astype(np.float32)
-    found = best_per_cluster(torch, torch.from_numpy(clusters), torch.from_numpy(scores), b, k)
+    on_device = torch.from_numpy(clusters), torch.from_numpy(scores)
+    found = tail.best_per_cluster_on_device(torch, *on_device, b, k)
     assert np.array_equal(found.numpy(), tail.best_per_cluster(clusters, scores, b, k))
 
 
