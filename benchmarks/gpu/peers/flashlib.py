@@ -12,8 +12,6 @@ from typing import Any
 class FlashlibPeer:
     """``flashlib.KMeans`` and its assignment kernel."""
 
-    dist = "flashlib"
-    dtypes = ("float16", "bfloat16", "float32")
     given = ""
 
     def __init__(self, torch: Any) -> None:
