@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine
+from benchmarks import machine, worker
 from benchmarks.rows import Row
 
 THREAD_VARIABLES = (
@@ -68,48 +65,28 @@ class Job:
 
     def run(self, timeout_seconds: float) -> None:
         """Run the process once and add what it measured to the rows."""
-        results = self._results(timeout_seconds)
-        if isinstance(results, dict):
-            status, reason = next(iter(results.items()))
+        with tempfile.TemporaryDirectory() as scratch:
+            spec = {**self.spec, "module": self.module}
+            answer = worker.ask(spec, Path(scratch), timeout_seconds, env=self._environment())
+        if answer.status != "ok":
             for row in self.rows:
                 if not row.seconds:
-                    row.status, row.reason = status, reason
+                    row.status, row.reason = answer.status, answer.reason
             return
-        for result in results:
+        for result in answer.results:
             for row in self.rows:
                 if (row.engine, row.setting) == (result["engine"], result["setting"]):
                     _add(row, result)
 
-    def _results(self, timeout_seconds: float) -> Any:
-        threads = str(self.spec["threads"])
-        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, threads)}
-        environment.pop("ALLY_FAST_ISA", None)
+    def _environment(self) -> dict[str, str]:
+        found = {**dict.fromkeys(THREAD_VARIABLES, str(self.spec["threads"])), "ALLY_FAST_ISA": ""}
         if self.isa:
-            environment["ALLY_FAST_ISA"] = self.isa
+            found["ALLY_FAST_ISA"] = self.isa
         hardware = machine.hardware()
         if str(hardware["cpu"]).startswith("Intel") and "avx512dq" in hardware["flags"]:  # type: ignore[operator]
             # The OpenBLAS in FAISS takes Xeons newer than itself for processors with SSE3.
-            environment.setdefault("OPENBLAS_CORETYPE", "SkylakeX")
-        with tempfile.TemporaryDirectory() as folder:
-            spec, answer = Path(folder, "spec.json"), Path(folder, "result.json")
-            spec.write_text(json.dumps({**self.spec, "module": self.module}))
-            command = [sys.executable, "-m", "benchmarks.worker", str(spec), str(answer)]
-            try:
-                done = subprocess.run(
-                    command,
-                    cwd=machine.ROOT,
-                    env=environment,
-                    capture_output=True,
-                    text=True,
-                    timeout=timeout_seconds,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired:
-                return {"skipped": f"not finished after {timeout_seconds:.0f} s"}
-            if answer.is_file():
-                return json.loads(answer.read_text())
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            return {"failed": f"exit code {done.returncode}: {last}"}
+            found["OPENBLAS_CORETYPE"] = os.environ.get("OPENBLAS_CORETYPE", "SkylakeX")
+        return found
 
 
 def _add(row: Row, result: dict[str, Any]) -> None:

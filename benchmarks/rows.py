@@ -12,6 +12,11 @@ from typing import Any
 
 SCHEMA = 1
 QUIET_CORES = 0.2
+LONGEST_REASON = 600
+
+
+class MissingError(RuntimeError):
+    """Something that a measurement needs is not on this machine."""
 
 
 @dataclass
@@ -161,6 +166,21 @@ class Row:
 
 
 OURS = ("ally_fast", "numpy")
+
+
+def fault(error: Exception) -> tuple[str, str]:
+    """Return the status and the reason that an error gives a row."""
+    if isinstance(error, ModuleNotFoundError):
+        return "skipped", f"{error.name} is not installed"
+    told = " ".join(str(error).split())[:LONGEST_REASON]
+    if isinstance(error, MissingError):
+        return "skipped", told
+    return "failed", f"{type(error).__name__}: {told}"
+
+
+def stored(folder: Path) -> list[Row]:
+    """Return the rows of a folder, none if there is no such folder."""
+    return load(folder) if folder.is_dir() else []
 
 
 def load(folder: Path) -> list[Row]:

@@ -97,8 +97,7 @@ def _list(jobs: list[Job], args: argparse.Namespace) -> None:
 def _jobs(args: argparse.Namespace) -> list[Job]:
     """List the jobs, rows stamped with machine, versions and source."""
     isas, threads = _isas(), machine.cores()
-    stamp = {"hardware": machine.hardware(), "versions": machine.versions(), **machine.source()}
-    command = shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]])
+    stamp = machine.stamp(shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]]))
     found = []
     for name, bench in BENCHES.items():
         for job in bench.jobs(isas, threads, args):
@@ -107,7 +106,6 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
                 continue
             job.spec["bench"] = name
             for row in job.rows:
-                row.command = command
                 for key, value in stamp.items():
                     setattr(row, key, value)
             found.append(job)
@@ -129,7 +127,8 @@ def _isas() -> list[str]:
 
 def _run(jobs: list[Job], folder: Path, args: argparse.Namespace) -> int:
     """Run group by group, round robin inside a group; return how many rows failed."""
-    kept = {} if args.fresh else {row.config(args.any_commit): row for row in _stored(folder)}
+    there = [] if args.fresh else [row for row in rows_module.stored(folder) if row.ok]
+    kept = {row.config(args.any_commit): row for row in there}
     began, failed = time.perf_counter(), 0
     for _, members in groupby(jobs, key=lambda job: job.group):
         group = list(members)
@@ -153,10 +152,6 @@ def _run(jobs: list[Job], folder: Path, args: argparse.Namespace) -> int:
                 if row.status == "skipped":
                     rows_module.store(folder, row)
     return failed
-
-
-def _stored(folder: Path) -> list[Row]:
-    return [row for row in rows_module.load(folder) if row.ok] if folder.is_dir() else []
 
 
 def _resume(job: Job, kept: dict[str, Row], any_commit: bool) -> None:

@@ -11,11 +11,13 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.gpu import gates, parts, present, process, summary
+from benchmarks import process
+from benchmarks.gpu import gates, parts, present, summary
 from benchmarks.gpu.bench import bench
 from benchmarks.gpu.plan import chosen
-from benchmarks.gpu.recorder import FILE, stored
+from benchmarks.gpu.recorder import FILE
 from benchmarks.gpu.summary import FAILED, Outcome
+from benchmarks.rows import stored
 
 RUNNERS = {
     "build": parts.build,

@@ -17,8 +17,8 @@ from benchmarks import quality
 from benchmarks.gpu import rates
 from benchmarks.gpu.peers import load_peer
 from benchmarks.gpu.race import Contestant, race
-from benchmarks.gpu.recorder import Recorder, stored
-from benchmarks.rows import Row
+from benchmarks.gpu.recorder import Recorder
+from benchmarks.rows import Row, stored
 
 KERNEL = "ALLY_FAST_CUDA_KERNEL"
 TRAIN_ROWS = 64  # a centroid: enough for centroids that look like those of a selection

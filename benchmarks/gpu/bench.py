@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks import rows
-from benchmarks.gpu import process
+from benchmarks import process, rows, worker
 from benchmarks.gpu.peers import folder
 from benchmarks.gpu.plan import Group
-from benchmarks.gpu.recorder import BROKEN, FILE, kernel, key, stored, tell
+from benchmarks.gpu.recorder import BROKEN, FILE, kernel, key, tell
 from benchmarks.gpu.summary import FAILED, PASSED, STOPPED, Outcome
-from benchmarks.rows import Row
+from benchmarks.rows import Row, stored
 
 LEAST_SECONDS = 8.0  # a group needs this much to start
 MOST_CRASHES = 4  # of one group
@@ -83,31 +80,25 @@ def _group(
         if left < LEAST_SECONDS:
             return False
         with tempfile.TemporaryDirectory() as scratch:
-            marker, spec = Path(scratch, "row.json"), Path(scratch, "spec.json")
-            told = {**asdict(group), "out": str(out), "marker": str(marker), "command": command}
-            told |= {"seconds": left - 0.6 * LEAST_SECONDS, "skip": sorted(distrust.rows)}
-            told["dropped"] = sorted(distrust.kernels)
-            spec.write_text(json.dumps(told))
+            marker = Path(scratch, "row.json")
+            spec = {**asdict(group), "out": str(out), "marker": str(marker), "command": command}
+            spec |= {"seconds": left - 0.6 * LEAST_SECONDS, "skip": sorted(distrust.rows)}
+            spec |= {"module": "benchmarks.gpu.group", "dropped": sorted(distrust.kernels)}
             with log.open("a") as file:
                 file.write(f"== {group.name}, {left:.0f} s left\n")
-            ended = process.run(
-                [sys.executable, "-m", "benchmarks.gpu.worker", str(spec)],
-                log,
-                left,
-                env=env,
-                watch=_Watch(marker, group.row_seconds),
-            )
+            watch = _Watch(marker, group.row_seconds)
+            answer = worker.ask(spec, Path(scratch), left, log=log, env=env, watch=watch)
             before = set(distrust.rows)
             failed = [row for row in stored(out) if row.status != "ok"]
             distrust.rows |= {key(row) for row in failed}
-            if ended.code == 0:
+            if answer.status == "ok":
                 return time.monotonic() < end - 0.6 * LEAST_SECONDS
-            if ended.code == BROKEN:
+            if answer.ended.code == BROKEN:
                 new = [row for row in failed if key(row) not in before]
                 distrust.kernels |= {kernel(row) for row in sorted(new, key=_date)[-1:]}
                 continue
-            broken = _broken_row(marker, ended, log)
-            out_of_time = ended.stopped and time.monotonic() >= end
+            broken = _broken_row(marker, answer.reason)
+            out_of_time = answer.ended.stopped and time.monotonic() >= end
             if out_of_time:
                 return False
             if broken is not None:
@@ -117,7 +108,7 @@ def _group(
                 with log.open("a") as file:
                     file.write(f"{broken.name} {broken.status}: {broken.reason}\n")
             else:
-                _store_failed_group(out, group, ended, log)
+                _store_failed_group(out, group, answer.reason)
                 return True
     return True
 
@@ -141,22 +132,20 @@ class _Watch:
         return f"no row was begun for {IDLE_SECONDS:.0f} s" if idle else None
 
 
-def _broken_row(marker: Path, ended: process.Ended, log: Path) -> Row | None:
+def _broken_row(marker: Path, reason: str) -> Row | None:
     """Return the row that was being measured when the worker ended."""
     try:
         row = Row.from_json(marker.read_text())
     except (OSError, ValueError):
         return None
-    row.status = "failed"
-    row.reason = ended.stopped or f"exit status {ended.code}: {process.last_line(log)}"
+    row.status, row.reason = "failed", reason
     return row
 
 
-def _store_failed_group(out: Path, group: Group, ended: process.Ended, log: Path) -> None:
+def _store_failed_group(out: Path, group: Group, reason: str) -> None:
     """Keep a row for a group whose process ended between rows."""
     row = Row(f"gpu_{group.kind}", "ally_fast", group.name, "none", 0, 0, 0, 0, "")
-    how = ended.stopped or f"exit status {ended.code}: {process.last_line(log)}"
-    row.status, row.reason = "failed", how
+    row.status, row.reason = "failed", reason
     rows.store(out, row, FILE)
     tell(row)
 

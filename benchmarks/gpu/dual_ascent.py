@@ -10,9 +10,9 @@ import numpy as np
 
 from benchmarks.gpu import rates
 from benchmarks.gpu.race import Contestant, race
-from benchmarks.gpu.recorder import MissingError, Recorder, stored
+from benchmarks.gpu.recorder import Recorder
 from benchmarks.quality import WrongAnswerError
-from benchmarks.rows import Row
+from benchmarks.rows import MissingError, Row, stored
 
 EPSILON, LR = 0.1, 0.05
 CHECKED_ROWS = 4096

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu import files, process
+from benchmarks import process
+from benchmarks.gpu import files
 from benchmarks.gpu.files import File, Result
 from benchmarks.gpu.present import capability
 from benchmarks.gpu.summary import FAILED, IMPOSSIBLE, PASSED, STATUSES, STOPPED, Outcome

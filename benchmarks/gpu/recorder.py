@@ -17,10 +17,6 @@ FILE = "gpu"  # all rows of a GPU machine go into one file
 BROKEN = 3  # exit status of a worker whose device does not answer any more
 
 
-class MissingError(RuntimeError):
-    """Something a contestant needs is not on this machine."""
-
-
 def key(row: Row) -> str:
     """Name what makes two rows the same measurement; ours is bound to its source."""
     source = row.build if row.engine == "ally_fast" else ""
@@ -63,7 +59,7 @@ class Recorder:
     ) -> None:
         self._folder, self._marker, self._stamp = folder, marker, stamp
         self._dropped = set(dropped)
-        self._skip = set(skip) | {key(row) for row in stored(folder) if row.ok}
+        self._skip = set(skip) | {key(row) for row in rows.stored(folder) if row.ok}
         self._end = time.monotonic() + seconds
         self._depth = 0
 
@@ -118,11 +114,7 @@ class Recorder:
         try:
             yield
         except Exception as error:
-            missing = isinstance(error, (MissingError, ModuleNotFoundError))
-            row.status = "skipped" if missing else "failed"
-            row.reason = " ".join(f"{type(error).__name__}: {error}".split())[:600]
-            if isinstance(error, ModuleNotFoundError):
-                row.reason = f"{error.name} is not there"
+            row.status, row.reason = rows.fault(error)
             self.keep(row)
             tell(row)
             self._skip.add(key(row))
@@ -132,11 +124,6 @@ class Recorder:
                 self._marker.unlink(missing_ok=True)
                 os._exit(BROKEN)
         self._marker.unlink(missing_ok=True)
-
-
-def stored(folder: Path) -> list[Row]:
-    """Return the rows of a folder, none if there is no such folder."""
-    return rows.load(folder) if folder.is_dir() else []
 
 
 def tell(row: Row) -> None:

@@ -21,9 +21,9 @@ from benchmarks.gpu import rates
 from benchmarks.gpu.assign import KERNEL, hopper_last, pool
 from benchmarks.gpu.peers import load_peer
 from benchmarks.gpu.race import Contestant, race
-from benchmarks.gpu.recorder import Recorder, stored
+from benchmarks.gpu.recorder import Recorder
 from benchmarks.plan import RECIPE_ITERATIONS, RECIPE_ROWS
-from benchmarks.rows import Row
+from benchmarks.rows import Row, stored
 from benchmarks.tail import best_per_cluster_on_device
 
 SLOW = ("cuvs", "fastkmeans", "faiss_gpu")

@@ -11,8 +11,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks import process
 from benchmarks.gpu import __main__ as runner
-from benchmarks.gpu import files, parts, present, process, summary
+from benchmarks.gpu import files, parts, present, summary
 from benchmarks.gpu.files import File, Result
 from benchmarks.gpu.peers import folder
 from benchmarks.gpu.summary import FAILED, IMPOSSIBLE, PASSED, STOPPED, Outcome

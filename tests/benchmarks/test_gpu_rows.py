@@ -13,13 +13,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import quality, report, rows, tail
-from benchmarks.gpu import bench, gates, plan, process, rates, recorder, tables
+from benchmarks import process, quality, report, rows, tail
+from benchmarks.gpu import bench, gates, plan, rates, recorder, tables
 from benchmarks.gpu.plan import Group
-from benchmarks.gpu.process import Ended
 from benchmarks.gpu.race import Contestant
 from benchmarks.gpu.recorder import FILE, Recorder
 from benchmarks.gpu.summary import FAILED, PASSED, STOPPED
+from benchmarks.process import Ended
 from benchmarks.rows import Row
 
 HARDWARE = {"gpu": "NVIDIA H200", "cores": 16, "driver": "580", "cuda": "13.0"}
@@ -47,7 +47,7 @@ def test_a_measurement_that_fails_is_a_row_and_the_others_go_on(keeper, tmp_path
     with keeper.attempt(second):
         second.seconds.append(0.5)
         keeper.keep(second)
-    kept = recorder.stored(tmp_path / "out")
+    kept = rows.stored(tmp_path / "out")
     assert [(r.setting, r.status) for r in kept] == [("a", "failed"), ("b", "ok")]
     assert kept[0].reason == "RuntimeError: illegal memory access"
     assert not (tmp_path / "marker").exists()
@@ -58,7 +58,7 @@ def test_what_is_not_installed_is_skipped(keeper, tmp_path):
     wanted = keeper.row("gpu_assign", "flashlib", "default")
     with keeper.attempt(wanted):
         import no_such_rival  # noqa: F401
-    assert (wanted.status, wanted.reason) == ("skipped", "no_such_rival is not there")
+    assert (wanted.status, wanted.reason) == ("skipped", "no_such_rival is not installed")
 
 
 def test_rows_of_a_run_are_one_file_and_dtypes_are_kept_apart(tmp_path):
@@ -115,6 +115,7 @@ class FakeWorker:
             rows.store(self.out, lost, FILE)
             return Ended(recorder.BROKEN, 1.0)
         rows.store(self.out, row("gpu_select", "ally_fast", "portable", 1.0), FILE)
+        Path(spec["answer"]).write_text("{}")
         return Ended(0, 1.0)
 
 
