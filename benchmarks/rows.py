@@ -13,6 +13,7 @@ from typing import Any
 SCHEMA = 1
 QUIET_CORES = 0.2
 LONGEST_REASON = 600
+ITEMSIZE = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 
 
 class MissingError(RuntimeError):
@@ -118,6 +119,11 @@ class Row:
         """Median of the quiet repeats, of all where none was quiet, or None without any."""
         counted = self.quiet_seconds or self.seconds
         return statistics.median(counted) if counted else None
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element of the rows."""
+        return ITEMSIZE[self.dtype]
 
     @property
     def ok(self) -> bool:
@@ -226,6 +232,14 @@ def _identity(row: Row) -> tuple[Any, ...]:
 def select(rows: Iterable[Row], **wanted: Any) -> list[Row]:
     """Keep the rows whose fields equal all the wanted values."""
     return [row for row in rows if all(getattr(row, key) == v for key, v in wanted.items())]
+
+
+def by_gpu(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Split rows by the GPU they were measured on, which no verdict and no table mixes."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(str(row.hardware.get("gpu")), []).append(row)
+    return found
 
 
 def one(rows: Iterable[Row], **wanted: Any) -> Row | None:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 from benchmarks import bench_ops, bench_pools, bench_ray, gates, labels
-from benchmarks.gates import times
+from benchmarks.labels import times
 from benchmarks.plan import MAIN, POOLS
 from benchmarks.rows import QUIET_CORES, Row, one, select
 

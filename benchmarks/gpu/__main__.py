@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import process
-from benchmarks.gpu import gates, parts, present, summary
+from benchmarks import gates, process
+from benchmarks.gpu import parts, present, summary
 from benchmarks.gpu.bench import bench
 from benchmarks.gpu.plan import chosen
 from benchmarks.gpu.recorder import FILE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.rows import Row
+from benchmarks.rows import ITEMSIZE, Row
 
 COPY, MATMUL16, MATMUL32, UPLOAD = "copy", "matmul float16", "matmul tf32", "pinned upload"
 
@@ -14,18 +14,13 @@ def assign_flops(n: int, d: int, k: int) -> float:
     return 2.0 * n * d * k
 
 
-def itemsize(dtype: str) -> int:
-    """Return the bytes of an element."""
-    return {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}[dtype]
-
-
 def dual_bytes(m: int, c: int, dtype: str, backward: bool) -> int:
     """Count what a dual step must move: logits once, the gradient once, 44 bytes a row.
 
     A row's bytes: target, id and log-sum-exp 8 each, multiplier read and written, multiplier
     before, loss and slack 4 each.
     """
-    logits = m * c * itemsize(dtype)
+    logits = m * c * ITEMSIZE[dtype]
     return logits * (2 if backward else 1) + DUAL_ROW_BYTES * m
 
 

@@ -223,5 +223,5 @@ def _finish(row: Row, known: dict[str, float], upload: bool) -> None:
         return
     row.extra["mrows_per_s"] = row.n / row.seconds_median / 1e6
     if upload and rates.UPLOAD in known:
-        copy = row.n * row.d * rates.itemsize(row.dtype) / known[rates.UPLOAD]
+        copy = row.n * row.d * row.itemsize / known[rates.UPLOAD]
         row.extra["over_one_copy"] = row.seconds_median / copy

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import labels
-from benchmarks.gates import times
-from benchmarks.gpu import gates
-from benchmarks.labels import TIMES
-from benchmarks.rows import Row, select
+from benchmarks import gates, labels
+from benchmarks.labels import TIMES, times
+from benchmarks.rows import Row, by_gpu, select
 from benchmarks.tables import NOTHING, excess, megabytes, table
+from benchmarks.verdicts import fastest
 
 NO_ROWS = "Not measured: no row from a GPU machine is recorded."
 
@@ -31,7 +30,7 @@ def gates_table(rows: list[Row]) -> str:
     """Draw the gates with what was measured."""
     body = [
         [gate.what, gate.needed, verdict.measured, f"**{verdict.verdict}**"]
-        for gate, verdict in gates.judge(rows)
+        for gate, verdict in gates.judge(rows, gpu=True)
     ]
     return table(["gate", "needed", "measured", "verdict"], body, left=4)
 
@@ -76,7 +75,7 @@ def select_table(rows: list[Row]) -> str:
         place = row.setting.endswith(" host")
         here = [r for r in found if r.shape == row.shape and r.dtype == row.dtype]
         same = [r for r in here if r.setting.endswith(" host") == place]
-        ours = gates.fastest(same, engine="ally_fast")
+        ours = fastest(same, engine="ally_fast")
         ratio = times(row.seconds_median / ours.seconds_median) if ours else NOTHING
         body.append(
             [
@@ -142,7 +141,7 @@ def _by_gpu(draw: Callable[[list[Row]], str]) -> Callable[[list[Row]], str]:
     """Draw once for each GPU."""
 
     def draw_each(rows: list[Row]) -> str:
-        found = gates.by_gpu(rows)
+        found = by_gpu(rows)
         if len(found) < 2:
             return draw(rows)
         return "\n\n".join(f"{gpu}:\n\n{draw(here)}" for gpu, here in found.items())

@@ -13,8 +13,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import process, quality, report, rows, tail
-from benchmarks.gpu import bench, gates, plan, rates, recorder, tables
+from benchmarks import gates, process, quality, report, rows, tail, verdicts
+from benchmarks.gpu import bench, plan, rates, recorder, tables
 from benchmarks.gpu.plan import Group
 from benchmarks.gpu.race import Contestant
 from benchmarks.gpu.recorder import FILE, Recorder
@@ -27,7 +27,7 @@ STAMP = {"hardware": HARDWARE, "build": "abc", "command": "a command", "date": "
 
 
 def row(bench_, engine, setting, seconds=None, **fields):
-    shape = {"dataset": "mixture", "n": gates.N, "d": 128, "k": 1000, "b": 0, "dtype": "float16"}
+    shape = {"dataset": "mixture", "n": verdicts.N, "d": 128, "k": 1000, "b": 0, "dtype": "float16"}
     made = Row(bench_, engine, setting, **{**shape, **STAMP, **fields})
     if seconds is not None:
         made.seconds, made.other_cores = [seconds], [None]
@@ -241,7 +241,8 @@ def test_the_plan_holds_the_gates_shapes():
         groups = plan.groups(name)
         assign = [g.arguments for g in groups if g.kind == "assign"]
         assert any(
-            a["n"] == gates.N and a["d"] == 128 and {1000, 10_000} <= set(a["ks"]) for a in assign
+            a["n"] == verdicts.N and a["d"] == 128 and {1000, 10_000} <= set(a["ks"])
+            for a in assign
         )
         places = {g.arguments["place"] for g in groups if g.kind == "select"}
         assert places == {"device", "host"}
@@ -333,7 +334,7 @@ def device():
     ],
 )
 def test_gates_judge_the_rows(device, gate, verdict, says):
-    found = {made.name: judged for made, judged in gates.judge(device)}[gate]
+    found = {made.name: judged for made, judged in gates.judge(device, gpu=True)}[gate]
     assert (found.verdict, says in found.measured) == (verdict, True), found.measured
 
 
@@ -344,8 +345,8 @@ def test_rows_of_two_gpus_are_never_mixed(device, tmp_path):
         rows.store(tmp_path, made, FILE)
     assert len(rows.load(tmp_path)) == 2 * len(device)
     with pytest.raises(ValueError, match="NVIDIA H200, H100; needs those of one GPU"):
-        gates.judge([*device, *other])
-    verdicts = {gate.name: verdict for gate, verdict in gates.judge(other)}
+        gates.judge([*device, *other], gpu=True)
+    verdicts = {gate.name: verdict for gate, verdict in gates.judge(other, gpu=True)}
     for absolute in ("gpu assign rate", "gpu select"):
         assert verdicts[absolute].verdict == "not measured"
         assert verdicts[absolute].measured.endswith("on H100; asked of an H200")
@@ -360,7 +361,7 @@ def test_rows_of_two_gpus_are_never_mixed(device, tmp_path):
 
 
 def test_without_rows_no_gate_is_judged():
-    assert {verdict.verdict for _, verdict in gates.judge([])} == {"not measured"}
+    assert {verdict.verdict for _, verdict in gates.judge([], gpu=True)} == {"not measured"}
 
 
 @pytest.mark.parametrize("name", sorted(tables.TABLES))

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import gates, labels, report, rows, tables, tail
+from benchmarks import gates, labels, report, rows, tables, tail, verdicts
 from benchmarks.plan import MAIN
 from benchmarks.rows import Row
 
@@ -62,14 +62,14 @@ def test_configuration_knows_build_and_commit(device):
 @pytest.mark.parametrize(
     ("gate", "verdict", "says"),
     [
-        ("sklearn, AMX", gates.UNMEASURED, "no AMX on this machine"),
-        ("sklearn, AVX-512", gates.MISSED, "400"),  # 2 % worse inertia than it may be
-        ("published loop", gates.REACHED, "60"),
-        ("faiss, AVX-512", gates.REACHED, "8.0"),
-        ("superkmeans, AVX-512", gates.MISSED, "0.80"),
-        ("every shape", gates.MISSED, "superkmeans"),
-        ("certified", gates.UNMEASURED, "no rows"),
-        ("memory", gates.REACHED, "of the bound"),
+        ("sklearn, AMX", verdicts.UNMEASURED, "no AMX on this machine"),
+        ("sklearn, AVX-512", verdicts.MISSED, "400"),  # 2 % worse inertia than it may be
+        ("published loop", verdicts.REACHED, "60"),
+        ("faiss, AVX-512", verdicts.REACHED, "8.0"),
+        ("superkmeans, AVX-512", verdicts.MISSED, "0.80"),
+        ("every shape", verdicts.MISSED, "superkmeans"),
+        ("certified", verdicts.UNMEASURED, "no rows"),
+        ("memory", verdicts.REACHED, "of the bound"),
     ],
 )
 def test_gates_judge_the_rows(device, gate, verdict, says):
