@@ -138,6 +138,21 @@ def test_a_file_that_is_not_begun_is_said_to_be_stopped(tmp_path):
     assert (result.status, result.reason) == (STOPPED, "not begun: out of time")
 
 
+def test_each_test_is_written_down(tmp_path):
+    """No GPU is needed for that: the plugin of pytest and the log."""
+    path, out = tmp_path / "test_some.py", tmp_path / "out"
+    out.mkdir()
+    lines = ["import pytest", "pytestmark = pytest.mark.gpu", "def test_fine(): pass"]
+    path.write_text("\n".join([*lines, "def test_wrong(): assert 1 == 2, 'planted'"]))
+    (result,) = files.run([File(str(path))], out, 200.0)
+    assert (result.status, result.passed) == (FAILED, 1)
+    assert result.reason.startswith("test_wrong: AssertionError: planted")
+    assert [name.rpartition("::")[2] for name in result.failed] == ["test_wrong"]
+    told = files.read(out / "tests.ndjson", f"test: {path}")
+    assert [line["outcome"] for line in told] == ["begun", "passed", "begun", "failed"]
+    assert "planted" in (out / "test.log").read_text()
+
+
 def test_every_file_that_did_not_pass_is_told():
     results = [
         Result("a.py", PASSED, passed=5),
