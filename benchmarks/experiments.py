@@ -26,8 +26,8 @@ from ally_fast.experiments.curves_figure import draw_curves
 from ally_fast.experiments.round_rows import RoundRow, load_rounds
 from ally_fast.experiments.summary import signed, table
 from benchmarks.machine import ROOT
-from benchmarks.tables import NOTHING
-from benchmarks.tables import table as markdown
+from benchmarks.tables.markdown import NOTHING
+from benchmarks.tables.markdown import table as markdown
 
 PAGE = ROOT / "docs" / "results.md"
 FIGURES = ROOT / "docs" / "figures"

@@ -22,8 +22,8 @@ from ally_fast.experiments.comparison import Curve, Difference, curves, differen
 from benchmarks.experiments import FIGURES, RECORDED, conditions, load
 from benchmarks.gains_figure import draw_gains as figure_of_gains
 from benchmarks.machine import ROOT
-from benchmarks.tables import NOTHING
-from benchmarks.tables import table as markdown
+from benchmarks.tables.markdown import NOTHING
+from benchmarks.tables.markdown import table as markdown
 
 PAGE, FIGURE = ROOT / "docs" / "strategies.md", FIGURES / "strategy_gains.png"
 # Macro recall where some classes are rare.

@@ -3,7 +3,7 @@
 Text between ``<!-- benchmark:NAME -->`` and ``<!-- /benchmark:NAME -->`` is replaced, in README.md
 by the table of one machine, in docs/performance.md by those of all; NAME is a key of
 ``tables.TABLES``. No figure in those tables is typed by hand. Rows of GPU machines lie in files of
-their own and have tables of their own, ``gpu.tables``.
+their own and have tables of their own, ``tables.GPU_TABLES``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import re
 import sys
 from pathlib import Path
 
-from benchmarks import machine, rows, tables
-from benchmarks.gpu import tables as gpu_tables
+from benchmarks import machine, rows
 from benchmarks.gpu.recorder import FILE as GPU_FILE
 from benchmarks.rows import Row
+from benchmarks.tables import GPU_TABLES, TABLES
 
 README = "README.md"
 PAGE = "docs/performance.md"
@@ -40,8 +40,8 @@ def main(argv: list[str] | None = None) -> int:
         print("no rows to draw from", file=sys.stderr)
         return 1
     if args.print:
-        for name in [*tables.TABLES, *gpu_tables.TABLES]:
-            if any(is_gpu(device) == (name in gpu_tables.TABLES) for device in devices):
+        for name in [*TABLES, *GPU_TABLES]:
+            if any(is_gpu(device) == (name in GPU_TABLES) for device in devices):
                 print(f"## {name}\n\n{block(name, devices)}\n")
         return 0
     shown = headline(devices)
@@ -89,13 +89,13 @@ def block(name: str, devices: list[list[Row]]) -> str:
     Parameters
     ----------
     name : str
-        A key of ``tables.TABLES`` or of ``gpu.tables.TABLES``; the latter are drawn without rows
+        A key of ``tables.TABLES`` or of ``tables.GPU_TABLES``; the latter are drawn without rows
         too.
     devices : list of list of Row
         Rows by machine.
     """
-    gpu = name in gpu_tables.TABLES
-    draw = (gpu_tables.TABLES if gpu else tables.TABLES)[name]
+    gpu = name in GPU_TABLES
+    draw = (GPU_TABLES if gpu else TABLES)[name]
     devices = [device for device in devices if is_gpu(device) == gpu] or ([[]] if gpu else [])
     parts = []
     for device in devices:

@@ -14,13 +14,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks import gates, process, quality, report, rows, tail, verdicts
-from benchmarks.gpu import bench, plan, rates, recorder, tables
+from benchmarks.gpu import bench, plan, rates, recorder
 from benchmarks.gpu.plan import Group
 from benchmarks.gpu.race import Contestant
 from benchmarks.gpu.recorder import FILE, Recorder
 from benchmarks.gpu.summary import FAILED, PASSED, STOPPED
 from benchmarks.process import Ended
 from benchmarks.rows import Row
+from benchmarks.tables import GPU_TABLES
 
 HARDWARE = {"gpu": "NVIDIA H200", "cores": 16, "driver": "580", "cuda": "13.0"}
 STAMP = {"hardware": HARDWARE, "build": "abc", "command": "a command", "date": "2026-01-01"}
@@ -364,7 +365,7 @@ def test_without_rows_no_gate_is_judged():
     assert {verdict.verdict for _, verdict in gates.judge([], gpu=True)} == {"not measured"}
 
 
-@pytest.mark.parametrize("name", sorted(tables.TABLES))
+@pytest.mark.parametrize("name", sorted(GPU_TABLES))
 def test_tables_are_drawn_with_and_without_rows(device, name):
     assert report.block(name, [device])
     assert report.block(name, [])
