@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.clock import alternate
 from benchmarks.job import Job
-from benchmarks.rows import Row
+from benchmarks.plan import Shape
 
 EPSILON, LR = 0.2, 0.05
 ENGINES = ("ally_fast", "torch_eager", "torch_compile")
@@ -28,53 +28,36 @@ ARRAYS_OF_LOGITS = 5
 LEAST_SECONDS = 0.02  # shorter calls are repeated within a measurement
 
 
-def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
+def jobs(isas: list[str], args: Any) -> list[Job]:
     """List one job per shape and dtype: the engines take turns in its process."""
     shapes = [(CROSS_ENTROPY, *of) for of in product(ROWS, CLASSES, DTYPES)]
     shapes += [(SQUARED_ERROR, m, 1, "float32") for m in (64, 1_000_000)]
     if args.quick:
         shapes = [(CROSS_ENTROPY, 256, 10, dtype) for dtype in DTYPES]
-    return [_job(*shape, isas, threads) for shape in shapes]
+    return [_job(*shape) for shape in shapes]
 
 
-def _job(loss: str, m: int, c: int, dtype: str, isas: list[str], threads: int) -> Job:
-    memory = int(machine.hardware()["memory_bytes"])  # type: ignore[call-overload]
+def _job(loss: str, m: int, c: int, dtype: str) -> Job:
     needed = ARRAYS_OF_LOGITS * 4 * m * c
-    left_out = () if needed < 0.75 * memory else ENGINES[1:]
-    reason = f"it needs about {needed / 2**30:.0f} GiB"
-    shape = {"dataset": "outputs", "n": m, "d": c, "k": 0, "b": 0, "dtype": dtype}
-    rows = [
-        Row(
-            "dual_ascent",
-            engine,
-            loss,
-            **shape,
-            threads=threads,
-            status="skipped" if engine in left_out else "ok",
-            reason=reason if engine in left_out else "",
-        )
-        for engine in ENGINES
-    ]
-    spec = {
-        "engines": [engine for engine in ENGINES if engine not in left_out],
-        "loss": loss,
-        "m": m,
-        "c": c,
-        "dtype": dtype,
-        "threads": threads,
-        "isa": isas[0] if isas else None,
-    }
-    group = ("dual_ascent", loss, m, c, dtype)
-    estimate = 8.0 + 4e-8 * m * c
-    return Job("benchmarks.bench_dual_ascent", spec, rows, None, True, group, estimate)
+    fits = needed < 0.75 * machine.hardware()["memory_bytes"]
+    reason = "" if fits else f"it needs about {needed / 2**30:.0f} GiB"
+    return Job.of(
+        "dual_ascent",
+        Shape("outputs", m, c, 0, 0),
+        [(engine, loss) for engine in ENGINES],
+        spec={"loss": loss, "dtype": dtype},
+        reasons=dict.fromkeys(ENGINES[1:], reason),
+        row={"dtype": dtype},
+        estimate=8.0 + 4e-8 * m * c,
+    )
 
 
-def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
+def measure(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Run the engines in turn, then compare each with float64."""
     import torch
 
     torch.set_num_threads(spec["threads"])
-    m, c, generator = spec["m"], spec["c"], torch.Generator().manual_seed(7)
+    m, c, generator = spec["n"], spec["d"], torch.Generator().manual_seed(7)
     outputs = (3 * torch.randn(m, c, generator=generator)).to(getattr(torch, spec["dtype"]))
     if spec["loss"] == CROSS_ENTROPY:
         targets = torch.randint(c, (m,), generator=generator)
@@ -89,26 +72,17 @@ def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
         "torch_compile": lambda: _with_multipliers(torch.compile(eager), start),
     }
     calls = {
-        engine: partial(_gradient, steps[engine](), outputs, targets, ids)
-        for engine in spec["engines"]
+        name: partial(_gradient, steps[name.partition(":")[0]](), outputs, targets, ids)
+        for name in spec["names"]
     }
-    errors = {
-        engine: _errors(calls[engine](), spec, outputs, targets, ids, start) for engine in calls
-    }
+    errors = {name: _errors(calls[name](), spec, outputs, targets, ids, start) for name in calls}
     inner = _inner_repeats(calls)
-    loops = {engine: partial(_repeat, call, inner) for engine, call in calls.items()}
+    loops = {name: partial(_repeat, call, inner) for name, call in calls.items()}
     found = alternate(loops, repeats=7, budget_seconds=20.0, warm_up=True)
-    return [
-        {
-            "engine": engine,
-            "setting": spec["loss"],
-            "isa": spec["isa"] if engine == "ally_fast" else None,
-            **fields,
-            "seconds": [seconds / inner for seconds in fields["seconds"]],
-            "extra": {**errors[engine], "calls_a_repeat": inner},
-        }
-        for engine, fields in found.items()
-    ]
+    for name, fields in found.items():
+        fields["seconds"] = [seconds / inner for seconds in fields["seconds"]]
+        fields["extra"] = {**errors[name], "calls_a_repeat": inner}
+    return found
 
 
 Step = Callable[[Any, Any, Any], tuple[Any, Any]]  # outputs, targets, ids -> Lagrangian, losses
@@ -183,13 +157,13 @@ def _errors(
     import torch
 
     losses, gradient = found
-    rows = torch.linspace(0, spec["m"] - 1, min(spec["m"], CHECKED_ROWS)).long()
+    rows = torch.linspace(0, spec["n"] - 1, min(spec["n"], CHECKED_ROWS)).long()
     wide, goal = outputs[rows].double().requires_grad_(), targets[rows]
     if spec["loss"] == CROSS_ENTROPY:
         truth = torch.nn.functional.cross_entropy(wide, goal, reduction="none")
     else:
         truth = torch.square(wide - goal.double()).mean(1)
-    weights = (1 + start[ids[rows]].double()) / spec["m"]
+    weights = (1 + start[ids[rows]].double()) / spec["n"]
     (slope,) = torch.autograd.grad((weights * truth).sum(), wide)
     truth = truth.detach()
     scale = slope.abs().amax(1, keepdim=True).clamp(min=1e-300)

@@ -101,7 +101,12 @@ class Row:
     def name(self) -> str:
         """What the row is called: bench, shape, engine and setting."""
         shape = f"{self.dataset}-{self.n}x{self.d}/k{self.k}"
-        return f"{self.bench}/{shape}/{self.engine}:{self.setting}"
+        return f"{self.bench}/{shape}/{self.contestant}"
+
+    @property
+    def contestant(self) -> str:
+        """Who ran: engine and setting."""
+        return f"{self.engine}:{self.setting}"
 
     @property
     def shape(self) -> tuple[str, int, int, int, int]:

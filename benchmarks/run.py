@@ -34,17 +34,17 @@ from benchmarks.job import Job
 from benchmarks.others import wait_for_quiet
 from benchmarks.rows import QUIET_CORES, Row
 
-BENCHES = {
-    "select": bench_select,
-    "assign": bench_assign,
-    "ops": bench_ops,
-    "dual_ascent": bench_dual_ascent,
-    "interrupt": bench_interrupt,
-    "pools": bench_pools,
-    "training": bench_training,
-    "ray": bench_ray,
-    "strategies": bench_strategies,
-}
+BENCHES = (
+    bench_select,
+    bench_assign,
+    bench_ops,
+    bench_dual_ascent,
+    bench_interrupt,
+    bench_pools,
+    bench_training,
+    bench_ray,
+    bench_strategies,
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,20 +96,28 @@ def _list(jobs: list[Job], args: argparse.Namespace) -> None:
 
 def _jobs(args: argparse.Namespace) -> list[Job]:
     """List the jobs, rows stamped with machine, versions and source."""
-    isas, threads = _isas(), machine.cores()
+    isas = _isas()
     stamp = machine.stamp(shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]]))
     found = []
-    for name, bench in BENCHES.items():
-        for job in bench.jobs(isas, threads, args):
-            wanted = [row for row in job.rows if _asked(row, args.only)]
-            if not wanted:
+    for bench in BENCHES:
+        for job in bench.jobs(isas, args):
+            if not any(_asked(row, args.only) for row in job.rows):
                 continue
-            job.spec["bench"] = name
+            job.spec["threads"] = stamp["threads"]
             for row in job.rows:
                 for key, value in stamp.items():
                     setattr(row, key, value)
+                if row.engine == "ally_fast":
+                    _note_isa(row, job.isa, isas)
             found.append(job)
     return found
+
+
+def _note_isa(row: Row, forced: str | None, isas: list[str]) -> None:
+    """Note what ours runs on; without the native core it is skipped."""
+    row.isa = forced or next(iter(isas), None)
+    if not isas:
+        row.status, row.reason = "skipped", "the native core is not built"
 
 
 def _asked(row: Row, only: Iterable[str] | None) -> bool:

@@ -209,10 +209,11 @@ def test_a_step_is_measured_against_eager_torch():
     from benchmarks import bench_dual_ascent
 
     for loss, c in (("cross_entropy", 10), ("squared_error", 1)):
-        spec = {"loss": loss, "m": 64, "c": c, "dtype": "float32", "threads": 1, "isa": "some"}
-        found = bench_dual_ascent.measure({**spec, "engines": ["ally_fast", "torch_eager"]})
-        assert [result["engine"] for result in found] == ["ally_fast", "torch_eager"]
-        for result in found:
+        spec = {"loss": loss, "n": 64, "d": c, "dtype": "float32", "threads": 1}
+        names = [f"ally_fast:{loss}", f"torch_eager:{loss}"]
+        found = bench_dual_ascent.measure({**spec, "names": names})
+        assert list(found) == names
+        for result in found.values():
             assert min(result["seconds"]) > 0
             assert result["extra"]["loss_error"] < 1e-6
             assert result["extra"]["gradient_error"] < 1e-5
