@@ -74,7 +74,7 @@ def measure(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
     fields["picks"] = len({int(index) for index in outcome.indices})
     if spec["quality"]:
         assignments = outcome.assignments
-        if len(assignments) == 0:
+        if assignments is None:
             assignments = contestant.assign(pool.rows, outcome.centroids)
         fields["inertia"] = inertia(pool.rows, outcome.centroids, assignments, threads)
     return {spec["names"][0]: fields}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 import os
 import sys
 from pathlib import Path
@@ -21,17 +20,14 @@ def measure(spec: dict[str, Any]) -> None:
     folder.extend_path()
     from benchmarks.gpu.device import facts, open_device
 
-    out = Path(spec["out"])
     stamp = machine.stamp(spec["command"], facts())
     marker, dropped = Path(spec["marker"]), spec["dropped"]
-    recorder = Recorder(out, marker, stamp, spec["skip"], spec["seconds"], dropped)
+    recorder = Recorder(Path(spec["out"]), marker, stamp, spec["skip"], spec["seconds"], dropped)
     kind = importlib.import_module(f"benchmarks.gpu.{spec['kind']}")
     arguments = spec["arguments"]
     if stamp["hardware"].get("compute_capability") != "9.0" and "kernels" in arguments:
         arguments["kernels"] = [kernel for kernel in arguments["kernels"] if kernel != "sm90a"]
-    if "out" in inspect.signature(kind.measure).parameters:
-        arguments["out"] = out
-    kind.measure(recorder, open_device(), **arguments)
+    kind.measure(recorder, open_device(), kind.Work(**arguments))
 
 
 def use_emulated_module() -> None:

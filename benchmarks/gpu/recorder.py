@@ -70,6 +70,11 @@ class Recorder:
         return name
 
     @property
+    def stored(self) -> list[Row]:
+        """The rows of its folder."""
+        return rows.stored(self._folder)
+
+    @property
     def seconds_left(self) -> float:
         """Seconds until nothing more may be started."""
         return self._end - time.monotonic()

@@ -1,6 +1,7 @@
 """Rows of a GPU machine: crashes, resume, rates, quality, gates, tables. No GPU is needed."""
 
 import dataclasses
+import importlib
 import json
 import os
 import sys
@@ -177,7 +178,7 @@ def test_a_worker_that_begins_no_row_is_stopped(monkeypatch, tmp_path):
 
 
 def test_the_portable_kernel_is_timed_before_the_hopper_one():
-    from benchmarks.gpu.assign import hopper_last
+    from benchmarks.gpu.race import hopper_last
 
     made = [
         Contestant(row("gpu_assign", engine, setting, isa=isa), None, None)
@@ -206,7 +207,8 @@ def test_centroids_are_trained_inside_the_watchdog_of_the_first_row(tmp_path, mo
     monkeypatch.setattr(assign, "_centroids", train)
     monkeypatch.setattr(assign, "pool", lambda *arguments: None)
     shape = {"n": 5, "d": 2, "ks": [3], "dtypes": ["float32"], "kernels": ["portable"], "peers": []}
-    assign.measure(keeper, SimpleNamespace(held=1, synchronize=lambda: None), out=tmp_path, **shape)
+    device = SimpleNamespace(held=1, synchronize=lambda: None)
+    assign.measure(keeper, device, assign.Work(**shape))
     assert seen == [True, True]  # certified and not
 
 
@@ -234,7 +236,9 @@ def test_plans_name_what_they_measure(name):
     assert known[0].slice == "ceilings"
     assert len({group.name for group in known}) == len(known)
     assert all(group.seconds > 0 and group.row_seconds > 0 for group in known)
-    assert json.loads(json.dumps([group.arguments for group in known]))
+    for group in known:
+        kind = importlib.import_module(f"benchmarks.gpu.{group.kind}")
+        assert kind.Work(**json.loads(json.dumps(group.arguments)))
 
 
 def test_the_plan_holds_the_gates_shapes():
