@@ -90,9 +90,10 @@ def gradient(step: Step, inputs: Inputs) -> tuple[Any, Any]:
 
 
 def errors(inputs: Inputs, losses: Any, slope: Any = None) -> dict[str, float]:
-    """Return the largest errors of some rows, relative to the largest value of the row.
+    """Return the errors of some rows: the largest, relative to the row's largest value, and of all.
 
-    Those of an engine's first call: later ones have other multipliers.
+    ``relative_error`` is that of all rows in the Euclidean norm, the worse of losses and gradient.
+    Errors are those of an engine's first call: later ones have other multipliers.
     """
     import torch
 
@@ -106,9 +107,12 @@ def errors(inputs: Inputs, losses: Any, slope: Any = None) -> dict[str, float]:
     weights = (1 + inputs.multipliers[inputs.ids[rows]].double()) / n
     (exact,) = torch.autograd.grad((weights * truth).sum(), wide)
     truth = truth.detach()
-    gaps = (losses[rows].double() - truth).abs() / truth.abs().clamp(min=1)
-    found = {"loss_error": float(gaps.max())}
+    gaps = losses[rows].double() - truth
+    found = {"loss_error": float((gaps.abs() / truth.abs().clamp(min=1)).max())}
+    of_all = [float(gaps.norm() / truth.norm())]
     if slope is not None:
+        gaps = slope[rows].double() - exact
         scale = exact.abs().amax(1, keepdim=True).clamp(min=1e-300)
-        found["gradient_error"] = float(((slope[rows].double() - exact).abs() / scale).max())
-    return found
+        found["gradient_error"] = float((gaps.abs() / scale).max())
+        of_all.append(float(gaps.norm() / exact.norm()))
+    return {**found, "relative_error": max(of_all)}
