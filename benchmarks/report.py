@@ -9,22 +9,20 @@ their own and have tables of their own, ``tables.GPU_TABLES``.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
+from functools import partial
 from pathlib import Path
 
 from benchmarks import machine, rows
 from benchmarks.gpu.recorder import FILE as GPU_FILE
+from benchmarks.pages import redraw
+from benchmarks.pages import replaced as replaced_tables
 from benchmarks.rows import Row
 from benchmarks.tables import GPU_TABLES, TABLES
 
 README = "README.md"
 PAGE = "docs/performance.md"
 FIGURE = "docs/figures/select_cpu.png"
-MARKED = re.compile(
-    r"(<!-- benchmark:(?P<name>[\w-]+) -->\n)(?P<body>.*?)(<!-- /benchmark:(?P=name) -->)",
-    re.DOTALL,
-)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -46,11 +44,12 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     shown = headline(devices)
     pages = {README: shown, PAGE: devices}
-    stale = [page for page, drawn in pages.items() if _redraw(args.root / page, drawn, args.check)]
+    stale = False
+    for page, drawn in pages.items():
+        draw = partial(replaced, devices=drawn)
+        stale |= redraw(args.root / page, draw, args.check, "benchmarks.report")
     if args.check:
-        for page in stale:
-            print(f"{page} differs from the rows: python -m benchmarks.report", file=sys.stderr)
-        return 1 if stale else 0
+        return int(stale)
     for device in shown:
         if not is_gpu(device):
             draw_figure(device, args.root / FIGURE)
@@ -119,23 +118,7 @@ def _machine_name(device: list[Row], devices: list[list[Row]]) -> str:
 
 def replaced(text: str, devices: list[list[Row]]) -> str:
     """Replace what stands between markers; a name no table has raises ``KeyError``."""
-
-    def draw(match: re.Match[str]) -> str:
-        return f"{match[1]}{block(match['name'], devices)}\n{match[4]}"
-
-    return MARKED.sub(draw, text)
-
-
-def _redraw(page: Path, devices: list[list[Row]], check: bool) -> bool:
-    """Redraw a page; return whether it differed from the rows."""
-    if not page.is_file():
-        return False
-    old = page.read_text()
-    new = replaced(old, devices)
-    if new != old and not check:
-        page.write_text(new)
-        print(f"drew {page.name}")
-    return new != old
+    return replaced_tables(text, "benchmark", partial(block, devices=devices))
 
 
 def draw_figure(device: list[Row], path: Path) -> None:

@@ -104,6 +104,17 @@ class Row:
         return f"{self.bench}/{shape}/{self.contestant}"
 
     @property
+    def identity(self) -> tuple[Any, ...]:
+        """What sets a row apart in its file: name, b, dtype and GPU."""
+        return (self.name, self.b, self.dtype, self.hardware.get("gpu"))
+
+    @property
+    def key(self) -> str:
+        """What makes two rows of a GPU the same measurement; ours is bound to its source."""
+        source = self.build if self.engine == "ally_fast" else ""
+        return "|".join(map(str, (*self.identity, sorted(self.options.items()), source)))
+
+    @property
     def contestant(self) -> str:
         """Who ran: engine and setting."""
         return f"{self.engine}:{self.setting}"
@@ -219,19 +230,10 @@ def store(folder: Path, row: Row, file: str | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{file or row.bench}.jsonl"
     lines = path.read_text().splitlines() if path.is_file() else []
-    kept = [line for line in lines if line and not _same_name(line, row)]
+    kept = [line for line in lines if line and Row.from_json(line).identity != row.identity]
     partial = path.with_suffix(".partial")
     partial.write_text("\n".join([*kept, row.to_json()]) + "\n")
     os.replace(partial, path)
-
-
-def _same_name(line: str, row: Row) -> bool:
-    other = Row.from_json(line)
-    return _identity(other) == _identity(row)
-
-
-def _identity(row: Row) -> tuple[Any, ...]:
-    return (row.name, row.b, row.dtype, row.hardware.get("gpu"))
 
 
 def select(rows: Iterable[Row], **wanted: Any) -> list[Row]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from benchmarks import gates, process
 from benchmarks.gpu import parts, present, summary
 from benchmarks.gpu.bench import bench
-from benchmarks.gpu.plan import chosen
 from benchmarks.gpu.recorder import FILE
+from benchmarks.gpu.slices import chosen
 from benchmarks.gpu.summary import FAILED, Outcome
 from benchmarks.rows import stored
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmarks import process, rows, worker
 from benchmarks.gpu.peers import folder
-from benchmarks.gpu.plan import Group
-from benchmarks.gpu.recorder import BROKEN, FILE, kernel, key, tell
+from benchmarks.gpu.recorder import BROKEN, FILE, kernel, tell
+from benchmarks.gpu.slices import Group
 from benchmarks.gpu.summary import FAILED, PASSED, STOPPED, Outcome
 from benchmarks.rows import Row, stored
 
@@ -50,7 +50,7 @@ def bench(out: Path, seconds: float, groups: list[Group], command: str) -> Outco
         file.writelines(f"not unpacked: {text}\n" for text in folder.unpack())
     env = folder.library_path()
     distrust = Distrust()
-    before = {key(row): row.date for row in stored(out)}
+    before = {row.key: row.date for row in stored(out)}
     left_over = []
     for group in groups:
         left = seconds - (time.monotonic() - began)
@@ -60,7 +60,7 @@ def bench(out: Path, seconds: float, groups: list[Group], command: str) -> Outco
         finished = _group(out, log, group, left, command, env, distrust)
         if not finished:
             left_over.append(group.name)
-    new = [row for row in stored(out) if before.get(key(row)) != row.date]
+    new = [row for row in stored(out) if before.get(row.key) != row.date]
     return _outcome(new, left_over, time.monotonic() - began, seconds)
 
 
@@ -90,11 +90,11 @@ def _group(
             answer = worker.ask(spec, Path(scratch), left, log=log, env=env, watch=watch)
             before = set(distrust.rows)
             failed = [row for row in stored(out) if row.status != "ok"]
-            distrust.rows |= {key(row) for row in failed}
+            distrust.rows |= {row.key for row in failed}
             if answer.status == "ok":
                 return time.monotonic() < end - 0.6 * LEAST_SECONDS
             if answer.ended.code == BROKEN:
-                new = [row for row in failed if key(row) not in before]
+                new = [row for row in failed if row.key not in before]
                 distrust.kernels |= {kernel(row) for row in sorted(new, key=_date)[-1:]}
                 continue
             broken = _broken_row(marker, answer.reason)
@@ -103,7 +103,7 @@ def _group(
                 return False
             if broken is not None:
                 rows.store(out, broken, FILE)
-                distrust.rows.add(key(broken))
+                distrust.rows.add(broken.key)
                 distrust.kernels.add(kernel(broken))
                 with log.open("a") as file:
                     file.write(f"{broken.name} {broken.status}: {broken.reason}\n")

@@ -17,13 +17,6 @@ FILE = "gpu"  # all rows of a GPU machine go into one file
 BROKEN = 3  # exit status of a worker whose device does not answer any more
 
 
-def key(row: Row) -> str:
-    """Name what makes two rows the same measurement; ours is bound to its source."""
-    source = row.build if row.engine == "ally_fast" else ""
-    parts = (row.name, row.b, row.dtype, sorted(row.options.items()), row.hardware.get("gpu"))
-    return "|".join(map(str, (*parts, source)))
-
-
 def kernel(row: Row) -> str:
     """Name whose code a row runs: what hung or broke the device once is not trusted again."""
     return f"{row.engine} {row.isa or row.bench}" if row.engine == "ally_fast" else row.engine
@@ -59,7 +52,7 @@ class Recorder:
     ) -> None:
         self._folder, self._marker, self._stamp = folder, marker, stamp
         self._dropped = set(dropped)
-        self._skip = set(skip) | {key(row) for row in rows.stored(folder) if row.ok}
+        self._skip = set(skip) | {row.key for row in rows.stored(folder) if row.ok}
         self._end = time.monotonic() + seconds
         self._depth = 0
 
@@ -86,12 +79,12 @@ class Recorder:
 
     def wanted(self, row: Row) -> bool:
         """Whether a row is not there yet, there is time for it, and its kernel is trusted."""
-        if key(row) in self._skip or self.seconds_left <= 0:
+        if row.key in self._skip or self.seconds_left <= 0:
             return False
         if not self.trusted(kernel(row)):
             row.status, row.reason = "skipped", f"{kernel(row)} was stopped before"
             self.keep(row)
-            self._skip.add(key(row))
+            self._skip.add(row.key)
             return False
         return True
 
@@ -122,7 +115,7 @@ class Recorder:
             row.status, row.reason = rows.fault(error)
             self.keep(row)
             tell(row)
-            self._skip.add(key(row))
+            self._skip.add(row.key)
             try:
                 alive()
             except Exception:

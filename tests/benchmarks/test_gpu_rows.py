@@ -15,10 +15,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks import gates, process, quality, report, rows, tail, verdicts
-from benchmarks.gpu import bench, plan, rates, recorder
-from benchmarks.gpu.plan import Group
+from benchmarks.gpu import bench, rates, recorder, slices
 from benchmarks.gpu.race import Contestant
 from benchmarks.gpu.recorder import FILE, Recorder
+from benchmarks.gpu.slices import Group
 from benchmarks.gpu.summary import FAILED, PASSED, STOPPED
 from benchmarks.process import Ended
 from benchmarks.rows import Row
@@ -135,7 +135,7 @@ def test_a_rival_that_kills_the_process_is_left_out(monkeypatch, tmp_path, act, 
     broken, ours = rows.load(tmp_path)
     assert (broken.engine, broken.status, broken.reason) == ("faiss_gpu", "failed", reason)
     assert ours.ok
-    assert worker.skipped == [[], [recorder.key(broken)]]
+    assert worker.skipped == [[], [broken.key]]
     assert worker.dropped == [[], ["faiss_gpu"]]
     assert outcome.status == PASSED
     assert outcome.counts["failed"] == 1
@@ -213,7 +213,7 @@ def test_centroids_are_trained_inside_the_watchdog_of_the_first_row(tmp_path, mo
 
 
 def test_no_row_of_the_quick_plan_may_take_more_than_15_seconds():
-    assert all(group.row_seconds <= 15 for group in plan.groups("quick"))
+    assert all(group.row_seconds <= 15 for group in slices.groups("quick"))
 
 
 def test_a_group_that_dies_between_rows_is_a_failure_of_ours(monkeypatch, tmp_path):
@@ -232,7 +232,7 @@ def test_groups_that_find_no_time_are_named(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", ["quick", "full", "dry"])
 def test_plans_name_what_they_measure(name):
-    known = plan.groups(name)
+    known = slices.groups(name)
     assert known[0].slice == "ceilings"
     assert len({group.name for group in known}) == len(known)
     assert all(group.seconds > 0 and group.row_seconds > 0 for group in known)
@@ -243,7 +243,7 @@ def test_plans_name_what_they_measure(name):
 
 def test_the_plan_holds_the_gates_shapes():
     for name in ("quick", "full"):
-        groups = plan.groups(name)
+        groups = slices.groups(name)
         assign = [g.arguments for g in groups if g.kind == "assign"]
         assert any(
             a["n"] == verdicts.N and a["d"] == 128 and {1000, 10_000} <= set(a["ks"])
@@ -251,15 +251,15 @@ def test_the_plan_holds_the_gates_shapes():
         )
         places = {g.arguments["place"] for g in groups if g.kind == "select"}
         assert places == {"device", "host"}
-    assert sum(group.seconds for group in plan.groups("quick")) <= 260
+    assert sum(group.seconds for group in slices.groups("quick")) <= 260
 
 
 def test_slices_are_chosen_by_name_ceilings_first():
-    chosen = plan.chosen("full", ["assign"])
+    chosen = slices.chosen("full", ["assign"])
     assert {group.slice for group in chosen} == {
         "ceilings", "assign-1m", "assign-10m", "assign-100m"
     }  # fmt: skip
-    assert [group.slice for group in plan.chosen("full", ["dual"])][:2] == ["ceilings", "dual"]
+    assert [group.slice for group in slices.chosen("full", ["dual"])][:2] == ["ceilings", "dual"]
 
 
 def test_rates():
