@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import process, rows, worker
@@ -17,14 +17,6 @@ from benchmarks.rows import Row, stored
 LEAST_SECONDS = 8.0  # a group needs this much to start
 MOST_CRASHES = 4  # of one group
 IDLE_SECONDS = 45.0  # without a row: imports, data
-
-
-@dataclass
-class Distrust:
-    """What is not tried again in this run: rows that failed, kernels that were stopped."""
-
-    rows: set[str] = field(default_factory=set)
-    kernels: set[str] = field(default_factory=set)
 
 
 def bench(out: Path, seconds: float, groups: list[Group], command: str) -> Outcome:
@@ -45,76 +37,70 @@ def bench(out: Path, seconds: float, groups: list[Group], command: str) -> Outco
     Outcome
         Failed if a row of ours failed; a rival that does not run is a row that says so.
     """
-    began, log = time.monotonic(), out / "bench.log"
-    with log.open("a") as file:
-        file.writelines(f"not unpacked: {text}\n" for text in folder.unpack())
-    env = folder.library_path()
-    distrust = Distrust()
+    began = time.monotonic()
+    supervisor = _Supervisor(out, command)
     before = {row.key: row.date for row in stored(out)}
-    left_over = []
-    for group in groups:
-        left = seconds - (time.monotonic() - began)
-        if left < LEAST_SECONDS:
-            left_over.append(group.name)
-            continue
-        finished = _group(out, log, group, left, command, env, distrust)
-        if not finished:
-            left_over.append(group.name)
+    left_over = [
+        group.name
+        for group in groups
+        if not supervisor.measure(group, seconds - (time.monotonic() - began))
+    ]
     new = [row for row in stored(out) if before.get(row.key) != row.date]
     return _outcome(new, left_over, time.monotonic() - began, seconds)
 
 
-def _group(
-    out: Path,
-    log: Path,
-    group: Group,
-    seconds: float,
-    command: str,
-    env: dict[str, str],
-    distrust: Distrust,
-) -> bool:
-    """Run one group, again without the kernel that broke it; return whether it was finished."""
-    end = time.monotonic() + seconds
-    for _ in range(MOST_CRASHES):
-        left = end - time.monotonic()
-        if left < LEAST_SECONDS:
-            return False
-        with tempfile.TemporaryDirectory() as scratch:
-            marker = Path(scratch, "row.json")
-            spec = {**asdict(group), "out": str(out), "marker": str(marker), "command": command}
-            spec |= {"seconds": left - 0.6 * LEAST_SECONDS, "skip": sorted(distrust.rows)}
-            spec |= {"module": "benchmarks.gpu.group", "dropped": sorted(distrust.kernels)}
-            with log.open("a") as file:
-                file.write(f"== {group.name}, {left:.0f} s left\n")
-            watch = _Watch(marker, group.row_seconds)
-            answer = worker.ask(spec, Path(scratch), left, log=log, env=env, watch=watch)
-            before = set(distrust.rows)
-            failed = [row for row in stored(out) if row.status != "ok"]
-            distrust.rows |= {row.key for row in failed}
+class _Supervisor:
+    """Runs groups; rows that failed and kernels that were stopped are not tried again."""
+
+    def __init__(self, out: Path, command: str) -> None:
+        self._out, self._command, self._log = out, command, out / "bench.log"
+        self._rows: set[str] = set()
+        self._kernels: set[str] = set()
+        self._note(*(f"not unpacked: {text}" for text in folder.unpack()))
+        self._env = folder.library_path()
+
+    def _note(self, *lines: str) -> None:
+        with self._log.open("a") as file:
+            file.writelines(f"{line}\n" for line in lines)
+
+    def measure(self, group: Group, seconds: float) -> bool:
+        """Run a group, again without what broke it; return whether it was finished."""
+        end = time.monotonic() + seconds
+        for _ in range(MOST_CRASHES):
+            left = end - time.monotonic()
+            if left < LEAST_SECONDS:
+                return False
+            self._note(f"== {group.name}, {left:.0f} s left")
+            with tempfile.TemporaryDirectory() as scratch:
+                marker = Path(scratch, "row.json")
+                answer = self._ask(group, Path(scratch), marker, left)
+                broken = _broken_row(marker, answer.reason)
+            failed = [row for row in stored(self._out) if row.status != "ok"]
+            new = [row for row in failed if row.key not in self._rows]
+            self._rows |= {row.key for row in failed}
             if answer.status == "ok":
                 return time.monotonic() < end - 0.6 * LEAST_SECONDS
             if answer.ended.code == BROKEN:
-                new = [row for row in failed if row.key not in before]
-                distrust.kernels |= {kernel(row) for row in sorted(new, key=_date)[-1:]}
-                continue
-            broken = _broken_row(marker, answer.reason)
-            out_of_time = answer.ended.stopped and time.monotonic() >= end
-            if out_of_time:
+                last = sorted(new, key=lambda row: row.date)[-1:]
+                self._kernels |= {kernel(row) for row in last}
+            elif answer.ended.stopped and time.monotonic() >= end:
                 return False
-            if broken is not None:
-                rows.store(out, broken, FILE)
-                distrust.rows.add(broken.key)
-                distrust.kernels.add(kernel(broken))
-                with log.open("a") as file:
-                    file.write(f"{broken.name} {broken.status}: {broken.reason}\n")
-            else:
-                _store_failed_group(out, group, answer.reason)
+            elif broken is None:
+                _store_failed_group(self._out, group, answer.reason)
                 return True
-    return True
+            else:
+                rows.store(self._out, broken, FILE)
+                self._rows.add(broken.key)
+                self._kernels.add(kernel(broken))
+                self._note(f"{broken.name} {broken.status}: {broken.reason}")
+        return True
 
-
-def _date(row: Row) -> str:
-    return row.date
+    def _ask(self, group: Group, scratch: Path, marker: Path, left: float) -> worker.Answer:
+        spec = {**asdict(group), "module": "benchmarks.gpu.group", "command": self._command}
+        spec |= {"out": str(self._out), "marker": str(marker), "skip": sorted(self._rows)}
+        spec |= {"seconds": left - 0.6 * LEAST_SECONDS, "dropped": sorted(self._kernels)}
+        watch = _Watch(marker, group.row_seconds)
+        return worker.ask(spec, scratch, left, log=self._log, env=self._env, watch=watch)
 
 
 class _Watch:
