@@ -73,7 +73,9 @@ def main(spec_path: str) -> None:
     except Exception as error:
         traceback.print_exc()
         told = dict(zip(("status", "reason"), fault(error), strict=True))
-    Path(spec["answer"]).write_text(json.dumps(told))
+    partial = Path(spec["answer"]).with_suffix(".partial")  # it may be killed while it writes
+    partial.write_text(json.dumps(told))
+    partial.replace(spec["answer"])
 
 
 if __name__ == "__main__":

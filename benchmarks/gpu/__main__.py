@@ -16,7 +16,7 @@ from benchmarks.gpu import parts, present, summary
 from benchmarks.gpu.bench import bench
 from benchmarks.gpu.recorder import FILE
 from benchmarks.gpu.slices import chosen
-from benchmarks.gpu.summary import FAILED, Outcome
+from benchmarks.gpu.summary import FAILED, PartOutcome
 from benchmarks.rows import stored
 
 RUNNERS = {
@@ -83,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.resume and args.resume.is_file() and not rows.exists():
         shutil.copyfile(args.resume, rows)
     end = time.monotonic() + 60 * args.minutes - RESERVE_SECONDS
-    outcomes: list[Outcome] = []
+    outcomes: list[PartOutcome] = []
     command = shlex.join(["python", "-m", "benchmarks.gpu", *(argv or sys.argv[1:])])
     try:
         for at, name in enumerate(names):
@@ -101,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(
     name: str, out: Path, seconds: float, plan: str, wanted: list[str], command: str
-) -> Outcome:
+) -> PartOutcome:
     """Run one part; whatever goes wrong in it is its outcome."""
     began = time.monotonic()
     try:
@@ -110,7 +110,7 @@ def _run(
         else:
             outcome = RUNNERS[name](out, seconds)
     except Exception as error:
-        outcome = Outcome(name, FAILED, f"{type(error).__name__}: {error}")
+        outcome = PartOutcome(name, FAILED, f"{type(error).__name__}: {error}")
     outcome.seconds, outcome.budget_seconds = time.monotonic() - began, seconds
     return outcome
 

@@ -11,7 +11,7 @@ from benchmarks import process, rows, worker
 from benchmarks.gpu.peers import folder
 from benchmarks.gpu.recorder import BROKEN, FILE, kernel, tell
 from benchmarks.gpu.slices import Group
-from benchmarks.gpu.summary import FAILED, PASSED, STOPPED, Outcome
+from benchmarks.gpu.summary import FAILED, PASSED, STOPPED, PartOutcome
 from benchmarks.rows import Row, stored
 
 LEAST_SECONDS = 8.0  # a group needs this much to start
@@ -19,7 +19,7 @@ MOST_CRASHES = 4  # of one group
 IDLE_SECONDS = 45.0  # without a row: imports, data
 
 
-def bench(out: Path, seconds: float, groups: list[Group], command: str) -> Outcome:
+def bench(out: Path, seconds: float, groups: list[Group], command: str) -> PartOutcome:
     """Measure the groups until the time is over.
 
     Parameters
@@ -34,7 +34,7 @@ def bench(out: Path, seconds: float, groups: list[Group], command: str) -> Outco
 
     Returns
     -------
-    Outcome
+    PartOutcome
         Failed if a row of ours failed; a rival that does not run is a row that says so.
     """
     began = time.monotonic()
@@ -136,7 +136,7 @@ def _store_failed_group(out: Path, group: Group, reason: str) -> None:
     tell(row)
 
 
-def _outcome(new: list[Row], left_over: list[str], taken: float, seconds: float) -> Outcome:
+def _outcome(new: list[Row], left_over: list[str], taken: float, seconds: float) -> PartOutcome:
     counts = {status: sum(row.status == status for row in new) for status in ("ok", "skipped")}
     broken = [row for row in new if row.status == "failed"]
     ours = [row for row in broken if row.engine == "ally_fast"]
@@ -145,4 +145,4 @@ def _outcome(new: list[Row], left_over: list[str], taken: float, seconds: float)
     if ours:
         detail += f"; first: {ours[0].name}: {ours[0].reason[:160]}"
     status = FAILED if ours else STOPPED if left_over else PASSED
-    return Outcome("bench", status, detail, taken, seconds, {**counts, "left": left_over})
+    return PartOutcome("bench", status, detail, taken, seconds, {**counts, "left": left_over})

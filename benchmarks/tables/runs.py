@@ -80,10 +80,13 @@ def strategies_table(rows: list[Row]) -> str:
     found = select(rows, bench="strategies")
     found = [row for row in found if not row.reason.endswith("is not installed")]
     found.sort(key=lambda row: (-row.n, row.d, row.engine))
-    rival = {"ally_fast": ""}
+
+    def strategy(row: Row) -> str:
+        return row.setting if row.engine == "ally_fast" else f"{row.setting} (scikit-activeml)"
+
     columns = {
         "pool": labels.size,
-        "strategy": lambda row: row.setting + rival.get(row.engine, " (scikit-activeml)"),
+        "strategy": strategy,
         "seconds": lambda row: (
             seconds(row.seconds_median) if row.ok else f"{row.status}: {row.reason}"
         ),

@@ -16,7 +16,7 @@ from benchmarks.gpu import __main__ as runner
 from benchmarks.gpu import files, parts, present, summary
 from benchmarks.gpu.files import File, Result
 from benchmarks.gpu.peers import folder
-from benchmarks.gpu.summary import FAILED, IMPOSSIBLE, PASSED, STOPPED, Outcome
+from benchmarks.gpu.summary import FAILED, IMPOSSIBLE, PASSED, STOPPED, PartOutcome
 
 PLANTED = "tests/gpu/planted"
 
@@ -103,7 +103,7 @@ def test_a_part_that_fails_does_not_stop_the_others(monkeypatch, tmp_path, capsy
     monkeypatch.setattr(present, "why_no_gpu", lambda: None)
     monkeypatch.setitem(runner.RUNNERS, "build", broken)
     monkeypatch.setitem(
-        runner.RUNNERS, "test", lambda out, seconds: Outcome("test", PASSED, "12 tests", 1.0)
+        runner.RUNNERS, "test", lambda out, seconds: PartOutcome("test", PASSED, "12 tests", 1.0)
     )
     assert runner.main(["--out", str(tmp_path), "--parts", "build test"]) == 1
     written = json.loads((tmp_path / "summary.json").read_text())
@@ -119,7 +119,7 @@ def test_a_part_that_fails_does_not_stop_the_others(monkeypatch, tmp_path, capsy
     [([PASSED, PASSED], 0), ([PASSED, STOPPED], 1), ([IMPOSSIBLE], 1), ([], 1)],
 )
 def test_exit_status(statuses, code):
-    assert summary.exit_status([Outcome("test", status) for status in statuses]) == code
+    assert summary.exit_status([PartOutcome("test", status) for status in statuses]) == code
 
 
 def test_riskiest_files_come_first_and_hopper_parameters_last():
