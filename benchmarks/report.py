@@ -14,10 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import machine, rows
-from benchmarks.gpu.recorder import FILE as GPU_FILE
 from benchmarks.pages import redraw
 from benchmarks.pages import replaced as replaced_tables
-from benchmarks.rows import Row
+from benchmarks.rows import GPU_FILE, Row
 from benchmarks.tables import GPU_TABLES, TABLES
 
 README = "README.md"
@@ -58,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _result_folders() -> list[Path]:
     base = machine.ROOT / "benchmarks" / "results"
-    files = [*base.glob("*/select.jsonl"), *base.glob(f"*/{GPU_FILE}.jsonl")]
+    files = [*base.glob("*/select.jsonl"), *base.glob(f"*/{GPU_FILE}")]
     return sorted({path.parent for path in files})
 
 
@@ -79,7 +78,7 @@ def headline(devices: list[list[Row]]) -> list[list[Row]]:
 
 def is_gpu(device: list[Row]) -> bool:
     """Whether rows are those of a GPU machine."""
-    return any(row.bench.startswith("gpu_") for row in device)
+    return any(row.on_gpu for row in device)
 
 
 def block(name: str, devices: list[list[Row]]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 SCHEMA = 1
 QUIET_CORES = 0.2
 LONGEST_REASON = 600
+GPU_FILE = "gpu.jsonl"
 ITEMSIZE = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 
 
@@ -102,6 +103,11 @@ class Row:
         """What the row is called: bench, shape, engine and setting."""
         shape = f"{self.dataset}-{self.n}x{self.d}/k{self.k}"
         return f"{self.bench}/{shape}/{self.contestant}"
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it was measured on a GPU machine."""
+        return self.bench.startswith("gpu_")
 
     @property
     def identity(self) -> tuple[Any, ...]:
@@ -213,22 +219,14 @@ def load(folder: Path) -> list[Row]:
     return found
 
 
-def store(folder: Path, row: Row, file: str | None = None) -> None:
-    """Put a row into its bench's file, in the place of the row of its name, b, dtype and GPU.
+def store(folder: Path, row: Row) -> None:
+    """Put a row into the file of its bench, in the place of the row of its name, b, dtype and GPU.
 
-    The file is replaced whole, so that a run that is stopped leaves it readable.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the files are.
-    row : Row
-        What to keep.
-    file : str, optional
-        Name of the file, less its ending; by default that of the bench.
+    All rows of a GPU go into one file. It is replaced whole, so that a run that is stopped leaves
+    it readable.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{file or row.bench}.jsonl"
+    path = folder / (GPU_FILE if row.on_gpu else f"{row.bench}.jsonl")
     lines = path.read_text().splitlines() if path.is_file() else []
     kept = [line for line in lines if line and Row.from_json(line).identity != row.identity]
     partial = path.with_suffix(".partial")

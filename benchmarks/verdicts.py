@@ -76,7 +76,7 @@ def memory(bench: str, slack_bytes: int, told: Callable[[Row], str]) -> Judge:
             for row in select(rows, bench=bench, engine="ally_fast")
             if row.ok
             and row.extra_bytes is not None
-            and (bench.startswith("gpu_") or (row.peak_exact and row.setting == "default"))
+            and (row.on_gpu or (row.peak_exact and row.setting == "default"))
         ]
         if not shares:
             return Verdict(UNMEASURED, "no rows")

@@ -14,10 +14,9 @@ from pathlib import Path
 from benchmarks import gates, process
 from benchmarks.gpu import parts, present, summary
 from benchmarks.gpu.bench import bench
-from benchmarks.gpu.recorder import FILE
 from benchmarks.gpu.slices import chosen
 from benchmarks.gpu.summary import FAILED, PartOutcome
-from benchmarks.rows import stored
+from benchmarks.rows import GPU_FILE, stored
 
 RUNNERS = {
     "build": parts.build,
@@ -79,7 +78,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     out: Path = args.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    rows = out / f"{FILE}.jsonl"
+    rows = out / GPU_FILE
     if args.resume and args.resume.is_file() and not rows.exists():
         shutil.copyfile(args.resume, rows)
     end = time.monotonic() + 60 * args.minutes - RESERVE_SECONDS

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks import process, rows, worker
 from benchmarks.gpu.peers import folder
-from benchmarks.gpu.recorder import BROKEN, FILE, kernel, tell
+from benchmarks.gpu.recorder import BROKEN, kernel, tell
 from benchmarks.gpu.slices import Group
 from benchmarks.gpu.summary import FAILED, PASSED, STOPPED, PartOutcome
 from benchmarks.rows import Row, stored
@@ -89,7 +89,7 @@ class _Supervisor:
                 _store_failed_group(self._out, group, answer.reason)
                 return True
             else:
-                rows.store(self._out, broken, FILE)
+                rows.store(self._out, broken)
                 self._rows.add(broken.key)
                 self._kernels.add(kernel(broken))
                 self._note(f"{broken.name} {broken.status}: {broken.reason}")
@@ -132,7 +132,7 @@ def _store_failed_group(out: Path, group: Group, reason: str) -> None:
     """Keep a row for a group whose process ended between rows."""
     row = Row(f"gpu_{group.kind}", "ally_fast", group.name, "none", 0, 0, 0, 0, "")
     row.status, row.reason = "failed", reason
-    rows.store(out, row, FILE)
+    rows.store(out, row)
     tell(row)
 
 

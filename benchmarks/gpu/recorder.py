@@ -13,7 +13,6 @@ from typing import Any
 from benchmarks import rows
 from benchmarks.rows import Row
 
-FILE = "gpu"  # all rows of a GPU machine go into one file
 BROKEN = 3  # exit status of a worker whose device does not answer any more
 
 
@@ -95,7 +94,7 @@ class Recorder:
     def keep(self, row: Row) -> None:
         """Write a row, in the place of the one of its name."""
         row.date = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        rows.store(self._folder, row, FILE)
+        rows.store(self._folder, row)
 
     @contextmanager
     def attempt(self, row: Row, alive: Any = lambda: None) -> Iterator[None]:

@@ -18,7 +18,7 @@ from gpu_rows import STAMP, row
 from benchmarks import process, rows, verdicts
 from benchmarks.gpu import assign, bench, recorder, slices
 from benchmarks.gpu.race import Contestant, hopper_last
-from benchmarks.gpu.recorder import FILE, Recorder
+from benchmarks.gpu.recorder import Recorder
 from benchmarks.gpu.slices import Group
 from benchmarks.gpu.summary import FAILED, PASSED, STOPPED
 from benchmarks.process import Ended
@@ -53,8 +53,8 @@ def test_what_is_not_installed_is_skipped(keeper, tmp_path):
 
 def test_rows_of_a_run_are_one_file_and_dtypes_are_kept_apart(tmp_path):
     for dtype in ("float16", "float32", "float16"):
-        rows.store(tmp_path, row("gpu_assign", "ally_fast", "a", 1.0, dtype=dtype), FILE)
-    rows.store(tmp_path, row("gpu_ops", "ally_fast", "a", 1.0), FILE)
+        rows.store(tmp_path, row("gpu_assign", "ally_fast", "a", 1.0, dtype=dtype))
+    rows.store(tmp_path, row("gpu_ops", "ally_fast", "a", 1.0))
     assert [path.name for path in tmp_path.iterdir()] == ["gpu.jsonl"]
     assert len(rows.load(tmp_path)) == 3
 
@@ -64,7 +64,7 @@ def test_resume_keeps_ours_of_this_source_and_rivals_of_any(tmp_path):
     lost = row("gpu_assign", "flashlib", "e")
     lost.status = "failed"
     for made in (ours, rival, lost):
-        rows.store(tmp_path, made, FILE)
+        rows.store(tmp_path, made)
     now = Recorder(tmp_path, tmp_path / "marker", {**STAMP, "build": "def"}, [], 60.0)
     same = Recorder(tmp_path, tmp_path / "marker", STAMP, [], 60.0)
     again = [dataclasses.replace(made, build="def") for made in (ours, rival, lost)]
@@ -102,9 +102,9 @@ class FakeWorker:
         if act == "broken":
             lost = row("gpu_assign", "ally_fast", "sm90a certified", isa="sm90a")
             lost.status, lost.reason = "failed", "illegal memory access"
-            rows.store(self.out, lost, FILE)
+            rows.store(self.out, lost)
             return Ended(recorder.BROKEN, 1.0)
-        rows.store(self.out, row("gpu_select", "ally_fast", "portable", 1.0), FILE)
+        rows.store(self.out, row("gpu_select", "ally_fast", "portable", 1.0))
         Path(spec["answer"]).write_text("{}")
         return Ended(0, 1.0)
 

@@ -13,7 +13,6 @@ from gpu_rows import HARDWARE, row
 
 from benchmarks import gates, quality, report, rows, tail
 from benchmarks.gpu import rates
-from benchmarks.gpu.recorder import FILE
 from benchmarks.tables import GPU_TABLES
 
 
@@ -102,7 +101,7 @@ def test_rows_of_two_gpus_are_never_mixed(device, tmp_path):
     """On an H100 ratios count, rates do not; an H200's rows stay beside an H100's."""
     other = [dataclasses.replace(made, hardware=HARDWARE | {"gpu": "H100"}) for made in device]
     for made in (*device, *other):
-        rows.store(tmp_path, made, FILE)
+        rows.store(tmp_path, made)
     assert len(rows.load(tmp_path)) == 2 * len(device)
     with pytest.raises(ValueError, match="NVIDIA H200, H100; needs those of one GPU"):
         gates.judge([*device, *other], gpu=True)
@@ -118,6 +117,15 @@ def test_rows_of_two_gpus_are_never_mixed(device, tmp_path):
     ]
     drawn = report.block("gpu-gates", [[*device, *other]])
     assert drawn.index("NVIDIA H200:") < drawn.index("H100:\n")
+
+
+def test_what_is_of_a_gpu_alone_has_a_name_of_its_own():
+    """And what CPU and GPU share knows nothing of it."""
+    folder = Path(report.__file__).parent
+    shared = {path.name: path for path in folder.glob("*.py")}
+    assert set(shared) & {path.name for path in (folder / "gpu").glob("*.py")} == {"__init__.py"}
+    shared |= {str(path): path for path in (folder / "tables").glob("*.py")}
+    assert not [name for name, path in shared.items() if "benchmarks.gpu" in path.read_text()]
 
 
 def test_without_rows_no_gate_is_judged():
