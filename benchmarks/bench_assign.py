@@ -15,11 +15,10 @@ from benchmarks import datasets
 from benchmarks.clock import alternate
 from benchmarks.job import Job
 from benchmarks.plan import POOLS, Shape
-from benchmarks.rows import Row
 
 PEERS = ("faiss_cpu", "superkmeans", "sklearn")
 PORTABLE_WORK = 0.4  # the portable path is measured on the smaller shapes only
-ROUND_SECONDS = 6.0
+ROUNDS, ROUND_SECONDS = 5, 6.0
 ISAS = ("amx", "avx512bf16", "avx512", "avx2", "portable")
 
 
@@ -40,56 +39,26 @@ def shapes(quick: bool) -> list[Shape]:
     return [Shape(name, *POOLS[name], k, 0) for name, k in asked]
 
 
-def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
+def jobs(isas: list[str], args: Any) -> list[Job]:
     """List the jobs: one per shape and instruction set, one per shape and peer."""
     found = []
     for shape in shapes(args.quick):
         for isa in isas or ISAS[:1]:
-            settings = [f"{isa} certified", f"{isa} uncertified"]
+            ours = [("ally_fast", f"{isa} certified"), ("ally_fast", f"{isa} uncertified")]
             reason = ""
             if isa == "portable" and shape.work > PORTABLE_WORK:
                 reason = "the portable path is measured on smaller shapes"
-            found.append(_job("ally_fast", settings, shape, threads, isa, reason))
+            how = {"spec": {"isa": isa}, "isa": isa, "estimate": ROUND_SECONDS}
+            found.append(Job.of("assign", shape, ours, reasons=reason, **how))
         for peer in PEERS:
             slow = peer == "sklearn" and (args.skip_slow_rivals or 10 * shape.work > args.limit)
             reason = "slow rivals left out" if slow else ""
-            found.append(_job(peer, ["default"], shape, threads, None, reason))
+            how = {"spec": {"isa": None}, "estimate": ROUND_SECONDS}
+            found.append(Job.of("assign", shape, [(peer, "default")], reasons=reason, **how))
     return found
 
 
-def _job(
-    engine: str, settings: list[str], shape: Shape, threads: int, isa: str | None, reason: str
-) -> Job:
-    rows = [
-        Row(
-            "assign",
-            engine,
-            setting,
-            shape.dataset,
-            shape.n,
-            shape.d,
-            shape.k,
-            0,
-            "float32",
-            threads=threads,
-            status="skipped" if reason else "ok",
-            reason=reason,
-        )
-        for setting in settings
-    ]
-    spec = {
-        "engine": engine,
-        "isa": isa,
-        "dataset": shape.dataset,
-        "limit": shape.limit,
-        "k": shape.k,
-        "threads": threads,
-        "rounds": 5,
-    }
-    return Job("benchmarks.bench_assign", spec, rows, isa, True, ("assign", shape), ROUND_SECONDS)
-
-
-def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
+def measure(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Assign the whole pool, several times."""
     import ally_fast
 
@@ -97,21 +66,13 @@ def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
     trained = ally_fast.kmeans(rows, spec["k"], max_iter=3)
     centroids = np.ascontiguousarray(trained.centroids)
     extra: dict[str, dict[str, Any]] = {}
-    if spec["engine"] == "ally_fast":
+    if spec["isa"]:
         calls = _native(rows, centroids, spec["isa"], extra)
     else:
-        calls = {"default": _peer(spec["engine"], rows, centroids, spec["threads"])}
-    found = alternate(calls, spec["rounds"], ROUND_SECONDS)
-    return [
-        {
-            "engine": spec["engine"],
-            "setting": setting,
-            "isa": spec["isa"],
-            "extra": extra.get(setting, {}),
-            **fields,
-        }
-        for setting, fields in found.items()
-    ]
+        (name,) = spec["names"]
+        calls = {name: _peer(name.partition(":")[0], rows, centroids, spec["threads"])}
+    found = alternate(calls, ROUNDS, ROUND_SECONDS)
+    return {name: {**fields, "extra": extra.get(name, {})} for name, fields in found.items()}
 
 
 def _native(
@@ -124,14 +85,14 @@ def _native(
     def call(certify: bool) -> None:
         _, stats = assign(Rows(rows), centroid_table(centroids), certify=certify)
         if certify:
-            extra[f"{isa} certified"] = {
+            extra[f"ally_fast:{isa} certified"] = {
                 "uncertain": int(stats.uncertain),
                 "candidates": int(stats.candidates),
             }
 
     return {
-        f"{isa} certified": lambda: call(True),
-        f"{isa} uncertified": lambda: call(False),
+        f"ally_fast:{isa} certified": lambda: call(True),
+        f"ally_fast:{isa} uncertified": lambda: call(False),
     }
 
 

@@ -1,159 +1,85 @@
-"""A primal-dual step on the CPU, forward and backward, beside eager torch and `torch.compile`.
-
-The work: loss of each sample, slack, projected update of the minibatch's multipliers, the weighted
-mean, and its gradient with respect to the outputs.
-"""
+"""A primal-dual step on the CPU, forward and backward, beside eager torch and `torch.compile`."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from itertools import product
 from typing import Any
 
-from benchmarks import machine
+from benchmarks import machine, primal_dual_step
 from benchmarks.clock import alternate
 from benchmarks.job import Job
-from benchmarks.rows import Row
+from benchmarks.plan import Shape
+from benchmarks.primal_dual_step import CROSS_ENTROPY, ENGINES, EPSILON, LR, SQUARED_ERROR, Inputs
 
-EPSILON, LR = 0.2, 0.05
-ENGINES = ("ally_fast", "torch_eager", "torch_compile")
 ROWS = (64, 1024, 16_384, 131_072, 1_000_000)
 CLASSES = (10, 100, 1000)
 DTYPES = ("float32", "bfloat16")
-CROSS_ENTROPY, SQUARED_ERROR = "cross_entropy", "squared_error"
-CHECKED_ROWS = 4096
 # Logits, gradient, and what eager torch keeps between: log-probabilities and two more of the size.
 ARRAYS_OF_LOGITS = 5
 LEAST_SECONDS = 0.02  # shorter calls are repeated within a measurement
 
 
-def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
+def jobs(isas: list[str], args: Any) -> list[Job]:
     """List one job per shape and dtype: the engines take turns in its process."""
     shapes = [(CROSS_ENTROPY, *of) for of in product(ROWS, CLASSES, DTYPES)]
     shapes += [(SQUARED_ERROR, m, 1, "float32") for m in (64, 1_000_000)]
     if args.quick:
         shapes = [(CROSS_ENTROPY, 256, 10, dtype) for dtype in DTYPES]
-    return [_job(*shape, isas, threads) for shape in shapes]
+    return [_job(*shape) for shape in shapes]
 
 
-def _job(loss: str, m: int, c: int, dtype: str, isas: list[str], threads: int) -> Job:
-    memory = int(machine.hardware()["memory_bytes"])  # type: ignore[call-overload]
+def _job(loss: str, m: int, c: int, dtype: str) -> Job:
     needed = ARRAYS_OF_LOGITS * 4 * m * c
-    left_out = () if needed < 0.75 * memory else ENGINES[1:]
-    reason = f"it needs about {needed / 2**30:.0f} GiB"
-    shape = {"dataset": "outputs", "n": m, "d": c, "k": 0, "b": 0, "dtype": dtype}
-    rows = [
-        Row(
-            "dual_ascent",
-            engine,
-            loss,
-            **shape,
-            threads=threads,
-            status="skipped" if engine in left_out else "ok",
-            reason=reason if engine in left_out else "",
-        )
-        for engine in ENGINES
-    ]
-    spec = {
-        "engines": [engine for engine in ENGINES if engine not in left_out],
-        "loss": loss,
-        "m": m,
-        "c": c,
-        "dtype": dtype,
-        "threads": threads,
-        "isa": isas[0] if isas else None,
-    }
-    group = ("dual_ascent", loss, m, c, dtype)
-    estimate = 8.0 + 4e-8 * m * c
-    return Job("benchmarks.bench_dual_ascent", spec, rows, None, True, group, estimate)
+    fits = needed < 0.75 * machine.hardware()["memory_bytes"]
+    reason = "" if fits else f"it needs about {needed / 2**30:.0f} GiB"
+    return Job.of(
+        "dual_ascent",
+        Shape("outputs", m, c, 0, 0),
+        [(engine, loss) for engine in ENGINES],
+        spec={"loss": loss, "dtype": dtype},
+        reasons=dict.fromkeys(ENGINES[1:], reason),
+        row={"dtype": dtype},
+        estimate=8.0 + 4e-8 * m * c,
+    )
 
 
-def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
+def measure(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Run the engines in turn, then compare each with float64."""
     import torch
 
     torch.set_num_threads(spec["threads"])
-    m, c, generator = spec["m"], spec["c"], torch.Generator().manual_seed(7)
-    outputs = (3 * torch.randn(m, c, generator=generator)).to(getattr(torch, spec["dtype"]))
-    if spec["loss"] == CROSS_ENTROPY:
-        targets = torch.randint(c, (m,), generator=generator)
-    else:
-        targets = torch.randn(m, c, generator=generator)
-    ids = torch.randperm(m, generator=generator)
-    start = torch.rand(m, generator=generator)
-    eager = partial(_step_in_torch, spec["loss"])
-    steps = {
-        "ally_fast": lambda: _ours(spec["loss"], m, start),
-        "torch_eager": lambda: _with_multipliers(eager, start),
-        "torch_compile": lambda: _with_multipliers(torch.compile(eager), start),
-    }
-    calls = {
-        engine: partial(_gradient, steps[engine](), outputs, targets, ids)
-        for engine in spec["engines"]
-    }
-    errors = {
-        engine: _errors(calls[engine](), spec, outputs, targets, ids, start) for engine in calls
-    }
+    inputs = primal_dual_step.draw(spec["loss"], spec["n"], spec["d"], spec["dtype"])
+    calls = {}
+    for name in spec["names"]:
+        engine = name.partition(":")[0]
+        compiled = engine == "torch_compile"
+        step = primal_dual_step.in_torch(inputs, wide=True, compiled=compiled)
+        step = _ours(inputs) if engine == "ally_fast" else step
+        calls[name] = partial(primal_dual_step.gradient, step, inputs)
+    errors = {name: primal_dual_step.errors(inputs, *call()) for name, call in calls.items()}
     inner = _inner_repeats(calls)
-    loops = {engine: partial(_repeat, call, inner) for engine, call in calls.items()}
+    loops = {name: partial(_repeat, call, inner) for name, call in calls.items()}
     found = alternate(loops, repeats=7, budget_seconds=20.0, warm_up=True)
-    return [
-        {
-            "engine": engine,
-            "setting": spec["loss"],
-            "isa": spec["isa"] if engine == "ally_fast" else None,
-            **fields,
-            "seconds": [seconds / inner for seconds in fields["seconds"]],
-            "extra": {**errors[engine], "calls_a_repeat": inner},
-        }
-        for engine, fields in found.items()
-    ]
+    for name, fields in found.items():
+        fields["seconds"] = [seconds / inner for seconds in fields["seconds"]]
+        fields["extra"] = {**errors[name], "calls_a_repeat": inner}
+    return found
 
 
-Step = Callable[[Any, Any, Any], tuple[Any, Any]]  # outputs, targets, ids -> Lagrangian, losses
-
-
-def _ours(loss: str, m: int, start: Any) -> Step:
+def _ours(inputs: Inputs) -> primal_dual_step.Step:
     from ally_fast.primal_dual import DualVariables
 
-    duals = DualVariables(m, EPSILON, LR, loss=loss)
-    duals.multipliers.copy_(start)
+    duals = DualVariables(len(inputs.ids), EPSILON, LR, loss=inputs.loss)
+    duals.multipliers.copy_(inputs.multipliers)
 
-    def step(outputs: Any, targets: Any, ids: Any) -> tuple[Any, Any]:
-        found = duals.step(outputs, targets, ids)
+    def step(outputs: Any) -> tuple[Any, Any]:
+        found = duals.step(outputs, inputs.targets, inputs.ids)
         return found.lagrangian, found.losses
 
     return step
-
-
-def _step_in_torch(loss: str, outputs: Any, targets: Any, ids: Any, multipliers: Any) -> Any:
-    """Return the Lagrangian as it is written in torch; losses in float32, as ours are."""
-    import torch
-
-    if loss == CROSS_ENTROPY:
-        losses = torch.nn.functional.cross_entropy(outputs.float(), targets, reduction="none")
-    else:
-        losses = torch.square(outputs.float() - targets).mean(1)
-    slacks = losses - EPSILON
-    before = multipliers[ids]
-    with torch.no_grad():
-        multipliers[ids] = torch.clamp(before + LR * slacks, min=0)
-    return (losses + before * slacks).mean(), losses
-
-
-def _with_multipliers(function: Any, start: Any) -> Step:
-    multipliers = start.clone()
-    return lambda outputs, targets, ids: function(outputs, targets, ids, multipliers)
-
-
-def _gradient(step: Step, outputs: Any, targets: Any, ids: Any) -> tuple[Any, Any]:
-    """Return the losses, and the gradient with respect to the outputs."""
-    import torch
-
-    outputs = outputs.detach().requires_grad_()
-    lagrangian, losses = step(outputs, targets, ids)
-    return losses.detach(), torch.autograd.grad(lagrangian, outputs)[0]
 
 
 def _repeat(call: Callable[[], Any], times: int) -> None:
@@ -163,39 +89,9 @@ def _repeat(call: Callable[[], Any], times: int) -> None:
 
 def _inner_repeats(calls: dict[str, Callable[[], Any]]) -> int:
     """Return how many calls make a repeat of the fastest engine long enough to time."""
-    import time
-
     fastest = float("inf")
     for call in calls.values():
         began = time.perf_counter()
         _repeat(call, 3)
         fastest = min(fastest, (time.perf_counter() - began) / 3)
     return max(1, round(LEAST_SECONDS / fastest))
-
-
-def _errors(
-    found: tuple[Any, Any], spec: dict[str, Any], outputs: Any, targets: Any, ids: Any, start: Any
-) -> dict[str, float]:
-    """Return the largest errors against float64, relative to the largest value of the row.
-
-    The multipliers are those of the start: errors are taken from an engine's first call.
-    """
-    import torch
-
-    losses, gradient = found
-    rows = torch.linspace(0, spec["m"] - 1, min(spec["m"], CHECKED_ROWS)).long()
-    wide, goal = outputs[rows].double().requires_grad_(), targets[rows]
-    if spec["loss"] == CROSS_ENTROPY:
-        truth = torch.nn.functional.cross_entropy(wide, goal, reduction="none")
-    else:
-        truth = torch.square(wide - goal.double()).mean(1)
-    weights = (1 + start[ids[rows]].double()) / spec["m"]
-    (slope,) = torch.autograd.grad((weights * truth).sum(), wide)
-    truth = truth.detach()
-    scale = slope.abs().amax(1, keepdim=True).clamp(min=1e-300)
-    return {
-        "loss_error": float(
-            ((losses[rows].double() - truth).abs() / truth.abs().clamp(min=1)).max()
-        ),
-        "gradient_error": float(((gradient[rows].double() - slope).abs() / scale).max()),
-    }

@@ -16,7 +16,6 @@ import numpy as np
 from benchmarks import datasets
 from benchmarks.job import Job
 from benchmarks.plan import Shape
-from benchmarks.rows import Row
 
 # Seconds after the start of the process: training, of which each run takes more.
 MOMENTS, QUICK_MOMENTS = (3.0, 5.0, 8.0, 12.0), (1.0,)
@@ -27,33 +26,15 @@ SHAPES = (
 QUICK = (Shape("mixture128", 20_000, 128, 4000, 4000, limit=20_000),)
 
 
-def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
+def jobs(isas: list[str], args: Any) -> list[Job]:
     """List one job per shape."""
-    return [_job(shape, isas, threads) for shape in (QUICK if args.quick else SHAPES)]
+    moments = QUICK_MOMENTS if args.quick else MOMENTS
+    how = {"spec": {"moments": moments}, "slow": False, "estimate": sum(moments)}
+    ours = [("ally_fast", "select")]
+    return [Job.of("interrupt", shape, ours, **how) for shape in (QUICK if args.quick else SHAPES)]
 
 
-def _job(shape: Shape, isas: list[str], threads: int) -> Job:
-    size = (shape.dataset, shape.n, shape.d, shape.k, shape.b)
-    row = Row("interrupt", "ally_fast", "select", *size, "float32", threads=threads)
-    if isas:
-        row.isa = isas[0]
-    else:
-        row.status, row.reason = "skipped", "the native core is not built"
-    moments = MOMENTS if shape.limit is None else QUICK_MOMENTS
-    spec = {
-        "moments": moments,
-        "dataset": shape.dataset,
-        "limit": shape.limit,
-        "k": shape.k,
-        "b": shape.b,
-        "threads": threads,
-    }
-    estimate = sum(moments)
-    group = ("interrupt", shape)
-    return Job("benchmarks.bench_interrupt", spec, [row], group=group, estimate=estimate)
-
-
-def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
+def measure(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Interrupt a selection at each of some moments; the longest wait counts.
 
     A run that ends by itself before a moment says nothing about it.
@@ -66,32 +47,17 @@ def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
     told = {str(moment): wait for moment, wait in waits.items() if wait is not None}
     if not told:
         raise RuntimeError("every run ended before it was interrupted")
-    return [
-        {
-            "engine": "ally_fast",
-            "setting": "select",
-            "seconds": [max(told.values())],
-            "other_cores": [None],
-            "peak_bytes": 0,
-            "extra_bytes": 0,
-            "peak_exact": False,
-            "extra": {"by_moment": told},
-        }
-    ]
+    (name,) = spec["names"]
+    longest = max(told.values())
+    return {name: {"seconds": [longest], "other_cores": [None], "extra": {"by_moment": told}}}
 
 
 def _wait(folder: Path, spec: dict[str, Any], moment: float) -> float | None:
     """Return the seconds from the signal to the end, None if the process ended before it."""
     words = ["--embeddings", "pool.npy", "--scores", "scores.npy", "-o", "batch.npy", "--quiet"]
-    words += [
-        "-k",
-        str(spec["k"]),
-        "-b",
-        str(spec["b"]),
-        "--threads",
-        str(spec["threads"]),
-        "--force",
-    ]
+    for option in ("k", "b", "threads"):
+        words += [f"-{option}" if len(option) == 1 else f"--{option}", str(spec[option])]
+    words += ["--force"]
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
         [sys.executable, "-m", "ally_fast", "select", *words],

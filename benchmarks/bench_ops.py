@@ -13,7 +13,6 @@ from benchmarks.clock import alternate
 from benchmarks.job import Job
 from benchmarks.peers import before
 from benchmarks.plan import POOLS, Shape
-from benchmarks.rows import Row
 from benchmarks.tail import best_per_cluster
 
 BUDGET = 10_000
@@ -45,7 +44,7 @@ SMALL_BATCH = Shape("mixture128", 20_000, 128, 500, 500, limit=20_000)
 CLASSES = 10
 
 
-def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
+def jobs(isas: list[str], args: Any) -> list[Job]:
     """List one job per operation, each with its peer in the same process, alternating."""
     small = Shape("small", *POOLS["small"], 50, 500, limit=20_000)
     work = [
@@ -57,54 +56,24 @@ def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
         if before.FOLDER:
             work += [("cluster_sums", ("before",), shape) for shape in SUMMED]
         work += [("k_center_greedy", (*ENGINES["k_center_greedy"], "skactiveml"), SMALL_BATCH)]
-    return [_job(op, engines, shape, isas, threads) for op, engines, shape in work]
-
-
-def _job(op: str, engines: tuple[str, ...], shape: Shape, isas: list[str], threads: int) -> Job:
-    rows = [
-        Row(
+    return [
+        Job.of(
             "ops",
-            engine,
-            op,
-            shape.dataset,
-            shape.n,
-            shape.d,
-            shape.k,
-            shape.b,
-            "float32",
-            threads=threads,
+            shape,
+            [(engine, op) for engine in engines],
+            spec={"op": op, "engines": engines},
+            estimate=100.0 if op in OF_BATCHES else 10.0,
         )
-        for engine in engines
+        for op, engines, shape in work
     ]
-    spec = {
-        "op": op,
-        "engines": engines,
-        "dataset": shape.dataset,
-        "limit": shape.limit,
-        "k": shape.k,
-        "b": shape.b,
-        "threads": threads,
-        "isa": isas[0] if isas else None,
-    }
-    estimate = 100.0 if op in OF_BATCHES else 10.0
-    return Job("benchmarks.bench_ops", spec, rows, None, True, ("ops", op), estimate)
 
 
-def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
+def measure(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Run one operation and its peer in turn."""
     pool = datasets.load(spec["dataset"], spec["limit"])
     offered = BUILDERS[spec["op"]](pool, spec)
-    calls = {engine: offered[engine] for engine in spec["engines"]}
-    found = alternate(calls, repeats=5, budget_seconds=20.0)
-    return [
-        {
-            "engine": engine,
-            "setting": spec["op"],
-            "isa": spec["isa"] if engine == "ally_fast" else None,
-            **fields,
-        }
-        for engine, fields in found.items()
-    ]
+    calls = {name: offered[name.partition(":")[0]] for name in spec["names"]}
+    return alternate(calls, repeats=5, budget_seconds=20.0)
 
 
 Calls = dict[str, Callable[[], Any]]

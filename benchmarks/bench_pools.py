@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine
+from benchmarks.clock import timed
 from benchmarks.job import Job
-from benchmarks.memory import PeakMemory
-from benchmarks.rows import Row
+from benchmarks.plan import Shape
 
 FOLDER = machine.ROOT / "build" / "benchmark-pools"
 ROWS, D, SHARDS, K, B = 20_000_000, 64, 40, 1000, 10_000
@@ -34,52 +33,30 @@ WAYS = {
 }
 
 
-def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
-    """List the jobs; none where the native core is not built."""
-    n = QUICK_ROWS if args.quick else ROWS
-    ids = QUICK_ROWS if args.quick else IDS
-    found = [_job(way, n, D, K, B, isas, threads) for way in WAYS]
-    found.append(_job("ids", ids, 0, 1, 0, isas, threads))
-    for way in ("groups4096", "groups1m"):
-        found.append(_job(way, GROUPED_ROWS, GROUPED_D, GROUPED_K, 2000, isas, threads))
-    return found
-
-
-def _job(way: str, n: int, d: int, k: int, b: int, isas: list[str], threads: int) -> Job:
-    row = Row("pools", "ally_fast", way, "mixture", n, d, k, b, "float16", threads=threads)
-    if isas:
-        row.isa = isas[0]
-    else:
-        row.status, row.reason = "skipped", "the native core is not built"
-    spec = {"way": way, "n": n, "threads": threads}
-    return Job("benchmarks.bench_pools", spec, [row], group=("pools", n), estimate=30.0)
-
-
-def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    """Measure one way; the files are made before, and stay for the next."""
-    way, n = spec["way"], spec["n"]
-    work = _WORK[way](n)
-    _forget_pages()
-    memory = PeakMemory()
-    memory.start()
-    before = _bytes_read()
-    began = time.perf_counter()
-    extra = work()
-    seconds = time.perf_counter() - began
-    memory.stop()
+def jobs(isas: list[str], args: Any) -> list[Job]:
+    """List the jobs."""
+    rows = Shape("mixture", QUICK_ROWS if args.quick else ROWS, D, K, B)
+    ids = Shape("mixture", QUICK_ROWS if args.quick else IDS, 0, 1, 0)
+    grouped = Shape("mixture", GROUPED_ROWS, GROUPED_D, GROUPED_K, 2000)
+    work = [*((way, rows) for way in WAYS), ("ids", ids)]
+    work += [("groups4096", grouped), ("groups1m", grouped)]
+    how = {"row": {"dtype": "float16"}, "slow": False, "estimate": 30.0}
     return [
-        {
-            "engine": "ally_fast",
-            "setting": way,
-            "seconds": [seconds],
-            "other_cores": [None],
-            "stages": extra.pop("stages", {}),
-            "peak_bytes": memory.peak_bytes,
-            "extra_bytes": memory.extra_bytes,
-            "peak_exact": memory.exact,
-            "extra": {**extra, "bytes_from_disk": _bytes_read() - before},
-        }
+        Job.of("pools", shape, [("ally_fast", way)], spec={"way": way}, **how)
+        for way, shape in work
     ]
+
+
+def measure(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Measure one way; the files are made before, and stay for the next."""
+    work = _WORK[spec["way"]](spec["n"])
+    _forget_pages()
+    before = _bytes_read()
+    extra, fields = timed(work, alone=False)
+    stages = extra.pop("stages", {})
+    extra["bytes_from_disk"] = _bytes_read() - before
+    (name,) = spec["names"]
+    return {name: {**fields, "stages": stages, "extra": extra}}
 
 
 def _bytes_read() -> int:

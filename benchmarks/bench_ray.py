@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import time
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -15,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine
+from benchmarks.clock import timed
 from benchmarks.job import Job
-from benchmarks.memory import PeakMemory
-from benchmarks.rows import Row
+from benchmarks.plan import Shape
 
 FOLDER = machine.ROOT / "build" / "benchmark-ray"
 SIZES = (1_000_000, 50_000_000)
@@ -33,23 +32,25 @@ WAYS = {
 }
 
 
-def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
-    """List the jobs; none where the native core is not built."""
+def jobs(isas: list[str], args: Any) -> list[Job]:
+    """List the jobs."""
     sizes = (QUICK_ROWS,) if args.quick else SIZES
-    return [_job(way, n, isas, threads) for n in sizes for way in WAYS]
+    return [
+        Job.of(
+            "ray",
+            Shape("mixture", n, D, K, B),
+            [("ally_fast", way)],
+            spec={"way": way},
+            row={"dtype": "float16"},
+            slow=False,
+            estimate=n / 2e6,
+        )
+        for n in sizes
+        for way in WAYS
+    ]
 
 
-def _job(way: str, n: int, isas: list[str], threads: int) -> Job:
-    row = Row("ray", "ally_fast", way, "mixture", n, D, K, B, "float16", threads=threads)
-    if isas:
-        row.isa = isas[0]
-    else:
-        row.status, row.reason = "skipped", "the native core is not built"
-    spec = {"way": way, "n": n, "threads": threads}
-    return Job("benchmarks.bench_ray", spec, [row], group=("ray", n), estimate=n / 2e6)
-
-
-def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
+def measure(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Measure one way; workers run before the clock, and have imported what they need."""
     way, n = spec["way"], spec["n"]
     folder = _files(n)
@@ -67,26 +68,10 @@ def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
         given = _second if way == "function" else scores
         workers = int(way[3:]) if way.startswith("ray") else cores
         work, extra = _on_cluster(workers, rows, given, options)
-    memory = PeakMemory()
-    memory.start()
-    began = time.perf_counter()
-    batch, info = work()
-    seconds = time.perf_counter() - began
-    memory.stop()
-    return [
-        {
-            "engine": "ally_fast",
-            "setting": way,
-            "seconds": [seconds],
-            "other_cores": [None],
-            "stages": info.seconds,
-            "picks": len(batch),
-            "peak_bytes": memory.peak_bytes,
-            "extra_bytes": memory.extra_bytes,
-            "peak_exact": memory.exact,
-            "extra": {**extra, "checksum": int(batch.astype(np.uint64).sum())},
-        }
-    ]
+    (batch, info), fields = timed(work, alone=False)
+    extra["checksum"] = int(batch.astype(np.uint64).sum())
+    (name,) = spec["names"]
+    return {name: {**fields, "stages": info.seconds, "picks": len(batch), "extra": extra}}
 
 
 def _second(rows: Any) -> Any:

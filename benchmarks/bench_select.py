@@ -10,85 +10,49 @@ from benchmarks.clock import timed
 from benchmarks.job import Job
 from benchmarks.plan import Contestant, Shape
 from benchmarks.quality import inertia
-from benchmarks.rows import Row
 
 WARM_ROWS, WARM_CLUSTERS = 4096, 8
 
 
-def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
+def jobs(isas: list[str], args: Any) -> list[Job]:
     """List the jobs, shape by shape.
 
     Parameters
     ----------
     isas : list of str
         What the native core can run here, best first.
-    threads : int
-        Threads for everyone.
     args : argparse.Namespace
         ``quick``, ``limit``, ``skip_slow_rivals``.
     """
-    return [
-        _job(contestant, shape, threads, args)
-        for shape in plan.shapes(args.quick)
-        for contestant in plan.contestants(isas, shape)
-    ]
-
-
-def _job(contestant: Contestant, shape: Shape, threads: int, args: Any) -> Job:
-    reason = plan.skip_reason(contestant, shape, args.limit, args.skip_slow_rivals)
-    slow = contestant.estimate(shape) > 20.0
-    return job_of("select", contestant, shape, threads, reason, slow=slow)
+    found = []
+    for shape in plan.shapes(args.quick):
+        for contestant in plan.contestants(isas, shape):
+            reason = plan.skip_reason(contestant, shape, args.limit, args.skip_slow_rivals)
+            slow = contestant.estimate(shape) > 20.0
+            found.append(job_of("select", contestant, shape, reason, slow=slow))
+    return found
 
 
 def job_of(
-    bench: str,
-    contestant: Contestant,
-    shape: Shape,
-    threads: int,
-    reason: str | None,
-    *,
-    slow: bool,
+    bench: str, contestant: Contestant, shape: Shape, reason: str | None, *, slow: bool
 ) -> Job:
     """Return a job that `measure` does; with a reason it is skipped."""
     options = contestant.options_for(shape)
-    row = Row(
+    return Job.of(
         bench,
-        contestant.engine,
-        contestant.setting,
-        shape.dataset,
-        shape.n,
-        shape.d,
-        shape.k,
-        shape.b,
-        "float32",
-        options=options,
-        threads=threads,
-        status="skipped" if reason else "ok",
-        reason=reason or "",
-    )
-    spec = {
-        "engine": contestant.engine,
-        "setting": contestant.setting,
-        "contestant": contestant.module,
-        "dataset": shape.dataset,
-        "limit": shape.limit,
-        "k": shape.k,
-        "b": shape.b,
-        "threads": threads,
-        "options": options,
-    }
-    return Job(
-        "benchmarks.bench_select",
-        spec,
-        [row],
+        shape,
+        [(contestant.engine, contestant.setting)],
+        spec={"contestant": contestant.module, "options": options},
+        reasons=reason or "",
+        row={"options": options},
+        module="benchmarks.bench_select",
         isa=contestant.isa,
         slow=slow,
-        group=(bench, shape),
         estimate=contestant.estimate(shape),
     )
 
 
-def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
+def measure(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Select once from a pool.
 
     A run over the pool's first rows comes before, so that thread pools and lazy imports are not
@@ -105,20 +69,12 @@ def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
     outcome, fields = timed(
         lambda: contestant.run(pool.rows, pool.scores, b, k, threads=threads, **options)
     )
-    result = {
-        "engine": spec["engine"],
-        "setting": spec["setting"],
-        **fields,
-        "stages": outcome.stages,
-        "picks": len({int(index) for index in outcome.indices}),
-        "isa": outcome.isa,
-        "n_iter": outcome.n_iter,
-        "train_rows": outcome.train_rows,
-        "extra": outcome.extra,
-    }
+    told = ("stages", "isa", "n_iter", "train_rows", "extra")
+    fields |= {name: getattr(outcome, name) for name in told}
+    fields["picks"] = len({int(index) for index in outcome.indices})
     if spec["quality"]:
         assignments = outcome.assignments
-        if len(assignments) == 0:
+        if assignments is None:
             assignments = contestant.assign(pool.rows, outcome.centroids)
-        result["inertia"] = inertia(pool.rows, outcome.centroids, assignments, threads)
-    return [result]
+        fields["inertia"] = inertia(pool.rows, outcome.centroids, assignments, threads)
+    return {spec["names"][0]: fields}

@@ -7,7 +7,6 @@ of scikit-activeml ask a fitted classifier for them, on the clock: next to nothi
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from benchmarks import datasets
 from benchmarks.clock import timed
 from benchmarks.job import Job
-from benchmarks.rows import Row
+from benchmarks.plan import Shape
 
 BUDGET, LABELED, CLASSES = 1000, 100, 10
 POOLS = {"sentences": (1_000_000, 64), "mixture384m": (1_000_000, 384)}
@@ -30,33 +29,24 @@ _KMEANS_SECONDS = 1.5e-9  # of their clustering, for each row, cluster and featu
 _BLOCK = 65_536
 
 
-@dataclass(frozen=True)
-class Shape:
-    """A pool and a budget."""
-
-    dataset: str
-    n: int
-    d: int
-    b: int
-
-
 def shapes(quick: bool) -> list[Shape]:
     """List the pools, whole and their first rows."""
     if quick:
-        return [Shape("small", 2000, 32, 50)]
-    return [Shape(name, n, d, BUDGET) for n in SIZES for name, (_, d) in POOLS.items()]
+        return [Shape("small", 2000, 32, 0, 50, limit=2000)]
+    pools = [(name, d) for name, (_, d) in POOLS.items()]
+    return [Shape(name, n, d, 0, BUDGET, limit=n) for n in SIZES for name, d in pools]
 
 
-def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
+def jobs(isas: list[str], args: Any) -> list[Job]:
     """List the jobs: ours everywhere, the peers on the first rows of the pools."""
     found = []
     for shape in shapes(args.quick):
-        found += [_job("ally_fast", setting, shape, threads, isas, args) for setting in SETTINGS]
-        found += [_job("skactiveml", setting, shape, threads, isas, args) for setting in PEERS]
+        found += [_job("ally_fast", setting, shape, args) for setting in SETTINGS]
+        found += [_job("skactiveml", setting, shape, args) for setting in PEERS]
     return found
 
 
-def _job(engine: str, setting: str, shape: Shape, threads: int, isas: list[str], args: Any) -> Job:
+def _job(engine: str, setting: str, shape: Shape, args: Any) -> Job:
     estimate, reason = 60.0 * shape.n / 1e6 * (shape.d + 100) / 484, ""
     if engine == "skactiveml":
         estimate = _KMEANS_SECONDS * shape.n * shape.b * (shape.d + 100)
@@ -65,25 +55,12 @@ def _job(engine: str, setting: str, shape: Shape, threads: int, isas: list[str],
         if estimate > 20 * args.limit or (estimate > 10 and args.skip_slow_rivals):
             memory = f" and {8e-9 * shape.n**2:.0f} GB" if setting == "MaxHerding" else ""
             reason = f"about {estimate:.0f} s{memory}"
-    row = Row(
-        "strategies",
-        engine,
-        setting,
-        *(shape.dataset, shape.n, shape.d, 0, shape.b, "float32"),
-        isa=isas[0] if isas and engine == "ally_fast" else None,
-        threads=threads,
-        status="skipped" if reason else "ok",
-        reason=reason,
-    )
-    spec = {
-        **{"engine": engine, "setting": setting, "threads": threads, "b": shape.b},
-        **{"dataset": shape.dataset, "limit": shape.n},
-    }
-    group = ("strategies", shape, engine)
-    return Job("benchmarks.bench_strategies", spec, [row], None, True, group, estimate)
+    spec = {"engine": engine, "setting": setting}
+    how = {"spec": spec, "reasons": reason, "estimate": estimate}
+    return Job.of("strategies", shape, [(engine, setting)], **how)
 
 
-def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
+def measure(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Choose one batch, after one from the pool's first rows."""
     pool = datasets.load(spec["dataset"], spec["limit"])
     b, setting = spec["b"], spec["setting"]
@@ -91,9 +68,7 @@ def measure(spec: dict[str, Any]) -> list[dict[str, Any]]:
     few = min(len(pool.rows), 2000)
     ask(setting, pool.rows[:few].copy(), pool.scores[:few].copy(), few // 40)()
     batch, fields = timed(ask(setting, pool.rows, pool.scores, b))
-    return [
-        {"engine": spec["engine"], "setting": setting, **fields, "picks": len(set(batch.tolist()))}
-    ]
+    return {spec["names"][0]: {**fields, "picks": len(set(batch.tolist()))}}
 
 
 def labels_of(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

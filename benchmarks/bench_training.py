@@ -47,17 +47,14 @@ def contestants() -> list[Contestant]:
     return [*found, _AVERAGES, *rivals]
 
 
-def jobs(isas: list[str], threads: int, args: Any) -> list[Job]:
+def jobs(isas: list[str], args: Any) -> list[Job]:
     """List the jobs, shape by shape."""
-    return [
-        _job(contestant, shape, threads, args)
-        for shape in shapes(args.quick)
-        for contestant in contestants()
-    ]
-
-
-def _job(contestant: Contestant, shape: Shape, threads: int, args: Any) -> Job:
-    estimate, ours = contestant.estimate(shape), contestant.engine in (_NOW.engine, _BEFORE.engine)
-    too_slow = not ours and estimate > args.limit
-    reason = f"about {estimate:.0f} s, more than {args.limit:.0f} s" if too_slow else None
-    return bench_select.job_of("training", contestant, shape, threads, reason, slow=True)
+    found = []
+    for shape in shapes(args.quick):
+        for contestant in contestants():
+            estimate = contestant.estimate(shape)
+            ours = contestant.engine in (_NOW.engine, _BEFORE.engine)
+            too_slow = not ours and estimate > args.limit
+            reason = f"about {estimate:.0f} s, more than {args.limit:.0f} s" if too_slow else None
+            found.append(bench_select.job_of("training", contestant, shape, reason, slow=True))
+    return found

@@ -11,13 +11,15 @@ from benchmarks.memory import PeakMemory
 from benchmarks.others import Others
 
 
-def timed(call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+def timed(call: Callable[[], Any], *, alone: bool = True) -> tuple[Any, dict[str, Any]]:
     """Call once and measure it.
 
     Parameters
     ----------
     call : callable
         What to run.
+    alone : bool
+        Whether other processes disturb it: not where they do its work.
 
     Returns
     -------
@@ -32,7 +34,7 @@ def timed(call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
     start = time.perf_counter()
     value = call()
     seconds = time.perf_counter() - start
-    other_cores = others.stop()
+    other_cores = others.stop() if alone else None
     memory.stop()
     return value, {
         "seconds": [seconds],

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.rows import MissingError
+
 MIXTURE_VERSION = 2
 SCORE_SEED = 20240607
 
@@ -37,17 +39,13 @@ class Pool:
     scores: np.ndarray
 
 
-class DataMissingError(RuntimeError):
-    """A data set is not on this machine."""
-
-
 def _data_file(*parts: str) -> Path:
     folder = os.environ.get("ALLY_FAST_DATA")
     if not folder:
-        raise DataMissingError("ALLY_FAST_DATA is not set")
+        raise MissingError("ALLY_FAST_DATA is not set")
     path = Path(folder, *parts)
     if not path.is_file():
-        raise DataMissingError(f"{path.name} is not in ALLY_FAST_DATA")
+        raise MissingError(f"{path.name} is not in ALLY_FAST_DATA")
     return path
 
 
@@ -187,7 +185,7 @@ def load(name: str, limit: int | None = None) -> Pool:
 
     Raises
     ------
-    DataMissingError
+    MissingError
         When a real pool is not on this machine.
     """
     rows = np.ascontiguousarray(SOURCES[name]()[:limit])

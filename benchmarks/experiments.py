@@ -26,17 +26,14 @@ from ally_fast.experiments.curves_figure import draw_curves
 from ally_fast.experiments.round_rows import RoundRow, load_rounds
 from ally_fast.experiments.summary import signed, table
 from benchmarks.machine import ROOT
-from benchmarks.tables import NOTHING
-from benchmarks.tables import table as markdown
+from benchmarks.pages import redraw
+from benchmarks.pages import replaced as replaced_tables
+from benchmarks.tables.markdown import NOTHING
+from benchmarks.tables.markdown import table as markdown
 
 PAGE = ROOT / "docs" / "results.md"
 FIGURES = ROOT / "docs" / "figures"
 RECORDED = ROOT / "benchmarks" / "experiments"
-MARKED = re.compile(
-    r"(<!-- experiment:(?P<name>[\w+-]+):(?P<table>\w+) -->\n)(?P<body>.*?)"
-    r"(<!-- /experiment:(?P=name):(?P=table) -->)",
-    re.DOTALL,
-)
 CLAIMANT = "ally"
 # What is added, to what, and what that gives.
 STEPS = (
@@ -279,12 +276,12 @@ TABLES: dict[str, Callable[..., str]] = {
 def replaced(text: str, folder: Path = RECORDED) -> str:
     """Replace what stands between markers; a table nobody draws raises ``KeyError``."""
 
-    def draw(match: re.Match[str]) -> str:
-        draw_table = TABLES[match["table"]]
-        drawn = draw_table(*(load(name, folder) for name in match["name"].split("+")))
-        return f"{match[1]}{drawn}\n{match[5]}"
+    def draw(name: str) -> str:
+        experiments, _, table_name = name.partition(":")
+        found = [load(experiment, folder) for experiment in experiments.split("+")]
+        return TABLES[table_name](*found)
 
-    return MARKED.sub(draw, text)
+    return replaced_tables(text, "experiment", draw)
 
 
 def draw_figures(experiment: Experiment, folder: Path) -> None:
@@ -314,13 +311,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.collect:
         collect(Path(arguments.collect[0]), arguments.collect[1])
         return 0
-    old = PAGE.read_text()
-    new = replaced(old)
+    stale = redraw(PAGE, replaced, arguments.check, "benchmarks.experiments")
     if arguments.check:
-        if new != old:
-            print(f"{PAGE.name} differs from the rows: python -m benchmarks.experiments")
-        return int(new != old)
-    PAGE.write_text(new)
+        return int(stale)
     for path in sorted(RECORDED.glob("*/rows.jsonl")):
         draw_figures(load(path.parent.name), FIGURES)
     return 0

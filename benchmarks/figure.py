@@ -13,8 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from benchmarks import labels, tables
+from benchmarks import labels
 from benchmarks.rows import Row, one, select
+from benchmarks.tables.markdown import seconds as format_seconds
+from benchmarks.tables.selections import main_shape, shape_rows
 
 # Okabe-Ito colours, told apart by colour-blind readers; each engine has its mark as well.
 STYLES = {
@@ -54,7 +56,7 @@ def draw(rows: list[Row], path: Path) -> None:
         figure, (left, right) = plt.subplots(
             1, 2, figsize=(11.5, 5.2), gridspec_kw={"width_ratios": [1.0, 1.05]}
         )
-        points = _quality(left, tables.main_shape(rows))
+        points = _quality(left, main_shape(rows))
         _shapes(right, rows)
         _legend(figure)
         figure.text(0.012, 0.012, _caption(rows), fontsize=7.5, color="#555555", va="bottom")
@@ -111,7 +113,7 @@ def _label_points(axes: Axes, points: list[Point]) -> None:
 def _label(axes: Axes, row: Row, color: str, place: tuple[float, float], taken: list[Bbox]) -> None:
     """Write a point's name and seconds at the first side where nothing stands yet."""
     text = axes.annotate(
-        f"{labels.SHORT[row.engine, row.setting]}\n{tables.seconds(place[0])} s",
+        f"{labels.SHORT[row.engine, row.setting]}\n{format_seconds(place[0])} s",
         place,
         xytext=SIDES[0],
         textcoords="offset points",
@@ -136,7 +138,7 @@ def _shapes(axes: Axes, rows: list[Row]) -> None:
     axes.set_title("Every pool and k: time over ours")
     shapes = [
         shape
-        for shape in tables.shape_rows(rows, "select")
+        for shape in shape_rows(rows, "select")
         if one(rows, bench="select", shape=shape.shape, engine="ally_fast", setting="default")
     ]
     for place, shape in enumerate(shapes):
@@ -185,7 +187,7 @@ def _legend(figure: plt.Figure) -> None:
 
 
 def _caption(rows: list[Row]) -> str:
-    main = next(iter(tables.main_shape(rows)), None) or max(rows, key=lambda row: row.date)
+    main = next(iter(main_shape(rows)), None) or max(rows, key=lambda row: row.date)
     hardware = main.hardware
     ours = one(rows, bench="select", engine="ally_fast", setting="default")
     isa = f", ally_fast on {ours.isa}" if ours else ""

@@ -10,7 +10,6 @@ anything was measured. Tables and figure have the arms that are recorded, whiche
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +21,10 @@ from ally_fast.experiments.comparison import Curve, Difference, curves, differen
 from benchmarks.experiments import FIGURES, RECORDED, conditions, load
 from benchmarks.gains_figure import draw_gains as figure_of_gains
 from benchmarks.machine import ROOT
-from benchmarks.tables import NOTHING
-from benchmarks.tables import table as markdown
+from benchmarks.pages import redraw
+from benchmarks.pages import replaced as replaced_tables
+from benchmarks.tables.markdown import NOTHING
+from benchmarks.tables.markdown import table as markdown
 
 PAGE, FIGURE = ROOT / "docs" / "strategies.md", FIGURES / "strategy_gains.png"
 # Macro recall where some classes are rare.
@@ -38,9 +39,6 @@ COLUMNS = (
 SEEDS = 10  # that the rule asks for, at least
 REFERENCE, TYPICAL = "random", ":start=typical"
 NOT_YET = "not measured yet"
-MARKED = re.compile(
-    r"(<!-- frozen:(?P<table>\w+) -->\n)(?P<body>.*?)(<!-- /frozen:(?P=table) -->)", re.DOTALL
-)
 
 Column = tuple[str, str]
 Curves = dict[Column, dict[str, Curve]]
@@ -243,7 +241,7 @@ TABLES: dict[str, Callable[[Path], str]] = {
 
 def replaced(text: str, folder: Path = RECORDED) -> str:
     """Replace what stands between markers; a table nobody draws raises ``KeyError``."""
-    return MARKED.sub(lambda match: f"{match[1]}{TABLES[match['table']](folder)}\n{match[4]}", text)
+    return replaced_tables(text, "frozen", lambda name: TABLES[name](folder))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -251,17 +249,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.frozen", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing, exit 1 if stale")
     arguments = parser.parse_args(argv)
-    old = PAGE.read_text()
-    new = replaced(old)
-    if not arguments.check:
-        PAGE.write_text(new)
-        if found := measured():
-            figure = figure_of_gains(gains(found), titles(found), by_gain(found, ""), TYPICAL)
-            figure.savefig(FIGURE, format="png")
-        return 0
-    if new != old:
-        print(f"{PAGE.name} differs from the rows: python -m benchmarks.frozen")
-    return int(new != old)
+    stale = redraw(PAGE, replaced, arguments.check, "benchmarks.frozen")
+    if arguments.check:
+        return int(stale)
+    if found := measured():
+        figure = figure_of_gains(gains(found), titles(found), by_gain(found, ""), TYPICAL)
+        figure.savefig(FIGURE, format="png")
+    return 0
 
 
 if __name__ == "__main__":

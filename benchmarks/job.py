@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine
+from benchmarks import machine, worker
+from benchmarks.plan import Shape
 from benchmarks.rows import Row
 
 THREAD_VARIABLES = (
@@ -35,20 +34,64 @@ class Job:
     spec : dict
         What it is told; JSON.
     rows : list of Row
-        The rows to fill, matched by engine and setting.
+        The rows to fill. ``measure`` returns fields of a row by contestant.
     isa : str, optional
         Value of ``ALLY_FAST_ISA``.
     slow : bool
         Measure once, whatever the number of repeats asked for.
+    group : tuple
+        Jobs of a group take turns.
+    estimate : float
+        Seconds of one repeat, about.
     """
 
     module: str
     spec: dict[str, Any]
     rows: list[Row]
     isa: str | None = None
-    slow: bool = False
-    group: tuple[Any, ...] = field(default=())
-    estimate: float = 0.0
+    slow: bool = True
+    group: tuple[Any, ...] = ()
+    estimate: float = 10.0
+
+    @classmethod
+    def of(
+        cls,
+        bench: str,
+        shape: Shape,
+        contestants: Iterable[tuple[str, str]],
+        *,
+        spec: Mapping[str, Any] | None = None,
+        reasons: Mapping[str, str] | str = "",
+        row: Mapping[str, Any] | None = None,
+        **how: Any,
+    ) -> Job:
+        """Make a job that ``benchmarks.bench_<bench>`` does, for contestants at a shape.
+
+        Parameters
+        ----------
+        bench : str
+        shape : Shape
+            Told to ``measure`` field by field.
+        contestants : iterable of (engine, setting)
+        spec : mapping, optional
+            What else ``measure`` is told; ``names``, the contestants that run, is told anyway.
+        reasons : str or mapping of engine to str
+            Why a contestant is skipped.
+        row : mapping, optional
+            More fields of the rows.
+        **how
+            ``isa``, ``slow``, ``estimate``; ``module`` where another one measures.
+        """
+        work = {key: getattr(shape, key) for key in ("dataset", "n", "d", "k", "b")}
+        rows = [
+            Row(bench, *who, **{**work, "dtype": "float32", **(row or {})}) for who in contestants
+        ]
+        for one in rows:
+            reason = reasons if isinstance(reasons, str) else reasons.get(one.engine, "")
+            one.status, one.reason = "skipped" if reason else "ok", reason
+        told = {**work, "limit": shape.limit, **(spec or {})}
+        module = how.pop("module", f"benchmarks.bench_{bench}")
+        return cls(module, told, rows, group=(bench, shape), **how)
 
     def total(self, repeats: int, budget_seconds: float) -> float:
         """Guess the seconds of all repeats, with what each costs off the clock."""
@@ -68,48 +111,28 @@ class Job:
 
     def run(self, timeout_seconds: float) -> None:
         """Run the process once and add what it measured to the rows."""
-        results = self._results(timeout_seconds)
-        if isinstance(results, dict):
-            status, reason = next(iter(results.items()))
+        with tempfile.TemporaryDirectory() as scratch:
+            names = [row.contestant for row in self.rows if row.status != "skipped"]
+            spec = {**self.spec, "module": self.module, "names": names}
+            answer = worker.ask(spec, Path(scratch), timeout_seconds, env=self._environment())
+        if answer.status != "ok":
             for row in self.rows:
                 if not row.seconds:
-                    row.status, row.reason = status, reason
+                    row.status, row.reason = answer.status, answer.reason
             return
-        for result in results:
-            for row in self.rows:
-                if (row.engine, row.setting) == (result["engine"], result["setting"]):
-                    _add(row, result)
+        for row in self.rows:
+            if row.contestant in answer.results:
+                _add(row, answer.results[row.contestant])
 
-    def _results(self, timeout_seconds: float) -> Any:
-        threads = str(self.spec["threads"])
-        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, threads)}
-        environment.pop("ALLY_FAST_ISA", None)
+    def _environment(self) -> dict[str, str]:
+        found = {**dict.fromkeys(THREAD_VARIABLES, str(self.spec["threads"])), "ALLY_FAST_ISA": ""}
         if self.isa:
-            environment["ALLY_FAST_ISA"] = self.isa
+            found["ALLY_FAST_ISA"] = self.isa
         hardware = machine.hardware()
         if str(hardware["cpu"]).startswith("Intel") and "avx512dq" in hardware["flags"]:  # type: ignore[operator]
             # The OpenBLAS in FAISS takes Xeons newer than itself for processors with SSE3.
-            environment.setdefault("OPENBLAS_CORETYPE", "SkylakeX")
-        with tempfile.TemporaryDirectory() as folder:
-            spec, answer = Path(folder, "spec.json"), Path(folder, "result.json")
-            spec.write_text(json.dumps({**self.spec, "module": self.module}))
-            command = [sys.executable, "-m", "benchmarks.worker", str(spec), str(answer)]
-            try:
-                done = subprocess.run(
-                    command,
-                    cwd=machine.ROOT,
-                    env=environment,
-                    capture_output=True,
-                    text=True,
-                    timeout=timeout_seconds,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired:
-                return {"skipped": f"not finished after {timeout_seconds:.0f} s"}
-            if answer.is_file():
-                return json.loads(answer.read_text())
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            return {"failed": f"exit code {done.returncode}: {last}"}
+            found["OPENBLAS_CORETYPE"] = os.environ.get("OPENBLAS_CORETYPE", "SkylakeX")
+        return found
 
 
 def _add(row: Row, result: dict[str, Any]) -> None:
@@ -122,8 +145,9 @@ def _add(row: Row, result: dict[str, Any]) -> None:
         mean = (row.stages.get(stage, 0.0) * before + seconds) / (before + 1)
         row.stages[stage] = mean
     for name in ("peak_bytes", "extra_bytes"):
-        setattr(row, name, max(getattr(row, name) or 0, result[name]))
-    row.peak_exact = result["peak_exact"]
+        if name in result:
+            setattr(row, name, max(getattr(row, name) or 0, result[name]))
+    row.peak_exact = result.get("peak_exact", False)
     for name in ("isa", "picks", "n_iter", "train_rows", "inertia"):
         if result.get(name) is not None:
             setattr(row, name, result[name])

@@ -61,4 +61,15 @@ def count(value: int) -> str:
 
 def shape(row: Row) -> str:
     """Name the work: pool, rows by dimensions, clusters."""
-    return f"{POOLS.get(row.dataset, row.dataset)} {count(row.n)} {TIMES} {row.d}, k = {row.k}"
+    return f"{POOLS.get(row.dataset, row.dataset)} {size(row)}, k = {row.k}"
+
+
+def size(row: Row) -> str:
+    """Name rows by dimensions, or rows alone."""
+    return f"{count(row.n)} {TIMES} {row.d}" if row.d else count(row.n)
+
+
+def times(ratio: float) -> str:
+    """Write a ratio with the digits it deserves."""
+    digits = 0 if ratio >= 20 else 1 if ratio >= 2 else 2
+    return f"{ratio:.{digits}f}{TIMES}"

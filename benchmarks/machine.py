@@ -7,8 +7,11 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
@@ -20,6 +23,12 @@ PACKAGES = (
     "scipy",
     "threadpoolctl",
     "torch",
+    "triton",
+    "flash-kmeans",
+    "flashlib",
+    "fastkmeans",
+    "faiss-gpu",
+    "cuvs-cu13",
 )
 FLAGS = re.compile(r"^(avx\w*|amx\w*|fma|f16c)$")
 
@@ -95,30 +104,50 @@ def _git(*arguments: str) -> str | None:
 
 
 def source() -> dict[str, object]:
-    """Name the source: commit, whether the tree differs from it, digest of what runs.
+    """Name the source: commit, whether the tree differs from it, digest of what is built.
 
-    Results, pages and figures do not count as a difference: a benchmark run writes them.
+    Results, pages and figures do not count as a difference: a benchmark run writes them. A copy of
+    a working tree has no history: ``ALLY_FAST_COMMIT`` and ``ALLY_FAST_DIRTY`` speak for it.
 
     Returns
     -------
     dict
-        ``commit`` (str or None), ``dirty`` (bool), ``build`` (digest of the installed package
-        with its native module, or None).
+        ``commit`` (str or None), ``dirty`` (bool), ``build`` (digest).
     """
     commit = _git("rev-parse", "--verify", "HEAD")
     outputs = (":!benchmarks/results", ":!docs", ":!README.md", ":!CHANGELOG.md")
-    changes = _git("status", "--porcelain", "--", ".", *outputs)
-    return {"commit": commit, "dirty": bool(changes) or commit is None, "build": build_digest()}
+    dirty = commit is None or bool(_git("status", "--porcelain", "--", ".", *outputs))
+    if commit is None and (commit := os.environ.get("ALLY_FAST_COMMIT")):
+        dirty = os.environ.get("ALLY_FAST_DIRTY", "0") != "0"
+    return {"commit": commit, "dirty": dirty, "build": source_digest()}
 
 
-def build_digest() -> str | None:
-    """Digest the Python files and the native module of the package in this tree."""
-    folder = ROOT / "ally_fast"
-    files = sorted([*folder.rglob("*.py"), *folder.glob("_cpu*.so"), *folder.glob("_cpu*.pyd")])
-    if not files:
-        return None
+@cache
+def source_digest() -> str:
+    """Digest what is compiled and what calls it."""
+    files = [ROOT / "setup.py", *(ROOT / "ally_fast").rglob("*.py")]
+    files += [path for path in (ROOT / "csrc").rglob("*") if path.suffix in (".h", ".cpp", ".cu")]
     digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.relative_to(folder).as_posix().encode())
+    for path in sorted(files):
+        digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def stamp(command: str, device: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """Return the fields that every row of a run shares.
+
+    Parameters
+    ----------
+    command : str
+        What was run.
+    device : mapping, optional
+        What ``gpu.device.facts`` tells, where a GPU is measured.
+    """
+    return {
+        "hardware": {**hardware(), **(device or {})},
+        "versions": versions(),
+        **source(),
+        "command": command,
+        "threads": cores(),
+    }

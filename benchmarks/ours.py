@@ -29,7 +29,7 @@ def run(
     Returns
     -------
     Outcome
-        Exactly b rows; the assignments are filled in by ``assign`` outside the timing.
+        Exactly b rows; the assignments are found by ``assign`` outside the timing.
     """
     with _assigned_in_training() as assigned:
         indices, info = ally_fast.select(rows, scores, b, k, return_info=True, **options)
@@ -37,7 +37,7 @@ def run(
     return Outcome(
         indices,
         info.centroids,
-        np.empty(0, dtype=np.int32),
+        None,
         stages,
         isa=info.isa,
         n_iter=info.n_iter,

@@ -13,7 +13,7 @@ import numpy as np
 
 @dataclass
 class Outcome:
-    """A batch and the clustering it came from.
+    """A batch and the clustering it came from, arrays or tensors.
 
     Parameters
     ----------
@@ -21,8 +21,9 @@ class Outcome:
         Pool indices picked; a rival may pick fewer than asked.
     centroids : numpy.ndarray of shape (k, d)
         Centroids the assignments refer to.
-    assignments : numpy.ndarray of shape (n,)
-        Cluster of every row, for the inertia computed outside the timing.
+    assignments : numpy.ndarray of shape (n,), optional
+        Cluster of every row, for the inertia computed outside the timing; None where the engine
+        keeps none.
     stages : dict of str to float
         Seconds by stage: "train", "assign", "batch" and whatever else an engine tells.
     isa : str, optional
@@ -35,7 +36,7 @@ class Outcome:
 
     indices: np.ndarray
     centroids: np.ndarray
-    assignments: np.ndarray
+    assignments: np.ndarray | None
     stages: dict[str, float]
     isa: str | None = None
     n_iter: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 RECIPE_ROWS = 256  # training rows per centroid
@@ -116,94 +117,37 @@ class Contestant:
 
 
 RECIPE = {"train_size": "recipe rows"}
+TEN = {"max_iter": RECIPE_ITERATIONS, "tol": 0.0}
+FLAT = {"hierarchical": False}
+OWN_BATCHES = {"pace": 15.0, "base": 20.0, "sampled": False}  # mini-batches of all rows
 
 OURS = (
     Contestant("ally_fast", "default", "benchmarks.ours"),
-    Contestant(
-        "ally_fast", "recipe", "benchmarks.ours", {"max_iter": RECIPE_ITERATIONS, "tol": 0.0}
-    ),
+    Contestant("ally_fast", "recipe", "benchmarks.ours", TEN),
 )
 
+
+def _rival(
+    engine: str, setting: str, options: dict[str, Any] | None = None, module: str = "", **how: Any
+) -> Contestant:
+    where = f"benchmarks.peers.{module or engine}"
+    return Contestant(engine, setting, where, options or {}, **how)
+
+
+_SUPER = partial(_rival, "superkmeans", module="superkmeans_peer")
+_FAISS = {"iterations": RECIPE_ITERATIONS}
 RIVALS = (
-    Contestant(
-        "superkmeans",
-        "default",
-        "benchmarks.peers.superkmeans_peer",
-        pace=2.7,
-        sampled=False,
-    ),
-    Contestant(
-        "superkmeans",
-        "flat",
-        "benchmarks.peers.superkmeans_peer",
-        {"hierarchical": False},
-        pace=15.0,
-        share=0.3,
-    ),
-    Contestant(
-        "superkmeans",
-        "recipe",
-        "benchmarks.peers.superkmeans_peer",
-        {**RECIPE, "hierarchical": False, "early_termination": False},
-        pace=15.0,
-    ),
-    Contestant(
-        "faiss_cpu",
-        "recipe",
-        "benchmarks.peers.faiss_cpu",
-        {"iterations": RECIPE_ITERATIONS},
-        pace=23.0,
-    ),
-    Contestant(
-        "faiss_cpu",
-        "default",
-        "benchmarks.peers.faiss_cpu",
-        pace=45.0,
-    ),
-    Contestant(
-        "faiss_super",
-        "recipe",
-        "benchmarks.peers.faiss_cpu",
-        {"iterations": RECIPE_ITERATIONS, "pruned": True},
-        pace=23.0,
-    ),
-    Contestant(
-        "sklearn_minibatch",
-        "default",
-        "benchmarks.peers.sklearn_minibatch",
-        pace=15.0,
-        base=20.0,
-        sampled=False,
-    ),
-    Contestant(
-        "sklearn_minibatch",
-        "recipe",
-        "benchmarks.peers.sklearn_minibatch",
-        {**RECIPE, "max_iter": RECIPE_ITERATIONS},
-        pace=14.0,
-    ),
-    Contestant(
-        "published_loop",
-        "default",
-        "benchmarks.peers.published_loop",
-        pace=15.0,
-        base=20.0,
-        sampled=False,
-    ),
-    Contestant(
-        "sklearn_kmeans",
-        "recipe",
-        "benchmarks.peers.sklearn_kmeans",
-        {**RECIPE, "max_iter": RECIPE_ITERATIONS, "tol": 0.0},
-        pace=225.0,
-    ),
-    Contestant(
-        "sklearn_kmeans",
-        "default",
-        "benchmarks.peers.sklearn_kmeans",
-        pace=205.0,
-        sampled=False,
-    ),
+    _SUPER("default", pace=2.7, sampled=False),
+    _SUPER("flat", FLAT, pace=15.0, share=0.3),
+    _SUPER("recipe", {**RECIPE, **FLAT, "early_termination": False}, pace=15.0),
+    _rival("faiss_cpu", "recipe", _FAISS, pace=23.0),
+    _rival("faiss_cpu", "default", pace=45.0),
+    _rival("faiss_super", "recipe", {**_FAISS, "pruned": True}, "faiss_cpu", pace=23.0),
+    _rival("sklearn_minibatch", "default", **OWN_BATCHES),
+    _rival("sklearn_minibatch", "recipe", {**RECIPE, "max_iter": RECIPE_ITERATIONS}, pace=14.0),
+    _rival("published_loop", "default", **OWN_BATCHES),
+    _rival("sklearn_kmeans", "recipe", {**RECIPE, **TEN}, pace=225.0),
+    _rival("sklearn_kmeans", "default", pace=205.0, sampled=False),
 )
 
 

@@ -3,28 +3,25 @@
 Text between ``<!-- benchmark:NAME -->`` and ``<!-- /benchmark:NAME -->`` is replaced, in README.md
 by the brief table of one machine, in docs/performance.md by those of all; NAME is a key of
 ``tables.TABLES``. No figure in those tables is typed by hand. Rows of GPU machines lie in files of
-their own and have tables of their own, ``gpu.tables``.
+their own and have tables of their own, ``tables.GPU_TABLES``.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
+from functools import partial
 from pathlib import Path
 
-from benchmarks import machine, rows, tables
-from benchmarks.gpu import tables as gpu_tables
-from benchmarks.gpu.recorder import FILE as GPU_FILE
-from benchmarks.rows import Row
+from benchmarks import machine, rows
+from benchmarks.pages import redraw
+from benchmarks.pages import replaced as replaced_tables
+from benchmarks.rows import GPU_FILE, Row
+from benchmarks.tables import GPU_TABLES, TABLES
 
 README = "README.md"
 PAGE = "docs/performance.md"
 FIGURE = "docs/figures/select_cpu.png"
-MARKED = re.compile(
-    r"(<!-- benchmark:(?P<name>[\w-]+) -->\n)(?P<body>.*?)(<!-- /benchmark:(?P=name) -->)",
-    re.DOTALL,
-)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,17 +37,18 @@ def main(argv: list[str] | None = None) -> int:
         print("no rows to draw from", file=sys.stderr)
         return 1
     if args.print:
-        for name in [*tables.TABLES, *gpu_tables.TABLES]:
-            if any(is_gpu(device) == (name in gpu_tables.TABLES) for device in devices):
+        for name in [*TABLES, *GPU_TABLES]:
+            if any(is_gpu(device) == (name in GPU_TABLES) for device in devices):
                 print(f"## {name}\n\n{block(name, devices)}\n")
         return 0
     shown = headline(devices)
     pages = {README: shown, PAGE: devices}
-    stale = [page for page, drawn in pages.items() if _redraw(args.root / page, drawn, args.check)]
+    stale = False
+    for page, drawn in pages.items():
+        draw = partial(replaced, devices=drawn)
+        stale |= redraw(args.root / page, draw, args.check, "benchmarks.report")
     if args.check:
-        for page in stale:
-            print(f"{page} differs from the rows: python -m benchmarks.report", file=sys.stderr)
-        return 1 if stale else 0
+        return int(stale)
     for device in shown:
         if not is_gpu(device):
             draw_figure(device, args.root / FIGURE)
@@ -59,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _result_folders() -> list[Path]:
     base = machine.ROOT / "benchmarks" / "results"
-    files = [*base.glob("*/select.jsonl"), *base.glob(f"*/{GPU_FILE}.jsonl")]
+    files = [*base.glob("*/select.jsonl"), *base.glob(f"*/{GPU_FILE}")]
     return sorted({path.parent for path in files})
 
 
@@ -80,7 +78,7 @@ def headline(devices: list[list[Row]]) -> list[list[Row]]:
 
 def is_gpu(device: list[Row]) -> bool:
     """Whether rows are those of a GPU machine."""
-    return any(row.bench.startswith("gpu_") for row in device)
+    return any(row.on_gpu for row in device)
 
 
 def block(name: str, devices: list[list[Row]]) -> str:
@@ -89,13 +87,13 @@ def block(name: str, devices: list[list[Row]]) -> str:
     Parameters
     ----------
     name : str
-        A key of ``tables.TABLES`` or of ``gpu.tables.TABLES``; the latter are drawn without rows
+        A key of ``tables.TABLES`` or of ``tables.GPU_TABLES``; the latter are drawn without rows
         too.
     devices : list of list of Row
         Rows by machine.
     """
-    gpu = name in gpu_tables.TABLES
-    draw = (gpu_tables.TABLES if gpu else tables.TABLES)[name]
+    gpu = name in GPU_TABLES
+    draw = (GPU_TABLES if gpu else TABLES)[name]
     devices = [device for device in devices if is_gpu(device) == gpu] or ([[]] if gpu else [])
     parts = []
     for device in devices:
@@ -119,23 +117,7 @@ def _machine_name(device: list[Row], devices: list[list[Row]]) -> str:
 
 def replaced(text: str, devices: list[list[Row]]) -> str:
     """Replace what stands between markers; a name no table has raises ``KeyError``."""
-
-    def draw(match: re.Match[str]) -> str:
-        return f"{match[1]}{block(match['name'], devices)}\n{match[4]}"
-
-    return MARKED.sub(draw, text)
-
-
-def _redraw(page: Path, devices: list[list[Row]], check: bool) -> bool:
-    """Redraw a page; return whether it differed from the rows."""
-    if not page.is_file():
-        return False
-    old = page.read_text()
-    new = replaced(old, devices)
-    if new != old and not check:
-        page.write_text(new)
-        print(f"drew {page.name}")
-    return new != old
+    return replaced_tables(text, "benchmark", partial(block, devices=devices))
 
 
 def draw_figure(device: list[Row], path: Path) -> None:

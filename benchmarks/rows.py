@@ -12,6 +12,13 @@ from typing import Any
 
 SCHEMA = 1
 QUIET_CORES = 0.2
+LONGEST_REASON = 600
+GPU_FILE = "gpu.jsonl"
+ITEMSIZE = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
+
+
+class MissingError(RuntimeError):
+    """Something that a measurement needs is not on this machine."""
 
 
 @dataclass
@@ -95,7 +102,28 @@ class Row:
     def name(self) -> str:
         """What the row is called: bench, shape, engine and setting."""
         shape = f"{self.dataset}-{self.n}x{self.d}/k{self.k}"
-        return f"{self.bench}/{shape}/{self.engine}:{self.setting}"
+        return f"{self.bench}/{shape}/{self.contestant}"
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it was measured on a GPU machine."""
+        return self.bench.startswith("gpu_")
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What sets a row apart in its file: name, b, dtype and GPU."""
+        return (self.name, self.b, self.dtype, self.hardware.get("gpu"))
+
+    @property
+    def key(self) -> str:
+        """What makes two rows of a GPU the same measurement; ours is bound to its source."""
+        source = self.build if self.engine == "ally_fast" else ""
+        return "|".join(map(str, (*self.identity, sorted(self.options.items()), source)))
+
+    @property
+    def contestant(self) -> str:
+        """Who ran: engine and setting."""
+        return f"{self.engine}:{self.setting}"
 
     @property
     def shape(self) -> tuple[str, int, int, int, int]:
@@ -113,6 +141,11 @@ class Row:
         """Median of the quiet repeats, of all where none was quiet, or None without any."""
         counted = self.quiet_seconds or self.seconds
         return statistics.median(counted) if counted else None
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element of the rows."""
+        return ITEMSIZE[self.dtype]
 
     @property
     def ok(self) -> bool:
@@ -163,6 +196,21 @@ class Row:
 OURS = ("ally_fast", "numpy")
 
 
+def fault(error: Exception) -> tuple[str, str]:
+    """Return the status and the reason that an error gives a row."""
+    if isinstance(error, ModuleNotFoundError):
+        return "skipped", f"{error.name} is not installed"
+    told = " ".join(str(error).split())[:LONGEST_REASON]
+    if isinstance(error, MissingError):
+        return "skipped", told
+    return "failed", f"{type(error).__name__}: {told}"
+
+
+def stored(folder: Path) -> list[Row]:
+    """Return the rows of a folder, none if there is no such folder."""
+    return load(folder) if folder.is_dir() else []
+
+
 def load(folder: Path) -> list[Row]:
     """Read all rows of a folder of JSON Lines files, in file and line order."""
     found = []
@@ -171,41 +219,32 @@ def load(folder: Path) -> list[Row]:
     return found
 
 
-def store(folder: Path, row: Row, file: str | None = None) -> None:
-    """Put a row into its bench's file, in the place of the row of its name, b, dtype and GPU.
+def store(folder: Path, row: Row) -> None:
+    """Put a row into the file of its bench, in the place of the row of its name, b, dtype and GPU.
 
-    The file is replaced whole, so that a run that is stopped leaves it readable.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the files are.
-    row : Row
-        What to keep.
-    file : str, optional
-        Name of the file, less its ending; by default that of the bench.
+    All rows of a GPU go into one file. It is replaced whole, so that a run that is stopped leaves
+    it readable.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{file or row.bench}.jsonl"
+    path = folder / (GPU_FILE if row.on_gpu else f"{row.bench}.jsonl")
     lines = path.read_text().splitlines() if path.is_file() else []
-    kept = [line for line in lines if line and not _same_name(line, row)]
+    kept = [line for line in lines if line and Row.from_json(line).identity != row.identity]
     partial = path.with_suffix(".partial")
     partial.write_text("\n".join([*kept, row.to_json()]) + "\n")
     os.replace(partial, path)
 
 
-def _same_name(line: str, row: Row) -> bool:
-    other = Row.from_json(line)
-    return _identity(other) == _identity(row)
-
-
-def _identity(row: Row) -> tuple[Any, ...]:
-    return (row.name, row.b, row.dtype, row.hardware.get("gpu"))
-
-
 def select(rows: Iterable[Row], **wanted: Any) -> list[Row]:
     """Keep the rows whose fields equal all the wanted values."""
     return [row for row in rows if all(getattr(row, key) == v for key, v in wanted.items())]
+
+
+def by_gpu(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Split rows by the GPU they were measured on, which no verdict and no table mixes."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(str(row.hardware.get("gpu")), []).append(row)
+    return found
 
 
 def one(rows: Iterable[Row], **wanted: Any) -> Row | None:

@@ -34,17 +34,17 @@ from benchmarks.job import Job
 from benchmarks.others import wait_for_quiet
 from benchmarks.rows import QUIET_CORES, Row
 
-BENCHES = {
-    "select": bench_select,
-    "assign": bench_assign,
-    "ops": bench_ops,
-    "dual_ascent": bench_dual_ascent,
-    "interrupt": bench_interrupt,
-    "pools": bench_pools,
-    "training": bench_training,
-    "ray": bench_ray,
-    "strategies": bench_strategies,
-}
+BENCHES = (
+    bench_select,
+    bench_assign,
+    bench_ops,
+    bench_dual_ascent,
+    bench_interrupt,
+    bench_pools,
+    bench_training,
+    bench_ray,
+    bench_strategies,
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,22 +96,28 @@ def _list(jobs: list[Job], args: argparse.Namespace) -> None:
 
 def _jobs(args: argparse.Namespace) -> list[Job]:
     """List the jobs, rows stamped with machine, versions and source."""
-    isas, threads = _isas(), machine.cores()
-    stamp = {"hardware": machine.hardware(), "versions": machine.versions(), **machine.source()}
-    command = shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]])
+    isas = _isas()
+    stamp = machine.stamp(shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]]))
     found = []
-    for name, bench in BENCHES.items():
-        for job in bench.jobs(isas, threads, args):
-            wanted = [row for row in job.rows if _asked(row, args.only)]
-            if not wanted:
+    for bench in BENCHES:
+        for job in bench.jobs(isas, args):
+            if not any(_asked(row, args.only) for row in job.rows):
                 continue
-            job.spec["bench"] = name
+            job.spec["threads"] = stamp["threads"]
             for row in job.rows:
-                row.command = command
                 for key, value in stamp.items():
                     setattr(row, key, value)
+                if row.engine == "ally_fast":
+                    _note_isa(row, job.isa, isas)
             found.append(job)
     return found
+
+
+def _note_isa(row: Row, forced: str | None, isas: list[str]) -> None:
+    """Note what ours runs on; without the native core it is skipped."""
+    row.isa = forced or next(iter(isas), None)
+    if not isas:
+        row.status, row.reason = "skipped", "the native core is not built"
 
 
 def _asked(row: Row, only: Iterable[str] | None) -> bool:
@@ -129,7 +135,8 @@ def _isas() -> list[str]:
 
 def _run(jobs: list[Job], folder: Path, args: argparse.Namespace) -> int:
     """Run group by group, round robin inside a group; return how many rows failed."""
-    kept = {} if args.fresh else {row.config(args.any_commit): row for row in _stored(folder)}
+    there = [] if args.fresh else [row for row in rows_module.stored(folder) if row.ok]
+    kept = {row.config(args.any_commit): row for row in there}
     began, failed = time.perf_counter(), 0
     for _, members in groupby(jobs, key=lambda job: job.group):
         group = list(members)
@@ -153,10 +160,6 @@ def _run(jobs: list[Job], folder: Path, args: argparse.Namespace) -> int:
                 if row.status == "skipped":
                     rows_module.store(folder, row)
     return failed
-
-
-def _stored(folder: Path) -> list[Row]:
-    return [row for row in rows_module.load(folder) if row.ok] if folder.is_dir() else []
 
 
 def _resume(job: Job, kept: dict[str, Row], any_commit: bool) -> None:

@@ -11,11 +11,12 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.gpu import gates, parts, present, process, summary
+from benchmarks import gates, process
+from benchmarks.gpu import parts, present, summary
 from benchmarks.gpu.bench import bench
-from benchmarks.gpu.plan import chosen
-from benchmarks.gpu.recorder import FILE, stored
-from benchmarks.gpu.summary import FAILED, Outcome
+from benchmarks.gpu.slices import chosen
+from benchmarks.gpu.summary import FAILED, PartOutcome
+from benchmarks.rows import GPU_FILE, stored
 
 RUNNERS = {
     "build": parts.build,
@@ -77,11 +78,11 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     out: Path = args.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    rows = out / f"{FILE}.jsonl"
+    rows = out / GPU_FILE
     if args.resume and args.resume.is_file() and not rows.exists():
         shutil.copyfile(args.resume, rows)
     end = time.monotonic() + 60 * args.minutes - RESERVE_SECONDS
-    outcomes: list[Outcome] = []
+    outcomes: list[PartOutcome] = []
     command = shlex.join(["python", "-m", "benchmarks.gpu", *(argv or sys.argv[1:])])
     try:
         for at, name in enumerate(names):
@@ -99,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(
     name: str, out: Path, seconds: float, plan: str, wanted: list[str], command: str
-) -> Outcome:
+) -> PartOutcome:
     """Run one part; whatever goes wrong in it is its outcome."""
     began = time.monotonic()
     try:
@@ -108,7 +109,7 @@ def _run(
         else:
             outcome = RUNNERS[name](out, seconds)
     except Exception as error:
-        outcome = Outcome(name, FAILED, f"{type(error).__name__}: {error}")
+        outcome = PartOutcome(name, FAILED, f"{type(error).__name__}: {error}")
     outcome.seconds, outcome.budget_seconds = time.monotonic() - began, seconds
     return outcome
 

@@ -7,70 +7,70 @@ its norms of the rows for nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
-from benchmarks.gpu import quality, rates
+from benchmarks import quality
+from benchmarks.gpu import rates
 from benchmarks.gpu.peers import load_peer
 from benchmarks.gpu.race import Contestant, race
-from benchmarks.gpu.recorder import Recorder, stored
+from benchmarks.gpu.recorder import Recorder
 from benchmarks.rows import Row
 
 KERNEL = "ALLY_FAST_CUDA_KERNEL"
 TRAIN_ROWS = 64  # a centroid: enough for centroids that look like those of a selection
 
 
-def measure(
-    recorder: Recorder,
-    device: Any,
-    *,
-    n: int,
-    d: int,
-    ks: list[int],
-    dtypes: list[str],
-    kernels: list[str],
-    peers: list[str],
-    dataset: str = "mixture",
-    out: Any = None,
-    repeats: int = 7,
-    budget: float = 8.0,
-) -> None:
-    """Measure every combination at one n and d.
+@dataclass(frozen=True)
+class Work:
+    """Every combination at one n and d.
 
     Parameters
     ----------
-    recorder, device
     n, d : int
         Rows, dimensions.
-    ks : list of int
+    ks : sequence of int
         Numbers of clusters, rising.
-    dtypes : list of str
+    dtypes : sequence of str
         Element types of the rows.
-    kernels : list of str
+    kernels : sequence of str
         Values of ``ALLY_FAST_CUDA_KERNEL``.
-    peers : list of str
+    peers : sequence of str
         Names of ``benchmarks.gpu.peers``.
     dataset : str
         "mixture" or a real pool.
-    out : Path
-        Where the ceilings are read.
     repeats : int
         Timed calls of everyone.
     budget : float
         Seconds for the rounds of one k and dtype.
     """
-    known = rates.ceilings(stored(out), recorder.gpu)
-    for dtype in dtypes:
+
+    n: int
+    d: int
+    ks: Sequence[int]
+    dtypes: Sequence[str]
+    kernels: Sequence[str]
+    peers: Sequence[str]
+    dataset: str = "mixture"
+    repeats: int = 7
+    budget: float = 8.0
+
+
+def measure(recorder: Recorder, device: Any, work: Work) -> None:
+    """Measure everyone in turn, combination by combination."""
+    known = rates.ceilings(recorder.stored, recorder.gpu)
+    for dtype in work.dtypes:
         rows = None
-        for k in ks:
-            plan = _rows(recorder, dataset, n, d, k, dtype, kernels, peers)
+        for k in work.ks:
+            plan = _rows(recorder, work, k, dtype)
             if not any(recorder.wanted(row) for row in plan):
                 continue
             if rows is None:
-                rows = pool(device, dataset, n, d, dtype)
+                rows = pool(device, work.dataset, work.n, work.d, dtype)
             train = recorder.trusted("ally_fast portable")
             centroids = cache(partial(_centroids, device, rows, k, train))
             entries = []
@@ -78,11 +78,10 @@ def measure(
                 maker = _ours if row.engine == "ally_fast" else _peer
                 prepare = partial(_prepare, maker, device, rows, centroids, row)
                 check = partial(_check, device, rows, centroids, row)
-                entries.append(Contestant(row, prepare, check, repeats=repeats))
-            work = rates.assign_flops(n, d, k)
-            finish = partial(rates.note_flops, flops=work, known=known)
-            for part in hopper_last(entries):
-                race(recorder, device, part, budget, finish)
+                entries.append(Contestant(row, prepare, check, repeats=work.repeats))
+            flops = rates.assign_flops(work.n, work.d, k)
+            finish = partial(rates.note_flops, amount=flops, known=known)
+            race(recorder, device, entries, work.budget, finish)
 
 
 def pool(device: Any, dataset: str, n: int, d: int, dtype: str) -> Any:
@@ -94,32 +93,15 @@ def pool(device: Any, dataset: str, n: int, d: int, dtype: str) -> Any:
     return device.from_host(datasets.load(dataset, n).rows, dtype)
 
 
-def _rows(
-    recorder: Recorder,
-    dataset: str,
-    n: int,
-    d: int,
-    k: int,
-    dtype: str,
-    kernels: list[str],
-    peers: list[str],
-) -> list[Row]:
-    shape = {"dataset": dataset, "n": n, "d": d, "k": k, "dtype": dtype}
+def _rows(recorder: Recorder, work: Work, k: int, dtype: str) -> list[Row]:
+    shape = {"dataset": work.dataset, "n": work.n, "d": work.d, "k": k, "dtype": dtype}
     found = []
-    for kernel in kernels:
+    for kernel in work.kernels:
         for setting in ("certified", "uncertified"):
             options = {"kernel": kernel, "certify": setting == "certified"}
-            name = f"{kernel} {setting}"
-            row = recorder.row("gpu_assign", "ally_fast", name, options=options, **shape)
-            row.isa = kernel
-            found.append(row)
-    return found + [recorder.row("gpu_assign", peer, "default", **shape) for peer in peers]
-
-
-def hopper_last(entries: list[Contestant]) -> list[list[Contestant]]:
-    """Split off the rows of the sm90a kernel: all others are timed before it is first called."""
-    hopper = [entry for entry in entries if entry.row.isa == "sm90a"]
-    return [part for part in ([e for e in entries if e not in hopper], hopper) if part]
+            ours = {"options": options, "isa": kernel, **shape}
+            found.append(recorder.row("gpu_assign", "ally_fast", f"{kernel} {setting}", **ours))
+    return found + [recorder.row("gpu_assign", peer, "default", **shape) for peer in work.peers]
 
 
 def _prepare(
@@ -188,4 +170,4 @@ def _check(device: Any, rows: Any, given: Callable[[], Any], row: Row, value: An
     quality.check_labels(device, rows, centroids, labels, row.extra)
     if row.options.get("certify") and row.extra["wrong_labels"]:
         raise quality.WrongAnswerError(f"{row.extra['wrong_labels']:.2%} of certified labels wrong")
-    row.inertia = quality.inertia(device, rows, centroids, labels)
+    row.inertia = quality.inertia_on_device(device, rows, centroids, labels)

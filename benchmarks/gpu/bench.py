@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import rows
-from benchmarks.gpu import process
+from benchmarks import process, rows, worker
 from benchmarks.gpu.peers import folder
-from benchmarks.gpu.plan import Group
-from benchmarks.gpu.recorder import BROKEN, FILE, kernel, key, stored, tell
-from benchmarks.gpu.summary import FAILED, PASSED, STOPPED, Outcome
-from benchmarks.rows import Row
+from benchmarks.gpu.recorder import BROKEN, kernel, tell
+from benchmarks.gpu.slices import Group
+from benchmarks.gpu.summary import FAILED, PASSED, STOPPED, PartOutcome
+from benchmarks.rows import Row, stored
 
 LEAST_SECONDS = 8.0  # a group needs this much to start
 MOST_CRASHES = 4  # of one group
 IDLE_SECONDS = 45.0  # without a row: imports, data
 
 
-@dataclass
-class Distrust:
-    """What is not tried again in this run: rows that failed, kernels that were stopped."""
-
-    rows: set[str] = field(default_factory=set)
-    kernels: set[str] = field(default_factory=set)
-
-
-def bench(out: Path, seconds: float, groups: list[Group], command: str) -> Outcome:
+def bench(out: Path, seconds: float, groups: list[Group], command: str) -> PartOutcome:
     """Measure the groups until the time is over.
 
     Parameters
@@ -45,85 +34,73 @@ def bench(out: Path, seconds: float, groups: list[Group], command: str) -> Outco
 
     Returns
     -------
-    Outcome
+    PartOutcome
         Failed if a row of ours failed; a rival that does not run is a row that says so.
     """
-    began, log = time.monotonic(), out / "bench.log"
-    with log.open("a") as file:
-        file.writelines(f"not unpacked: {text}\n" for text in folder.unpack())
-    env = folder.library_path()
-    distrust = Distrust()
-    before = {key(row): row.date for row in stored(out)}
-    left_over = []
-    for group in groups:
-        left = seconds - (time.monotonic() - began)
-        if left < LEAST_SECONDS:
-            left_over.append(group.name)
-            continue
-        finished = _group(out, log, group, left, command, env, distrust)
-        if not finished:
-            left_over.append(group.name)
-    new = [row for row in stored(out) if before.get(key(row)) != row.date]
+    began = time.monotonic()
+    supervisor = _Supervisor(out, command)
+    before = {row.key: row.date for row in stored(out)}
+    left_over = [
+        group.name
+        for group in groups
+        if not supervisor.measure(group, seconds - (time.monotonic() - began))
+    ]
+    new = [row for row in stored(out) if before.get(row.key) != row.date]
     return _outcome(new, left_over, time.monotonic() - began, seconds)
 
 
-def _group(
-    out: Path,
-    log: Path,
-    group: Group,
-    seconds: float,
-    command: str,
-    env: dict[str, str],
-    distrust: Distrust,
-) -> bool:
-    """Run one group, again without the kernel that broke it; return whether it was finished."""
-    end = time.monotonic() + seconds
-    for _ in range(MOST_CRASHES):
-        left = end - time.monotonic()
-        if left < LEAST_SECONDS:
-            return False
-        with tempfile.TemporaryDirectory() as scratch:
-            marker, spec = Path(scratch, "row.json"), Path(scratch, "spec.json")
-            told = {**asdict(group), "out": str(out), "marker": str(marker), "command": command}
-            told |= {"seconds": left - 0.6 * LEAST_SECONDS, "skip": sorted(distrust.rows)}
-            told["dropped"] = sorted(distrust.kernels)
-            spec.write_text(json.dumps(told))
-            with log.open("a") as file:
-                file.write(f"== {group.name}, {left:.0f} s left\n")
-            ended = process.run(
-                [sys.executable, "-m", "benchmarks.gpu.worker", str(spec)],
-                log,
-                left,
-                env=env,
-                watch=_Watch(marker, group.row_seconds),
-            )
-            before = set(distrust.rows)
-            failed = [row for row in stored(out) if row.status != "ok"]
-            distrust.rows |= {key(row) for row in failed}
-            if ended.code == 0:
-                return time.monotonic() < end - 0.6 * LEAST_SECONDS
-            if ended.code == BROKEN:
-                new = [row for row in failed if key(row) not in before]
-                distrust.kernels |= {kernel(row) for row in sorted(new, key=_date)[-1:]}
-                continue
-            broken = _broken_row(marker, ended, log)
-            out_of_time = ended.stopped and time.monotonic() >= end
-            if out_of_time:
+class _Supervisor:
+    """Runs groups; rows that failed and kernels that were stopped are not tried again."""
+
+    def __init__(self, out: Path, command: str) -> None:
+        self._out, self._command, self._log = out, command, out / "bench.log"
+        self._rows: set[str] = set()
+        self._kernels: set[str] = set()
+        self._note(*(f"not unpacked: {text}" for text in folder.unpack()))
+        self._env = folder.library_path()
+
+    def _note(self, *lines: str) -> None:
+        with self._log.open("a") as file:
+            file.writelines(f"{line}\n" for line in lines)
+
+    def measure(self, group: Group, seconds: float) -> bool:
+        """Run a group, again without what broke it; return whether it was finished."""
+        end = time.monotonic() + seconds
+        for _ in range(MOST_CRASHES):
+            left = end - time.monotonic()
+            if left < LEAST_SECONDS:
                 return False
-            if broken is not None:
-                rows.store(out, broken, FILE)
-                distrust.rows.add(key(broken))
-                distrust.kernels.add(kernel(broken))
-                with log.open("a") as file:
-                    file.write(f"{broken.name} {broken.status}: {broken.reason}\n")
-            else:
-                _store_failed_group(out, group, ended, log)
+            self._note(f"== {group.name}, {left:.0f} s left")
+            with tempfile.TemporaryDirectory() as scratch:
+                marker = Path(scratch, "row.json")
+                answer = self._ask(group, Path(scratch), marker, left)
+                broken = _broken_row(marker, answer.reason)
+            failed = [row for row in stored(self._out) if row.status != "ok"]
+            new = [row for row in failed if row.key not in self._rows]
+            self._rows |= {row.key for row in failed}
+            if answer.status == "ok":
+                return time.monotonic() < end - 0.6 * LEAST_SECONDS
+            if answer.ended.code == BROKEN:
+                last = sorted(new, key=lambda row: row.date)[-1:]
+                self._kernels |= {kernel(row) for row in last}
+            elif answer.ended.stopped and time.monotonic() >= end:
+                return False
+            elif broken is None:
+                _store_failed_group(self._out, group, answer.reason)
                 return True
-    return True
+            else:
+                rows.store(self._out, broken)
+                self._rows.add(broken.key)
+                self._kernels.add(kernel(broken))
+                self._note(f"{broken.name} {broken.status}: {broken.reason}")
+        return True
 
-
-def _date(row: Row) -> str:
-    return row.date
+    def _ask(self, group: Group, scratch: Path, marker: Path, left: float) -> worker.Answer:
+        spec = {**asdict(group), "module": "benchmarks.gpu.group", "command": self._command}
+        spec |= {"out": str(self._out), "marker": str(marker), "skip": sorted(self._rows)}
+        spec |= {"seconds": left - 0.6 * LEAST_SECONDS, "dropped": sorted(self._kernels)}
+        watch = _Watch(marker, group.row_seconds)
+        return worker.ask(spec, scratch, left, log=self._log, env=self._env, watch=watch)
 
 
 class _Watch:
@@ -141,27 +118,25 @@ class _Watch:
         return f"no row was begun for {IDLE_SECONDS:.0f} s" if idle else None
 
 
-def _broken_row(marker: Path, ended: process.Ended, log: Path) -> Row | None:
+def _broken_row(marker: Path, reason: str) -> Row | None:
     """Return the row that was being measured when the worker ended."""
     try:
         row = Row.from_json(marker.read_text())
     except (OSError, ValueError):
         return None
-    row.status = "failed"
-    row.reason = ended.stopped or f"exit status {ended.code}: {process.last_line(log)}"
+    row.status, row.reason = "failed", reason
     return row
 
 
-def _store_failed_group(out: Path, group: Group, ended: process.Ended, log: Path) -> None:
+def _store_failed_group(out: Path, group: Group, reason: str) -> None:
     """Keep a row for a group whose process ended between rows."""
     row = Row(f"gpu_{group.kind}", "ally_fast", group.name, "none", 0, 0, 0, 0, "")
-    how = ended.stopped or f"exit status {ended.code}: {process.last_line(log)}"
-    row.status, row.reason = "failed", how
-    rows.store(out, row, FILE)
+    row.status, row.reason = "failed", reason
+    rows.store(out, row)
     tell(row)
 
 
-def _outcome(new: list[Row], left_over: list[str], taken: float, seconds: float) -> Outcome:
+def _outcome(new: list[Row], left_over: list[str], taken: float, seconds: float) -> PartOutcome:
     counts = {status: sum(row.status == status for row in new) for status in ("ok", "skipped")}
     broken = [row for row in new if row.status == "failed"]
     ours = [row for row in broken if row.engine == "ally_fast"]
@@ -170,4 +145,4 @@ def _outcome(new: list[Row], left_over: list[str], taken: float, seconds: float)
     if ours:
         detail += f"; first: {ours[0].name}: {ours[0].reason[:160]}"
     status = FAILED if ours else STOPPED if left_over else PASSED
-    return Outcome("bench", status, detail, taken, seconds, {**counts, "left": left_over})
+    return PartOutcome("bench", status, detail, taken, seconds, {**counts, "left": left_over})

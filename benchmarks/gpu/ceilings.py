@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.gpu import rates
@@ -10,31 +11,29 @@ from benchmarks.gpu.recorder import Recorder
 from benchmarks.rows import Row
 
 
-def measure(
-    recorder: Recorder, device: Any, copy_bytes: int, matmul_size: int, upload_bytes: int
-) -> None:
-    """Measure a device-to-device copy, matrix products, and a copy from pinned memory.
+@dataclass(frozen=True)
+class Work:
+    """A buffer that is copied (bytes read and written count), a square product of random numbers.
 
-    Parameters
-    ----------
-    recorder, device
-    copy_bytes : int
-        Bytes of the buffer that is copied; those read and those written count.
-    matmul_size : int
-        Rows and columns of the square product, of random numbers.
-    upload_bytes : int
-        Bytes of the pinned buffer.
+    And the bytes of a pinned buffer.
     """
-    work = {
-        rates.COPY: (lambda: _copy(device, copy_bytes), 2.0 * copy_bytes, copy_bytes),
-        rates.MATMUL16: (lambda: _matmul(device, matmul_size, True), 2.0 * matmul_size**3, 0),
-        rates.MATMUL32: (lambda: _matmul(device, matmul_size, False), 2.0 * matmul_size**3, 0),
-        rates.UPLOAD: (lambda: _upload(device, upload_bytes), float(upload_bytes), upload_bytes),
+
+    copy_bytes: int
+    matmul_size: int
+    upload_bytes: int
+
+
+def measure(recorder: Recorder, device: Any, work: Work) -> None:
+    """Measure a device-to-device copy, matrix products, and a copy from pinned memory."""
+    copied, size, sent = work.copy_bytes, work.matmul_size, work.upload_bytes
+    kinds = {
+        rates.COPY: (lambda: _copy(device, copied), 2.0 * copied, copied),
+        rates.MATMUL16: (lambda: _matmul(device, size, True), 2.0 * size**3, 0),
+        rates.MATMUL32: (lambda: _matmul(device, size, False), 2.0 * size**3, 0),
+        rates.UPLOAD: (lambda: _upload(device, sent), float(sent), sent),
     }
-    for setting, (prepare, amount, size) in work.items():
-        row = recorder.row(
-            "gpu_ceiling", "torch", setting, n=size or matmul_size, dtype=_dtype(setting)
-        )
+    for setting, (prepare, amount, bytes_) in kinds.items():
+        row = recorder.row("gpu_ceiling", "torch", setting, n=bytes_ or size, dtype=_dtype(setting))
 
         def finish(measured: Row, amount: float = amount) -> None:
             best = min(measured.seconds)

@@ -6,17 +6,49 @@ emulated kernels too.
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from benchmarks import datasets
-from benchmarks.gpu.recorder import MissingError
+from benchmarks.rows import MissingError
 
 CHUNK_ROWS = 1 << 18
 COMPONENTS = 2500
+
+
+@cache
+def facts() -> dict[str, Any]:
+    """Describe the device: name, memory, driver, runtime, capability."""
+    try:
+        from ally_fast import _cuda
+
+        facts = _cuda.devices()[0]
+    except (ImportError, IndexError, RuntimeError) as error:
+        return {"gpu": f"unknown ({error})"}
+    major, minor = facts["compute_capability"]
+    return {
+        "gpu": facts["name"],
+        "gpu_memory_bytes": facts["total_memory_bytes"],
+        "multiprocessors": facts["multiprocessors"],
+        "compute_capability": f"{major}.{minor}",
+        "driver": _driver(),
+        "driver_cuda": _cuda.driver_version(),
+        "cuda": _cuda.runtime_version(),
+    }
+
+
+def _driver() -> str | None:
+    if shutil.which("nvidia-smi") is None:
+        return None
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    return (done.stdout.split() or [None])[0] if done.returncode == 0 else None
 
 
 def open_device() -> Any:

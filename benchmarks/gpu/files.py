@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.gpu import process
+from benchmarks import process
 from benchmarks.gpu.summary import FAILED, PASSED, STOPPED
 from benchmarks.machine import ROOT
 
@@ -120,7 +120,8 @@ def _run_file(
     run_name = f"{what}: {file.name}"
     command = [*prefix, sys.executable, "-m", "pytest", *(file.tests or (file.path,)), "-q"]
     command += ["-m", "gpu and not slow", "-k", file.only, "--tb=short", "-p", "no:cacheprovider"]
-    command += ["-p", "benchmarks.gpu.record", "-o", f"faulthandler_timeout={0.8 * test_seconds}"]
+    command += ["-p", "benchmarks.gpu.pytest_log"]
+    command += ["-o", f"faulthandler_timeout={0.8 * test_seconds}"]
     with tempfile.TemporaryDirectory() as scratch:
         log, marker = Path(scratch, "log"), Path(scratch, "marker")
         told = {"": out / "tests.ndjson", "_RUN": run_name, "_MARKER": marker}

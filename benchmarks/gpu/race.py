@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.gpu.memory import PeakDeviceMemory, others_free
 from benchmarks.gpu.recorder import Recorder, tell
+from benchmarks.memory import PeakDeviceMemory, others_free
 from benchmarks.rows import Row
 
 HEAVY_SECONDS = 15.0
@@ -52,7 +52,8 @@ def race(
     """Check everyone on the work itself, then time them in turn: a, b, c, a, b, c.
 
     The checked call is the warm-up; its peak of device memory is what the row tells. A contestant
-    that alone has taken a third of the budget is timed no more.
+    that alone has taken a third of the budget is timed no more. The sm90a kernel comes after all
+    others are through.
 
     Parameters
     ----------
@@ -67,30 +68,51 @@ def race(
     """
     if device.held is None:
         device.held = others_free(device)
-    ready: list[tuple[Contestant, Callable[[], Any]]] = []
-    for one in contestants:
-        if not recorder.wanted(one.row):
-            continue
-        with recorder.attempt(one.row, device.synchronize):
-            call = one.prepare()
-            ours = one.row.engine == "ally_fast"
-            with PeakDeviceMemory(device, device.held if ours else None) as memory:
-                value, first = device.time(call, one.clock)
-            one.row.extra_bytes = memory.extra_bytes
-            one.row.extra["first_call_seconds"] = first
-            one.check(value)
-            del value
-            device.synchronize()
-            if one.first_counts and first > HEAVY_SECONDS:
-                one.row.seconds, one.row.other_cores = [first], [None]
-                one.row.extra["only_the_first_call"] = True
-            ready.append((one, call))
-    began, out = time.perf_counter(), set()
+    for part in hopper_last(contestants):
+        ready = []
+        for one in part:
+            if recorder.wanted(one.row):
+                with recorder.attempt(one.row, device.synchronize):
+                    ready.append((one, _checked(device, one)))
+        _time_in_turn(recorder, device, ready, budget_seconds, finish)
+
+
+def hopper_last(entries: list[Contestant]) -> list[list[Contestant]]:
+    """Split off the rows of the sm90a kernel: all others are timed before it is first called."""
+    hopper = [entry for entry in entries if entry.row.isa == "sm90a"]
+    return [part for part in ([e for e in entries if e not in hopper], hopper) if part]
+
+
+def _checked(device: Any, one: Contestant) -> Callable[[], Any]:
+    """Prepare a contestant and judge its first answer; return the call to be timed."""
+    call, row = one.prepare(), one.row
+    held = device.held if row.engine == "ally_fast" else None
+    with PeakDeviceMemory(device, held) as memory:
+        value, first = device.time(call, one.clock)
+    row.extra_bytes = memory.extra_bytes
+    row.extra["first_call_seconds"] = first
+    one.check(value)
+    del value
+    device.synchronize()
+    if one.first_counts and first > HEAVY_SECONDS:
+        row.seconds, row.other_cores = [first], [None]
+        row.extra["only_the_first_call"] = True
+    return call
+
+
+def _time_in_turn(
+    recorder: Recorder,
+    device: Any,
+    ready: list[tuple[Contestant, Callable[[], Any]]],
+    budget_seconds: float,
+    finish: Callable[[Row], None],
+) -> None:
+    began = time.perf_counter()
     for round_ in range(max((one.repeats for one, _ in ready), default=0)):
         for one, call in ready:
             row = one.row
             heavy = "only_the_first_call" in row.extra
-            if id(row) in out or round_ >= one.repeats or heavy:
+            if row.status != "ok" or round_ >= one.repeats or heavy:
                 continue
             elapsed = time.perf_counter() - began
             over = elapsed > budget_seconds or sum(row.seconds) > budget_seconds / 3
@@ -102,8 +124,6 @@ def race(
                 finish(row)
                 if round_ == 0:
                     recorder.keep(row)
-            if row.status != "ok":
-                out.add(id(row))
     for one, _ in ready:
         if one.row.ok:
             finish(one.row)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.rows import Row
+from functools import partial
+
+from benchmarks.rows import ITEMSIZE, Row
 
 COPY, MATMUL16, MATMUL32, UPLOAD = "copy", "matmul float16", "matmul tf32", "pinned upload"
 
@@ -14,18 +16,13 @@ def assign_flops(n: int, d: int, k: int) -> float:
     return 2.0 * n * d * k
 
 
-def itemsize(dtype: str) -> int:
-    """Return the bytes of an element."""
-    return {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}[dtype]
-
-
 def dual_bytes(m: int, c: int, dtype: str, backward: bool) -> int:
     """Count what a dual step must move: logits once, the gradient once, 44 bytes a row.
 
     A row's bytes: target, id and log-sum-exp 8 each, multiplier read and written, multiplier
     before, loss and slack 4 each.
     """
-    logits = m * c * itemsize(dtype)
+    logits = m * c * ITEMSIZE[dtype]
     return logits * (2 if backward else 1) + DUAL_ROW_BYTES * m
 
 
@@ -41,19 +38,16 @@ def ceilings(rows: list[Row], gpu: str | None) -> dict[str, float]:
     }
 
 
-def note_flops(row: Row, flops: float, known: dict[str, float]) -> None:
-    """Write the achieved rate of a product, and its fraction of the fp16 ceiling, into a row."""
+def _note(
+    row: Row, amount: float, known: dict[str, float], *, name: str, unit: float, ceiling: str
+) -> None:
+    """Write the rate of some amount of work, and its fraction of a ceiling, into a row."""
     if not row.seconds_median:
         return
-    row.extra["tflops"] = flops / row.seconds_median / 1e12
-    if MATMUL16 in known:
-        row.extra["of_ceiling"] = flops / row.seconds_median / known[MATMUL16]
+    row.extra[name] = amount / row.seconds_median / unit
+    if ceiling in known:
+        row.extra["of_ceiling"] = amount / row.seconds_median / known[ceiling]
 
 
-def note_bytes(row: Row, moved: float, known: dict[str, float]) -> None:
-    """Write the achieved bandwidth, and its fraction of the copy's, into a row."""
-    if not row.seconds_median:
-        return
-    row.extra["gbytes_per_s"] = moved / row.seconds_median / 1e9
-    if COPY in known:
-        row.extra["of_ceiling"] = moved / row.seconds_median / known[COPY]
+note_flops = partial(_note, name="tflops", unit=1e12, ceiling=MATMUL16)
+note_bytes = partial(_note, name="gbytes_per_s", unit=1e9, ceiling=COPY)

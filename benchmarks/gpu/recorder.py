@@ -13,19 +13,7 @@ from typing import Any
 from benchmarks import rows
 from benchmarks.rows import Row
 
-FILE = "gpu"  # all rows of a GPU machine go into one file
 BROKEN = 3  # exit status of a worker whose device does not answer any more
-
-
-class MissingError(RuntimeError):
-    """Something a contestant needs is not on this machine."""
-
-
-def key(row: Row) -> str:
-    """Name what makes two rows the same measurement; ours is bound to its source."""
-    source = row.build if row.engine == "ally_fast" else ""
-    parts = (row.name, row.b, row.dtype, sorted(row.options.items()), row.hardware.get("gpu"))
-    return "|".join(map(str, (*parts, source)))
 
 
 def kernel(row: Row) -> str:
@@ -63,7 +51,7 @@ class Recorder:
     ) -> None:
         self._folder, self._marker, self._stamp = folder, marker, stamp
         self._dropped = set(dropped)
-        self._skip = set(skip) | {key(row) for row in stored(folder) if row.ok}
+        self._skip = set(skip) | {row.key for row in rows.stored(folder) if row.ok}
         self._end = time.monotonic() + seconds
         self._depth = 0
 
@@ -72,6 +60,11 @@ class Recorder:
         """What the rows are measured on."""
         name: str | None = self._stamp["hardware"].get("gpu")
         return name
+
+    @property
+    def stored(self) -> list[Row]:
+        """The rows of its folder."""
+        return rows.stored(self._folder)
 
     @property
     def seconds_left(self) -> float:
@@ -85,12 +78,12 @@ class Recorder:
 
     def wanted(self, row: Row) -> bool:
         """Whether a row is not there yet, there is time for it, and its kernel is trusted."""
-        if key(row) in self._skip or self.seconds_left <= 0:
+        if row.key in self._skip or self.seconds_left <= 0:
             return False
         if not self.trusted(kernel(row)):
             row.status, row.reason = "skipped", f"{kernel(row)} was stopped before"
             self.keep(row)
-            self._skip.add(key(row))
+            self._skip.add(row.key)
             return False
         return True
 
@@ -101,7 +94,7 @@ class Recorder:
     def keep(self, row: Row) -> None:
         """Write a row, in the place of the one of its name."""
         row.date = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        rows.store(self._folder, row, FILE)
+        rows.store(self._folder, row)
 
     @contextmanager
     def attempt(self, row: Row, alive: Any = lambda: None) -> Iterator[None]:
@@ -118,25 +111,16 @@ class Recorder:
         try:
             yield
         except Exception as error:
-            missing = isinstance(error, (MissingError, ModuleNotFoundError))
-            row.status = "skipped" if missing else "failed"
-            row.reason = " ".join(f"{type(error).__name__}: {error}".split())[:600]
-            if isinstance(error, ModuleNotFoundError):
-                row.reason = f"{error.name} is not there"
+            row.status, row.reason = rows.fault(error)
             self.keep(row)
             tell(row)
-            self._skip.add(key(row))
+            self._skip.add(row.key)
             try:
                 alive()
             except Exception:
                 self._marker.unlink(missing_ok=True)
                 os._exit(BROKEN)
         self._marker.unlink(missing_ok=True)
-
-
-def stored(folder: Path) -> list[Row]:
-    """Return the rows of a folder, none if there is no such folder."""
-    return rows.load(folder) if folder.is_dir() else []
 
 
 def tell(row: Row) -> None:

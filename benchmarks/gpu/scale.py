@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks import quality
@@ -13,13 +14,23 @@ from benchmarks.machine import cores
 ENGINES = ("sklearn_minibatch", "sklearn_kmeans")
 
 
-def measure(recorder: Recorder, device: Any, *, n: int, d: int, k: int, b: int) -> None:
+@dataclass(frozen=True)
+class Work:
+    """A pool and a request."""
+
+    n: int
+    d: int
+    k: int
+    b: int
+
+
+def measure(recorder: Recorder, device: Any, work: Work) -> None:
     """Measure scikit-learn once each, on the rows of the GPU benchmark at n and d."""
-    shape = {"dataset": "mixture", "n": n, "d": d, "k": k, "b": b, "dtype": "float32"}
+    shape = {"dataset": "mixture", **asdict(work), "dtype": "float32"}
     plan = [recorder.row("gpu_select", engine, "default host", **shape) for engine in ENGINES]
     if not any(recorder.wanted(row) for row in plan):
         return
-    on_device = device.mixture(n, d, 1, "float32")
+    on_device = device.mixture(work.n, work.d, 1, "float32")
     rows, scores = device.to_host(on_device), device.to_host(device.scores(on_device))
     for row in plan:
         if not recorder.wanted(row):
@@ -27,7 +38,7 @@ def measure(recorder: Recorder, device: Any, *, n: int, d: int, k: int, b: int) 
         with recorder.attempt(row):
             engine = importlib.import_module(f"benchmarks.peers.{row.engine}")
             found, fields = timed(
-                lambda engine=engine: engine.run(rows, scores, b, k, threads=cores())
+                lambda engine=engine: engine.run(rows, scores, work.b, work.k, threads=cores())
             )
             row.seconds, row.other_cores = fields["seconds"], [None]
             row.stages, row.picks = found.stages, len(set(found.indices.tolist()))

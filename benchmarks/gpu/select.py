@@ -9,113 +9,97 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from benchmarks.gpu import quality, rates
-from benchmarks.gpu.assign import KERNEL, hopper_last, pool
+from benchmarks import quality
+from benchmarks.gpu import rates
+from benchmarks.gpu.assign import KERNEL, pool
 from benchmarks.gpu.peers import load_peer
 from benchmarks.gpu.race import Contestant, race
-from benchmarks.gpu.recorder import Recorder, stored
-from benchmarks.gpu.tail import best_per_cluster
+from benchmarks.gpu.recorder import Recorder
+from benchmarks.outcome import Outcome
 from benchmarks.plan import RECIPE_ITERATIONS, RECIPE_ROWS
 from benchmarks.rows import Row
+from benchmarks.tail import best_per_cluster_on_device
 
 SLOW = ("cuvs", "fastkmeans", "faiss_gpu")
 
 
-@dataclass
-class Found:
-    """What one selection hands back: the batch, the clustering, seconds by stage."""
-
-    picks: Any
-    centroids: Any = None
-    labels: Any = None
-    stages: dict[str, float] = field(default_factory=dict)
-
-
-def measure(
-    recorder: Recorder,
-    device: Any,
-    *,
-    n: int,
-    d: int,
-    ks: list[int],
-    b: int,
-    dtype: str,
-    place: str,
-    kernels: list[str],
-    peers: list[str],
-    dataset: str = "mixture",
-    out: Any = None,
-    repeats: int = 7,
-    budget: float = 20.0,
-) -> None:
-    """Measure one pool.
+@dataclass(frozen=True)
+class Work:
+    """One pool.
 
     Parameters
     ----------
-    recorder, device
     n, d, b : int
         Rows, dimensions, budget.
-    ks : list of int
+    ks : sequence of int
         Numbers of clusters, rising: device memory is told by the highest mark so far.
     dtype : str
         Element type of the rows.
     place : str
         "device" or "host".
-    kernels : list of str
+    kernels : sequence of str
         Values of ``ALLY_FAST_CUDA_KERNEL``.
-    peers : list of str
+    peers : sequence of str
         Rivals as "name:setting", settings "default" and "recipe".
     dataset : str
         "mixture" or a real pool.
-    out : Path
-        Where the ceilings are read.
     repeats : int
     budget : float
         Seconds for the rounds of one k.
     """
-    suffix = "" if place == "device" else " host"
-    known = rates.ceilings(stored(out), recorder.gpu)
+
+    n: int
+    d: int
+    ks: Sequence[int]
+    b: int
+    dtype: str
+    place: str
+    kernels: Sequence[str]
+    peers: Sequence[str]
+    dataset: str = "mixture"
+    repeats: int = 7
+    budget: float = 20.0
+
+
+def measure(recorder: Recorder, device: Any, work: Work) -> None:
+    """Measure everyone in turn, k by k."""
+    known = rates.ceilings(recorder.stored, recorder.gpu)
     on_device = None
-    for k in ks:
-        shape = {"dataset": dataset, "n": n, "d": d, "k": k, "b": b, "dtype": dtype}
-        plan = [
-            recorder.row("gpu_select", "ally_fast", kernel + suffix, isa=kernel, **shape)
-            for kernel in kernels
-        ]
-        for peer in peers:
-            engine, setting = peer.split(":")
-            plan.append(recorder.row("gpu_select", engine, setting + suffix, **shape))
+    for k in work.ks:
+        plan = _rows(recorder, work, k)
         if not any(recorder.wanted(row) for row in plan):
             continue
         if on_device is None:
-            on_device = pool(device, dataset, n, d, dtype)
+            on_device = pool(device, work.dataset, work.n, work.d, work.dtype)
             scores = device.scores(on_device)
-            rows = on_device if place == "device" else device.to_host(on_device)
+            rows = on_device if work.place == "device" else device.to_host(on_device)
         entries = []
         for row in plan:
             maker = _ours if row.engine == "ally_fast" else _peer
             prepare = partial(maker, device, rows, scores, row)
             check = partial(_check, device, on_device, row)
-            entries.append(
-                Contestant(
-                    row,
-                    prepare,
-                    check,
-                    clock="wall",
-                    repeats=repeats,
-                    first_counts=row.engine in SLOW,
-                )
-            )
-        finish = partial(_finish, known=known, upload=place == "host")
-        for part in hopper_last(entries):
-            race(recorder, device, part, budget, finish)
+            how = {"repeats": work.repeats, "first_counts": row.engine in SLOW}
+            entries.append(Contestant(row, prepare, check, clock="wall", **how))
+        finish = partial(_finish, known=known, upload=work.place == "host")
+        race(recorder, device, entries, work.budget, finish)
+
+
+def _rows(recorder: Recorder, work: Work, k: int) -> list[Row]:
+    shape = {name: getattr(work, name) for name in ("dataset", "n", "d", "b", "dtype")}
+    suffix = "" if work.place == "device" else " host"
+    who = [("ally_fast", kernel, kernel) for kernel in work.kernels]
+    who += [(*peer.split(":"), None) for peer in work.peers]
+    return [
+        recorder.row("gpu_select", engine, setting + suffix, isa=isa, k=k, **shape)
+        for engine, setting, isa in who
+    ]
 
 
 def _ours(device: Any, rows: Any, scores: Any, row: Row) -> Callable[[], Any]:
@@ -137,8 +121,8 @@ def _ours(device: Any, rows: Any, scores: Any, row: Row) -> Callable[[], Any]:
     row.extra["isa"] = info.isa
     centroids, first = info.centroids, device.to_host(picks)
 
-    def timed() -> Found:
-        return Found(call(), centroids)
+    def timed() -> Outcome:
+        return Outcome(call(), centroids, None, {})
 
     if not np.array_equal(device.to_host(call()), first):
         raise quality.WrongAnswerError("two runs differ")
@@ -154,7 +138,7 @@ def _peer(device: Any, rows: Any, scores: Any, row: Row) -> Callable[[], Any]:
     given = peer.prepare(given)
     size = min(row.n, RECIPE_ROWS * row.k)
 
-    def call() -> Found:
+    def call() -> Outcome:
         stages, began = {}, time.perf_counter()
 
         def lap(stage: str) -> None:
@@ -174,10 +158,10 @@ def _peer(device: Any, rows: Any, scores: Any, row: Row) -> Callable[[], Any]:
             labels = peer.predict(given, centroids) if labels is None else labels
         labels = torch.as_tensor(labels).to(device.name)
         lap("assign")
-        picks = best_per_cluster(torch, labels, scores, row.b, row.k)
+        picks = best_per_cluster_on_device(torch, labels, scores, row.b, row.k)
         lap("batch")
         row.stages = stages
-        return Found(picks, centroids, labels, stages)
+        return Outcome(picks, centroids, labels, stages)
 
     if recipe:
         row.n_iter, row.train_rows = RECIPE_ITERATIONS, size
@@ -193,15 +177,15 @@ def _sample(torch: Any, rows: Any, size: int) -> Any:
     return rows[torch.randint(len(rows), (size,), device=rows.device)]
 
 
-def _check(device: Any, rows: Any, row: Row, found: Found) -> None:
+def _check(device: Any, rows: Any, row: Row, found: Outcome) -> None:
     """Judge the labels in float64, take the inertia, count the picks."""
     import ally_fast
 
-    picks = device.to_host(found.picks)
+    picks = device.to_host(found.indices)
     row.picks = len({int(index) for index in picks})
     if row.picks != min(row.b, row.n):
         raise quality.WrongAnswerError(f"{row.picks} different rows in a batch of {row.b}")
-    labels, centroids = found.labels, found.centroids
+    labels, centroids = found.assignments, found.centroids
     if labels is None:
         labels = ally_fast.assign(rows, centroids)
     if isinstance(centroids, np.ndarray):
@@ -213,7 +197,7 @@ def _check(device: Any, rows: Any, row: Row, found: Found) -> None:
     except quality.WrongAnswerError:
         if not late or row.extra.get("excess", 1.0) > 0.05:
             raise
-    row.inertia = quality.inertia(device, rows, centroids, labels)
+    row.inertia = quality.inertia_on_device(device, rows, centroids, labels)
 
 
 def _finish(row: Row, known: dict[str, float], upload: bool) -> None:
@@ -222,5 +206,5 @@ def _finish(row: Row, known: dict[str, float], upload: bool) -> None:
         return
     row.extra["mrows_per_s"] = row.n / row.seconds_median / 1e6
     if upload and rates.UPLOAD in known:
-        copy = row.n * row.d * rates.itemsize(row.dtype) / known[rates.UPLOAD]
+        copy = row.n * row.d * row.itemsize / known[rates.UPLOAD]
         row.extra["over_one_copy"] = row.seconds_median / copy

@@ -12,7 +12,7 @@ PASSED, IMPOSSIBLE, STOPPED, FAILED = STATUSES = ("passed", "cannot run here", "
 
 
 @dataclass
-class Outcome:
+class PartOutcome:
     """How one part went; `detail` is a line, and one more for each test file that did not pass."""
 
     part: str
@@ -23,13 +23,13 @@ class Outcome:
     counts: dict[str, Any] = field(default_factory=dict)
 
 
-def write(folder: Path, outcomes: list[Outcome], command: str, finished: bool) -> None:
+def write(folder: Path, outcomes: list[PartOutcome], command: str, finished: bool) -> None:
     """Write ``summary.json``, replaced after each part."""
     told = {"parts": [asdict(item) for item in outcomes], "command": command, "finished": finished}
     (folder / "summary.json").write_text(json.dumps(told, indent=1) + "\n")
 
 
-def table(outcomes: list[Outcome]) -> str:
+def table(outcomes: list[PartOutcome]) -> str:
     """Draw one line a part."""
     lines = [f"{'part':9} {'status':16} {'seconds':>8} {'of':>6}  detail"]
     for item in outcomes:
@@ -38,6 +38,6 @@ def table(outcomes: list[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def exit_status(outcomes: list[Outcome]) -> int:
+def exit_status(outcomes: list[PartOutcome]) -> int:
     """Return 0 if every part passed."""
     return 0 if outcomes and all(item.status == PASSED for item in outcomes) else 1

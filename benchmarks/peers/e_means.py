@@ -3,7 +3,7 @@
 Written from the paper's description (Bessa et al., "e-means", arXiv 2611.09501, 2026), whose own
 code is not in faiss-cpu 1.15: an exponential moving average of each cluster's size and sum, a step
 that falls as a cosine, and every fifth batch half of a likely cluster for each that is nearly
-empty. 256 rows per centroid, random start. Returns exactly b rows.
+empty. 256 rows per centroid, random start.
 """
 
 from __future__ import annotations
@@ -34,19 +34,10 @@ def run(
 
     Parameters
     ----------
-    rows, scores, b, k
-        Pool (float32, C-contiguous), scores, budget, clusters.
-    threads : int
-        OpenMP threads.
     epochs : int
         Times that each training row is visited.
     seed : int
         Of sample, order and start.
-
-    Returns
-    -------
-    Outcome
-        Exactly b rows.
     """
     faiss.omp_set_num_threads(threads)
     stages = Stages()

@@ -3,7 +3,7 @@
 Written against faiss-cpu 1.15. Recommended settings: 25 iterations on at most 256 rows per
 centroid, random start, its own seed; it draws the sample itself. The recipe is the same with 10
 iterations. ``pruned=True`` takes ``faiss.SuperKmeans`` instead, advised for k >= 1024 and
-d >= 128. Returns exactly b rows.
+d >= 128.
 """
 
 from __future__ import annotations
@@ -29,19 +29,10 @@ def run(
 
     Parameters
     ----------
-    rows, scores, b, k
-        Pool (float32, C-contiguous), scores, budget, clusters.
-    threads : int
-        OpenMP threads.
     iterations : int
         Lloyd iterations; FAISS has no early stop by default.
     pruned : bool
         Use the pruning variant.
-
-    Returns
-    -------
-    Outcome
-        Exactly b rows.
     """
     faiss.omp_set_num_threads(threads)
     stages = Stages()

@@ -15,20 +15,7 @@ from benchmarks.outcome import Outcome, Stages
 
 
 def run(rows: np.ndarray, scores: np.ndarray, b: int, k: int, *, threads: int) -> Outcome:
-    """Cluster by mini-batches, then loop over the clusters.
-
-    Parameters
-    ----------
-    rows, scores, b, k
-        Pool, scores, budget, clusters.
-    threads : int
-        Unused: scikit-learn takes the environment's thread count.
-
-    Returns
-    -------
-    Outcome
-        At most ``k * (b // k)`` rows.
-    """
+    """Cluster by mini-batches, then loop over the clusters."""
     stages = Stages()
     model = MiniBatchKMeans(k, batch_size=1024, n_init="auto", random_state=0)
     with stages("train"):

@@ -3,7 +3,7 @@
 Written against scikit-learn 1.9. Recommended settings: ``init="k-means++"``, ``n_init=1`` (its
 "auto"), ``algorithm="lloyd"``, all rows. ``max_iter`` is 25 instead of its default 300, which is
 kinder to its time. Threads by OpenMP and BLAS. ``fit`` ends with the labels of all rows it was
-given, so only the recipe, fitted on a sample, needs ``predict``. Returns exactly b rows.
+given, so only the recipe, fitted on a sample, needs ``predict``.
 """
 
 from __future__ import annotations
@@ -31,19 +31,10 @@ def run(
 
     Parameters
     ----------
-    rows, scores, b, k
-        Pool, scores, budget, clusters.
-    threads : int
-        Unused: scikit-learn takes the environment's thread count.
     train_size : int, optional
         Rows to fit on; None fits on all.
     max_iter, tol
         Passed on.
-
-    Returns
-    -------
-    Outcome
-        Exactly b rows.
     """
     stages = Stages()
     model = KMeans(k, init="k-means++", n_init=1, max_iter=max_iter, tol=tol, random_state=0)

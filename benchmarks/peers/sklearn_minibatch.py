@@ -2,7 +2,7 @@
 
 Written against scikit-learn 1.9, at its own settings: ``batch_size=1024``, ``init="k-means++"``,
 ``n_init="auto"`` (1), ``max_iter=100`` with its early stop. ``fit`` ends with the labels of all
-rows. Returns exactly b rows.
+rows.
 """
 
 from __future__ import annotations
@@ -30,19 +30,10 @@ def run(
 
     Parameters
     ----------
-    rows, scores, b, k
-        Pool, scores, budget, clusters.
-    threads : int
-        Unused: scikit-learn takes the environment's thread count.
     train_size : int, optional
         Rows to fit on; None fits on all.
     max_iter, batch_size
         Passed on; ``max_iter`` counts passes over the training rows.
-
-    Returns
-    -------
-    Outcome
-        Exactly b rows.
     """
     stages = Stages()
     model = MiniBatchKMeans(

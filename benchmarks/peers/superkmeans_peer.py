@@ -4,7 +4,7 @@ Written against superkmeans 0.2. Its default picks the hierarchical engine above
 (faster, visibly higher inertia) and the flat one below. The flat engine at its own settings runs
 up to 10 iterations on min(0.3 n, 256 k) rows. The recipe is the flat engine on 256 rows per
 centroid, exactly 10 iterations: it needs a ``sampling_fraction``, since at 1.0 version 0.2.0
-trains on every row whatever ``max_points_per_cluster`` says. Returns exactly b rows.
+trains on every row whatever ``max_points_per_cluster`` says.
 """
 
 from __future__ import annotations
@@ -31,21 +31,12 @@ def run(
 
     Parameters
     ----------
-    rows, scores, b, k
-        Pool (float32, C-contiguous), scores, budget, clusters.
-    threads : int
-        Threads.
     train_size : int, optional
         Rows to train on; None leaves its default.
     hierarchical : bool, optional
         None leaves its default: hierarchical above 100,000 rows.
     early_termination : bool
         Its default is True.
-
-    Returns
-    -------
-    Outcome
-        Exactly b rows.
     """
     stages = Stages()
     model = SuperKMeans(

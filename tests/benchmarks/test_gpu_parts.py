@@ -11,11 +11,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks import process
 from benchmarks.gpu import __main__ as runner
-from benchmarks.gpu import files, parts, present, process, summary
+from benchmarks.gpu import files, parts, present, summary
 from benchmarks.gpu.files import File, Result
 from benchmarks.gpu.peers import folder
-from benchmarks.gpu.summary import FAILED, IMPOSSIBLE, PASSED, STOPPED, Outcome
+from benchmarks.gpu.summary import FAILED, IMPOSSIBLE, PASSED, STOPPED, PartOutcome
 
 PLANTED = "tests/gpu/planted"
 
@@ -102,7 +103,7 @@ def test_a_part_that_fails_does_not_stop_the_others(monkeypatch, tmp_path, capsy
     monkeypatch.setattr(present, "why_no_gpu", lambda: None)
     monkeypatch.setitem(runner.RUNNERS, "build", broken)
     monkeypatch.setitem(
-        runner.RUNNERS, "test", lambda out, seconds: Outcome("test", PASSED, "12 tests", 1.0)
+        runner.RUNNERS, "test", lambda out, seconds: PartOutcome("test", PASSED, "12 tests", 1.0)
     )
     assert runner.main(["--out", str(tmp_path), "--parts", "build test"]) == 1
     written = json.loads((tmp_path / "summary.json").read_text())
@@ -118,7 +119,7 @@ def test_a_part_that_fails_does_not_stop_the_others(monkeypatch, tmp_path, capsy
     [([PASSED, PASSED], 0), ([PASSED, STOPPED], 1), ([IMPOSSIBLE], 1), ([], 1)],
 )
 def test_exit_status(statuses, code):
-    assert summary.exit_status([Outcome("test", status) for status in statuses]) == code
+    assert summary.exit_status([PartOutcome("test", status) for status in statuses]) == code
 
 
 def test_riskiest_files_come_first_and_hopper_parameters_last():
@@ -135,6 +136,21 @@ def test_riskiest_files_come_first_and_hopper_parameters_last():
 def test_a_file_that_is_not_begun_is_said_to_be_stopped(tmp_path):
     (result,) = files.run([File(f"{PLANTED}/fine.py")], tmp_path, 0.0)
     assert (result.status, result.reason) == (STOPPED, "not begun: out of time")
+
+
+def test_each_test_is_written_down(tmp_path):
+    """No GPU is needed for that: the plugin of pytest and the log."""
+    path, out = tmp_path / "test_some.py", tmp_path / "out"
+    out.mkdir()
+    lines = ["import pytest", "pytestmark = pytest.mark.gpu", "def test_fine(): pass"]
+    path.write_text("\n".join([*lines, "def test_wrong(): assert 1 == 2, 'planted'"]))
+    (result,) = files.run([File(str(path))], out, 200.0)
+    assert (result.status, result.passed) == (FAILED, 1)
+    assert result.reason.startswith("test_wrong: AssertionError: planted")
+    assert [name.rpartition("::")[2] for name in result.failed] == ["test_wrong"]
+    told = files.read(out / "tests.ndjson", f"test: {path}")
+    assert [line["outcome"] for line in told] == ["begun", "passed", "begun", "failed"]
+    assert "planted" in (out / "test.log").read_text()
 
 
 def test_every_file_that_did_not_pass_is_told():

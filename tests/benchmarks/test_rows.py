@@ -9,9 +9,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import gates, labels, report, rows, tables, tail
+from benchmarks import gates, labels, report, rows, tail, verdicts
 from benchmarks.plan import MAIN
 from benchmarks.rows import Row
+from benchmarks.tables import TABLES, markdown, operations, runs, selections
 
 HARDWARE = {"cpu": "Some CPU", "family": "6/1/1", "cores": 2, "flags": ["avx512f"]}
 
@@ -62,14 +63,14 @@ def test_configuration_knows_build_and_commit(device):
 @pytest.mark.parametrize(
     ("gate", "verdict", "says"),
     [
-        ("sklearn, AMX", gates.UNMEASURED, "no AMX on this machine"),
-        ("sklearn, AVX-512", gates.MISSED, "400"),  # 2 % worse inertia than it may be
-        ("published loop", gates.REACHED, "60"),
-        ("faiss, AVX-512", gates.REACHED, "8.0"),
-        ("superkmeans, AVX-512", gates.MISSED, "0.80"),
-        ("every shape", gates.MISSED, "superkmeans"),
-        ("certified", gates.UNMEASURED, "no rows"),
-        ("memory", gates.REACHED, "of the bound"),
+        ("sklearn, AMX", verdicts.UNMEASURED, "no AMX on this machine"),
+        ("sklearn, AVX-512", verdicts.MISSED, "400"),  # 2 % worse inertia than it may be
+        ("published loop", verdicts.REACHED, "60"),
+        ("faiss, AVX-512", verdicts.REACHED, "8.0"),
+        ("superkmeans, AVX-512", verdicts.MISSED, "0.80"),
+        ("every shape", verdicts.MISSED, "superkmeans"),
+        ("certified", verdicts.UNMEASURED, "no rows"),
+        ("memory", verdicts.REACHED, "of the bound"),
     ],
 )
 def test_gates_judge_the_rows(device, gate, verdict, says):
@@ -106,18 +107,32 @@ def test_a_marker_nobody_draws_is_an_error(device):
         report.replaced(text, [device])
 
 
-OF_OTHER_ROWS = {"dual_ascent", "interrupt", "pools", "ray", "strategies", "training"}
+OF_OTHER_ROWS = {
+    "assign",
+    "ops",
+    "dual_ascent",
+    "interrupt",
+    "pools",
+    "ray",
+    "strategies",
+    "training",
+}
 
 
-@pytest.mark.parametrize("name", sorted(set(tables.TABLES) - OF_OTHER_ROWS))
+@pytest.mark.parametrize("name", sorted(set(TABLES) - OF_OTHER_ROWS))
 def test_every_table_is_drawn_from_few_rows(device, name):
-    assert tables.TABLES[name](device)
+    assert TABLES[name](device)
+
+
+@pytest.mark.parametrize("name", sorted(OF_OTHER_ROWS))
+def test_a_table_without_its_rows_is_empty(device, name):
+    assert TABLES[name](device) == ""
 
 
 def test_the_brief_table_has_usual_settings_fastest_first_and_says_on_what(device):
     later = dataclasses.replace(device[1], date="2024-01-03T00:00:00+00:00")
     forced = row("ally_fast", "avx2", 0.1, isa="avx2")
-    lines = tables.brief_table([device[0], later, device[2], forced]).splitlines()
+    lines = selections.brief_table([device[0], later, device[2], forced]).splitlines()
     assert lines[2:5] == [
         "| SuperKMeans | 0.4 | +3.00 % | 10,000 |",
         "| **ally_fast** | 0.5 | +0.00 % | 10,000 |",
@@ -127,23 +142,21 @@ def test_the_brief_table_has_usual_settings_fastest_first_and_says_on_what(devic
         "Some CPU, 2 cores, 2 threads for each engine, ally_fast on avx512; "
         "2024-01-01 to 2024-01-03."
     ]
-    assert tables.brief_table([]) == ""
+    assert selections.brief_table([]) == ""
 
 
 def test_the_table_of_interruptions(device):
     row = dataclasses.replace(device[0], bench="interrupt", k=10_000, seconds=[0.2, 0.3])
-    assert tables.interrupt_table(device) == ""
-    assert tables.interrupt_table([row]).splitlines()[2].endswith("| 10 k | 0.3 |")
+    assert runs.interrupt_table([row]).splitlines()[2].endswith("| 10 k | 0.3 |")
 
 
 def test_the_table_of_strategies(device):
     shape = {"bench": "strategies", "n": 1_000_000, "d": 64, "seconds": [2.0, 2.2]}
     ours = dataclasses.replace(device[0], setting="MaxHerding", extra_bytes=7_000_000, **shape)
     peer = {"engine": "skactiveml", "status": "skipped", "reason": "about 9 s and 3 GB"}
-    lines = tables.strategies_table([dataclasses.replace(ours, **peer), ours]).splitlines()
+    lines = runs.strategies_table([dataclasses.replace(ours, **peer), ours]).splitlines()
     assert lines[2].endswith("| MaxHerding | 2.1 | 7 |")
     assert lines[3].endswith("| MaxHerding (scikit-activeml) | skipped: about 9 s and 3 GB |  |")
-    assert tables.strategies_table(device) == ""
 
 
 def test_the_table_of_training(device):
@@ -158,9 +171,8 @@ def test_the_table_of_training(device):
             ("faiss_cpu", "recipe", 4.0, 99.0, None),
         ]
     ]  # fmt: skip
-    assert tables.training_table(device) == ""
-    cells = tables.training_table(rows).splitlines()[2].split(" | ")[1:]
-    none = tables.NOTHING
+    cells = selections.training_table(rows).splitlines()[2].split(" | ")[1:]
+    none = markdown.NOTHING
     assert cells[:6] == ["2 · 3.5", "8 · +1.00 %", none, none, none, "4 · -1.00 % · 1"]
 
 
@@ -171,8 +183,7 @@ def test_the_table_of_ray(device):
     )
     row = dataclasses.replace(row, stages={"assign": 1.0}, extra_bytes=37 << 20)
     alone = dataclasses.replace(row, setting="process", extra={})
-    assert tables.ray_table(device) == ""
-    lines = tables.ray_table([row, alone]).splitlines()
+    lines = runs.ray_table([row, alone]).splitlines()
     assert lines[2].startswith(f"| Ray, 2 worker processes | 1 M {labels.TIMES} ")
     assert lines[2].endswith("| 2 | 1 | 0.2 | 400 | 20 | 73 | 39 |")
     assert lines[3].endswith("| 2 | 1 |  |  |  |  | 39 |")
@@ -192,7 +203,7 @@ def test_the_table_of_dual_ascent():
         steps("torch_eager", 3e-4),
         steps("ally_fast", 1e-4, "bfloat16"),
     ]
-    lines = tables.dual_ascent_table(measured).splitlines()
+    lines = operations.dual_ascent_table(measured).splitlines()
     assert len(lines) == 4
     # 2 * 4 * 1024 * 10 bytes in 0.1 ms
     assert lines[2] == (
@@ -214,10 +225,11 @@ def test_a_step_is_measured_against_eager_torch():
     from benchmarks import bench_dual_ascent
 
     for loss, c in (("cross_entropy", 10), ("squared_error", 1)):
-        spec = {"loss": loss, "m": 64, "c": c, "dtype": "float32", "threads": 1, "isa": "some"}
-        found = bench_dual_ascent.measure({**spec, "engines": ["ally_fast", "torch_eager"]})
-        assert [result["engine"] for result in found] == ["ally_fast", "torch_eager"]
-        for result in found:
+        spec = {"loss": loss, "n": 64, "d": c, "dtype": "float32", "threads": 1}
+        names = [f"ally_fast:{loss}", f"torch_eager:{loss}"]
+        found = bench_dual_ascent.measure({**spec, "names": names})
+        assert list(found) == names
+        for result in found.values():
             assert min(result["seconds"]) > 0
             assert result["extra"]["loss_error"] < 1e-6
             assert result["extra"]["gradient_error"] < 1e-5

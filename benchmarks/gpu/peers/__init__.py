@@ -1,7 +1,6 @@
 """Rivals on the GPU, one file each: ``load_peer(name, device)``.
 
-A peer has ``dist`` (name of its package), ``dtypes`` (element types it computes with), ``given``
-(what it was handed off the clock) and
+A peer has ``given`` (what it was handed off the clock) and
 
 - ``assigner(rows, centroids, dtype)``: a call that labels device rows, a tensor;
 - ``fit(rows, k, iterations)``: train on all rows given, None for its default; returns

@@ -13,8 +13,6 @@ from typing import Any
 class CuvsPeer:
     """``cuvs.cluster.kmeans.fit`` and ``predict``."""
 
-    dist = "cuvs-cu13"
-    dtypes = ("float32",)
     given = "float32 rows"
 
     def __init__(self, torch: Any) -> None:

@@ -17,8 +17,6 @@ import numpy as np
 class FaissPeer:
     """``faiss.Kmeans`` and ``faiss.GpuIndexFlatL2``."""
 
-    dist = "faiss-gpu"
-    dtypes = ("float16", "float32")
     given = "float32 rows in host memory to train on"
 
     def __init__(self, torch: Any) -> None:

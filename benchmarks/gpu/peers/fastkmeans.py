@@ -14,8 +14,6 @@ from typing import Any
 class FastKMeansPeer:
     """``fastkmeans.FastKMeans`` and its assignment kernel."""
 
-    dist = "fastkmeans"
-    dtypes = ("float16", "float32")
     given = "float32 rows in host memory"
 
     def __init__(self, torch: Any) -> None:

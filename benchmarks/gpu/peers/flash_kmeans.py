@@ -14,8 +14,6 @@ from typing import Any
 class FlashKMeansPeer:
     """``flash_kmeans.FlashKMeans`` and its assignment kernel."""
 
-    dist = "flash-kmeans"
-    dtypes = ("float16", "float32")
     given = "squared norms of the rows"
 
     def __init__(self, torch: Any) -> None:

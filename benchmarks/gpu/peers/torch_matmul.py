@@ -11,8 +11,6 @@ CHUNK_BYTES = 1 << 31
 class TorchPeer:
     """Chunked ``addmm`` and ``argmin`` in the rows' dtype."""
 
-    dist = "torch"
-    dtypes = ("float16", "bfloat16", "float32")
     given = ""
 
     def __init__(self, torch: Any) -> None:

@@ -1,38 +1,33 @@
-"""Measure one group in this process: ``python -m benchmarks.gpu.worker SPEC`` (a JSON file)."""
+"""The measurements of one group, in a worker of its own."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
-import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
+from benchmarks import machine
 from benchmarks.gpu.peers import folder
 from benchmarks.gpu.recorder import Recorder
 
 
-def main(spec_path: str) -> None:
-    """Read the specification, open the device, measure."""
-    spec = json.loads(Path(spec_path).read_text())
+def measure(spec: dict[str, Any]) -> None:
+    """Open the device and measure; rows are written as they come."""
     use_emulated_module()
     folder.extend_path()
-    from benchmarks.gpu.device import open_device
-    from benchmarks.gpu.stamp import stamp
+    from benchmarks.gpu.device import facts, open_device
 
-    out = Path(spec["out"])
-    stamped = stamp(spec["command"])
+    stamp = machine.stamp(spec["command"], facts())
     marker, dropped = Path(spec["marker"]), spec["dropped"]
-    recorder = Recorder(out, marker, stamped, spec["skip"], spec["seconds"], dropped)
-    measure = importlib.import_module(f"benchmarks.gpu.{spec['kind']}").measure
+    recorder = Recorder(Path(spec["out"]), marker, stamp, spec["skip"], spec["seconds"], dropped)
+    kind = importlib.import_module(f"benchmarks.gpu.{spec['kind']}")
     arguments = spec["arguments"]
-    if stamped["hardware"].get("compute_capability") != "9.0" and "kernels" in arguments:
+    if stamp["hardware"].get("compute_capability") != "9.0" and "kernels" in arguments:
         arguments["kernels"] = [kernel for kernel in arguments["kernels"] if kernel != "sm90a"]
-    if "out" in inspect.signature(measure).parameters:
-        arguments["out"] = out
-    measure(recorder, open_device(), **arguments)
+    kind.measure(recorder, open_device(), kind.Work(**arguments))
 
 
 def use_emulated_module() -> None:
@@ -44,7 +39,3 @@ def use_emulated_module() -> None:
         module = importlib.util.module_from_spec(spec)
         sys.modules["ally_fast._cuda"] = module
         spec.loader.exec_module(module)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -1,9 +1,11 @@
-"""What is measured: slices of groups; a group is what one process measures."""
+"""What a GPU machine measures: slices of groups; a group is what one process measures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from benchmarks.plan import POOLS
 
 MILLION = 1_000_000
 KERNELS = ["portable", "sm90a"]
@@ -14,7 +16,7 @@ TRITON = ["flash_kmeans", "flashlib"]
 EVERYONE = [*TRITON, "fastkmeans", "faiss_gpu", "cuvs", "torch_matmul"]
 RECIPES = [f"{peer}:recipe" for peer in (*TRITON, "faiss_gpu", "cuvs", "fastkmeans")]
 DEFAULTS = [f"{peer}:default" for peer in (*TRITON, "faiss_gpu", "cuvs", "fastkmeans")]  # slow last
-POOLS = {"sentences": (MILLION, 64), "reviews": (100_000, 128), "kdd": (494_021, 118)}
+REAL_POOLS = ("sentences", "reviews", "kdd")
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,8 @@ def _full() -> list[Group]:
     found.append(Group("scale", "scale", shape, 90.0, 250.0))
     # There is time for rivals that compile for each shape, or take long.
     found = [replace(group, row_seconds=max(group.row_seconds, 60.0)) for group in found]
-    for name, (n, d) in POOLS.items():
+    for name in REAL_POOLS:
+        n, d = POOLS[name]
         shape = {"dataset": name, "n": n, "d": d, "ks": [500]}
         found.append(_assign("pools", 12.0, dtypes=["float32"], **shape))
         found.append(_select("pools", 14.0, dtype="float32", peers=RECIPES[:3], **shape))

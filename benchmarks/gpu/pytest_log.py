@@ -1,4 +1,4 @@
-"""A pytest plugin that writes down each test as it begins and ends: ``-p benchmarks.gpu.record``.
+"""A plugin of pytest that writes down each test as it begins and ends.
 
 Lines of JSON go to the file ``ALLY_FAST_RECORD``, which several processes may share; each names
 its ``ALLY_FAST_RECORD_RUN``. ``ALLY_FAST_RECORD_MARKER`` is touched, so that a watcher sees how
