@@ -27,7 +27,7 @@ def repeated(n, d):
 
 
 def table(k, d):
-    return _cpu.CentroidTable(rows(k, d), ISA)
+    return _cpu.PackedPoints(rows(k, d), ISA)
 
 
 def ids(n, k):
@@ -44,7 +44,7 @@ def assign_on_two_threads():
 
 
 def centroid_table():
-    return _cpu.CentroidTable, (np.zeros((2_000_000, 64)), ISA), {}
+    return _cpu.PackedPoints, (np.zeros((2_000_000, 64)), ISA), {}
 
 
 def squared_distances():
@@ -171,7 +171,7 @@ LONG = [
     *(k_center_greedy, load_rows, radius_filter, sample_rows, shortlist_push, shortlist_entries),
     *(shortlist_merge, shortlist_merge_entries, dual_ascent, dual_ascent_gradient),
 ]
-QUICK = {"tie_places", "isas", "build_info", "philox"}
+QUICK = {"tie_positions", "isas", "build_info", "philox"}
 # Updates multipliers all or not at all, and a row of it is a few additions.
 UNINTERRUPTED = {"dual_ascent_losses"}
 

@@ -38,8 +38,8 @@ double sum_in_lanes(int64_t d, const Term& term) {
 
 }  // namespace
 
-CentroidTable::CentroidTable(const double* centroids, int64_t k, int64_t d, const Kernel& kernel,
-                             int threads)
+PackedPoints::PackedPoints(const double* centroids, int64_t k, int64_t d, const Kernel& kernel,
+                           int threads)
     : kernel_(&kernel), k_(k), d_(d), d_padded_(round_up(d, 8)) {
   choose_shift(centroids);
   allocate();
@@ -66,7 +66,7 @@ CentroidTable::CentroidTable(const double* centroids, int64_t k, int64_t d, cons
 }
 
 // Centring shrinks norms and with them every error bound; any shift and scale give the same answer.
-void CentroidTable::choose_shift(const double* centroids) {
+void PackedPoints::choose_shift(const double* centroids) {
   std::vector<double> mean(static_cast<size_t>(d_), 0.0);
   std::vector<double> low(centroids, centroids + d_), high(low);
   const double share = 1 / static_cast<double>(k_);
@@ -97,7 +97,7 @@ void CentroidTable::choose_shift(const double* centroids) {
   packed_.wide_shift = wide_shift_.empty() ? nullptr : wide_shift_.data();
 }
 
-void CentroidTable::allocate() {
+void PackedPoints::allocate() {
   exact_.reset(new double[static_cast<size_t>(k_ * d_padded_)]);
   packed_.d = d_;
   packed_.k_padded = round_up(k_, kernel_->centroid_multiple);
@@ -113,8 +113,8 @@ void CentroidTable::allocate() {
   packed_.group_norm = group_norm_.data();
 }
 
-void CentroidTable::pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
-                         Largest& largest) {
+void PackedPoints::pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
+                        Largest& largest) {
   const int64_t tile = kernel_->centroid_multiple;
   std::vector<float> values(static_cast<size_t>(tile * d_)), rounded(values.size());
   const double scale = packed_.scale;
@@ -148,22 +148,22 @@ void CentroidTable::pack(const double* centroids, const double* shift, int64_t b
   }
 }
 
-void CentroidTable::row_errors(const float* norm, const float* residual, int count,
-                               float* error) const {
+void PackedPoints::row_errors(const float* norm, const float* residual, int count,
+                              float* error) const {
   // In float32: the slop is far above its rounding.
   const float share = round_up_to_float((centroid_residual_ + gamma_ + 2 * kUnit) * kSlop);
   const float whole = static_cast<float>(kSlop), tiny = static_cast<float>(kTinyRow);
   for (int r = 0; r < count; ++r) error[r] = residual[r] * whole + norm[r] * share + tiny;
 }
 
-double CentroidTable::upper_end(double lower, int64_t c, double error, double norm) const {
+double PackedPoints::upper_end(double lower, int64_t c, double error, double norm) const {
   const double half = (double{half_norm_[c]} + kTiny) / (1 - gamma_) * (1 + 1e-6);
   const double score = 2 * (error * norm_[c] + gamma_ * half + kTiny);
   const double exact = 2 * exact_rounding_ * (norm * norm + largest_norm_ * largest_norm_);
   return lower + (score + exact) * kSlop + 4 * kUnit * std::abs(lower);
 }
 
-double CentroidTable::score_limit(double squared_radius, double norm) const {
+double PackedPoints::score_limit(double squared_radius, double norm) const {
   // D = ||x'||^2 + 2 S in scaled units, and ||x'|| was computed in float32.
   const double square = norm * norm;
   const double scaled = squared_radius * packed_.scale * packed_.scale;
@@ -173,7 +173,7 @@ double CentroidTable::score_limit(double squared_radius, double norm) const {
   return limit + 4 * kUnit * std::abs(limit) + kTiny;
 }
 
-BlockScanner::BlockScanner(const CentroidTable& table, const RowsView& rows)
+BlockScanner::BlockScanner(const PackedPoints& table, const RowsView& rows)
     : table_(table),
       rows_(rows),
       decides_(rows.d <= table.kernel().deciding_d),

@@ -7,7 +7,7 @@ namespace ally_fast {
 namespace {
 
 void lower_block(BlockScanner& scanner, int begin, int end, double* nearest) {
-  uint64_t found = 0;
+  uint64_t undecided = 0;
   double limit[kBlock];
   for (int r = begin; r < end; ++r) {
     double& bound = limit[r - begin];
@@ -17,11 +17,11 @@ void lower_block(BlockScanner& scanner, int begin, int end, double* nearest) {
     if (scanner.second(r) > bound) {
       nearest[r] = std::min(nearest[r], scanner.measure(r, scanner.index(r)));
     } else {
-      found |= uint64_t{1} << (r - begin);
+      undecided |= uint64_t{1} << (r - begin);
     }
   }
-  if (!found) return;
-  scanner.settle(begin, found, limit, [&](int r, int64_t, double distance) {
+  if (!undecided) return;
+  scanner.settle(begin, undecided, limit, [&](int r, int64_t, double distance) {
     nearest[r] = std::min(nearest[r], distance);
   });
 }
