@@ -16,8 +16,8 @@ _Int64s = NDArray[np.int64]
 
 LARGEST_D: int
 
-class CentroidTable:
-    def __init__(self, centroids: _Floats | _Doubles, isa: str, threads: int = 1) -> None: ...
+class PackedPoints:
+    def __init__(self, points: _Floats | _Doubles, isa: str, threads: int = 1) -> None: ...
     @property
     def k(self) -> int: ...
     @property
@@ -54,11 +54,11 @@ class Shortlist:
 
 def isas() -> list[str]: ...
 def build_info() -> dict[str, Any]: ...
-def tie_places(indices: _Int64s, tie_seed: int | None) -> _Int64s: ...
+def tie_positions(indices: _Int64s, tie_seed: int | None) -> _Int64s: ...
 def philox(counter: NDArray[np.uint32], key: NDArray[np.uint32]) -> NDArray[np.uint32]: ...
 def assign(
     rows: _Rows,
-    table: CentroidTable,
+    table: PackedPoints,
     out: _Int32s,
     *,
     bf16: bool = False,
@@ -69,7 +69,7 @@ def assign(
 ) -> AssignStats: ...
 def squared_distances(
     rows: _Rows,
-    table: CentroidTable,
+    table: PackedPoints,
     assignments: _Int32s,
     *,
     bf16: bool = False,
@@ -159,7 +159,7 @@ def k_center_greedy(
     b: int,
     isa: str,
     *,
-    starts: CentroidTable | None = None,
+    starts: PackedPoints | None = None,
     first: int | None = None,
     bf16: bool = False,
     normalize: bool = False,
@@ -170,7 +170,7 @@ def load_rows(
     rows: _Rows,
     out: _Floats,
     isa: str,
-    places: _Int64s,
+    out_positions: _Int64s,
     *,
     bf16: bool = False,
     normalize: bool = False,
@@ -180,7 +180,7 @@ def load_rows(
 ) -> bool: ...
 def radius_filter(
     rows: _Rows,
-    table: CentroidTable,
+    table: PackedPoints,
     radius: float,
     *,
     bf16: bool = False,

@@ -78,8 +78,8 @@ class UploadRing:
     def __init__(self, stream: Stream, slot_bytes: int, slots: int) -> None: ...
     def upload(self, array: NDArray[Any], threads: int = 1) -> DeviceArray: ...
 
-class CentroidTable:
-    def __init__(self, centroids: DeviceArray) -> None: ...
+class PackedPoints:
+    def __init__(self, points: DeviceArray) -> None: ...
     @property
     def k(self) -> int: ...
     @property
@@ -110,7 +110,7 @@ class DeviceShortlist:
 
 def assign(
     rows: DeviceArray,
-    table: CentroidTable,
+    table: PackedPoints,
     out: DeviceArray,
     stats: DeviceArray,
     *,
@@ -123,7 +123,7 @@ def assign(
 ) -> None: ...
 def squared_distances(
     rows: DeviceArray,
-    table: CentroidTable,
+    table: PackedPoints,
     assignments: DeviceArray,
     out: DeviceArray,
     *,
@@ -133,7 +133,7 @@ def squared_distances(
 ) -> None: ...
 def radius_filter(
     rows: DeviceArray,
-    table: CentroidTable,
+    table: PackedPoints,
     radius: float,
     within: DeviceArray,
     *,
@@ -146,7 +146,7 @@ def k_center_greedy(
     picks: DeviceArray,
     distances: DeviceArray,
     *,
-    starts: CentroidTable | None = None,
+    starts: PackedPoints | None = None,
     first: int | None = None,
     bf16: bool = False,
     normalize: bool = False,
@@ -155,7 +155,7 @@ def k_center_greedy(
 def load_rows(
     rows: DeviceArray,
     out: DeviceArray,
-    places: DeviceArray | None,
+    out_positions: DeviceArray | None,
     not_finite: DeviceArray,
     *,
     bf16: bool = False,

@@ -79,11 +79,11 @@ def _native(
     rows: np.ndarray, centroids: np.ndarray, isa: str, extra: dict[str, dict[str, Any]]
 ) -> dict[str, Callable[[], Any]]:
     """Build the certified and the uncertified call; packing the centroids is inside."""
-    from ally_fast.ops.assign import assign, centroid_table
+    from ally_fast.ops.assign import assign, packed_points
     from ally_fast.rows import Rows
 
     def call(certify: bool) -> None:
-        _, stats = assign(Rows(rows), centroid_table(centroids), certify=certify)
+        _, stats = assign(Rows(rows), packed_points(centroids), certify=certify)
         if certify:
             extra[f"ally_fast:{isa} certified"] = {
                 "uncertain": int(stats.uncertain),

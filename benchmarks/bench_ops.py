@@ -139,11 +139,11 @@ def _cluster_sums(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
 
 
 def _squared_distances(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
-    from ally_fast.ops.assign import centroid_table, squared_distances
+    from ally_fast.ops.assign import packed_points, squared_distances
     from ally_fast.rows import Rows
 
     centroids, assignments = _clusters(pool, spec["k"])
-    table = centroid_table(centroids)
+    table = packed_points(centroids)
 
     def in_numpy() -> np.ndarray:
         return np.concatenate(
@@ -225,14 +225,14 @@ def _k_center_greedy(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
 
 
 def _radius_filter(pool: datasets.Pool, spec: dict[str, Any]) -> Calls:
-    from ally_fast.ops.assign import centroid_table
+    from ally_fast.ops.assign import packed_points
     from ally_fast.ops.radius_filter import radius_filter
     from ally_fast.rows import Rows
 
     labeled = np.ascontiguousarray(pool.rows[:: max(1, len(pool.rows) // LABELED_ROWS)])
     nearest = np.linalg.norm(pool.rows[1:1001, None] - labeled[None, :64], axis=2).min(axis=1)
     radius = float(np.quantile(nearest, 0.05))
-    return {"ally_fast": lambda: radius_filter(Rows(pool.rows), centroid_table(labeled), radius)}
+    return {"ally_fast": lambda: radius_filter(Rows(pool.rows), packed_points(labeled), radius)}
 
 
 BUILDERS: dict[str, Callable[[datasets.Pool, dict[str, Any]], Calls]] = {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ally_fast.ops.assign import assign, centroid_table, squared_distances
+from ally_fast.ops.assign import assign, packed_points, squared_distances
 from ally_fast.ops.load_rows import load_rows
 from ally_fast.ops.radius_filter import radius_filter
 from ally_fast.rows import Rows
@@ -38,7 +38,7 @@ def test_every_op_sees_them_alike(bf16, normalize, rng):
         np.testing.assert_allclose(np.linalg.norm(unit, axis=1), 1, rtol=1e-6)  # of float32
     else:
         np.testing.assert_array_equal(unit, wide[POSITIONS])
-    table = centroid_table(unit[:3] * np.float32(1.01))
+    table = packed_points(unit[:3] * np.float32(1.01))
     clusters = np.array([0, 1, 2, 0], np.int32)
     for op in (
         lambda rows: assign(rows, table)[0],

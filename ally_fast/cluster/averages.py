@@ -24,7 +24,7 @@ from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.relocation import MUCH, Relocation
 from ally_fast.clusters import ClusterAverages, Clustering
 from ally_fast.memory import beside, join, take_rows, zeros
-from ally_fast.ops.assign import assign, centroid_table
+from ally_fast.ops.assign import assign, packed_points
 from ally_fast.ops.centroid_update import centroid_update
 from ally_fast.ops.cluster_sums import cluster_sums
 from ally_fast.ops.feature_grid import feature_grid
@@ -112,7 +112,7 @@ class _Training:
         parts = []
         for lo in range(0, len(part), self._batch):
             batch = part[lo : lo + self._batch]
-            assignments, _ = assign(Rows(batch), centroid_table(self._centroids))
+            assignments, _ = assign(Rows(batch), packed_points(self._centroids))
             sums, _ = cluster_sums(batch, assignments, self._k, self._grid)
             step = STEP
             if falling:
@@ -139,7 +139,7 @@ class _Training:
         iterations, fallen = 0, True
         assignments = None
         while fallen and iterations < options.max_iter:
-            assignments, _ = assign(Rows(rows), centroid_table(self._centroids))
+            assignments, _ = assign(Rows(rows), packed_points(self._centroids))
             sums, words = cluster_sums(
                 rows, assignments, self._k, self._grid, centroids=self._centroids
             )

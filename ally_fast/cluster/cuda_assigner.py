@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ally_fast._cuda import DeviceArray, DeviceShortlist, Stream
 from ally_fast.cluster.cuda_feed import CudaFeed, upload
-from ally_fast.ops.assign import assign_on_device, centroid_table, device_stats
+from ally_fast.ops.assign import assign_on_device, device_stats, packed_points
 from ally_fast.ops.shortlist import Shortlist
 from ally_fast.rows import Rows
 
@@ -29,7 +29,7 @@ class CudaAssigner:
     def __init__(self, centroids: NDArray[Any], normalize: bool, stream: Stream) -> None:
         self._stream = stream
         self._normalize = normalize
-        self._table = centroid_table(upload(np.ascontiguousarray(centroids), stream))
+        self._table = packed_points(upload(np.ascontiguousarray(centroids), stream))
         self._stats = device_stats(stream)
         self._feed = CudaFeed(stream)
         self._masks = CudaFeed(stream)

@@ -20,7 +20,7 @@ class CudaNearness:
     def __init__(
         self, points: NDArray[Any], radius: float, normalize: bool, stream: Stream
     ) -> None:
-        self._table = _cuda.CentroidTable(upload(np.ascontiguousarray(points), stream))
+        self._table = _cuda.PackedPoints(upload(np.ascontiguousarray(points), stream))
         self._radius = radius
         self._normalize = normalize
         self._stream = stream

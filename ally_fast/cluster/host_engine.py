@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ally_fast import _settings
 from ally_fast.cluster.training import training_rows
-from ally_fast.ops.assign import centroid_table
+from ally_fast.ops.assign import packed_points
 from ally_fast.ops.radius_filter import radius_filter
 from ally_fast.ops.shortlist import Shortlist
 from ally_fast.rows import Rows
@@ -43,7 +43,7 @@ class HostNearness:
     """Rows within a radius of any of some points."""
 
     def __init__(self, points: NDArray[Any], radius: float, normalize: bool) -> None:
-        self._table = centroid_table(points)
+        self._table = packed_points(points)
         self._made_with = (points, radius, normalize)
         self._radius = radius
         self._normalize = normalize

@@ -11,7 +11,7 @@ from ally_fast.cluster.averages import fit_by_averages
 from ally_fast.cluster.engine import Assigner
 from ally_fast.cluster.fit import Fit, FitOptions
 from ally_fast.cluster.host_engine import HostAssigner, HostEngine
-from ally_fast.ops.assign import assign, centroid_table
+from ally_fast.ops.assign import assign, packed_points
 from ally_fast.rows import Rows
 
 
@@ -33,7 +33,7 @@ class NativeSearch:
     """Exact assignment of any rows, without a copy of them."""
 
     def __init__(self, centroids: NDArray[Any]) -> None:
-        self._table = centroid_table(centroids)
+        self._table = packed_points(centroids)
 
     def __call__(self, rows: Rows) -> tuple[NDArray[np.int32], bool]:
         """Return each row's nearest centroid."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ally_fast.clusters import Clustering, Halves
 from ally_fast.memory import take_rows
-from ally_fast.ops.assign import assign, centroid_table
+from ally_fast.ops.assign import assign, packed_points
 from ally_fast.ops.halve import halve, unhalved
 from ally_fast.ops.relocate import relocate
 from ally_fast.rows import Rows
@@ -55,6 +55,6 @@ def one_round(clustering: Clustering, halves: Halves, bit: int) -> float:
         take_rows(centroids, np.flatnonzero(part)) for part in (~ones, ones)
     )
     nearest = tuple(
-        assign(Rows(own), centroid_table(other))[0] for own, other in (parts, parts[::-1])
+        assign(Rows(own), packed_points(other))[0] for own, other in (parts, parts[::-1])
     )
     return relocate(clustering, halves, nearest, bit)

@@ -13,19 +13,19 @@ from ally_fast.rows import Rows
 if TYPE_CHECKING:
     from ally_fast._cuda import DeviceArray, Stream
 
-CentroidTable = _cpu.CentroidTable
+PackedPoints = _cpu.PackedPoints
 AssignStats = _cpu.AssignStats
 
 
-def centroid_table(centroids: Any) -> Any:
+def packed_points(centroids: Any) -> Any:
     """Pack finite centroids, shape (k, d), float32 or float64, for what computes where they are."""
     if isinstance(centroids, np.ndarray):
-        return CentroidTable(
+        return PackedPoints(
             np.ascontiguousarray(centroids), _settings.isa(), threads=_settings.threads()
         )
     from ally_fast import _cuda
 
-    return _cuda.CentroidTable(centroids)
+    return _cuda.PackedPoints(centroids)
 
 
 def assign(rows: Rows, table: Any, *, certify: bool = True) -> tuple[Any, Any]:
@@ -37,8 +37,8 @@ def assign(rows: Rows, table: Any, *, certify: bool = True) -> tuple[Any, Any]:
     ----------
     rows : Rows
         In host or device memory.
-    table : CentroidTable
-        From `centroid_table`, of centroids in the same memory.
+    table : PackedPoints
+        From `packed_points`, of centroids in the same memory.
     certify : bool
         False keeps the low-precision winners: not exact, for measurements only.
 
@@ -105,7 +105,7 @@ def assign_on_device(
 
 
 def squared_distances(
-    rows: Rows, table: CentroidTable, assignments: NDArray[np.int32]
+    rows: Rows, table: PackedPoints, assignments: NDArray[np.int32]
 ) -> NDArray[np.float64]:
     """Return each row's squared Euclidean distance to its centroid, by the exact rule.
 
@@ -132,5 +132,5 @@ def squared_norms(rows: NDArray[Any]) -> NDArray[np.float64]:
     -------
     ndarray of float64, shape (m,)
     """
-    origin = centroid_table(np.zeros((1, rows.shape[1])))
+    origin = packed_points(np.zeros((1, rows.shape[1])))
     return squared_distances(Rows(rows), origin, np.zeros(len(rows), np.int32))

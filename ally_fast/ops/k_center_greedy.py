@@ -24,7 +24,7 @@ def k_center_greedy(
         To choose from; positions ascend, each once. Rows in device memory: the work is done there.
     b : int
         At most as many as there are rows to visit. With 0 nothing is read.
-    starts : CentroidTable, optional
+    starts : PackedPoints, optional
         Starting points, such as the labeled set; already of unit length if rows are normalized.
         Of ``_cpu``, or of ``_cuda`` and the stream of `rows`, as these are.
     first : int, optional

@@ -12,19 +12,19 @@ from ally_fast.rows import Rows
 def load_rows(
     rows: Rows,
     out: NDArray[np.float32],
-    places: NDArray[np.int64],
+    out_positions: NDArray[np.int64],
     *,
     shift: NDArray[np.float64] | None = None,
     scale: float = 1.0,
 ) -> bool:
-    """Write ``out[places[i]] = float32((rows[i] - shift) * scale)``.
+    """Write ``out[out_positions[i]] = float32((rows[i] - shift) * scale)``.
 
     Parameters
     ----------
     rows : Rows
         m of them, in host memory.
     out : ndarray of float32, shape (at least m, d), contiguous
-    places : ndarray of int64, shape (m,)
+    out_positions : ndarray of int64, shape (m,)
         Distinct.
     shift : ndarray of float64, shape (d,), optional
     scale : float
@@ -39,7 +39,7 @@ def load_rows(
         rows.array if rows.positions is None else rows.array[rows.positions],
         out,
         _settings.isa(),
-        places,
+        out_positions,
         bf16=rows.bf16,
         normalize=rows.normalize,
         shift=shift,

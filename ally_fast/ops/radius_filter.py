@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast import _cpu, _settings
-from ally_fast._cpu import CentroidTable
+from ally_fast._cpu import PackedPoints
 from ally_fast.rows import Rows
 
 
-def radius_filter(rows: Rows, table: CentroidTable, radius: float) -> NDArray[np.bool_]:
+def radius_filter(rows: Rows, table: PackedPoints, radius: float) -> NDArray[np.bool_]:
     """Tell which rows lie within `radius` of a point of `table`.
 
     Equivalent to ``(squared_distances to every point <= radius**2).any()`` for each row.
@@ -19,7 +19,7 @@ def radius_filter(rows: Rows, table: CentroidTable, radius: float) -> NDArray[np
     ----------
     rows : Rows
         In host memory.
-    table : CentroidTable
+    table : PackedPoints
         The points.
     radius : float
         Euclidean distance, above 0.

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ally_fast._cpu import Shortlist, tie_places
+from ally_fast._cpu import Shortlist, tie_positions
 
 if TYPE_CHECKING:
     from ally_fast._cuda import DeviceArray
 
-__all__ = ["Shortlist", "count_nonfinite", "tie_places"]
+__all__ = ["Shortlist", "count_nonfinite", "tie_positions"]
 
 
 def count_nonfinite(scores: DeviceArray, *, bf16: bool = False) -> tuple[int, int]:

@@ -9,17 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from ally_fast.device import cuda_module
+from ally_fast.ops.dual_ascent import check_report
 from ally_fast.primal_dual._torch import torch
 from ally_fast.primal_dual.nonfinite import NonFiniteLossError
-
-# StepError of csrc/ops/dual_ascent/dual_ascent.h.
-_ERRORS = {
-    1: "ids[{row}]: got {value}, needs a sample of the labeled set",
-    2: "targets[{row}]: got {value}, needs a class of the outputs",
-    3: "multipliers: that of sample {value} is negative or not finite",
-    4: "epsilon: that of sample {value} is not finite",
-    5: "ids: sample {value} comes more than once",
-}
 
 
 def step(
@@ -121,10 +113,10 @@ def gradient(
 
 def raise_report(report: torch.Tensor) -> None:
     """Raise what went wrong first since the last call, and forget it; waits for the GPU."""
-    nonfinite, first, error, row, value = report.tolist()
-    report.zero_()
-    if error:
-        raise ValueError(_ERRORS[error].format(row=row, value=value))
+    try:
+        nonfinite, first = check_report(report.cpu().numpy())
+    finally:
+        report.zero_()
     if nonfinite:
         raise NonFiniteLossError("the loss, slack or multiplier is not finite", [first])
 

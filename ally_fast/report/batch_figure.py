@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast._optional import require
-from ally_fast.ops.assign import assign, centroid_table
+from ally_fast.ops.assign import assign, packed_points
 from ally_fast.pools import Rows, RowSource
 from ally_fast.report.colours import BATCH, GREY, HUES, INK, PALE, ramp
 from ally_fast.report.evidence import Evidence, gather_evidence
@@ -89,7 +89,7 @@ def _draw_map(figure: Any, axes: Any, evidence: Evidence) -> None:
     dot = float(np.clip(9_000 / max(1, len(picks)), 2, 46))
     if len(info.centroids) <= len(HUES):
         hues = np.array([require("matplotlib.colors", "report").to_rgb(hue) for hue in HUES])
-        assignments, _ = assign(Rows(rows), centroid_table(info.centroids))
+        assignments, _ = assign(Rows(rows), packed_points(info.centroids))
         _dots(axes, points, c=hues[assignments], alpha=0.3)
         _dots(axes, points[:0], c=GREY, alpha=0.4, label="pool: colour = cluster")
         sizes = dot * (0.35 + between_0_and_1(scores))

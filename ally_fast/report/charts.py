@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast._optional import require
-from ally_fast.ops.assign import assign, centroid_table
+from ally_fast.ops.assign import assign, packed_points
 from ally_fast.report.batch_figure import between_0_and_1, score_limits
 from ally_fast.report.colours import BATCH as BATCH_COLOUR
 from ally_fast.report.colours import BEST as BEST_COLOUR
@@ -112,7 +112,7 @@ def _map(evidence: Evidence) -> Any:
     colours: Any = POOL
     columns = {"x": points[:, 0], "y": points[:, 1]}
     if few:
-        nearest, _ = assign(Rows(evidence.sample), centroid_table(info.centroids))
+        nearest, _ = assign(Rows(evidence.sample), packed_points(info.centroids))
         columns["colour"], colours = np.array(HUES)[nearest], "colour"
     figure.scatter(
         "x",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.ops.assign import assign, centroid_table, squared_distances
+from ally_fast.ops.assign import assign, packed_points, squared_distances
 from ally_fast.report.evidence import Evidence
 from ally_fast.rows import Rows
 
@@ -93,7 +93,7 @@ def _quantile(distances: NDArray[np.float64], share: float) -> float:
 
 
 def _to_nearest(rows: NDArray[np.floating], batch: NDArray[np.floating]) -> NDArray[np.float64]:
-    table = centroid_table(batch)
+    table = packed_points(batch)
     nearest, _ = assign(Rows(rows), table)
     return np.sort(np.sqrt(squared_distances(Rows(rows), table, nearest)))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.ops.shortlist import tie_places
+from ally_fast.ops.shortlist import tie_positions
 from ally_fast.pools.pool import Pool
 from ally_fast.pools.reading import gather_rows
 from ally_fast.rows import Rows
@@ -62,7 +62,7 @@ def offers(entries: Entries) -> Offers:
 def cut(entries: Offers, weights: NDArray[np.float64], rule: Rule) -> Batch:
     """Return the ``b`` first entries by (quotient, score descending, order of ties)."""
     quotient = quotients(entries.ranks, entries.clusters, weights)
-    ties = tie_places(entries.indices, rule.tie_seed)
+    ties = tie_positions(entries.indices, rule.tie_seed)
     order = np.lexsort((ties, -entries.scores, quotient))[: rule.b]
     return Batch(
         indices=entries.indices[order],

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.ops.assign import centroid_table
+from ally_fast.ops.assign import packed_points
 from ally_fast.ops.radius_filter import radius_filter
 from ally_fast.rows import Rows
 
@@ -36,7 +36,7 @@ class Blocking:
     def block(self, points: NDArray[Any]) -> None:
         """Block all rows on offer near any of some points, shape (any, d)."""
         if len(points):
-            self.swept |= radius_filter(Rows(self._rows), centroid_table(points), self._radius)
+            self.swept |= radius_filter(Rows(self._rows), packed_points(points), self._radius)
 
     def blocks(self, entry: int) -> bool:
         """Tell whether the row on offer lies within the radius of any pick so far."""
@@ -44,7 +44,7 @@ class Blocking:
             return True
         if not self._recent:
             return False
-        table = centroid_table(self._rows[entry : entry + 1])
+        table = packed_points(self._rows[entry : entry + 1])
         return bool(radius_filter(Rows(self._rows[self._recent]), table, self._radius).any())
 
     def pick(self, entry: int) -> None:

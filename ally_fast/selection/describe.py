@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.result import KMeansResult
-from ally_fast.ops.assign import centroid_table, squared_distances
+from ally_fast.ops.assign import packed_points, squared_distances
 from ally_fast.pools.taken import as_values, taken
 from ally_fast.selection.batch import Batch, gather
 from ally_fast.selection.info import SelectionInfo
@@ -27,7 +27,7 @@ def centroid_distances(
             return np.sqrt(squares)
     rows = gather(plan.request.pool, batch.indices) if batch.rows is None else batch.rows
     rows = rows.seen(plan.request.rule.normalize)
-    table = centroid_table(trained.centroids)
+    table = packed_points(trained.centroids)
     return np.sqrt(squared_distances(rows, table, batch.clusters))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ally_fast.cluster.loaded_rows import loaded
-from ally_fast.ops.shortlist import tie_places
+from ally_fast.ops.shortlist import tie_positions
 from ally_fast.pools.pool import as_float
 from ally_fast.rows import Rows
 from ally_fast.selection.batch import Batch, Offers, gather, offers
@@ -133,7 +133,7 @@ class _Pass:
         self._closed = np.zeros(len(picks.group_counts), np.bool_)
         self._ends = np.searchsorted(entries.clusters, np.arange(len(sizes)), side="right")
         self._lengths = np.bincount(entries.clusters, minlength=len(sizes))
-        self._ties = tie_places(entries.indices, rule.tie_seed)
+        self._ties = tie_positions(entries.indices, rule.tie_seed)
         self._rows: Rows | None = None
         self._blocking: Blocking | None = None
         if rule.radius is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.ops.assign import centroid_table, squared_distances
+from ally_fast.ops.assign import packed_points, squared_distances
 from ally_fast.rows import Rows
 from ally_fast.selection.part import Distances, Entries
 from ally_fast.selection.rule import Rule
@@ -28,7 +28,7 @@ class PickDistances:
     """
 
     def __init__(self, centroids: NDArray[Any], rule: Rule) -> None:
-        self._table = centroid_table(centroids)
+        self._table = packed_points(centroids)
         self._normalize = rule.normalize
         self._most = _SPARE * (rule.b + rule.k)
         self._pairs: list[Distances] = []

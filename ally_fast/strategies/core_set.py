@@ -9,7 +9,7 @@ from ally_fast import checks
 from ally_fast.cluster.arguments import METRICS, checked_points, checked_pool
 from ally_fast.device import choose_devices
 from ally_fast.memory import beside, to_host
-from ally_fast.ops.assign import centroid_table
+from ally_fast.ops.assign import packed_points
 from ally_fast.ops.k_center_greedy import k_center_greedy
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools import as_pool
@@ -75,7 +75,7 @@ class CoreSet(Parameters):
             picks, _ = k_center_greedy(
                 rows.seen(normalize, positions),
                 request.b,
-                starts=centroid_table(beside(rows.array, labeled)) if len(labeled) else None,
+                starts=packed_points(beside(rows.array, labeled)) if len(labeled) else None,
                 first=first,
             )
         pool.check()

@@ -12,7 +12,7 @@ from ally_fast.cluster.fit import MAX_ITER, TOL, TrainingOptions
 from ally_fast.cluster.kmeans import train
 from ally_fast.cluster.magnitude import LARGEST
 from ally_fast.cluster.training import training_size
-from ally_fast.ops.assign import assign, centroid_table, squared_distances
+from ally_fast.ops.assign import assign, packed_points, squared_distances
 from ally_fast.ops.shortlist import Shortlist
 from ally_fast.pools.finite import nonfinite_error
 from ally_fast.pools.pool import Pool
@@ -142,7 +142,7 @@ class DropQuery(Parameters):
         size = training_size("auto", b, int(np.count_nonzero(candidates)))
         options = TrainingOptions(b, size, MAX_ITER, TOL, seed, normalize)
         trained = train(pool, choose_engine("auto"), options, eligible=candidates, progress=False)
-        table = centroid_table(trained.centroids)
+        table = packed_points(trained.centroids)
         shortlist, step = Shortlist(b, b, np.ones(b)), _step(trained.inertia / size)
         for lo, hi, rows in read_chunks(pool, request.chunk_rows, wanted=candidates):
             if rows is None:

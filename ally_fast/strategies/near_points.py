@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ally_fast.ops.assign import assign, centroid_table, squared_distances
+from ally_fast.ops.assign import assign, packed_points, squared_distances
 from ally_fast.rows import Rows
 
 _BLOCK = 1 << 22  # scores at a time
@@ -48,7 +48,7 @@ class NearPoints:
     """
 
     def __init__(self, points: NDArray[Any]) -> None:
-        self._table = centroid_table(points)
+        self._table = packed_points(points)
         wide = points.astype(np.float64)
         self._centre = wide.mean(axis=0)
         moved = wide - self._centre
@@ -114,7 +114,7 @@ def smallest_distance(points: NDArray[Any]) -> float | None:
     distinct = np.unique(points, axis=0)
     if len(distinct) < 2:
         return None
-    near, table = NearPoints(distinct), centroid_table(distinct)
+    near, table = NearPoints(distinct), packed_points(distinct)
     following = np.arange(1, len(distinct), dtype=np.int32)
     squares = squared_distances(Rows(distinct[:-1]), table, following)
     best = squares[squares > 0].min(initial=np.inf)

@@ -15,7 +15,7 @@ from ally_fast.cluster.kmeans import train
 from ally_fast.cluster.loaded_rows import loaded
 from ally_fast.cluster.magnitude import LARGEST
 from ally_fast.cluster.training import training_size
-from ally_fast.ops.assign import assign, centroid_table, squared_distances
+from ally_fast.ops.assign import assign, packed_points, squared_distances
 from ally_fast.ops.sample_rows import sample_rows
 from ally_fast.pools.pool import Pool, as_float
 from ally_fast.pools.reading import gather_rows
@@ -122,7 +122,7 @@ class TypicalStart(Parameters):
         if read.array.dtype == np.float64 and not normalize:
             check_magnitude(self.name, "embeddings", read.array, indices, LARGEST)
         rows = read.seen(normalize)
-        clusters, _ = assign(rows, centroid_table(trained.centroids))
+        clusters, _ = assign(rows, packed_points(trained.centroids))
         return indices, positions, rows, clusters
 
 
@@ -140,7 +140,7 @@ def _mean_distances(points: NDArray[np.floating], neighbours: int) -> NDArray[np
         return np.full(m, np.inf)
     left, right = np.triu_indices(m, 1)
     pairs = Rows(points).seen(False, left)
-    squares = squared_distances(pairs, centroid_table(points), right.astype(np.int32))
+    squares = squared_distances(pairs, packed_points(points), right.astype(np.int32))
     table = np.full((m, m), np.inf)
     table[left, right] = table[right, left] = squares
     count = min(neighbours, m - 1)

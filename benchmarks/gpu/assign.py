@@ -132,7 +132,7 @@ def _centroids(device: Any, rows: Any, k: int, train: bool) -> tuple[Any, str]:
 
 def _ours(device: Any, rows: Any, centroids: Any, row: Row) -> Callable[[], Any]:
     from ally_fast import _cuda
-    from ally_fast.ops.assign import assign_on_device, centroid_table, device_stats
+    from ally_fast.ops.assign import assign_on_device, device_stats, packed_points
     from ally_fast.rows import Rows
 
     view, bf16 = device.view(rows)
@@ -145,7 +145,7 @@ def _ours(device: Any, rows: Any, centroids: Any, row: Row) -> Callable[[], Any]
     def call() -> Any:
         os.environ[KERNEL] = kernel
         stats = device_stats(stream)
-        packed = centroid_table(matrix)
+        packed = packed_points(matrix)
         assign_on_device(Rows(view, bf16), packed, stats, out=out, certify=certify)
         return out, stats
 

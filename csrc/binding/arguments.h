@@ -1,164 +1,164 @@
-// What every binding file does with its arguments: check them, make views, compute without the GIL.
-// A message names the argument, what came and what is needed.
+// How both modules check what Python passes, and make views of it. Messages are worded here.
+//
+// An Array is a py::array (host memory) or a DeviceArray; `on` is nothing for the first, and the stream of
+// the call for the second. Pointers live as long as the arrays, which the caller of an op holds.
 #pragma once
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
-#include <algorithm>
-#include <cfenv>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <vector>
 
-#include "common/poll.h"
 #include "common/rows.h"
-#include "common/scan/kernel.h"
-
-namespace py = pybind11;
 
 namespace ally_fast {
 
-// Contiguous, of exactly this type: nothing is converted silently.
-template <class T>
-using Array = py::array_t<T, py::array::c_style>;
+namespace py = pybind11;
 
-// A macro, so that the message is put together only when it is needed.
-#define REQUIRE(condition, message)                   \
-  do {                                                \
-    if (!(condition)) throw py::value_error(message); \
+inline std::string shown(const std::string& words) { return words; }
+inline std::string shown(const py::object& object) { return py::str(object); }
+template <class T>
+std::enable_if_t<std::is_arithmetic_v<T>, std::string> shown(T number) {
+  return std::to_string(number);
+}
+inline std::string shown(const std::vector<int64_t>& shape) {
+  std::string words;
+  for (const int64_t extent : shape) words += (words.empty() ? "" : ", ") + shown(extent);
+  return "(" + words + (shape.size() == 1 ? ",)" : ")");
+}
+
+template <class... Parts>
+std::string text(const Parts&... parts) {
+  return (std::string() + ... + shown(parts));
+}
+
+// "name: got this, needs that"; an empty `got` is left out.
+template <class Got, class... Needs>
+std::string complaint(const char* name, const Got& got, const Needs&... needs) {
+  const std::string came = shown(got);
+  return text(name, came.empty() ? ": needs " : ": got " + came + ", needs ", needs...);
+}
+
+// REQUIRE(condition, name, got, needs...). A macro, so that the words are put together only when needed.
+#define REQUIRE(condition, ...)                                      \
+  do {                                                               \
+    if (!(condition)) throw py::value_error(complaint(__VA_ARGS__)); \
   } while (0)
 
-// The floating-point environment that the answers are defined in. Some libraries flush subnormals
-// or round otherwise in a whole thread; the threads of a parallel_for inherit from this one.
-class DefaultFloats {
- public:
-  DefaultFloats() {
-    std::fegetenv(&callers_);
-    std::fesetenv(FE_DFL_ENV);
+template <class Array>
+std::vector<int64_t> extents(const Array& array) {
+  std::vector<int64_t> shape;
+  for (py::ssize_t axis = 0; axis < array.ndim(); ++axis) shape.push_back(array.shape(axis));
+  return shape;
+}
+template <class Array>
+std::string shape_of(const Array& array) {
+  return text("shape ", extents(array));
+}
+template <class Array>
+std::string described(const Array& array) {
+  return text(array.dtype(), " of ", shape_of(array));
+}
+
+// What differs between host and device memory has an overload in cuda/arguments.h.
+inline bool contiguous(const py::array& array) { return (array.flags() & py::array::c_style) != 0; }
+inline void check_memory(const py::array& array, const char* name, bool written) {
+  REQUIRE(!written || array.writeable(), name, "", "an array that can be written to");
+}
+
+// Whether the elements are of exactly this type: nothing is converted silently.
+template <class T, class Array>
+bool holds(const Array& array) {
+  const py::dtype own = array.dtype(), needed = py::dtype::of<std::remove_const_t<T>>();
+  return own.is(needed) || own.equal(needed);
+}
+
+// The elements of a contiguous array. T is const where they are only read.
+template <class T, class Array, class... On>
+T* typed(const Array& array, const char* name, py::ssize_t rank, const On&... on) {
+  if (!holds<T>(array) || array.ndim() != rank || !contiguous(array)) {
+    throw py::type_error(complaint(name, described(array), rank == 1 ? "a " : "a C-", "contiguous ",
+                                   rank, "-D array of ", py::dtype::of<std::remove_const_t<T>>()));
   }
-  ~DefaultFloats() { std::fesetenv(&callers_); }
-  DefaultFloats(const DefaultFloats&) = delete;
-  DefaultFloats& operator=(const DefaultFloats&) = delete;
-
- private:
-  std::fenv_t callers_;
-};
-
-// Runs the handlers of signals that have come, Ctrl-C's among them; does nothing on other threads than
-// Python's main one.
-inline void handle_signals() {
-  const py::gil_scoped_acquire acquire;
-  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  check_memory(array, name, !std::is_const_v<T>, on...);
+  const void* data = array.data();
+  return static_cast<T*>(const_cast<void*>(data));
 }
 
-// While the core computes. Signals are handled, so Ctrl-C ends it.
-struct Computing {
-  Computing() {}
-  py::gil_scoped_release release;
-  DefaultFloats floats;
-  Poll signals{handle_signals};
-};
-
-// Whether `right` holds for all values.
-template <class T, class Right>
-bool all_right(const T* values, int64_t count, const Right& right) {
-  constexpr int64_t kPiece = 1 << 20;
-  const Computing computing;
-  for (int64_t at = 0; at < count; at += kPiece) {
-    if (!std::all_of(values + at, values + std::min(count, at + kPiece), right)) return false;
-    poll();
-  }
-  return true;
+template <class T, class Array, class... On>
+T* shaped(const Array& array, const char* name, const std::vector<int64_t>& shape,
+          const On&... on) {
+  T* data = typed<T>(array, name, static_cast<py::ssize_t>(shape.size()), on...);
+  REQUIRE(extents(array) == shape, name, shape_of(array), shape);
+  return data;
 }
 
-inline std::string shape_of(const py::array& array) {
-  return py::str(array.attr("shape")).cast<std::string>();
+// One element for each of `count`.
+template <class T, class Array, class... On>
+T* one_each(const Array& array, const char* name, int64_t count, const On&... on) {
+  T* data = typed<T>(array, name, 1, on...);
+  REQUIRE(array.size() == count, name, text(array.size(), " of them"), count);
+  return data;
+}
+template <class T, class Array, class... On>
+T* one_each(const std::optional<Array>& array, const char* name, int64_t count, const On&... on) {
+  return array ? one_each<T>(*array, name, count, on...) : nullptr;
 }
 
-inline std::string dtype_of(const py::array& array) {
-  return py::str(array.dtype()).cast<std::string>();
-}
-
-// Whether an array holds numbers of this kind, in the machine's byte order.
-inline bool holds(const py::array& array, char kind, int bytes) {
+// What the ops read as floating-point numbers.
+template <class Array>
+DType float_type(const Array& array, const char* name, bool bf16, bool doubles = true) {
   const py::dtype dtype = array.dtype();
-  return dtype.kind() == kind && dtype.itemsize() == bytes && dtype.byteorder() == '=';
+  const auto is = [&](char kind, int bytes) {
+    return dtype.kind() == kind && dtype.itemsize() == bytes && dtype.byteorder() == '=';
+  };
+  if (bf16 && is('u', 2)) return DType::kBFloat16;
+  if (!bf16 && is('f', 2)) return DType::kFloat16;
+  if (!bf16 && is('f', 4)) return DType::kFloat32;
+  if (!bf16 && doubles && is('f', 8)) return DType::kFloat64;
+  throw py::type_error(complaint(name, dtype,
+                                 bf16      ? "uint16 bits of bfloat16"
+                                 : doubles ? "float16, float32 or float64"
+                                           : "float16 or float32"));
 }
 
-template <class T>
-Array<T> typed(const py::array& array, const char* name, py::ssize_t rank) {
-  const bool right = py::isinstance<Array<T>>(array) && array.ndim() == rank;
-  if (!right) {
-    throw py::type_error(std::string(name) + ": got " + dtype_of(array) + " of shape " +
-                         shape_of(array) + ", needs a C-contiguous " + std::to_string(rank) +
-                         "-D array of " + py::str(py::dtype::of<T>()).cast<std::string>());
-  }
-  return Array<T>(array);
-}
-
-inline int checked_threads(int threads) {
-  REQUIRE(threads >= 1, "threads: got " + std::to_string(threads) + ", needs at least 1");
-  return threads;
-}
-
-inline const Kernel& kernel_named(const std::string& isa) {
-  const Kernel* kernel = find_kernel(isa.c_str());
-  if (!kernel) throw std::runtime_error("isa: this machine cannot run '" + isa + "'");
-  return *kernel;
-}
-
-// Keeps the arrays behind a view alive while a call runs.
-struct Rows {
-  py::array array;
-  std::optional<Array<int64_t>> positions;
+// Floating-point numbers of any strides, all of their rows.
+template <class Array, class... On>
+RowsView matrix_of(const Array& array, const char* name, bool bf16, bool doubles, const On&... on) {
+  REQUIRE(array.ndim() == 2, name, shape_of(array), "two dimensions");
   RowsView view;
-};
-
-inline Rows rows_of(const py::array& array, bool bf16, bool normalize,
-                    const std::optional<py::array>& positions, int64_t d) {
-  REQUIRE(array.ndim() == 2, "rows: got shape " + shape_of(array) + ", needs (m, d)");
-  REQUIRE(array.shape(1) == d,
-          "rows: got shape " + shape_of(array) + ", needs d = " + std::to_string(d));
-  Rows rows{array, std::nullopt, {}};
-  RowsView& view = rows.view;
-  if (bf16 && holds(array, 'u', 2)) {
-    view.dtype = DType::kBFloat16;
-  } else if (!bf16 && holds(array, 'f', 2)) {
-    view.dtype = DType::kFloat16;
-  } else if (!bf16 && holds(array, 'f', 4)) {
-    view.dtype = DType::kFloat32;
-  } else if (!bf16 && holds(array, 'f', 8)) {
-    view.dtype = DType::kFloat64;
-  } else {
-    throw py::type_error("rows: got " + dtype_of(array) +
-                         ", needs float16, float32, float64 or uint16 bits");
-  }
-  view.data = static_cast<const char*>(array.data());
+  view.dtype = float_type(array, name, bf16, doubles);
+  check_memory(array, name, false, on...);
+  const void* data = array.data();
+  view.data = static_cast<const char*>(data);
   view.n = view.visited = array.shape(0);
-  view.d = d;
+  view.d = array.shape(1);
   view.row_stride = array.strides(0);
   view.col_stride = array.strides(1);
-  view.normalize = normalize;
-  if (positions) {
-    rows.positions = typed<int64_t>(*positions, "positions", 1);
-    view.positions = rows.positions->data();
-    view.visited = rows.positions->size();
-    const auto inside = [&](int64_t p) { return p >= 0 && p < view.n; };
-    REQUIRE(all_right(view.positions, view.visited, inside),
-            "positions: needs values in [0, " + std::to_string(view.n) + ")");
-  }
-  return rows;
+  return view;
 }
 
-inline Array<int32_t> checked_assignments(const py::array& array, int64_t count, int64_t k,
-                                          int64_t least) {
-  auto assignments = typed<int32_t>(array, "assignments", 1);
-  REQUIRE(assignments.size() == count, "assignments: got " + std::to_string(assignments.size()) +
-                                           " of them, needs " + std::to_string(count));
-  const auto inside = [&](int32_t c) { return c >= least && c < k; };
-  REQUIRE(
-      all_right(assignments.data(), count, inside),
-      "assignments: needs values in [" + std::to_string(least) + ", " + std::to_string(k) + ")");
-  return assignments;
+template <class Array, class... On>
+void visit(RowsView& view, const std::optional<Array>& positions, const On&... on) {
+  if (!positions) return;
+  view.positions = typed<const int64_t>(*positions, "positions", 1, on...);
+  view.visited = positions->size();
+  check_positions(view, on...);  // each module's own
 }
+
+template <class Array, class... On>
+RowsView rows_of(const Array& array, bool bf16, bool normalize,
+                 const std::optional<Array>& positions, int64_t d, const On&... on) {
+  RowsView view = matrix_of(array, "rows", bf16, true, on...);
+  REQUIRE(view.d == d, "rows", shape_of(array), "d = ", d);
+  view.normalize = normalize;
+  visit(view, positions, on...);
+  return view;
+}
+
+inline void check_threads(int threads) { REQUIRE(threads >= 1, "threads", threads, "at least 1"); }
 
 }  // namespace ally_fast

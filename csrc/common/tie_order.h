@@ -2,8 +2,8 @@
 //
 //   index = left * 2^31 + right;  four times: left, right <- right, left ^ mix(right ^ key)
 //
-// A Feistel network is a bijection of [0, 2^62), whatever `mix` is: no two rows share a place, and
-// the index comes back from the place. Source: Luby, Rackoff, "How to construct pseudorandom
+// A Feistel network is a bijection of [0, 2^62), whatever `mix` is: no two rows share a position, and
+// the index comes back from the position. Source: Luby, Rackoff, "How to construct pseudorandom
 // permutations from pseudorandom functions", SIAM J. Comput. 17, 1988; `mix` is the finalizer of
 // MurmurHash3 (A. Appleby, public domain).
 #pragma once
@@ -18,8 +18,8 @@ struct TieOrder {
   bool random = false;
   uint32_t keys[4] = {0, 0, 0, 0};
 
-  // The place of a row in the order; index in [0, 2^62).
-  ALLY_FAST_HOST_DEVICE int64_t place(int64_t index) const {
+  // The position of a row in the order; index in [0, 2^62).
+  ALLY_FAST_HOST_DEVICE int64_t position(int64_t index) const {
     if (!random) return index;
     uint32_t left = static_cast<uint32_t>(index >> 31),
              right = static_cast<uint32_t>(index) & kMask;
@@ -31,11 +31,11 @@ struct TieOrder {
     return int64_t{left} << 31 | right;
   }
 
-  // The row at a place.
-  ALLY_FAST_HOST_DEVICE int64_t index(int64_t place) const {
-    if (!random) return place;
-    uint32_t left = static_cast<uint32_t>(place >> 31),
-             right = static_cast<uint32_t>(place) & kMask;
+  // The row at a position.
+  ALLY_FAST_HOST_DEVICE int64_t index(int64_t position) const {
+    if (!random) return position;
+    uint32_t left = static_cast<uint32_t>(position >> 31),
+             right = static_cast<uint32_t>(position) & kMask;
     for (int round = 3; round >= 0; --round) {
       const uint32_t before = right ^ mix(left ^ keys[round]);
       right = left;

@@ -212,7 +212,7 @@ void test_assign() {
                                   " d=" + std::to_string(shape.d) +
                                   " k=" + std::to_string(shape.k) + " variant " +
                                   std::to_string(variant);
-        const CentroidTable table(centroids.data(), shape.k, shape.d, *kernel);
+        const PackedPoints table(centroids.data(), shape.k, shape.d, *kernel);
         for (int threads : {1, 3}) {
           std::vector<int32_t> found(expected.size(), -7);
           const AssignStats stats = assign_cpu(pool.view, table, threads, true, found.data());
@@ -268,7 +268,7 @@ void test_k_center_greedy() {
     std::vector<int64_t> after_row_7 = {7};
     after_row_7.insert(after_row_7.end(), expected.begin(), expected.end() - 1);
     for (const Kernel* kernel : kernels()) {
-      const CentroidTable start(pool.row(7).data(), 1, d, *kernel);
+      const PackedPoints start(pool.row(7).data(), 1, d, *kernel);
       std::vector<int64_t> picks(static_cast<size_t>(b));
       std::vector<double> distances(picks.size());
       k_center_greedy_cpu(pool.view, &start, -1, b, *kernel, 3, picks.data(), distances.data());
@@ -289,7 +289,7 @@ void test_nonfinite() {
     const std::vector<double> origin(9, 0.0);
     std::vector<int32_t> found(200);
     const AssignStats stats =
-        assign_cpu(pool.view, CentroidTable(origin.data(), 1, 9, *kernel), 2, true, found.data());
+        assign_cpu(pool.view, PackedPoints(origin.data(), 1, 9, *kernel), 2, true, found.data());
     check(stats.nonfinite == 2 && stats.first_nonfinite == 77, "nonfinite rows are counted");
     check(found[77] == -1 && found[131] == -1 && found[0] == 0, "nonfinite rows get -1");
   }
@@ -540,7 +540,7 @@ void test_shortlist() {
     check(list.kept() <= b + 2 * k, "a shortlist holds what the batch can need");
     std::set<int64_t> kept;
     for (const auto& entries : list.entries()) {
-      for (const auto& entry : entries) kept.insert(entry.place);
+      for (const auto& entry : entries) kept.insert(entry.position);
     }
     for (int64_t at = 0; at < std::min<int64_t>(b, static_cast<int64_t>(all.size())); ++at) {
       check(kept.count(all[at].index) == 1, "the batch is in the shortlist");
@@ -552,18 +552,18 @@ void test_tie_order() {
   const int64_t last = (int64_t{1} << 62) - 1;
   for (const uint64_t seed : {uint64_t{0}, uint64_t{7}, ~uint64_t{0}}) {
     const TieOrder ties = random_ties(seed);
-    std::set<int64_t> places;
+    std::set<int64_t> positions;
     for (int64_t i = 0; i < 2000; ++i) {
       for (const int64_t index : {i, last - i, (int64_t{1} << 31) - 1000 + i}) {
-        const int64_t place = ties.place(index);
-        check(place >= 0 && place <= last, "a place is in range");
-        check(ties.index(place) == index, "the row comes back from its place");
-        places.insert(place);
+        const int64_t position = ties.position(index);
+        check(position >= 0 && position <= last, "a position is in range");
+        check(ties.index(position) == index, "the row comes back from its position");
+        positions.insert(position);
       }
     }
-    check(places.size() == 6000, "no two rows share a place");
+    check(positions.size() == 6000, "no two rows share a position");
   }
-  check(TieOrder{}.place(5) == 5 && TieOrder{}.index(5) == 5, "by index, places are indices");
+  check(TieOrder{}.position(5) == 5 && TieOrder{}.index(5) == 5, "by index, positions are indices");
 }
 
 void test_exp() {
@@ -721,7 +721,7 @@ void test_interrupted_ops() {
   Random random(5);
   const Pool pool(random, 700, 24, DType::kFloat32, 1, 0, false, 0);
   for (const Kernel* kernel : kernels()) {
-    const CentroidTable table(pool.values.data(), 100, 24, *kernel);
+    const PackedPoints table(pool.values.data(), 100, 24, *kernel);
     std::vector<int32_t> whole(700), again(700);
     assign_cpu(pool.view, table, 3, true, whole.data());
     bool caught = false;

@@ -10,7 +10,7 @@ from cases import RUNNABLE_ISAS, core
 from ally_fast.cluster import averages
 from ally_fast.cluster.averages import fit_by_averages
 from ally_fast.cluster.fit import FitOptions
-from ally_fast.ops.assign import assign, centroid_table
+from ally_fast.ops.assign import assign, packed_points
 from ally_fast.rows import Rows
 
 
@@ -170,7 +170,7 @@ def test_finds_every_clump(k, t, seed):
     sizes = np.linspace(1, 50, k)
     rows, of_row = clumps(rng, t, k, 16, spread=0.01, sizes=sizes / sizes.sum())
     present = np.unique(of_row)
-    found, _ = assign(Rows(rows), centroid_table(fit(rows, len(present)).centroids))
+    found, _ = assign(Rows(rows), packed_points(fit(rows, len(present)).centroids))
     clusters = {(c, clump) for c, clump in zip(found.tolist(), of_row.tolist(), strict=True)}
     assert len(clusters) == len(present)
 

@@ -80,14 +80,14 @@ def test_select(kernel, n, d, k, b, max_iter, stream, rng, monkeypatch):
 def test_more_elements_than_32_bits_count(n, stream, rng):
     """The last rows lie beyond 2^31 elements; they are those of a small matrix, repeated."""
     from ally_fast import _cuda
-    from ally_fast.ops.assign import assign_on_device, centroid_table, device_stats
+    from ally_fast.ops.assign import assign_on_device, device_stats, packed_points
 
     pattern = rng.normal(size=(1000, 128)).astype(np.float16)
     centroids = rng.normal(size=(20, 128)).astype(np.float32)
     turns = -(-n // 1000)
     whole = put(pattern, stream).take(put(np.tile(np.arange(1000), turns)[:n], stream))
     out = _cuda.DeviceArray.empty((n,), np.int32, stream)
-    table = centroid_table(put(centroids, stream))
+    table = packed_points(put(centroids, stream))
     assign_on_device(Rows(whole), table, device_stats(stream), out=out)
     expected = ally_fast.assign(pattern.astype(np.float32), centroids)
     np.testing.assert_array_equal(out.to_host(), np.tile(expected, turns)[:n])

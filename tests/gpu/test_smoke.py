@@ -66,7 +66,7 @@ def test_a_tiny_scan(kernel, stream, rng):
     centroids = rng.normal(size=(150, 70)).astype(np.float32)
     out = put(np.full(300, -7, np.int32), stream)
     stats = put(np.array([0, 0, 0, -1]), stream)
-    table = _cuda.CentroidTable(put(centroids, stream))
+    table = _cuda.PackedPoints(put(centroids, stream))
     _cuda.assign(put(rows, stream), table, out, stats, kernel=kernel)
     distances = ((rows[:, None].astype(np.float64) - centroids) ** 2).sum(2)
     np.testing.assert_array_equal(out.to_host(), distances.argmin(1))

@@ -29,7 +29,7 @@ SHAPES = [
 
 def run(rows, centroids, isa, *, normalize=False, positions=None, threads=2, **options):
     """Assign through the native module; a row left out would show as -1."""
-    table = _cpu.CentroidTable(np.ascontiguousarray(centroids), isa)
+    table = _cpu.PackedPoints(np.ascontiguousarray(centroids), isa)
     out = np.full(len(rows) if positions is None else len(positions), -1, dtype=np.int32)
     arguments = {"bf16": False, "certify": True, **options}
     stats = _cpu.assign(

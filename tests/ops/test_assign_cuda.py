@@ -22,7 +22,7 @@ def _kernel(request, monkeypatch):
 
 
 def on_host(rows, centroids, *, mask=None, **options):
-    table = _cpu.CentroidTable(np.ascontiguousarray(centroids), ISA)
+    table = _cpu.PackedPoints(np.ascontiguousarray(centroids), ISA)
     count = len(rows) if options.get("positions") is None else len(options["positions"])
     out = np.empty(count, np.int32)
     stats = _cpu.assign(
@@ -36,7 +36,7 @@ def on_host(rows, centroids, *, mask=None, **options):
 def on_device(rows, centroids, stream, *, positions=None, mask=None, **options):
     from ally_fast import _cuda
 
-    table = _cuda.CentroidTable(put(centroids, stream))
+    table = _cuda.PackedPoints(put(centroids, stream))
     count = len(rows) if positions is None else len(positions)
     out = put(np.full(count, -7, np.int32), stream)
     stats = put(np.array([0, 0, 0, -1], np.int64), stream)
@@ -333,7 +333,7 @@ def test_statistics_add_up(stream, rng):
     rows, centroids = hard_pool("repeated_centroids", rng, 200, 20, 19)
     rows[[90, 150], 3] = np.nan
     whole = on_device(rows, centroids, stream)[1]
-    table = _cuda.CentroidTable(put(centroids, stream))
+    table = _cuda.PackedPoints(put(centroids, stream))
     out, stats = put(np.empty(100, np.int32), stream), put(np.array([0, 0, 0, -1]), stream)
     for part in (rows[100:], rows[:100]):
         _cuda.assign(put(part, stream), table, out, stats)
@@ -344,7 +344,7 @@ def test_needs_the_rows_stream(stream, rng):
     from ally_fast import _cuda
 
     other = _cuda.Stream(0)
-    table = _cuda.CentroidTable(put(np.zeros((2, 3), np.float32), other))
+    table = _cuda.PackedPoints(put(np.zeros((2, 3), np.float32), other))
     rows, out = put(np.zeros((4, 3), np.float32), stream), put(np.zeros(4, np.int32), stream)
     with pytest.raises(ValueError, match="stream"):
         _cuda.assign(rows, table, out, put(np.zeros(4, np.int64), stream))
@@ -362,7 +362,7 @@ def test_little_memory(dtype, stream, rng, monkeypatch):
     rows, centroids = hard_pool("repeated_centroids", rng, 700, 20, 64)
     rows = rows.astype(dtype)
     expected, _ = on_host(rows, centroids)
-    table = _cuda.CentroidTable(put(centroids, stream))
+    table = _cuda.PackedPoints(put(centroids, stream))
     held, out = put(rows, stream), put(np.empty(700, np.int32), stream)
     stats = put(np.array([0, 0, 0, -1]), stream)
     free, total = _cuda.memory_info(0)

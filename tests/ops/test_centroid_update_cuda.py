@@ -67,7 +67,7 @@ def test_errors(stream):
         for value in (-1.0, np.nan, np.inf):
             with pytest.raises(ValueError, match=rf"{name}: needs a finite"):
                 call(**{name: value})
-    with pytest.raises(ValueError, match=r"counts.*\(2,\).*\(3\)"):
+    with pytest.raises(ValueError, match=r"counts.*\(2,\).*\(3,\)"):
         call(counts=given.sums.counts[:2])
     with pytest.raises(ValueError, match=r"centroids.*\(2, 2\).*\(3, 2\)"):
         call(centroids=given.centroids[:2])

@@ -45,7 +45,7 @@ def test_errors(stream):
     grid = put(np.zeros(7), stream)
     with pytest.raises(ValueError, match=r"rows.*\(0, 3\).*at least one row"):
         _cuda.feature_grid(put(np.zeros((0, 3), np.float32), stream), grid)
-    with pytest.raises(ValueError, match=r"grid.*\(7,\).*\(5\)"):
+    with pytest.raises(ValueError, match=r"grid.*\(7,\).*\(5,\)"):
         _cuda.feature_grid(put(np.zeros((4, 2), np.float32), stream), grid)
     with pytest.raises(TypeError, match=r"rows.*float64"):
         _cuda.feature_grid(put(np.zeros((4, 3)), stream), grid)

@@ -112,7 +112,7 @@ def test_errors(stream):
 
     with pytest.raises(ValueError, match=r"centroids.*\(3, 1\).*d = 2"):
         call(centroids=put(np.zeros((3, 1), np.float32), stream))
-    with pytest.raises(ValueError, match=r"sides.*\(4,\).*\(5\)"):
+    with pytest.raises(ValueError, match=r"sides.*\(4,\).*\(5,\)"):
         call(sides=halves.sides[:4])
     with pytest.raises(ValueError, match=r"spreads.*\(2, 2\).*\(3, 2\)"):
         call(spreads=halves.spreads[:2])

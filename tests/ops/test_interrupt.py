@@ -27,7 +27,7 @@ def repeated(n, d):
 
 
 def table(k, d):
-    return _cpu.CentroidTable(rows(k, d), ISA)
+    return _cpu.PackedPoints(rows(k, d), ISA)
 
 
 def ids(n, k):
@@ -43,8 +43,8 @@ def assign_on_two_threads():
     return _cpu.assign, (repeated(40_000, 64), table(8_000, 64), out), {"threads": 2}
 
 
-def centroid_table():
-    return _cpu.CentroidTable, (np.zeros((2_000_000, 64)), ISA), {}
+def packing_points():
+    return _cpu.PackedPoints, (np.zeros((2_000_000, 64)), ISA), {}
 
 
 def squared_distances():
@@ -166,12 +166,12 @@ def dual_ascent_gradient():
 
 
 LONG = [
-    *(one_task_of_assign, assign_on_two_threads, centroid_table, squared_distances, feature_grid),
+    *(one_task_of_assign, assign_on_two_threads, packing_points, squared_distances, feature_grid),
     *(cluster_sums, centroid_update, halve, relocate, d2_sample_outer),
     *(k_center_greedy, load_rows, radius_filter, sample_rows, shortlist_push, shortlist_entries),
     *(shortlist_merge, shortlist_merge_entries, dual_ascent, dual_ascent_gradient),
 ]
-QUICK = {"tie_places", "isas", "build_info", "philox"}
+QUICK = {"tie_positions", "isas", "build_info", "philox"}
 # Updates multipliers all or not at all, and a row of it is a few additions.
 UNINTERRUPTED = {"dual_ascent_losses"}
 

@@ -14,7 +14,7 @@ from ally_fast.rows import Rows
 
 def run(rows, b, isa, *, starts=None, threads=2, **options):
     """Pick through the native module; starting points are given as an array."""
-    table = None if starts is None else _cpu.CentroidTable(np.ascontiguousarray(starts), isa)
+    table = None if starts is None else _cpu.PackedPoints(np.ascontiguousarray(starts), isa)
     return _cpu.k_center_greedy(rows, b, isa, starts=table, threads=threads, **options)
 
 
@@ -104,7 +104,7 @@ def test_more_picks_than_a_table_holds(rng):
 def test_any_number_of_threads(threads, isa, rng):
     rows, starts = hard_pool("plain", rng, 9000, 50, 8)
     expected = reference.k_center_greedy(rows, 300, starts)
-    table = _cpu.CentroidTable(starts, isa)
+    table = _cpu.PackedPoints(starts, isa)
     assert_same(k_center_greedy(Rows(rows), 300, starts=table), expected)
 
 

@@ -18,7 +18,7 @@ ISA = _cpu.isas()[0]
 
 
 def on_host(rows, b, *, starts=None, **options):
-    table = None if starts is None else _cpu.CentroidTable(starts, ISA)
+    table = None if starts is None else _cpu.PackedPoints(starts, ISA)
     return _cpu.k_center_greedy(rows, b, ISA, starts=table, threads=2, **options)
 
 
@@ -29,7 +29,7 @@ def on_device(rows, b, stream, *, starts=None, positions=None, first=None, **see
     picks, distances = k_center_greedy(
         Rows(put_view(rows, stream), positions=positions, **seen),
         b,
-        starts=None if starts is None else _cuda.CentroidTable(put(starts, stream)),
+        starts=None if starts is None else _cuda.PackedPoints(put(starts, stream)),
         first=first,
     )
     return picks.to_host(), distances.to_host()
@@ -191,6 +191,6 @@ def test_errors(arguments, message, stream):
 def test_starts_of_another_stream(stream):
     from ally_fast import _cuda
 
-    table = _cuda.CentroidTable(put(ZERO, _cuda.Stream(0)))
+    table = _cuda.PackedPoints(put(ZERO, _cuda.Stream(0)))
     with pytest.raises(ValueError, match="table: of another stream than the rows"):
         k_center_greedy(Rows(put(np.zeros((10, 3)), stream)), 1, starts=table)

@@ -11,7 +11,7 @@ from ally_fast import _cpu
 
 
 def run(rows, others, radius, isa, *, normalize=False, positions=None, threads=2, bf16=False):
-    table = _cpu.CentroidTable(np.ascontiguousarray(others), isa)
+    table = _cpu.PackedPoints(np.ascontiguousarray(others), isa)
     return _cpu.radius_filter(
         rows,
         table,

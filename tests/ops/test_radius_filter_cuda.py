@@ -14,7 +14,7 @@ ISA = _cpu.isas()[0]
 
 
 def on_host(rows, points, radius, **options):
-    return _cpu.radius_filter(rows, _cpu.CentroidTable(points, ISA), radius, **options)
+    return _cpu.radius_filter(rows, _cpu.PackedPoints(points, ISA), radius, **options)
 
 
 def on_device(rows, points, radius, stream, *, positions=None, **options):
@@ -24,7 +24,7 @@ def on_device(rows, points, radius, stream, *, positions=None, **options):
     within = put(np.ones(count, np.bool_), stream)
     _cuda.radius_filter(
         put_view(rows, stream),
-        _cuda.CentroidTable(put(points, stream)),
+        _cuda.PackedPoints(put(points, stream)),
         radius,
         within,
         positions=None if positions is None else put(positions, stream),

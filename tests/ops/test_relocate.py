@@ -240,7 +240,7 @@ def arguments(**changes):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"centroids": np.zeros((1, 2), np.float32)}, r"centroids: .*1, 2.*at least two"),
+        ({"centroids": np.zeros((1, 2), np.float32)}, r"centroids: .*1, 2.*at least 2 "),
         ({"bit": 2}, r"bit: got 2, needs 2\*\*bit < k = 3"),
         ({"bit": -1}, r"bit: got -1, needs 2\*\*bit < k = 3"),
         ({"bit": 64}, r"bit: got 64, needs 2\*\*bit < k = 3"),

@@ -11,7 +11,7 @@ from ally_fast import _cpu
 
 
 def run(rows, centroids, assignments, isa=RUNNABLE_ISAS[0], *, threads=2, **options):
-    table = _cpu.CentroidTable(np.ascontiguousarray(centroids), isa)
+    table = _cpu.PackedPoints(np.ascontiguousarray(centroids), isa)
     return _cpu.squared_distances(
         rows, table, np.asarray(assignments, dtype=np.int32), threads=threads, **options
     )

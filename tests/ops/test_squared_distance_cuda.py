@@ -18,13 +18,13 @@ def check(rows, centroids, assignments, stream, *, positions=None, **options):
     out = put(np.full(len(assignments), np.nan), stream)
     _cuda.squared_distances(
         put_view(rows, stream),
-        _cuda.CentroidTable(put(centroids, stream)),
+        _cuda.PackedPoints(put(centroids, stream)),
         put(assignments, stream),
         out,
         positions=None if positions is None else put(positions, stream),
         **options,
     )
-    table = _cpu.CentroidTable(centroids, ISA)
+    table = _cpu.PackedPoints(centroids, ISA)
     expected = _cpu.squared_distances(rows, table, assignments, positions=positions, **options)
     np.testing.assert_array_equal(out.to_host(), expected)
 

@@ -168,8 +168,8 @@ def test_places_are_those_of_the_reference(rng):
     indices = np.concatenate([np.arange(50), rng.integers(0, 2**62, 50), [2**31, 2**62 - 1]])
     for seed in (0, 7, 2**64 - 1):
         expected = [reference.tie_place(int(index), seed) for index in indices]
-        assert _cpu.tie_places(indices, seed).tolist() == expected
-    np.testing.assert_array_equal(_cpu.tie_places(indices, None), indices)
+        assert _cpu.tie_positions(indices, seed).tolist() == expected
+    np.testing.assert_array_equal(_cpu.tie_positions(indices, None), indices)
 
 
 def test_rows_with_equal_scores_come_at_random(rng):

@@ -1,80 +1,24 @@
 // dual_ascent, dual_ascent_losses, dual_ascent_gradient.
-#include "ops/dual_ascent/dual_ascent.h"
+#include "binding/dual_ascent.h"
 
-#include <pybind11/stl.h>
-
-#include <cmath>
-#include <stdexcept>
 #include <unordered_set>
-#include <vector>
 
-#include "binding/arguments.h"
-#include "binding/cpu/module.h"
+#include "binding/cpu/arguments.h"
+#include "binding/ops.h"
 #include "ops/dual_ascent/fetch_multipliers.h"
 
 namespace ally_fast {
 namespace {
 
-// A (rows, d) matrix whose rows may lie apart; float32, float16, or uint16 bits of bfloat16.
-RowsView matrix_of(const py::array& array, const char* name, bool bf16) {
-  REQUIRE(array.ndim() == 2, std::string(name) + ": got shape " + shape_of(array) + ", needs 2-D");
-  RowsView view;
-  if (bf16 && holds(array, 'u', 2)) {
-    view.dtype = DType::kBFloat16;
-  } else if (!bf16 && holds(array, 'f', 2)) {
-    view.dtype = DType::kFloat16;
-  } else if (!bf16 && holds(array, 'f', 4)) {
-    view.dtype = DType::kFloat32;
-  } else {
-    throw py::type_error(std::string(name) + ": got " + dtype_of(array) + ", needs " +
-                         (bf16 ? "uint16 bits of bfloat16" : "float32 or float16"));
-  }
-  view.data = static_cast<const char*>(array.data());
-  view.n = view.visited = array.shape(0);
-  view.d = array.shape(1);
-  view.row_stride = array.strides(0);
-  view.col_stride = array.itemsize();
-  REQUIRE(view.d <= 1 || view.n == 0 || array.strides(1) == array.itemsize(),
-          std::string(name) + ": got columns " + std::to_string(array.strides(1)) +
-              " bytes apart, needs rows without gaps");
-  return view;
-}
-
-// Keeps the arrays behind the predictions alive while a call runs.
-struct Checked {
-  py::array outputs, values;
-  std::optional<Array<int64_t>> classes;
-  Predictions predictions;
-};
-
-Checked checked_predictions(const py::array& outputs, const py::array& targets,
-                            const std::string& loss, bool bf16) {
-  REQUIRE(loss == "cross_entropy" || loss == "squared_error",
-          "loss: got '" + loss + "', needs 'cross_entropy' or 'squared_error'");
-  Checked checked{outputs, targets, std::nullopt, {}};
-  Predictions& p = checked.predictions;
-  p.outputs = matrix_of(outputs, "outputs", bf16);
-  const int64_t m = p.outputs.n, classes = p.outputs.d;
-  REQUIRE(classes >= 1, "outputs: got shape " + shape_of(outputs) + ", needs at least one column");
-  if (loss == "squared_error") {
-    p.values = matrix_of(targets, "targets", bf16 && !holds(targets, 'f', 4));
-    const bool fits = p.values.dtype == p.outputs.dtype || p.values.dtype == DType::kFloat32;
-    if (!fits) throw py::type_error("targets: needs float32 or the dtype of outputs");
-    REQUIRE(p.values.n == m && p.values.d == classes, "targets: got shape " + shape_of(targets) +
-                                                          ", needs that of outputs, " +
-                                                          shape_of(outputs));
-    return checked;
-  }
-  checked.classes = typed<int64_t>(targets, "targets", 1);
-  REQUIRE(checked.classes->size() == m, "targets: got " + std::to_string(targets.size()) +
-                                            " of them, needs " + std::to_string(m));
-  p.classes = checked.classes->data();
+Predictions checked_predictions(const py::array& outputs, const py::array& targets,
+                                const std::string& loss, bool bf16) {
+  const Predictions p = predictions_of(outputs, targets, loss, bf16);
+  const int64_t m = p.classes ? p.outputs.n : 0, classes = p.outputs.d;
   for (int64_t i = 0; i < m; ++i) {
-    REQUIRE(p.classes[i] >= 0 && p.classes[i] < classes,
-            "targets: got " + std::to_string(p.classes[i]) + " in row " + std::to_string(i) +
-                ", needs values in [0, " + std::to_string(classes) + ")");
+    REQUIRE(p.classes[i] >= 0 && p.classes[i] < classes, "targets",
+            text(p.classes[i], " in row ", i), "values in [0, ", classes, ")");
   }
-  return checked;
+  return p;
 }
 
 // Names what fetch_multipliers found wrong, in the first row where anything is.
@@ -83,64 +27,34 @@ Checked checked_predictions(const py::array& outputs, const py::array& targets,
   std::unordered_set<int64_t> seen;
   for (int64_t i = 0; i < m; ++i) {
     const int64_t id = duals.ids[i], n = duals.n;
-    REQUIRE(id >= 0 && id < n, "ids: got " + std::to_string(id) + " in row " + std::to_string(i) +
-                                   ", needs values in [0, " + std::to_string(n) + ")");
-    REQUIRE(seen.insert(id).second, "ids: got " + std::to_string(id) + " again in row " +
-                                        std::to_string(i) + ", needs distinct ids");
+    REQUIRE(id >= 0 && id < n, "ids", text(id, " in row ", i), "values in [0, ", n, ")");
+    REQUIRE(seen.insert(id).second, "ids", text(id, " again in row ", i), "distinct ids");
     const float lambda = duals.multipliers[id],
                 epsilon = duals.epsilon ? duals.epsilon[id] : duals.epsilon_of_all;
-    REQUIRE(std::isfinite(lambda) && lambda >= 0, "multipliers: got " + std::to_string(lambda) +
-                                                      " for sample " + std::to_string(id) +
-                                                      ", needs finite values of at least 0");
+    REQUIRE(std::isfinite(lambda) && lambda >= 0, "multipliers", text(lambda, " for sample ", id),
+            "finite values of at least 0");
     poll(kSearch);
-    REQUIRE(std::isfinite(epsilon), "epsilon: got " + std::to_string(epsilon) + " for sample " +
-                                        std::to_string(id) + ", needs finite values");
+    REQUIRE(std::isfinite(epsilon), "epsilon", text(epsilon, " for sample ", id), "finite values");
   }
   throw std::runtime_error("multipliers, ids or epsilon were changed while they were read");
 }
 
-struct CheckedDuals {
-  Array<int64_t> ids;
-  Array<float> multipliers, epsilon;
-  Array<float> before;  // multipliers[ids]
-  DualVariablesView view;
-};
-
-CheckedDuals checked_duals(const py::array& ids_array, const py::array& multipliers_array,
-                           const py::array& epsilon_array, double lr, int64_t m, int threads) {
-  CheckedDuals duals{typed<int64_t>(ids_array, "ids", 1),
-                     typed<float>(multipliers_array, "multipliers", 1),
-                     typed<float>(epsilon_array, "epsilon", epsilon_array.ndim() == 0 ? 0 : 1),
-                     Array<float>(m),
-                     {}};
-  const int64_t n = duals.multipliers.size();
-  REQUIRE(duals.ids.size() == m, "ids: got " + std::to_string(duals.ids.size()) +
-                                     " of them, needs " + std::to_string(m) + ", one a row");
-  REQUIRE(duals.epsilon.ndim() == 0 || duals.epsilon.size() == n,
-          "epsilon: got " + std::to_string(duals.epsilon.size()) +
-              " of them, needs one number or n = " + std::to_string(n));
-  REQUIRE(std::isfinite(lr) && lr >= 0,
-          "lr: got " + std::to_string(lr) + ", needs a finite value of at least 0");
-  REQUIRE(duals.multipliers.writeable(), "multipliers: needs an array that can be written to");
-  DualVariablesView& view = duals.view;
-  const bool one = duals.epsilon.ndim() == 0;
-  view = {duals.ids.data(),
-          n,
-          one ? nullptr : duals.epsilon.data(),
-          one ? *duals.epsilon.data() : 0.0f,
-          lr,
-          duals.multipliers.mutable_data()};
-  float* before = duals.before.mutable_data();
-  {
-    const Computing computing;
-    if (!fetch_multipliers(view, m, threads, before)) throw_wrong_dual(view, m);
-  }
+// Checked, and before = multipliers[ids].
+DualVariablesView duals_of(const py::array& ids, const py::array& multipliers,
+                           const py::array& epsilon, double lr, int64_t m, int threads,
+                           float* before) {
+  const int64_t n = multipliers.size();
+  const bool one = epsilon.ndim() == 0;
+  const DualVariablesView duals{one_each<const int64_t>(ids, "ids", m),
+                                n,
+                                one ? nullptr : epsilons_of(epsilon, n),
+                                one ? *typed<const float>(epsilon, "epsilon", 0) : 0.0f,
+                                lr,
+                                typed<float>(multipliers, "multipliers", 1)};
+  check_lr(lr);
+  const Computing computing;
+  if (!fetch_multipliers(duals, m, threads, before)) throw_wrong_dual(duals, m);
   return duals;
-}
-
-double checked_scale(double scale) {
-  REQUIRE(std::isfinite(scale), "scale: needs a finite value");
-  return scale;
 }
 
 // Contiguous, of the shape and dtype of outputs.
@@ -152,24 +66,22 @@ py::tuple dual_ascent(const py::array& outputs, const py::array& targets, const 
                       const py::array& multipliers, const py::array& epsilon, double lr,
                       const std::string& loss, const std::string& isa,
                       std::optional<double> gradient_scale, bool bf16, int threads) {
-  const Checked checked = checked_predictions(outputs, targets, loss, bf16);
-  const Predictions& predictions = checked.predictions;
+  const Predictions predictions = checked_predictions(outputs, targets, loss, bf16);
   const int64_t m = predictions.outputs.n;
   const Kernel& kernel = kernel_named(isa);
-  checked_threads(threads);
-  CheckedDuals duals = checked_duals(ids, multipliers, epsilon, lr, m, threads);
-  const double scale = checked_scale(gradient_scale.value_or(0));
-  Array<float> losses(m), slacks(m);
+  check_threads(threads);
+  const double scale = gradient_scale.value_or(0);
+  check_scale(scale);
+  Array<float> losses(m), slacks(m), before(m);
+  const DualVariablesView duals =
+      duals_of(ids, multipliers, epsilon, lr, m, threads, before.mutable_data());
   std::optional<py::array> gradient;
   if (gradient_scale) gradient = like(outputs);
-  const StepArrays step{losses.mutable_data(), slacks.mutable_data(), duals.before.mutable_data(),
+  const StepArrays step{losses.mutable_data(), slacks.mutable_data(), before.mutable_data(),
                         nullptr, gradient ? static_cast<char*>(gradient->mutable_data()) : nullptr};
-  DualAscent result;
-  {
-    const Computing computing;
-    result = dual_ascent_cpu(predictions, duals.view, scale, kernel, threads, step);
-  }
-  return py::make_tuple(losses, slacks, duals.before, result.lagrangian, result.nonfinite,
+  const DualAscent result =
+      computed([&] { return dual_ascent_cpu(predictions, duals, scale, kernel, threads, step); });
+  return py::make_tuple(losses, slacks, before, result.lagrangian, result.nonfinite,
                         result.first_nonfinite, gradient);
 }
 
@@ -177,45 +89,32 @@ py::tuple dual_ascent_losses(const py::array& losses_array, const py::array& dua
                              const py::array& ids, const py::array& multipliers,
                              const py::array& epsilon, double lr, const std::string& isa,
                              int threads) {
-  const auto losses = typed<float>(losses_array, "losses", 1);
-  const auto dual_losses = typed<float>(dual_losses_array, "dual_losses", 1);
-  const int64_t m = losses.size();
-  REQUIRE(dual_losses.size() == m, "dual_losses: got " + std::to_string(dual_losses.size()) +
-                                       " of them, needs " + std::to_string(m));
+  const float* losses = typed<const float>(losses_array, "losses", 1);
+  const int64_t m = losses_array.size();
+  const float* dual_losses = one_each<const float>(dual_losses_array, "dual_losses", m);
   const Kernel& kernel = kernel_named(isa);
-  checked_threads(threads);
-  const CheckedDuals duals = checked_duals(ids, multipliers, epsilon, lr, m, threads);
-  Array<float> slacks(m);
-  const float *l = losses.data(), *d = dual_losses.data(), *b = duals.before.data();
-  float* s = slacks.mutable_data();
-  DualAscent result;
-  {
-    const Computing computing;
-    result = dual_ascent_losses_cpu(l, d, m, duals.view, kernel, threads, b, s);
-  }
-  return py::make_tuple(slacks, duals.before, result.lagrangian, result.nonfinite,
+  check_threads(threads);
+  Array<float> slacks(m), before(m);
+  float *out = slacks.mutable_data(), *held = before.mutable_data();
+  const DualVariablesView duals = duals_of(ids, multipliers, epsilon, lr, m, threads, held);
+  const DualAscent result = computed([&] {
+    return dual_ascent_losses_cpu(losses, dual_losses, m, duals, kernel, threads, held, out);
+  });
+  return py::make_tuple(slacks, before, result.lagrangian, result.nonfinite,
                         result.first_nonfinite);
 }
 
 py::array dual_ascent_gradient(const py::array& outputs, const py::array& targets,
                                const py::array& before_array, double scale, const std::string& loss,
                                const std::string& isa, bool bf16, int threads) {
-  const Checked checked = checked_predictions(outputs, targets, loss, bf16);
-  const Predictions& predictions = checked.predictions;
-  const auto before = typed<float>(before_array, "before", 1);
-  REQUIRE(before.size() == predictions.outputs.n,
-          "before: got " + std::to_string(before.size()) + " of them, needs " +
-              std::to_string(predictions.outputs.n) + ", one a row");
-  checked_scale(scale);
+  const Predictions predictions = checked_predictions(outputs, targets, loss, bf16);
+  const float* before = one_each<const float>(before_array, "before", predictions.outputs.n);
+  check_scale(scale);
   const Kernel& kernel = kernel_named(isa);
-  checked_threads(threads);
+  check_threads(threads);
   py::array gradient = like(outputs);
-  const float* multipliers = before.data();
   char* out = static_cast<char*>(gradient.mutable_data());
-  {
-    const Computing computing;
-    dual_ascent_gradient_cpu(predictions, multipliers, scale, kernel, threads, out);
-  }
+  computed([&] { dual_ascent_gradient_cpu(predictions, before, scale, kernel, threads, out); });
   return gradient;
 }
 

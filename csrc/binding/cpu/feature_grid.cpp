@@ -1,23 +1,20 @@
 #include "ops/feature_grid/feature_grid.h"
 
-#include "binding/cpu/module.h"
-#include "binding/cpu/training.h"
+#include "binding/cpu/arguments.h"
+#include "binding/ops.h"
+#include "binding/training.h"
 
 namespace ally_fast {
 namespace {
 
 Array<double> feature_grid(const py::array& array, const std::string& isa, int threads) {
-  const auto rows = training_rows(array, "rows");
-  const int64_t t = rows.shape(0), d = rows.shape(1);
+  const float* rows = training_rows(array);
+  const int64_t t = array.shape(0), d = array.shape(1);
   const Kernel& kernel = kernel_named(isa);
   Array<double> grid(2 * d + 1);
-  const float* data = rows.data();
   double* out = grid.mutable_data();
-  checked_threads(threads);
-  {
-    const Computing computing;
-    feature_grid_cpu(data, t, d, kernel, threads, out);
-  }
+  check_threads(threads);
+  computed([&] { feature_grid_cpu(rows, t, d, kernel, threads, out); });
   return grid;
 }
 

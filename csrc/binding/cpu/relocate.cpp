@@ -1,64 +1,29 @@
 #include "ops/relocate/relocate.h"
 
-#include "binding/cpu/module.h"
-#include "binding/cpu/training.h"
+#include "binding/cpu/arguments.h"
+#include "binding/ops.h"
+#include "binding/training.h"
 
 namespace ally_fast {
 namespace {
 
-// Places of nearest centroids in the other part, one for each cluster of this part.
-Array<int32_t> checked_places(const py::array& array, const char* name, int64_t own,
-                              int64_t others) {
-  auto places = shaped<int32_t>(array, name, {own});
-  REQUIRE(all_right(places.data(), own, [&](int32_t p) { return p >= 0 && p < others; }),
-          std::string(name) + ": needs values in [0, " + std::to_string(others) + ")");
-  return places;
-}
-
-double relocate(const py::array& assignments_array, const py::array& centroids_array,
-                const py::array& sums_array, const py::array& counts_array,
-                const py::array& grid_array, const py::array& zeros_array,
-                const py::array& ones_array, int bit, const py::array& stale_array,
-                const py::array& halves_array, const py::array& half_sums_array,
-                const py::array& half_counts_array, const py::array& gains_array,
-                const py::array& sides_array, int threads) {
-  auto centroids = typed<float>(centroids_array, "centroids", 2);
-  const int64_t k = centroids.shape(0), d = centroids.shape(1);
-  REQUIRE(k >= 2, "centroids: got shape " + shape_of(centroids_array) + ", needs at least two");
-  REQUIRE(bit >= 0 && bit < 32 && (int64_t{1} << bit) < k,
-          "bit: got " + std::to_string(bit) + ", needs 2**bit < k = " + std::to_string(k));
-  auto sums = shaped<int64_t>(sums_array, "sums", {k, d});
-  auto counts = shaped<int64_t>(counts_array, "counts", {k});
-  const auto grid = shaped<double>(grid_array, "grid", {2 * d + 1});
-  auto assignments = checked_assignments(assignments_array, assignments_array.size(), k, 0);
-  const int64_t t = assignments.size();
-  int64_t ones = 0;
-  for (int64_t c = 0; c < k; ++c) ones += c >> bit & 1;
-  const auto of_zeros = checked_places(zeros_array, "nearest_of_zeros", k - ones, ones);
-  const auto of_ones = checked_places(ones_array, "nearest_of_ones", ones, k - ones);
-  auto stale = shaped<uint8_t>(stale_array, "stale", {k});
-  auto halves = shaped<float>(halves_array, "halves", {k, d});
-  auto half_sums = shaped<int64_t>(half_sums_array, "half_sums", {k, d});
-  auto half_counts = shaped<int64_t>(half_counts_array, "half_counts", {k});
-  auto gains = shaped<double>(gains_array, "gains", {k});
-  auto sides = shaped<uint8_t>(sides_array, "sides", {t});
-  const Clustering clustering{t,
-                              d,
-                              k,
-                              grid.data(),
-                              assignments.mutable_data(),
-                              centroids.mutable_data(),
-                              sums.mutable_data(),
-                              counts.mutable_data()};
-  const Halves found{stale.mutable_data(),       halves.mutable_data(), half_sums.mutable_data(),
-                     half_counts.mutable_data(), gains.mutable_data(),  nullptr,
-                     sides.mutable_data()};
+double relocate(const py::array& assignments, const py::array& centroids, const py::array& sums,
+                const py::array& counts, const py::array& grid, const py::array& nearest_of_zeros,
+                const py::array& nearest_of_ones, int bit, const py::array& stale,
+                const py::array& halves, const py::array& half_sums, const py::array& half_counts,
+                const py::array& gains, const py::array& sides, int threads) {
+  const Clustering clustering =
+      clustering_of<py::array>({assignments, centroids, sums, counts, grid});
+  const int64_t k = clustering.k, t = clustering.t, ones = count_ones(k, bit);
+  check_inside(clustering.assignments, "assignments", t, 0, k);
+  const Parts parts = parts_of(nearest_of_zeros, nearest_of_ones, bit, k);
+  check_inside(parts.nearest_of_zeros, "nearest_of_zeros", k - ones, 0, ones);
+  check_inside(parts.nearest_of_ones, "nearest_of_ones", ones, 0, k - ones);
+  const Halves both = halves_of<py::array>(
+      {stale, halves, half_sums, half_counts, gains, sides, nullptr}, k, clustering.d, t);
   double gained = 0;
-  checked_threads(threads);
-  {
-    const Computing computing;
-    relocate_cpu(clustering, {of_zeros.data(), of_ones.data(), bit}, found, threads, &gained);
-  }
+  check_threads(threads);
+  computed([&] { relocate_cpu(clustering, parts, both, threads, &gained); });
   return gained;
 }
 

@@ -1,43 +1,44 @@
 #include "ops/assign/assign.h"
 
-#include "arguments.h"
-#include "centroid_table.h"
-#include "ops.h"
+#include "binding/cuda/arguments.h"
+#include "binding/cuda/packed_points.h"
+#include "binding/ops.h"
 
 namespace ally_fast {
 namespace {
 
 TrackKernel kernel_named(const std::string& name) {
-  if (name == "portable") return TrackKernel::kPortable;
-  if (name == "sm90a") return TrackKernel::kSm90a;
-  throw py::value_error("kernel: got '" + name + "', needs 'portable' or 'sm90a'");
+  REQUIRE(name == "portable" || name == "sm90a", "kernel", text("'", name, "'"),
+          "'portable' or 'sm90a'");
+  return name == "sm90a" ? TrackKernel::kSm90a : TrackKernel::kPortable;
 }
 
-void assign(const DeviceArray& array, const CudaCentroidTable& table, const DeviceArray& out,
+void assign(const DeviceArray& array, const CudaPackedPoints& table, const DeviceArray& out_array,
             const DeviceArray& stats, bool bf16, bool normalize,
             const std::optional<DeviceArray>& positions, const std::optional<DeviceArray>& mask,
             bool certify, const std::string& kernel) {
   const CudaStream stream = array.cuda();
-  const RowsView rows = rows_of(array, bf16, normalize, positions, table.d());
+  const RowsView rows = rows_of(array, bf16, normalize, positions, table.d(), stream);
   const DeviceTable& packed = table.on(stream);
-  auto* places = one_each<int32_t>(out, "out", rows.visited, stream);
-  auto* counts = one_each<int64_t>(stats, "stats", 4, stream);
-  const uint8_t* eligible = mask ? one_each<uint8_t>(*mask, "mask", rows.visited, stream) : nullptr;
+  int32_t* out = one_each<int32_t>(out_array, "out", rows.visited, stream);
+  int64_t* counts = one_each<int64_t>(stats, "stats", 4, stream);
+  const auto* eligible = one_each<const uint8_t>(mask, "mask", rows.visited, stream);
   const TrackKernel tracker = kernel_named(kernel);
   const py::gil_scoped_release released;
-  assign_cuda(stream, rows, packed, eligible, certify, tracker, places, counts);
+  assign_cuda(stream, rows, packed, eligible, certify, tracker, out, counts);
 }
 
-void squared_distances(const DeviceArray& array, const CudaCentroidTable& table,
-                       const DeviceArray& assignments, const DeviceArray& out, bool bf16,
+void squared_distances(const DeviceArray& array, const CudaPackedPoints& table,
+                       const DeviceArray& assignments_array, const DeviceArray& out, bool bf16,
                        bool normalize, const std::optional<DeviceArray>& positions) {
   const CudaStream stream = array.cuda();
-  const RowsView rows = rows_of(array, bf16, normalize, positions, table.d());
+  const RowsView rows = rows_of(array, bf16, normalize, positions, table.d(), stream);
   const DeviceTable& packed = table.on(stream);
-  const auto* ids = one_each<int32_t>(assignments, "assignments", rows.visited, stream);
-  auto* distances = one_each<double>(out, "out", rows.visited, stream);
+  const auto* assignments =
+      one_each<const int32_t>(assignments_array, "assignments", rows.visited, stream);
+  double* distances = one_each<double>(out, "out", rows.visited, stream);
   const py::gil_scoped_release released;
-  squared_distances_cuda(stream, rows, packed, ids, distances);
+  squared_distances_cuda(stream, rows, packed, assignments, distances);
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 #include "ops/cluster_sums/cluster_sums.h"
 
-#include "ops.h"
-#include "training.h"
+#include "binding/cuda/arguments.h"
+#include "binding/ops.h"
+#include "binding/training.h"
 
 namespace ally_fast {
 namespace {
@@ -12,22 +13,15 @@ void cluster_sums(const DeviceArray& array, const DeviceArray& assignments_array
                   const std::optional<DeviceArray>& centroids_array,
                   const std::optional<DeviceArray>& spread_array) {
   const CudaStream stream = array.cuda();
-  const float* rows = training_rows(array, "rows");
-  const int64_t t = array.shape()[0], d = array.shape()[1];
+  const float* rows = training_rows(array, stream);
+  const int64_t t = array.shape(0), d = array.shape(1);
   int64_t* counts = typed<int64_t>(counts_array, "counts", 1, stream);
   const int64_t k = clusters_of(counts_array, "counts", 1);
   int64_t* sums = shaped<int64_t>(sums_array, "sums", {k, d}, stream);
-  const double* grid = shaped<double>(grid_array, "grid", {2 * d + 1}, stream);
-  checked_most(most, t);
-  const int32_t* assignments = shaped<int32_t>(assignments_array, "assignments", {t}, stream);
-  require(centroids_array.has_value() == spread_array.has_value(),
-          "centroids, spread: needs both or neither");
-  const float* centroids = nullptr;
-  int64_t* spread = nullptr;
-  if (centroids_array) {
-    centroids = shaped<float>(*centroids_array, "centroids", {k, d}, stream);
-    spread = shaped<int64_t>(*spread_array, "spread", {2}, stream);
-  }
+  const double* grid = grid_of(grid_array, d, stream);
+  check_most(most, t);
+  const auto* assignments = one_each<const int32_t>(assignments_array, "assignments", t, stream);
+  const auto [centroids, spread] = spread_of(centroids_array, spread_array, k, d, stream);
   const py::gil_scoped_release released;
   cluster_sums_cuda(stream, rows, t, d, assignments, centroids, k, grid, most, sums, counts,
                     spread);

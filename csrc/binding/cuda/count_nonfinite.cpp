@@ -1,19 +1,17 @@
 #include "common/cuda/count_nonfinite.h"
 
-#include "arguments.h"
-#include "ops.h"
+#include "binding/cuda/arguments.h"
+#include "binding/ops.h"
 
 namespace ally_fast {
 namespace {
 
-void count_nonfinite(const DeviceArray& array, const DeviceArray& found_array, int64_t first,
-                     bool bf16) {
+void count_nonfinite(const DeviceArray& array, const DeviceArray& found, int64_t first, bool bf16) {
   const CudaStream stream = array.cuda();
   const Values values = values_of(array, "values", bf16, stream);
-  int64_t* found = typed<int64_t>(found_array, "found", 1, stream);
-  require(found_array.size() == 2, "found: got " + describe(found_array) + ", needs (2,)");
+  int64_t* counts = shaped<int64_t>(found, "found", {2}, stream);
   const py::gil_scoped_release released;
-  count_nonfinite_cuda(stream, values.data, values.dtype, values.count, first, found);
+  count_nonfinite_cuda(stream, values.data, values.dtype, values.count, first, counts);
 }
 
 }  // namespace

@@ -1,15 +1,14 @@
-#include "device_array.h"
-
-#include <pybind11/stl.h>
+#include "binding/cuda/device_array.h"
 
 #include <algorithm>
 #include <memory>
 #include <variant>
 
-#include "arguments.h"
+#include "binding/cuda/arguments.h"
+#include "binding/cuda/dlpack.h"
+#include "binding/ops.h"
 #include "common/cuda/gather.h"
 #include "common/cuda/memory.h"
-#include "dlpack.h"
 
 namespace ally_fast {
 namespace {
@@ -35,8 +34,8 @@ DeviceArray zeros(const std::vector<int64_t>& shape, const py::object& dtype,
   return result;
 }
 
-DeviceArray from_host(const py::array& given, const StreamPtr& stream) {
-  const auto array = py::array::ensure(given, py::array::c_style);
+DeviceArray from_host(const py::array& any, const StreamPtr& stream) {
+  const auto array = py::array::ensure(any, py::array::c_style);
   std::vector<int64_t> shape(array.shape(), array.shape() + array.ndim());
   DeviceArray result(shape, array.dtype(), stream);
   const void* data = array.data();
@@ -47,8 +46,8 @@ DeviceArray from_host(const py::array& given, const StreamPtr& stream) {
 }
 
 py::array to_host(const DeviceArray& array) {
-  require(array.contiguous() || array.shape().size() == 2,
-          "to_host: got " + describe(array) + ", needs at most two dimensions");
+  REQUIRE(array.contiguous() || array.ndim() == 2, "to_host", described(array),
+          "at most two dimensions");
   if (!array.contiguous()) {
     // A strided one: the span it lies in, then the host's own view of that.
     int64_t low = 0, high = array.dtype().itemsize();
@@ -79,31 +78,23 @@ py::array to_host(const DeviceArray& array) {
 DeviceArray get_slice(const DeviceArray& array, const py::slice& rows) {
   py::ssize_t begin, end, step, length;
   if (!rows.compute(array.shape()[0], &begin, &end, &step, &length)) throw py::error_already_set();
-  require(step == 1, "slice: got step " + std::to_string(step) + ", needs 1");
+  REQUIRE(step == 1, "slice", text("step ", step), 1);
   return array.slice(begin, begin + length);
 }
 
 // In device memory; those in host memory are checked.
 DeviceArray device_positions(const DeviceArray& array, const Positions& positions) {
   if (const auto* there = std::get_if<DeviceArray>(&positions)) return *there;
-  const auto& given = std::get<py::array>(positions);
-  using Checked = py::array_t<int64_t, py::array::c_style>;
-  if (!py::isinstance<Checked>(given) || given.ndim() != 1) {
-    throw py::type_error("positions: got " + py::str(given.dtype()).cast<std::string>() +
-                         " of shape " + py::str(given.attr("shape")).cast<std::string>() +
-                         ", needs a contiguous 1-D array of int64");
-  }
-  const Checked here(given);
-  const int64_t n = array.shape()[0];
-  require(std::all_of(here.data(), here.data() + here.size(),
-                      [&](int64_t p) { return p >= 0 && p < n; }),
-          "positions: needs values in [0, " + std::to_string(n) + ")");
+  const auto& here = std::get<py::array>(positions);
+  const int64_t *begin = typed<const int64_t>(here, "positions", 1), n = array.shape(0);
+  REQUIRE(std::all_of(begin, begin + here.size(), [&](int64_t p) { return p >= 0 && p < n; }),
+          "positions", "", "values in [0, ", n, ")");
   return from_host(here, array.stream());
 }
 
 // Copies; what a view of rows has, whatever its elements are.
 DeviceArray take(const DeviceArray& array, const std::optional<Positions>& positions) {
-  const bool matrix = array.shape().size() == 2;
+  const bool matrix = array.ndim() == 2;
   RowsView view;
   view.data = array.data();
   view.n = view.visited = array.shape()[0];
@@ -113,7 +104,7 @@ DeviceArray take(const DeviceArray& array, const std::optional<Positions>& posit
   std::optional<DeviceArray> visited;
   if (positions) {
     visited = device_positions(array, *positions);
-    view.positions = typed<int64_t>(*visited, "positions", 1, array.cuda());
+    view.positions = typed<const int64_t>(*visited, "positions", 1, array.cuda());
     view.visited = visited->size();
   }
   std::vector<int64_t> shape = array.shape();
@@ -126,11 +117,11 @@ DeviceArray take(const DeviceArray& array, const std::optional<Positions>& posit
 }
 
 DeviceArray join(const DeviceArray& first, const DeviceArray& rest) {
-  require(first.shape().size() == 1 && rest.shape().size() == 1 && first.contiguous() &&
-              rest.contiguous() && first.dtype().equal(rest.dtype()),
-          "join: got " + describe(first) + " and " + describe(rest) +
-              ", needs two contiguous 1-D arrays of one dtype");
-  check_device(rest, "rest", first.cuda());
+  REQUIRE(first.ndim() == 1 && rest.ndim() == 1 && first.contiguous() && rest.contiguous() &&
+              first.dtype().equal(rest.dtype()),
+          "join", text(described(first), " and ", described(rest)),
+          "two contiguous 1-D arrays of one dtype");
+  check_memory(rest, "rest", false, first.cuda());
   DeviceArray result({first.size() + rest.size()}, first.dtype(), first.stream());
   copy_on_device(first.cuda(), result.data(), first.data(), first.nbytes());
   copy_on_device(first.cuda(), result.data() + first.nbytes(), rest.data(), rest.nbytes());
@@ -166,9 +157,7 @@ DeviceArray::DeviceArray(std::vector<int64_t> shape, const py::dtype& dtype, Str
       strides_(contiguous_strides(shape_, dtype.itemsize())),
       dtype_(dtype),
       stream_(std::move(stream)) {
-  for (int64_t extent : shape_) {
-    require(extent >= 0, "shape: needs extents of at least 0");
-  }
+  for (int64_t extent : shape_) REQUIRE(extent >= 0, "shape", shape_, "extents of at least 0");
   if (nbytes() == 0) return;
   void* pointer = nullptr;
   {
@@ -190,7 +179,7 @@ DeviceArray::DeviceArray(void* data, std::vector<int64_t> shape, std::vector<int
       dtype_(dtype),
       stream_(std::move(stream)) {
   if (strides_.empty()) strides_ = contiguous_strides(shape_, dtype_.itemsize());
-  require(strides_.size() == shape_.size(), "strides: needs one for each dimension");
+  REQUIRE(strides_.size() == shape_.size(), "strides", strides_, "one for each of ", shape_);
 }
 
 int64_t DeviceArray::size() const {
@@ -213,11 +202,6 @@ DeviceArray DeviceArray::slice(int64_t begin, int64_t end) const {
   part.data_ += begin * strides_[0];
   part.shape_[0] = end - begin;
   return part;
-}
-
-std::string describe(const DeviceArray& array) {
-  return py::str(array.dtype()).cast<std::string>() + " of shape " +
-         py::str(tuple_of(array.shape())).cast<std::string>();
 }
 
 void register_device_array(py::module_& module) {
@@ -272,7 +256,7 @@ void register_device_array(py::module_& module) {
       .def(
           "fill",
           [](const DeviceArray& a, int byte) {
-            require(a.contiguous(), "fill: needs a contiguous array");
+            REQUIRE(a.contiguous(), "fill", "", "a contiguous array");
             fill(a.cuda(), a.data(), byte, a.nbytes());
           },
           py::arg("byte"))
@@ -280,7 +264,7 @@ void register_device_array(py::module_& module) {
       .def("__getitem__", &get_slice, py::arg("rows"))
       .def_property_readonly("shape", [](const DeviceArray& a) { return tuple_of(a.shape()); })
       .def_property_readonly("strides", [](const DeviceArray& a) { return tuple_of(a.strides()); })
-      .def_property_readonly("ndim", [](const DeviceArray& a) { return a.shape().size(); })
+      .def_property_readonly("ndim", &DeviceArray::ndim)
       .def_property_readonly("dtype", &DeviceArray::dtype)
       .def_property_readonly("nbytes", &DeviceArray::nbytes)
       .def_property_readonly(

@@ -60,6 +60,10 @@ class DeviceArray {
   char* data() const { return data_; }
   const std::vector<int64_t>& shape() const { return shape_; }
   const std::vector<int64_t>& strides() const { return strides_; }  // bytes
+  int64_t shape(py::ssize_t axis) const { return shape_.at(static_cast<size_t>(axis)); }
+  int64_t strides(py::ssize_t axis) const { return strides_.at(static_cast<size_t>(axis)); }
+  py::ssize_t ndim() const { return static_cast<py::ssize_t>(shape_.size()); }
+  py::ssize_t itemsize() const { return dtype_.itemsize(); }
   const py::dtype& dtype() const { return dtype_; }
   const StreamPtr& stream() const { return stream_; }
   const CudaStream& cuda() const { return stream_->get(); }
@@ -82,10 +86,5 @@ class DeviceArray {
   py::dtype dtype_;
   StreamPtr stream_;
 };
-
-// "float32 of shape (3, 2)"
-std::string describe(const DeviceArray& array);
-
-void register_device_array(py::module_& module);
 
 }  // namespace ally_fast

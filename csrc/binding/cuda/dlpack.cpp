@@ -1,8 +1,6 @@
-#include "dlpack.h"
+#include "binding/cuda/dlpack.h"
 
-#include <string>
-
-#include "arguments.h"
+#include "binding/cuda/arguments.h"
 
 namespace ally_fast {
 namespace {
@@ -63,10 +61,10 @@ std::pair<DeviceArray, bool> from_dlpack(const py::capsule& capsule, const Strea
     throw py::buffer_error("DLPack: the array is not on a CUDA device");
   }
   if (tensor.ndim < 1 || tensor.ndim > 2) {
-    throw py::buffer_error("DLPack: got " + std::to_string(tensor.ndim) +
-                           " dimensions, needs 1 or 2");
+    throw py::buffer_error(complaint("DLPack", text(tensor.ndim, " dimensions"), "1 or 2"));
   }
-  require(tensor.device.id == stream->get().device, "DLPack: the array is on another device");
+  REQUIRE(tensor.device.id == stream->get().device, "DLPack",
+          text("an array on cuda:", tensor.device.id), "one on cuda:", stream->get().device);
   const py::dtype dtype(dtype_name(tensor.dtype));
   std::vector<int64_t> shape(tensor.shape, tensor.shape + tensor.ndim), strides;
   if (tensor.strides) {

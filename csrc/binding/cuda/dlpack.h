@@ -1,7 +1,7 @@
 // Arrays of other libraries by the DLPack protocol (https://dmlc.github.io/dlpack, unversioned
 // capsules).
 #pragma once
-#include "device_array.h"
+#include "binding/cuda/device_array.h"
 
 namespace ally_fast {
 

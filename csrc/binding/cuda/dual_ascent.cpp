@@ -1,66 +1,15 @@
-#include "ops/dual_ascent/dual_ascent.h"
+#include "binding/dual_ascent.h"
 
-#include <cmath>
-
-#include "arguments.h"
-#include "ops.h"
+#include "binding/cuda/arguments.h"
+#include "binding/ops.h"
 
 namespace ally_fast {
 namespace {
 
-std::string dtype_name(const DeviceArray& array) {
-  return py::str(array.dtype()).cast<std::string>();
-}
-
-std::string shape_of(const DeviceArray& array) {
-  return py::str(py::tuple(py::cast(array.shape()))).cast<std::string>();
-}
-
-// A (rows, d) matrix whose rows may lie apart; float32, float16, or uint16 bits of bfloat16.
-RowsView matrix_of(const DeviceArray& array, const char* name, bool bf16,
-                   const CudaStream& stream) {
-  require(array.shape().size() == 2,
-          std::string(name) + ": got shape " + shape_of(array) + ", needs 2-D");
-  const std::string dtype = dtype_name(array);
-  if (bf16 ? dtype != "uint16" : dtype != "float32" && dtype != "float16") {
-    throw py::type_error(std::string(name) + ": got " + dtype + ", needs " +
-                         (bf16 ? "uint16 bits of bfloat16" : "float32 or float16"));
-  }
-  check_device(array, name, stream);
-  const RowsView view = rows_of(array, bf16, false, std::nullopt, array.shape()[1]);
-  require(view.d <= 1 || view.n == 0 || view.col_stride == array.dtype().itemsize(),
-          std::string(name) + ": got columns " + std::to_string(view.col_stride) +
-              " bytes apart, needs rows without gaps");
-  return view;
-}
-
-template <class T>
-T* one_a_row(const DeviceArray& array, const char* name, int64_t m, const CudaStream& stream) {
-  T* data = typed<T>(array, name, 1, stream);
-  require(array.size() == m, std::string(name) + ": got " + std::to_string(array.size()) +
-                                 " of them, needs " + std::to_string(m) + ", one a row");
-  return data;
-}
-
-Predictions predictions_of(const DeviceArray& outputs, const DeviceArray& targets,
-                           const std::string& loss, bool bf16) {
-  const CudaStream stream = outputs.cuda();
-  require(loss == "cross_entropy" || loss == "squared_error",
-          "loss: got '" + loss + "', needs 'cross_entropy' or 'squared_error'");
-  Predictions p;
-  p.outputs = matrix_of(outputs, "outputs", bf16, stream);
-  const int64_t m = p.outputs.n, c = p.outputs.d;
-  require(c >= 1 && c < int64_t{1} << 30,
-          "outputs: got shape " + shape_of(outputs) + ", needs 1 to 2^30 - 1 columns");
-  if (loss == "cross_entropy") {
-    p.classes = one_a_row<int64_t>(targets, "targets", m, stream);
-    return p;
-  }
-  p.values = matrix_of(targets, "targets", bf16 && dtype_name(targets) != "float32", stream);
-  const bool fits = p.values.dtype == p.outputs.dtype || p.values.dtype == DType::kFloat32;
-  if (!fits) throw py::type_error("targets: needs float32 or the dtype of outputs");
-  require(p.values.n == m && p.values.d == c, "targets: got shape " + shape_of(targets) +
-                                                  ", needs that of outputs, " + shape_of(outputs));
+Predictions checked_predictions(const DeviceArray& outputs, const DeviceArray& targets,
+                                const std::string& loss, bool bf16) {
+  const Predictions p = predictions_of(outputs, targets, loss, bf16, outputs.cuda());
+  REQUIRE(p.outputs.d < int64_t{1} << 30, "outputs", shape_of(outputs), "fewer than 2**30 columns");
   return p;
 }
 
@@ -68,45 +17,39 @@ DualVariablesView duals_of(const DeviceArray& ids, const DeviceArray& multiplier
                            const py::object& epsilon, double lr, int64_t m,
                            const CudaStream& stream) {
   DualVariablesView view{};
-  view.ids = one_a_row<int64_t>(ids, "ids", m, stream);
+  view.ids = one_each<const int64_t>(ids, "ids", m, stream);
   view.multipliers = typed<float>(multipliers, "multipliers", 1, stream);
   view.n = multipliers.size();
   if (py::isinstance<DeviceArray>(epsilon)) {
-    const auto& array = epsilon.cast<const DeviceArray&>();
-    view.epsilon = typed<float>(array, "epsilon", 1, stream);
-    require(array.size() == view.n,
-            "epsilon: got " + std::to_string(array.size()) +
-                " of them, needs one number or n = " + std::to_string(view.n));
+    view.epsilon = epsilons_of(epsilon.cast<const DeviceArray&>(), view.n, stream);
   } else {
     view.epsilon_of_all = static_cast<float>(epsilon.cast<double>());
-    require(std::isfinite(view.epsilon_of_all), "epsilon: needs finite values");
+    REQUIRE(std::isfinite(view.epsilon_of_all), "epsilon", "", "finite values");
   }
   view.lr = lr;
-  require(std::isfinite(lr) && lr >= 0,
-          "lr: got " + std::to_string(lr) + ", needs a finite value of at least 0");
+  check_lr(lr);
   return view;
 }
 
 StepReport report_of(const DeviceArray& lagrangian, const DeviceArray& report,
                      const CudaStream& stream) {
-  const StepReport view{typed<double>(lagrangian, "lagrangian", 1, stream),
-                        typed<int64_t>(report, "report", 1, stream)};
-  require(lagrangian.size() == 1, "lagrangian: needs one place");
-  require(report.size() == 5, "report: needs five places");
-  return view;
+  return {one_each<double>(lagrangian, "lagrangian", 1, stream),
+          one_each<int64_t>(report, "report", 5, stream)};
+}
+
+double* log_sum_exp_of(const std::optional<DeviceArray>& array, const Predictions& predictions,
+                       const CudaStream& stream) {
+  if (!predictions.classes) return nullptr;
+  REQUIRE(array.has_value(), "log_sum_exp", "None", "an array where the loss is cross-entropy");
+  return one_each<double>(array, "log_sum_exp", predictions.outputs.n, stream);
 }
 
 char* gradient_of(const DeviceArray& gradient, const DeviceArray& outputs) {
-  check_device(gradient, "gradient", outputs.cuda());
-  require(gradient.contiguous() && gradient.shape() == outputs.shape() &&
+  check_memory(gradient, "gradient", true, outputs.cuda());
+  REQUIRE(gradient.contiguous() && gradient.shape() == outputs.shape() &&
               gradient.dtype().equal(outputs.dtype()),
-          "gradient: got " + describe(gradient) + ", needs a contiguous " + describe(outputs));
+          "gradient", described(gradient), "a contiguous ", described(outputs));
   return gradient.data();
-}
-
-double checked_scale(double scale) {
-  require(std::isfinite(scale), "scale: needs a finite value");
-  return scale;
 }
 
 void dual_ascent(const DeviceArray& outputs, const DeviceArray& targets, const DeviceArray& ids,
@@ -117,19 +60,16 @@ void dual_ascent(const DeviceArray& outputs, const DeviceArray& targets, const D
                  const DeviceArray& report, const std::string& loss, double gradient_scale,
                  bool bf16) {
   const CudaStream stream = outputs.cuda();
-  const Predictions predictions = predictions_of(outputs, targets, loss, bf16);
+  const Predictions predictions = checked_predictions(outputs, targets, loss, bf16);
   const int64_t m = predictions.outputs.n;
   const DualVariablesView duals = duals_of(ids, multipliers, epsilon, lr, m, stream);
-  StepArrays step{one_a_row<float>(losses, "losses", m, stream),
-                  one_a_row<float>(slacks, "slacks", m, stream),
-                  one_a_row<float>(before, "before", m, stream), nullptr, nullptr};
-  if (predictions.classes) {
-    require(log_sum_exp.has_value(), "log_sum_exp: needs a place for it");
-    step.log_sum_exp = one_a_row<double>(*log_sum_exp, "log_sum_exp", m, stream);
-  }
+  StepArrays step{one_each<float>(losses, "losses", m, stream),
+                  one_each<float>(slacks, "slacks", m, stream),
+                  one_each<float>(before, "before", m, stream),
+                  log_sum_exp_of(log_sum_exp, predictions, stream), nullptr};
   if (gradient) step.gradient = gradient_of(*gradient, outputs);
   const StepReport place = report_of(lagrangian, report, stream);
-  checked_scale(gradient_scale);
+  check_scale(gradient_scale);
   const py::gil_scoped_release released;
   dual_ascent_cuda(stream, predictions, duals, gradient_scale, step, place);
 }
@@ -140,12 +80,12 @@ void dual_ascent_losses(const DeviceArray& losses_array, const DeviceArray& dual
                         const DeviceArray& before_array, const DeviceArray& lagrangian,
                         const DeviceArray& report) {
   const CudaStream stream = losses_array.cuda();
-  const float* losses = typed<float>(losses_array, "losses", 1, stream);
+  const float* losses = typed<const float>(losses_array, "losses", 1, stream);
   const int64_t m = losses_array.size();
-  const float* dual_losses = one_a_row<float>(dual_losses_array, "dual_losses", m, stream);
+  const float* dual_losses = one_each<const float>(dual_losses_array, "dual_losses", m, stream);
   const DualVariablesView duals = duals_of(ids, multipliers, epsilon, lr, m, stream);
-  float* slacks = one_a_row<float>(slacks_array, "slacks", m, stream);
-  float* before = one_a_row<float>(before_array, "before", m, stream);
+  float* slacks = one_each<float>(slacks_array, "slacks", m, stream);
+  float* before = one_each<float>(before_array, "before", m, stream);
   const StepReport place = report_of(lagrangian, report, stream);
   const py::gil_scoped_release released;
   dual_ascent_losses_cuda(stream, losses, dual_losses, m, duals, slacks, before, place);
@@ -156,16 +96,13 @@ void dual_ascent_gradient(const DeviceArray& outputs, const DeviceArray& targets
                           const DeviceArray& before, const DeviceArray& gradient, double scale,
                           const std::string& loss, bool bf16) {
   const CudaStream stream = outputs.cuda();
-  const Predictions predictions = predictions_of(outputs, targets, loss, bf16);
+  const Predictions predictions = checked_predictions(outputs, targets, loss, bf16);
   const int64_t m = predictions.outputs.n;
-  StepArrays step{one_a_row<float>(losses, "losses", m, stream), nullptr,
-                  one_a_row<float>(before, "before", m, stream), nullptr,
-                  gradient_of(gradient, outputs)};
-  if (predictions.classes) {
-    require(log_sum_exp.has_value(), "log_sum_exp: needs that of the forward pass");
-    step.log_sum_exp = one_a_row<double>(*log_sum_exp, "log_sum_exp", m, stream);
-  }
-  checked_scale(scale);
+  const StepArrays step{one_each<float>(losses, "losses", m, stream), nullptr,
+                        one_each<float>(before, "before", m, stream),
+                        log_sum_exp_of(log_sum_exp, predictions, stream),
+                        gradient_of(gradient, outputs)};
+  check_scale(scale);
   const py::gil_scoped_release released;
   dual_ascent_gradient_cuda(stream, predictions, scale, step);
 }

@@ -1,50 +1,43 @@
 #include "ops/k_center_greedy/k_center_greedy.h"
 
-#include "arguments.h"
-#include "centroid_table.h"
-#include "ops.h"
+#include "binding/checks.h"
+#include "binding/cuda/arguments.h"
+#include "binding/cuda/packed_points.h"
+#include "binding/ops.h"
 
 namespace ally_fast {
 namespace {
 
-void check_findings(const KCenterFindings& found, const RowsView& rows,
+void check_findings(const KCenterFindings& findings, const RowsView& rows,
                     const std::optional<int64_t>& first) {
-  require(found.outside == 0, "positions: needs values in [0, " + std::to_string(rows.n) + ")");
-  require(found.unordered == 0, "positions: needs ascending values, each once");
-  require(!first || found.first_place >= 0,
-          "first: got " + std::to_string(first.value_or(-1)) + ", needs one of the rows visited");
-  require(found.nonfinite.count == 0,
-          "rows: " + std::to_string(found.nonfinite.count) + " of " + std::to_string(rows.visited) +
-              " hold NaN or infinite values, the first is row " +
-              std::to_string(found.nonfinite.first) + "; needs finite values");
+  REQUIRE(findings.outside == 0, "positions", "", "values in [0, ", rows.n, ")");
+  check_ascending(findings.unordered == 0);
+  check_visited(first, findings.first_place >= 0);
+  check_finite(findings.nonfinite.count, findings.nonfinite.first, rows.visited);
 }
 
 void k_center_greedy(const DeviceArray& array, const DeviceArray& picks,
-                     const DeviceArray& distances, const CudaCentroidTable* starts,
+                     const DeviceArray& distances, const CudaPackedPoints* starts,
                      std::optional<int64_t> first, bool bf16, bool normalize,
                      const std::optional<DeviceArray>& positions) {
   const CudaStream stream = array.cuda();
-  const int64_t own_d = array.shape().size() == 2 ? array.shape()[1] : 0;
-  const RowsView rows = rows_of(array, bf16, normalize, positions, starts ? starts->d() : own_d);
+  check_width(array, "rows");
+  const RowsView rows =
+      rows_of(array, bf16, normalize, positions, starts ? starts->d() : array.shape(1), stream);
   const DeviceTable* points = starts ? &starts->on(stream) : nullptr;
-  require(own_d >= 1 && own_d <= kLargestD,
-          "rows: got " + describe(array) + ", needs d in [1, " + std::to_string(kLargestD) + "]");
-  int64_t* picks_out = typed<int64_t>(picks, "picks", 1, stream);
   const int64_t b = picks.size();
+  int64_t* picks_out = typed<int64_t>(picks, "picks", 1, stream);
   double* distances_out = one_each<double>(distances, "distances", b, stream);
-  require(b <= rows.visited, "b: got " + std::to_string(b) + ", needs 0 to " +
-                                 std::to_string(rows.visited) + " (the rows visited)");
+  check_b(b, rows.visited);
   if (b == 0) return;
-  require(first.has_value() != (starts != nullptr),
-          starts ? "first: needs None where there are starting points"
-                 : "first: needs a row where there are no starting points");
-  KCenterFindings found;
+  check_first(first, starts != nullptr);
+  KCenterFindings findings;
   {
     const py::gil_scoped_release released;
-    found =
+    findings =
         k_center_greedy_cuda(stream, rows, points, first.value_or(-1), b, picks_out, distances_out);
   }
-  check_findings(found, rows, first);
+  check_findings(findings, rows, first);
 }
 
 }  // namespace

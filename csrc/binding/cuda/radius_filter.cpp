@@ -1,25 +1,23 @@
 #include "ops/radius_filter/radius_filter.h"
 
-#include <cmath>
-
-#include "arguments.h"
-#include "centroid_table.h"
-#include "ops.h"
+#include "binding/checks.h"
+#include "binding/cuda/arguments.h"
+#include "binding/cuda/packed_points.h"
+#include "binding/ops.h"
 
 namespace ally_fast {
 namespace {
 
-void radius_filter(const DeviceArray& array, const CudaCentroidTable& table, double radius,
+void radius_filter(const DeviceArray& array, const CudaPackedPoints& table, double radius,
                    const DeviceArray& within, bool bf16, bool normalize,
                    const std::optional<DeviceArray>& positions) {
   const CudaStream stream = array.cuda();
-  const RowsView rows = rows_of(array, bf16, normalize, positions, table.d());
+  const RowsView rows = rows_of(array, bf16, normalize, positions, table.d(), stream);
   const DeviceTable& points = table.on(stream);
-  require(radius > 0 && std::isfinite(radius * radius),
-          "radius: needs a value above 0 whose square is finite");
-  auto* flags = reinterpret_cast<uint8_t*>(one_each<bool>(within, "within", rows.visited, stream));
+  check_radius(radius);
+  uint8_t* out = flags_of(within, "within", rows.visited, stream);
   const py::gil_scoped_release released;
-  radius_filter_cuda(stream, rows, points, radius, flags);
+  radius_filter_cuda(stream, rows, points, radius, out);
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 #include "ops/sample_rows/sample_rows.h"
 
-#include "arguments.h"
-#include "ops.h"
+#include "binding/checks.h"
+#include "binding/cuda/arguments.h"
+#include "binding/ops.h"
 
 namespace ally_fast {
 namespace {
@@ -11,20 +12,11 @@ void sample_rows(const DeviceArray& out, int64_t n, uint64_t seed,
                  std::optional<int64_t> eligible_count) {
   const CudaStream stream = out.cuda();
   int64_t* indices = typed<int64_t>(out, "out", 1, stream);
-  const uint8_t* eligible = nullptr;
-  int64_t count = n;
-  if (eligible_array) {
-    eligible =
-        reinterpret_cast<const uint8_t*>(typed<bool>(*eligible_array, "eligible", 1, stream));
-    require(eligible_array->size() == n, "eligible: got " + std::to_string(eligible_array->size()) +
-                                             " of them, needs " + std::to_string(n));
-    require(eligible_count && *eligible_count >= 0 && *eligible_count <= n,
-            "eligible_count: needs how many of the rows are eligible");
-    count = *eligible_count;
-  }
-  require(out.size() <= count, "out: got " + std::to_string(out.size()) + " places, needs 0 to " +
-                                   std::to_string(count) + " (the eligible rows)");
-  const int64_t size = out.size();
+  const uint8_t* eligible = flags_of(eligible_array, "eligible", n, stream);
+  const int64_t size = out.size(), count = eligible ? eligible_count.value_or(-1) : n;
+  REQUIRE(!eligible || (count >= 0 && count <= n), "eligible_count", "",
+          "how many of the rows are eligible");
+  check_sample("out", size, count);
   const py::gil_scoped_release released;
   sample_rows_cuda(stream, n, eligible, count, size, seed, indices);
 }

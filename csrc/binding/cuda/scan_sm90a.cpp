@@ -1,7 +1,7 @@
 #include "common/cuda/scan/scan_sm90a.h"
 
-#include "arguments.h"
-#include "ops.h"
+#include "binding/cuda/arguments.h"
+#include "binding/ops.h"
 
 namespace ally_fast {
 namespace {
@@ -13,26 +13,20 @@ void scan(const DeviceArray& rows, const DeviceArray& centroids, const DeviceArr
   const CudaStream stream = rows.cuda();
   ScanOperands operands{};
   ScanTable& table = operands.table;
-  operands.rows = typed<uint16_t>(rows, "rows", 2, stream);
-  table.centroids = typed<uint16_t>(centroids, "centroids", 2, stream);
-  table.half_norm = typed<float>(half_norm, "half_norm", 1, stream);
-  table.norm = typed<float>(norm, "norm", 1, stream);
-  operands.error = typed<float>(error, "error", 1, stream);
-  operands.row_count = error.size();
-  table.k_padded = centroids.shape()[0];
-  table.d_padded = centroids.shape()[1];
-  require(table.k_padded % 128 == 0 && table.d_padded % 64 == 0,
-          "centroids: got " + describe(centroids) + ", needs multiples of 128 and 64");
-  require(rows.shape()[0] == operands.row_count && rows.shape()[1] == table.d_padded,
-          "rows: got " + describe(rows) + ", needs one for each error");
-  require(half_norm.size() == table.k_padded && norm.size() == table.k_padded,
-          "half_norm, norm: need one for each centroid");
-  float* const to_best = typed<float>(best, "best", 1, stream);
-  float* const to_second = typed<float>(second, "second", 1, stream);
-  int32_t* const to_index = typed<int32_t>(index, "index", 1, stream);
-  require(
-      best.size() == error.size() && second.size() == error.size() && index.size() == error.size(),
-      "best, second, index: need one for each row");
+  operands.rows = typed<const uint16_t>(rows, "rows", 2, stream);
+  table.centroids = typed<const uint16_t>(centroids, "centroids", 2, stream);
+  const int64_t m = operands.row_count = error.size(), k = table.k_padded = centroids.shape(0);
+  table.d_padded = centroids.shape(1);
+  REQUIRE(k % 128 == 0 && table.d_padded % 64 == 0, "centroids", shape_of(centroids),
+          "multiples of 128 and 64");
+  REQUIRE(rows.shape(0) == m && rows.shape(1) == table.d_padded, "rows", shape_of(rows),
+          "one for each error");
+  table.half_norm = one_each<const float>(half_norm, "half_norm", k, stream);
+  table.norm = one_each<const float>(norm, "norm", k, stream);
+  operands.error = typed<const float>(error, "error", 1, stream);
+  float* const to_best = one_each<float>(best, "best", m, stream);
+  float* const to_second = one_each<float>(second, "second", m, stream);
+  int32_t* const to_index = one_each<int32_t>(index, "index", m, stream);
   const py::gil_scoped_release released;
   scan_sm90a(stream, operands, to_best, to_second, to_index);
 }

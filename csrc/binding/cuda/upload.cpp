@@ -1,8 +1,5 @@
-#include "upload.h"
-
-#include <optional>
-
-#include "arguments.h"
+#include "binding/cuda/arguments.h"
+#include "binding/ops.h"
 #include "common/cuda/upload_ring.h"
 
 namespace ally_fast {
@@ -22,21 +19,22 @@ struct Ring {
 };
 
 std::unique_ptr<Ring> make_ring(const StreamPtr& stream, int64_t slot_bytes, int slots) {
-  require(slot_bytes > 0 && slots >= 2, "slots: needs at least two, of at least one byte");
+  REQUIRE(slot_bytes > 0 && slots >= 2, "slots", text(slots, " of ", slot_bytes, " bytes"),
+          "at least two, of at least one byte");
   const py::gil_scoped_release released;
   return std::make_unique<Ring>(stream, slot_bytes, slots);
 }
 
 DeviceArray upload(const py::object& self, const py::array& array, int threads) {
   Ring& ring = self.cast<Ring&>();
-  require(array.ndim() == 1 || array.ndim() == 2, "array: needs one or two dimensions");
-  require(threads >= 1, "threads: needs at least 1");
+  REQUIRE(array.ndim() == 1 || array.ndim() == 2, "array", shape_of(array),
+          "one or two dimensions");
+  check_threads(threads);
   const bool matrix = array.ndim() == 2;
   const int64_t rows = array.shape(0), columns = matrix ? array.shape(1) : 1;
   const int64_t item_bytes = array.itemsize();
-  require(rows * columns * item_bytes <= ring.ring->slot_bytes(),
-          "array: got " + std::to_string(rows * columns * item_bytes) + " bytes, a slot holds " +
-              std::to_string(ring.ring->slot_bytes()));
+  const int64_t bytes = rows * columns * item_bytes, most = ring.ring->slot_bytes();
+  REQUIRE(bytes <= most, "array", text(bytes, " bytes"), "fewer: a slot holds ", most);
   const int64_t row_stride = array.strides(0),
                 column_stride = matrix ? array.strides(1) : item_bytes;
   const char* data = static_cast<const char*>(array.data());
@@ -46,8 +44,8 @@ DeviceArray upload(const py::object& self, const py::array& array, int threads) 
     uploaded =
         ring.ring->upload(data, rows, columns, item_bytes, row_stride, column_stride, threads);
   }
-  std::vector<int64_t> shape(array.shape(), array.shape() + array.ndim());
-  return DeviceArray(const_cast<void*>(uploaded), shape, {}, array.dtype(), ring.stream, self);
+  return DeviceArray(const_cast<void*>(uploaded), extents(array), {}, array.dtype(), ring.stream,
+                     self);
 }
 
 }  // namespace

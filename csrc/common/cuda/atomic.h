@@ -7,35 +7,35 @@
 namespace ally_fast {
 
 // Returns what was there before.
-__device__ __forceinline__ int64_t atomic_add(int64_t* place, int64_t value) {
+__device__ __forceinline__ int64_t atomic_add(int64_t* to, int64_t value) {
 #ifdef ALLY_FAST_EMULATED_CUDA
-  return atomicAdd(place, value);
+  return atomicAdd(to, value);
 #else
   static_assert(sizeof(unsigned long long) == sizeof(int64_t), "two's complement either way");
-  return static_cast<int64_t>(atomicAdd(reinterpret_cast<unsigned long long*>(place),
-                                        static_cast<unsigned long long>(value)));
+  return static_cast<int64_t>(
+      atomicAdd(reinterpret_cast<unsigned long long*>(to), static_cast<unsigned long long>(value)));
 #endif
 }
 
-__device__ __forceinline__ void atomic_min(int64_t* place, int64_t value) {
+__device__ __forceinline__ void atomic_min(int64_t* to, int64_t value) {
 #ifdef ALLY_FAST_EMULATED_CUDA
-  atomicMin(place, value);
+  atomicMin(to, value);
 #else
-  atomicMin(reinterpret_cast<long long*>(place), static_cast<long long>(value));
+  atomicMin(reinterpret_cast<long long*>(to), static_cast<long long>(value));
 #endif
 }
 
-__device__ __forceinline__ void atomic_max(int64_t* place, int64_t value) {
+__device__ __forceinline__ void atomic_max(int64_t* to, int64_t value) {
 #ifdef ALLY_FAST_EMULATED_CUDA
-  atomicMax(place, value);
+  atomicMax(to, value);
 #else
-  atomicMax(reinterpret_cast<long long*>(place), static_cast<long long>(value));
+  atomicMax(reinterpret_cast<long long*>(to), static_cast<long long>(value));
 #endif
 }
 
-// A place for each lane whose `wants` is true, one after the other, from one atomic a warp; -1 for
+// A position for each lane whose `wants` is true, one after the other, from one atomic a warp; -1 for
 // the others. All 32 lanes call it.
-__device__ __forceinline__ int64_t append_places(int64_t* count, bool wants) {
+__device__ __forceinline__ int64_t append_positions(int64_t* count, bool wants) {
   const unsigned takers = __ballot_sync(~0u, wants);
   if (takers == 0) return -1;  // the same for all lanes
   const int lane = static_cast<int>(threadIdx.x) & 31, leader = __ffs(static_cast<int>(takers)) - 1;
@@ -47,7 +47,7 @@ __device__ __forceinline__ int64_t append_places(int64_t* count, bool wants) {
 
 // The same with a counter for each cluster, from one atomic for each cluster in the warp; -1 for lanes
 // whose `cluster` is negative. All 32 lanes call it.
-__device__ __forceinline__ int64_t append_cluster_places(int64_t* counts, int32_t cluster) {
+__device__ __forceinline__ int64_t append_cluster_positions(int64_t* counts, int32_t cluster) {
   const unsigned alike = __match_any_sync(~0u, cluster);
   const int lane = static_cast<int>(threadIdx.x) & 31, leader = __ffs(static_cast<int>(alike)) - 1;
   int64_t first = 0;

@@ -23,7 +23,7 @@ __device__ __forceinline__ int32_t cluster_of(const int32_t* assignments, int64_
 __global__ void __launch_bounds__(kThreads)
     count_kernel(const int32_t* assignments, int64_t t, const uint8_t* among, int64_t* counts) {
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  append_cluster_places(counts, cluster_of(assignments, t, among, i));
+  append_cluster_positions(counts, cluster_of(assignments, t, among, i));
 }
 
 // Mapping: one block, threads in strides over the clusters.
@@ -40,8 +40,8 @@ __global__ void __launch_bounds__(kThreads)
     order_kernel(const int32_t* assignments, int64_t t, const uint8_t* among, int64_t* next,
                  int32_t* rows) {
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  const int64_t place = append_cluster_places(next, cluster_of(assignments, t, among, i));
-  if (place >= 0) rows[place] = static_cast<int32_t>(i);
+  const int64_t position = append_cluster_positions(next, cluster_of(assignments, t, among, i));
+  if (position >= 0) rows[position] = static_cast<int32_t>(i);
 }
 
 }  // namespace

@@ -38,8 +38,8 @@ double sum_in_lanes(int64_t d, const Term& term) {
 
 }  // namespace
 
-CentroidTable::CentroidTable(const double* centroids, int64_t k, int64_t d, const Kernel& kernel,
-                             int threads)
+PackedPoints::PackedPoints(const double* centroids, int64_t k, int64_t d, const Kernel& kernel,
+                           int threads)
     : kernel_(&kernel), k_(k), d_(d), d_padded_(round_up(d, 8)) {
   choose_shift(centroids);
   allocate();
@@ -67,7 +67,7 @@ CentroidTable::CentroidTable(const double* centroids, int64_t k, int64_t d, cons
 }
 
 // Centring shrinks norms and with them every error bound; any shift and scale give the same answer.
-void CentroidTable::choose_shift(const double* centroids) {
+void PackedPoints::choose_shift(const double* centroids) {
   std::vector<double> mean(static_cast<size_t>(d_), 0.0);
   std::vector<double> low(centroids, centroids + d_), high(low);
   const double share = 1 / static_cast<double>(k_);
@@ -98,7 +98,7 @@ void CentroidTable::choose_shift(const double* centroids) {
   packed_.wide_shift = wide_shift_.empty() ? nullptr : wide_shift_.data();
 }
 
-void CentroidTable::choose_order(const double* centroids, const double* shift) {
+void PackedPoints::choose_order(const double* centroids, const double* shift) {
   std::vector<double> squares(static_cast<size_t>(k_));
   order_.resize(squares.size());
   for (int64_t c = 0; c < k_; ++c) {
@@ -115,7 +115,7 @@ void CentroidTable::choose_order(const double* centroids, const double* shift) {
   });
 }
 
-void CentroidTable::allocate() {
+void PackedPoints::allocate() {
   exact_.reset(new double[static_cast<size_t>(k_ * d_padded_)]);
   packed_.d = d_;
   packed_.k_padded = round_up(k_, kernel_->centroid_multiple);
@@ -135,8 +135,8 @@ void CentroidTable::allocate() {
   packed_.norm = norm_.data();
 }
 
-void CentroidTable::pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
-                         Largest& largest) {
+void PackedPoints::pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
+                        Largest& largest) {
   const int64_t tile = kernel_->centroid_multiple;
   std::vector<float> values(static_cast<size_t>(tile * d_)), rounded(values.size());
   const double scale = packed_.scale;
@@ -170,7 +170,7 @@ void CentroidTable::pack(const double* centroids, const double* shift, int64_t b
   }
 }
 
-void CentroidTable::pack_floats(const float* values, int64_t begin, int64_t end) {
+void PackedPoints::pack_floats(const float* values, int64_t begin, int64_t end) {
   const int64_t group = kernel_->group;
   for (int64_t c = begin; c < end; ++c, values += d_) {
     float* const to = floats_.data() + c / group * group * d_ + c % group;
@@ -178,16 +178,16 @@ void CentroidTable::pack_floats(const float* values, int64_t begin, int64_t end)
   }
 }
 
-void CentroidTable::row_errors(const float* norm, const float* residual, int count,
-                               float* error) const {
+void PackedPoints::row_errors(const float* norm, const float* residual, int count,
+                              float* error) const {
   // In float32: the slop is far above its rounding.
   const float share = round_up_to_float((centroid_residual_ + gamma_ + 2 * kUnit) * kSlop);
   const float whole = static_cast<float>(kSlop), tiny = static_cast<float>(kTinyRow);
   for (int r = 0; r < count; ++r) error[r] = residual[r] * whole + norm[r] * share + tiny;
 }
 
-void CentroidTable::upper_ends(const float* lower, const int32_t* place, const float* error,
-                               const float* norm, int count, double* end) const {
+void PackedPoints::upper_ends(const float* lower, const int32_t* place, const float* error,
+                              const float* norm, int count, double* end) const {
   const double up = (1 + 1e-6) / (1 - gamma_), square = largest_norm_ * largest_norm_;
   for (int r = 0; r < count; ++r) {
     const double half = (double{half_norm_[place[r]]} + kTiny) * up, x = norm[r];
@@ -199,19 +199,19 @@ void CentroidTable::upper_ends(const float* lower, const int32_t* place, const f
 }
 
 // In float32 what is rounded is the centring of x and c; norm_c is that of another rounding of c'.
-float CentroidTable::rescored_error(float error, double norm) const {
+float PackedPoints::rescored_error(float error, double norm) const {
   if (d_ > kernel_->rescored_d) return error;
   return round_up_to_float(norm * (gamma_ + 6 * kUnit) * kSlop + kTinyRow);
 }
 
-float CentroidTable::rescored_reach(double error, double norm) const {
+float PackedPoints::rescored_reach(double error, double norm) const {
   const double square = largest_norm_ * largest_norm_;
   const double score = 2 * (error * (largest_norm_ + 0x1p-20) * kSlop + gamma_ * square + kTiny);
   const double exact = 2 * exact_rounding_ * (norm * norm + square);
   return round_up_to_float((score + exact) * kSlop * (1 + 8 * kUnit));
 }
 
-double CentroidTable::score_limit(double squared_radius, double norm) const {
+double PackedPoints::score_limit(double squared_radius, double norm) const {
   // D = ||x'||^2 + 2 S in scaled units, and ||x'|| was computed in float32.
   const double square = norm * norm;
   const double scaled = squared_radius * packed_.scale * packed_.scale;
@@ -221,7 +221,7 @@ double CentroidTable::score_limit(double squared_radius, double norm) const {
   return limit + 4 * kUnit * std::abs(limit) + kTiny;
 }
 
-BlockScanner::BlockScanner(const CentroidTable& table, const RowsView& rows)
+BlockScanner::BlockScanner(const PackedPoints& table, const RowsView& rows)
     : table_(table),
       rows_(rows),
       decides_(rows.d <= table.kernel().deciding_d),

@@ -30,11 +30,11 @@ namespace ally_fast {
 constexpr int64_t kLargestD = 131072;
 
 // Centroids packed for one kernel. Immutable; shared by threads.
-class CentroidTable {
+class PackedPoints {
  public:
   // centroids (k, d), finite, contiguous; copied. Float32 widened by the caller, or float64 points.
-  CentroidTable(const double* centroids, int64_t k, int64_t d, const Kernel& kernel,
-                int threads = 1);
+  PackedPoints(const double* centroids, int64_t k, int64_t d, const Kernel& kernel,
+               int threads = 1);
 
   int64_t k() const { return k_; }
   int64_t d() const { return d_; }
@@ -87,7 +87,7 @@ class CentroidTable {
 // One thread's workspace: packs rows by the block, scans them, and settles them exactly.
 class BlockScanner {
  public:
-  BlockScanner(const CentroidTable& table, const RowsView& rows);
+  BlockScanner(const PackedPoints& table, const RowsView& rows);
 
   // Scans visited rows first, first + 1, …, below `end`, as many as fit; returns how many: a multiple
   // of kBlock, or all. Rows that follow, below `end`, are brought to the cache. Row r below is the r-th
@@ -139,7 +139,7 @@ class BlockScanner {
   uint32_t* packed_rows(int block) { return packed_.data() + block * block_words_; }
   float* minima(int block) { return minima_.data() + block * groups_ * kBlock; }
 
-  const CentroidTable& table_;
+  const PackedPoints& table_;
   const RowsView& rows_;
   const bool decides_;  // groups first, then centroids
   const int64_t groups_, block_words_;

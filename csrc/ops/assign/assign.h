@@ -13,15 +13,24 @@
 #pragma once
 #include "../../common/cuda/scan/table_handle.h"
 #include "../../common/cuda/scan/track_kernel.h"
-#include "../../common/scan/assigner.h"
+#include "../../common/scan/certified.h"
 
 namespace ally_fast {
 
-AssignStats assign_cpu(const RowsView& rows, const CentroidTable& table, int threads, bool certify,
+struct AssignStats {
+  int64_t uncertain = 0;         // rows the scan could not decide
+  int64_t candidates = 0;        // exact distances computed for them
+  int64_t nonfinite = 0;         // rows with a NaN or infinite feature, or no finite distance
+  int64_t first_nonfinite = -1;  // the first of them, counted in visited rows
+
+  void add(const AssignStats& other);
+};
+
+AssignStats assign_cpu(const RowsView& rows, const PackedPoints& table, int threads, bool certify,
                        int32_t* out);
 
 // D(x_i, C_{a_i}) for each visited row, by the exact rule. assignments in [0, k).
-void squared_distances_cpu(const RowsView& rows, const CentroidTable& table,
+void squared_distances_cpu(const RowsView& rows, const PackedPoints& table,
                            const int32_t* assignments, int threads, double* out);
 
 // The same on a GPU: device pointers throughout, queued on the stream.

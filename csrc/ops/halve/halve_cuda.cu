@@ -25,7 +25,7 @@ struct Search {
 struct StaleRows {
   const int32_t* order;
   const int64_t* count;
-  double* distances;  // by place in the order
+  double* distances;  // by position in the order
 };
 
 __device__ __forceinline__ int64_t octet_index() {
@@ -64,7 +64,7 @@ struct Measured {
 };
 
 // Distances to the means; each cluster's spread, and its largest distance.
-// Mapping: an octet 16 places in the order of the clusters (walk_run).
+// Mapping: an octet 16 positions in the order of the clusters (walk_run).
 // Shared memory: none.
 // Accumulator: float64 for a distance, in the exact rule's order (octet.h), then integers.
 // Order of sums: any.
@@ -74,27 +74,27 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t d = all.d;
   walk_run<Measured>(
       octet_index(), rows.order, rows.count, all.assignments,
-      [&](Measured& found, int64_t place, int32_t i, int32_t c) {
+      [&](Measured& tally, int64_t position, int32_t i, int32_t c) {
         const double distance = octet_distance(all.rows + i * d, all.centroids + c * d, d);
-        if (octet_lane() == 0) rows.distances[place] = distance;
-        found.merge({grid_distance(distance, scale, bits), distance});
+        if (octet_lane() == 0) rows.distances[position] = distance;
+        tally.merge({grid_distance(distance, scale, bits), distance});
       },
-      [&](int32_t c, const Measured& found) {
+      [&](int32_t c, const Measured& tally) {
         int64_t* const spread = out.spreads + int64_t{2} * c;
-        atomic_add(spread, found.spread.high);
-        atomic_add(spread + 1, found.spread.low);
-        atomic_max(search.largest + c, __double_as_longlong(found.largest));
+        atomic_add(spread, tally.spread.high);
+        atomic_add(spread + 1, tally.spread.low);
+        atomic_max(search.largest + c, __double_as_longlong(tally.largest));
       });
 }
 
 // Of rows at the largest distance the first.
-// Mapping: a thread a place. Shared memory: none. Nothing is computed.
+// Mapping: a thread a position. Shared memory: none. Nothing is computed.
 __global__ void __launch_bounds__(kThreads)
     farthest_kernel(ClusteredRows all, Search search, StaleRows rows) {
-  const int64_t place = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (place >= *rows.count) return;
-  const int32_t i = rows.order[place], c = all.assignments[i];
-  if (__double_as_longlong(rows.distances[place]) == search.largest[c]) {
+  const int64_t position = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (position >= *rows.count) return;
+  const int32_t i = rows.order[position], c = all.assignments[i];
+  if (__double_as_longlong(rows.distances[position]) == search.largest[c]) {
     atomicMin(search.farthest + c, i);
   }
 }
@@ -134,7 +134,7 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t d = all.d;
   walk_run<Counted>(
       octet_index(), rows.order, rows.count, all.assignments,
-      [&](Counted& found, int64_t, int32_t i, int32_t c) {
+      [&](Counted& tally, int64_t, int32_t i, int32_t c) {
         if (!search.open[c]) return;
         const float *const row = all.rows + i * d, *const mean = all.centroids + c * d;
         const float *const near = search.near + c * d, *const far = search.far + c * d;
@@ -144,10 +144,10 @@ __global__ void __launch_bounds__(kThreads)
         });
         const bool side = lean > search.limits[c];
         if (octet_lane() == 0) out.sides[i] = side;
-        found.count += side;
+        tally.count += side;
       },
-      [&](int32_t c, const Counted& found) {
-        if (found.count > 0) atomic_add(search.counts + c, found.count);
+      [&](int32_t c, const Counted& tally) {
+        if (tally.count > 0) atomic_add(search.counts + c, tally.count);
       });
 }
 
@@ -223,12 +223,12 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // Rows of clusters that cannot be halved are of side 0.
-// Mapping: a thread a place. Shared memory: none. Nothing is computed.
+// Mapping: a thread a position. Shared memory: none. Nothing is computed.
 __global__ void __launch_bounds__(kThreads)
     clear_kernel(ClusteredRows all, Halves out, Search search, StaleRows rows) {
-  const int64_t place = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (place >= *rows.count) return;
-  const int32_t i = rows.order[place];
+  const int64_t position = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (position >= *rows.count) return;
+  const int32_t i = rows.order[position];
   if (!search.open[all.assignments[i]]) out.sides[i] = 0;
 }
 
@@ -248,13 +248,13 @@ void halve_cuda(const CudaStream& stream, const ClusteredRows& clustered, const 
   const StaleRows rows{order.rows(), order.count(), distances.data()};
 
   const Shape by_cluster{blocks_for(k, kThreads / kOctet), kThreads};
-  const Shape by_place{blocks_for(t, kThreads), kThreads};
+  const Shape by_position{blocks_for(t, kThreads), kThreads};
   const Shape by_octet{blocks_for(run_octets(t), kThreads / kOctet), kThreads};
   const Shape by_warp{blocks_for(run_warps(t, d), kThreads / 32), kThreads};
   scope.launch(start_kernel, by_cluster, clustered, halves, search);
   scope.launch(measure_kernel, by_octet, clustered, halves, search, rows,
                grid_bits(clustered.most));
-  scope.launch(farthest_kernel, by_place, clustered, search, rows);
+  scope.launch(farthest_kernel, by_position, clustered, search, rows);
   scope.launch(direct_kernel, by_cluster, clustered, halves, search);
   for (int round = 1; round <= kHalvings; ++round) {
     scope.launch(sides_kernel, by_octet, clustered, halves, search, rows);
@@ -262,7 +262,7 @@ void halve_cuda(const CudaStream& stream, const ClusteredRows& clustered, const 
     scope.launch(aim_kernel, by_cluster, clustered, halves, search, round == kHalvings);
   }
   scope.launch(finish_kernel, by_cluster, clustered, halves, search);
-  scope.launch(clear_kernel, by_place, clustered, halves, search, rows);
+  scope.launch(clear_kernel, by_position, clustered, halves, search, rows);
 }
 
 }  // namespace ally_fast

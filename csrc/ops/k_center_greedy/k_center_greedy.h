@@ -28,7 +28,7 @@ struct NonfiniteRows {
   int64_t first = -1;
 };
 
-NonfiniteRows k_center_greedy_cpu(const RowsView& rows, const CentroidTable* starts, int64_t first,
+NonfiniteRows k_center_greedy_cpu(const RowsView& rows, const PackedPoints* starts, int64_t first,
                                   int64_t b, const Kernel& kernel, int threads, int64_t* picks,
                                   double* distances);
 

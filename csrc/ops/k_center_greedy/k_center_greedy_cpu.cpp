@@ -54,11 +54,11 @@ class KCenterGreedy {
     rows_.visited = rows_.n;
   }
 
-  NonfiniteRows run(const CentroidTable* starts, int64_t first, int64_t b) {
+  NonfiniteRows run(const PackedPoints* starts, int64_t first, int64_t b) {
     if (starts) {
       lower(heap_.begin(), heap_.end(), *starts);
     } else if (is_finite(first)) {
-      lower(heap_.begin(), heap_.end(), CentroidTable(wide_.data(), 1, rows_.d, kernel_));
+      lower(heap_.begin(), heap_.end(), PackedPoints(wide_.data(), 1, rows_.d, kernel_));
     }
     const NonfiniteRows bad = nonfinite_rows();
     if (bad.count) return bad;
@@ -152,29 +152,29 @@ class KCenterGreedy {
     }
   }
 
-  CentroidTable table_of_picks(int64_t from, int64_t to) {
+  PackedPoints table_of_picks(int64_t from, int64_t to) {
     std::vector<double> points(static_cast<size_t>((to - from) * rows_.d));
     for (int64_t t = from; t < to; ++t) {
       kernel_.load_row(rows_, picks_[t], wide_.data());
       std::copy_n(wide_.data(), rows_.d, points.data() + (t - from) * rows_.d);
       poll(padded_);
     }
-    return CentroidTable(points.data(), to - from, rows_.d, kernel_);
+    return PackedPoints(points.data(), to - from, rows_.d, kernel_);
   }
 
   struct Worker {
-    Worker(const CentroidTable& table, const RowsView& rows) : view(rows), scanner(table, view) {
-      view.positions = places;
+    Worker(const PackedPoints& table, const RowsView& rows) : view(rows), scanner(table, view) {
+      view.positions = positions;
       view.visited = kTaskRows;
     }
     RowsView view;
     BlockScanner scanner;
-    int64_t places[kTaskRows];
+    int64_t positions[kTaskRows];
     double nearest[kTaskRows];
   };
 
   // distance = min(distance, D to the nearest point of the table).
-  void lower(Place begin, Place end, const CentroidTable& table) {
+  void lower(Place begin, Place end, const PackedPoints& table) {
     const int64_t count = end - begin;
     const auto make = [&] { return std::make_unique<Worker>(table, rows_); };
     const int64_t tasks = (count + kTaskRows - 1) / kTaskRows;
@@ -182,7 +182,7 @@ class KCenterGreedy {
       const Place from = begin + task * kTaskRows;
       const int64_t size = std::min(kTaskRows, count - task * kTaskRows);
       for (int64_t i = 0; i < size; ++i) {
-        worker.places[i] = from[i].row;
+        worker.positions[i] = from[i].row;
         worker.nearest[i] = from[i].distance;
       }
       lower_to_nearest(worker.scanner, 0, size, worker.nearest);
@@ -223,7 +223,7 @@ class KCenterGreedy {
 
 }  // namespace
 
-NonfiniteRows k_center_greedy_cpu(const RowsView& rows, const CentroidTable* starts, int64_t first,
+NonfiniteRows k_center_greedy_cpu(const RowsView& rows, const PackedPoints* starts, int64_t first,
                                   int64_t b, const Kernel& kernel, int threads, int64_t* picks,
                                   double* distances) {
   if (b == 0) return {};

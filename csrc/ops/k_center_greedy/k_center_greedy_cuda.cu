@@ -49,7 +49,7 @@ struct State {
   int64_t held;      // rows in the set
   Standing bound;    // of the set: all rows not below it; while it is looked for, its digits so far
   int64_t wanted;    // rows to find among those with these digits
-  int64_t found;     // whether the bound is final
+  int64_t settled;   // whether the bound is final
   double left;       // picks to make, or kShort: what the host learns
 };
 
@@ -80,17 +80,17 @@ __device__ __forceinline__ int64_t row_at(const Problem& problem, int64_t place)
 // Order of sums: the exact rule's (octet.h); any.
 template <DType kDType>
 __global__ void __launch_bounds__(kThreads)
-    check_kernel(RowsView rows, int64_t first, KCenterFindings* found) {
+    check_kernel(RowsView rows, int64_t first, KCenterFindings* findings) {
   const int64_t place = int64_t{blockIdx.x} * (kThreads / kOctet) + threadIdx.x / kOctet;
   if (place >= rows.visited) return;
   const bool leader = octet_lane() == 0;
   const int64_t row = rows.positions ? rows.positions[place] : place;
   const bool outside = row < 0 || row >= rows.n;
-  if (leader && outside) atomic_add(&found->outside, 1);
+  if (leader && outside) atomic_add(&findings->outside, 1);
   if (leader && place > 0 && rows.positions && row <= rows.positions[place - 1]) {
-    atomic_add(&found->unordered, 1);
+    atomic_add(&findings->unordered, 1);
   }
-  if (leader && row == first) found->first_place = place;
+  if (leader && row == first) findings->first_place = place;
   if (outside) return;
   const ExactRow<kDType> features = exact_row<kDType>(rows, place);
   bool finite = true;
@@ -99,8 +99,8 @@ __global__ void __launch_bounds__(kThreads)
   }
   finite = __all_sync(octet_mask(), finite);
   if (!leader || finite) return;
-  atomic_add(&found->nonfinite.count, 1);
-  atomic_min(&found->nonfinite.first, row);
+  atomic_add(&findings->nonfinite.count, 1);
+  atomic_min(&findings->nonfinite.first, row);
 }
 
 // What a round starts from, with `taken` rows picked.
@@ -110,7 +110,7 @@ __device__ __forceinline__ void open_round(const Problem& problem, int64_t taken
   state.held = 0;
   state.bound = {all ? 1u : 0u, 0};
   state.wanted = kSet;
-  state.found = all;
+  state.settled = all;
 }
 
 // Nothing is known of any row. `first_place`, if any, is the only row of the first set.
@@ -139,7 +139,7 @@ struct Digit {
 // Accumulator: integers. Order of sums: any.
 __global__ void __launch_bounds__(kThreads) count_kernel(Problem problem, Digit digit) {
   ALLY_FAST_SHARED(int, counts, [kBins]);
-  if (problem.state->found) return;
+  if (problem.state->settled) return;
   const Standing bound = problem.state->bound;
   for (int bin = static_cast<int>(threadIdx.x); bin < kBins; bin += kThreads) counts[bin] = 0;
   __syncthreads();
@@ -166,7 +166,7 @@ __global__ void __launch_bounds__(kThreads) count_kernel(Problem problem, Digit 
 // Accumulator: integers. Order of sums: any.
 __global__ void __launch_bounds__(kThreads, 1) choose_kernel(Problem problem, Digit digit) {
   State& state = *problem.state;
-  if (state.found) return;
+  if (state.settled) return;
   const int64_t wanted = state.wanted;
   const int first_bin = kBins - 1 - static_cast<int>(threadIdx.x) * kBinsOfThread;
   int64_t counts[kBinsOfThread], own = 0, total;
@@ -186,7 +186,7 @@ __global__ void __launch_bounds__(kThreads, 1) choose_kernel(Problem problem, Di
       const auto bin = static_cast<uint64_t>(first_bin - u + enough);
       (digit.of_rank ? state.bound.rank : state.bound.key) += bin << digit.shift;
       state.wanted = left;
-      state.found = whole || enough;
+      state.settled = whole || enough;
     }
     before += counts[u];
   }
@@ -204,7 +204,7 @@ __global__ void __launch_bounds__(kThreads) collect_kernel(Problem problem) {
       const Standing row = standing(problem, place);
       enters = row.key > 0 && !above(bound, row);
     }
-    const int64_t slot = append_places(&problem.state->held, enters);
+    const int64_t slot = append_positions(&problem.state->held, enters);
     if (enters) problem.set[slot] = place;
   }
 }
@@ -315,17 +315,17 @@ __global__ void __launch_bounds__(kOneBlock, 1) fill_up_kernel(Problem problem) 
 }
 
 KCenterFindings look_at(const OpScope& scope, const RowsView& rows, int64_t first) {
-  KCenterFindings found;
-  found.nonfinite.first = std::numeric_limits<int64_t>::max();
+  KCenterFindings findings;
+  findings.nonfinite.first = std::numeric_limits<int64_t>::max();
   const Buffer<KCenterFindings> device(scope, 1);
-  copy_to_device(scope.stream(), device.data(), &found, sizeof found);
+  copy_to_device(scope.stream(), device.data(), &findings, sizeof findings);
   with_dtype(rows.dtype, [&](auto dtype) {
     scope.launch(check_kernel<decltype(dtype)::value>,
                  {blocks_for(rows.visited, kThreads / kOctet), kThreads}, rows, first,
                  device.data());
   });
-  scope.fetch(&found, device.data(), sizeof found);
-  return found;
+  scope.fetch(&findings, device.data(), sizeof findings);
+  return findings;
 }
 
 // The set of a round.
@@ -352,9 +352,10 @@ KCenterFindings k_center_greedy_cuda(const CudaStream& stream, const RowsView& r
                                      int64_t* picks, double* distances) {
   if (b == 0) return {};
   const OpScope scope("k_center_greedy", stream);
-  const KCenterFindings found = look_at(scope, rows, starts ? -1 : first);
-  const bool start_missing = !starts && found.first_place < 0;
-  if (found.outside || found.unordered || found.nonfinite.count || start_missing) return found;
+  const KCenterFindings findings = look_at(scope, rows, starts ? -1 : first);
+  const bool start_missing = !starts && findings.first_place < 0;
+  if (findings.outside || findings.unordered || findings.nonfinite.count || start_missing)
+    return findings;
 
   const int64_t visited = rows.visited, round_picks = std::min<int64_t>(b, kRoundPicks);
   const Buffer<double> known(scope, visited), points(scope, round_picks * rows.d);
@@ -366,7 +367,8 @@ KCenterFindings k_center_greedy_cuda(const CudaStream& stream, const RowsView& r
                         picks,        distances,   state.data()};
   scope.fill(used.data(), 0, used.bytes());
   scope.fill(bins.data(), 0, bins.bytes());
-  scope.launch(start_kernel, {blocks_for(visited, kThreads), kThreads}, problem, found.first_place);
+  scope.launch(start_kernel, {blocks_for(visited, kThreads), kThreads}, problem,
+               findings.first_place);
   if (starts) lower_to_nearest(scope, rows, *starts, known.data());
 
   DeviceTable table(scope, round_picks, rows.d);
@@ -387,7 +389,7 @@ KCenterFindings k_center_greedy_cuda(const CudaStream& stream, const RowsView& r
     if (left <= 0) break;
   }
   if (left == kShort) scope.launch(fill_up_kernel, {1, kOneBlock}, problem);
-  return found;
+  return findings;
 }
 
 }  // namespace ally_fast

@@ -9,7 +9,7 @@
 
 namespace ally_fast {
 
-bool load_rows_cpu(const RowsView& rows, const Kernel& kernel, const int64_t* places,
+bool load_rows_cpu(const RowsView& rows, const Kernel& kernel, const int64_t* out_positions,
                    const double* shift, double scale, int threads, float* out) {
   constexpr int64_t kTaskRows = 1024;
   std::atomic<bool> finite{true};
@@ -18,7 +18,7 @@ bool load_rows_cpu(const RowsView& rows, const Kernel& kernel, const int64_t* pl
     std::vector<double> wide(static_cast<size_t>(round_up(rows.d, 8)));
     for (int64_t i = task * kTaskRows; i < std::min(rows.visited, (task + 1) * kTaskRows); ++i) {
       kernel.load_row(rows, i, wide.data());
-      float* row = out + (places ? places[i] : i) * rows.d;
+      float* row = out + (out_positions ? out_positions[i] : i) * rows.d;
       float zero = 0;
       for (int64_t j = 0; j < rows.d; ++j) {
         row[j] = static_cast<float>((wide[j] - (shift ? shift[j] : 0.0)) * scale);

@@ -11,7 +11,7 @@
 
 namespace ally_fast {
 
-void radius_filter_cpu(const RowsView& rows, const CentroidTable& table, double radius, int threads,
+void radius_filter_cpu(const RowsView& rows, const PackedPoints& table, double radius, int threads,
                        uint8_t* within);
 
 // The same on a GPU: device pointers throughout, queued on the stream.

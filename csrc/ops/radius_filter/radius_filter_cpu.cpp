@@ -10,7 +10,7 @@
 
 namespace ally_fast {
 
-void radius_filter_cpu(const RowsView& rows, const CentroidTable& table, double radius, int threads,
+void radius_filter_cpu(const RowsView& rows, const PackedPoints& table, double radius, int threads,
                        uint8_t* within) {
   constexpr int64_t kTaskRows = 2048;
   const double square = radius * radius;

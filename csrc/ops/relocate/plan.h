@@ -11,25 +11,25 @@
 
 namespace ally_fast {
 
-// Clusters part in two by a bit of their number. The place of a cluster among those with the same bit:
-ALLY_FAST_HOST_DEVICE inline int64_t place_in_part(int64_t c, int bit) {
+// Clusters part in two by a bit of their number. The position of a cluster among those with the same bit:
+ALLY_FAST_HOST_DEVICE inline int64_t position_in_part(int64_t c, int bit) {
   return (c >> (bit + 1) << bit) | (c & ((int64_t{1} << bit) - 1));
 }
 
-// And back: the cluster at a place of the part whose bit is `value`.
-ALLY_FAST_HOST_DEVICE inline int64_t cluster_in_part(int64_t place, int bit, int64_t value) {
-  const int64_t low = place & ((int64_t{1} << bit) - 1);
-  return (place >> bit << (bit + 1)) | value << bit | low;
+// And back: the cluster at a position of the part whose bit is `value`.
+ALLY_FAST_HOST_DEVICE inline int64_t cluster_in_part(int64_t position, int bit, int64_t value) {
+  const int64_t low = position & ((int64_t{1} << bit) - 1);
+  return (position >> bit << (bit + 1)) | value << bit | low;
 }
 
-// Who takes the rows of cluster c: the nearest centroid of the other part, whose place in it was found for
-// each place of c's part. An empty one is its own heir.
+// Who takes the rows of cluster c: the nearest centroid of the other part, whose position in it was found for
+// each position of c's part. An empty one is its own heir.
 ALLY_FAST_HOST_DEVICE inline int32_t heir_of_cluster(const int64_t* counts, const Parts& parts,
                                                      int64_t c) {
   if (counts[c] == 0) return static_cast<int32_t>(c);
-  const int64_t own = c >> parts.bit & 1, place = place_in_part(c, parts.bit);
-  const int32_t found = own ? parts.nearest_of_ones[place] : parts.nearest_of_zeros[place];
-  return static_cast<int32_t>(cluster_in_part(found, parts.bit, 1 - own));
+  const int64_t own = c >> parts.bit & 1, position = position_in_part(c, parts.bit);
+  const int32_t heir = own ? parts.nearest_of_ones[position] : parts.nearest_of_zeros[position];
+  return static_cast<int32_t>(cluster_in_part(heir, parts.bit, 1 - own));
 }
 
 struct Move {

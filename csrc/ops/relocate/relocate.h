@@ -9,7 +9,7 @@
 // (plan_moves in plan.h). The donor's rows go to its heir; the donor becomes one half of the split, the
 // split the other. Centroids are means of the sums, rounded to float32 (common/sums/grid.h).
 // t, d, k           IN      rows, features, clusters; k >= 2
-// nearest_of_zeros  IN      int32, for each cluster whose bit is 0, ascending: the place of the nearest
+// nearest_of_zeros  IN      int32, for each cluster whose bit is 0, ascending: the position of the nearest
 //                           centroid among those whose bit is 1, ascending
 // nearest_of_ones   IN      the same the other way round
 // bit               IN      2^bit < k
@@ -19,7 +19,7 @@
 // centroids         IN/OUT  (k, d) float32
 // sums, counts      IN/OUT  (k, d), (k,) int64
 // gained            OUT     one float64: gains less costs of all moves, in the order of the plan
-// Arithmetic is float64, written once in plan.h. Checked by the binding: shapes, places, assignments.
+// Arithmetic is float64, written once in plan.h. Checked by the binding: shapes, positions, assignments.
 #pragma once
 #include <cstdint>
 
@@ -46,7 +46,7 @@ struct Clustering {
 void relocate_cpu(const Clustering& clustering, const Parts& parts, const Halves& halves,
                   int threads, double* gained);
 
-// Device pointers; places and assignments are the caller's to check. Does not wait.
+// Device pointers; positions and assignments are the caller's to check. Does not wait.
 void relocate_cuda(const CudaStream& stream, const Clustering& clustering, const Parts& parts,
                    const Halves& halves, double* gained);
 

@@ -32,9 +32,9 @@ struct Earlier {
 // Accumulator: an integer. Order of sums: any.
 __global__ void __launch_bounds__(kThreads)
     rows_below_kernel(int64_t n, const uint8_t* eligible, uint64_t seed, uint64_t threshold,
-                      int64_t capacity, Keyed* found, int64_t* count) {
+                      int64_t capacity, Keyed* smallest, int64_t* count) {
   ALLY_FAST_SHARED(int, in_block);
-  ALLY_FAST_SHARED(int64_t, first_place);
+  ALLY_FAST_SHARED(int64_t, first_position);
   if (threadIdx.x == 0) in_block = 0;
   __syncthreads();
   const int64_t begin = int64_t{blockIdx.x} * kRowsPerBlock + threadIdx.x;
@@ -47,15 +47,15 @@ __global__ void __launch_bounds__(kThreads)
     keys[r] = to_uint64(bits.v[0], bits.v[1]);
     if (i < n && keys[r] <= threshold && (!eligible || eligible[i])) taken |= 1u << r;
   }
-  const int place = taken ? atomicAdd(&in_block, __popc(taken)) : 0;
+  const int position = taken ? atomicAdd(&in_block, __popc(taken)) : 0;
   __syncthreads();
-  if (threadIdx.x == 0) first_place = atomic_add(count, in_block);
+  if (threadIdx.x == 0) first_position = atomic_add(count, in_block);
   __syncthreads();
-  int64_t to = first_place + place;
+  int64_t to = first_position + position;
 #pragma unroll
   for (int r = 0; r < kRowsPerThread; ++r) {
     if (!(taken >> r & 1)) continue;
-    if (to < capacity) found[to] = {keys[r], begin + r * kThreads};
+    if (to < capacity) smallest[to] = {keys[r], begin + r * kThreads};
     ++to;
   }
 }
@@ -84,16 +84,17 @@ void sample_rows_cuda(const CudaStream& stream, int64_t n, const uint8_t* eligib
     const int64_t capacity =
         all ? eligible_count
             : std::min(eligible_count, static_cast<int64_t>(with_margin(expected)));
-    const Buffer<Keyed> found(scope, capacity);
+    const Buffer<Keyed> smallest(scope, capacity);
     scope.fill(count.data(), 0, count.bytes());
     scope.launch(rows_below_kernel, {blocks_for(n, kRowsPerBlock), kThreads}, n, eligible, seed,
-                 threshold, capacity, found.data(), count.data());
+                 threshold, capacity, smallest.data(), count.data());
     // Sorting waits for the count on the host, which must know it anyhow.
     int64_t rows = 0;
     scope.fetch(&rows, count.data(), count.bytes());
     if (rows >= size && rows <= capacity) {
-      sort_entries<Earlier>(scope, found.data(), count.data(), rows);
-      scope.launch(indices_kernel, {blocks_for(size, kThreads), kThreads}, found.data(), size, out);
+      sort_entries<Earlier>(scope, smallest.data(), count.data(), rows);
+      scope.launch(indices_kernel, {blocks_for(size, kThreads), kThreads}, smallest.data(), size,
+                   out);
       return;
     }
     // One time in 10^9, fewer or more than expected; with all keys, the caller was wrong.

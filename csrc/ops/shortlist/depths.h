@@ -36,7 +36,7 @@ class QuotientSearch {
   ALLY_FAST_HOST_DEVICE void narrow(bool covered) {
     (covered ? high_ : low_) = low_ + (high_ - low_) / 2;
   }
-  ALLY_FAST_HOST_DEVICE double found() const { return double_of(high_); }
+  ALLY_FAST_HOST_DEVICE double quotient() const { return double_of(high_); }
 
  private:
   static ALLY_FAST_HOST_DEVICE uint64_t bits_of(double value) {

@@ -1,7 +1,7 @@
 // The shortlist of rows whose clusters and scores are in device memory; what it is: shortlist.h.
 //
 // What beats its cluster's threshold is appended to one buffer, in any order; when that might be
-// full, all of it is sorted by (cluster, score descending, place ascending), and each cluster keeps
+// full, all of it is sorted by (cluster, score descending, position ascending), and each cluster keeps
 // its best. The host never asks how many there are: it knows how many there can be, and queues a
 // pruning which the device leaves out if there are few. So nothing waits, apart from `fetch`.
 #pragma once

@@ -1,6 +1,6 @@
 // The rows that can still be in the batch: each cluster's best, and every cluster's size.
 //
-//   within a cluster rows are ordered by (score descending, place ascending): tie_order.h
+//   within a cluster rows are ordered by (score descending, position ascending): tie_order.h
 //   row of rank r in cluster c has the quotient (r + 1/2) / w_c; the batch is the b lowest
 //
 // As rows stream by, sizes only grow, so the b-th lowest quotient computed from the sizes seen so far
@@ -19,7 +19,7 @@ class Shortlist {
  public:
   struct Entry {
     double score;
-    int64_t place;
+    int64_t position;
   };
 
   Shortlist(int64_t k, int64_t b, const double* weights, const TieOrder& ties);

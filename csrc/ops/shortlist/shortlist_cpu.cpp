@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kSort = 16;  // about the work of an entry to be sorted
 
 bool better(const Shortlist::Entry& a, const Shortlist::Entry& b) {
-  return a.score != b.score ? a.score > b.score : a.place < b.place;
+  return a.score != b.score ? a.score > b.score : a.position < b.position;
 }
 
 constexpr Shortlist::Entry kNothing = {-std::numeric_limits<double>::infinity(),
@@ -41,8 +41,8 @@ void Shortlist::push(const int32_t* assignments, const double* scores, int64_t c
     const int32_t c = assignments[i];
     if (c < 0) return;
     ++sizes_[c];
-    if (scores[i] < worst_[c].score) return;  // before its place is worked out
-    add(c, {scores[i], ties_.place(indices ? indices[i] : first + i)});
+    if (scores[i] < worst_[c].score) return;  // before its position is worked out
+    add(c, {scores[i], ties_.position(indices ? indices[i] : first + i)});
   });
 }
 
@@ -57,7 +57,7 @@ void Shortlist::merge(const Shortlist& other) {
 void Shortlist::merge_entries(const int32_t* clusters, const double* scores, const int64_t* indices,
                               int64_t count, const int64_t* sizes) {
   for (size_t c = 0; c < sizes_.size(); ++c) sizes_[c] += sizes[c];
-  polled_for(count, [&](int64_t e) { add(clusters[e], {scores[e], ties_.place(indices[e])}); });
+  polled_for(count, [&](int64_t e) { add(clusters[e], {scores[e], ties_.position(indices[e])}); });
 }
 
 std::vector<int64_t> Shortlist::depths() const {
@@ -76,7 +76,7 @@ std::vector<int64_t> Shortlist::depths() const {
     poll(static_cast<int64_t>(k));
   }
   std::vector<int64_t> result(k);
-  for (size_t c = 0; c < k; ++c) result[c] = depth_at(search.found(), weights_[c], sizes_[c]);
+  for (size_t c = 0; c < k; ++c) result[c] = depth_at(search.quotient(), weights_[c], sizes_[c]);
   return result;
 }
 

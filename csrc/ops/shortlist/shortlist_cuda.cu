@@ -20,7 +20,7 @@ constexpr int64_t kFewClusters = 8192;  // counted in shared memory
 
 struct Candidate {
   double score;
-  int64_t place;
+  int64_t position;
 };
 struct Entry {
   Candidate candidate;
@@ -32,7 +32,7 @@ struct Counters {
 };
 
 __device__ __forceinline__ bool better(const Candidate& a, const Candidate& b) {
-  return a.score != b.score ? a.score > b.score : a.place < b.place;
+  return a.score != b.score ? a.score > b.score : a.position < b.position;
 }
 struct Before {
   __device__ __forceinline__ bool operator()(const Entry& a, const Entry& b) const {
@@ -61,20 +61,20 @@ __global__ void __launch_bounds__(kAppendThreads)
     if constexpr (kFew) {
       if (c >= 0) atomicAdd(counted + c, 1);
     } else {
-      append_cluster_places(sizes, c);
+      append_cluster_positions(sizes, c);
     }
     Candidate row{};
     bool enters = false;
     if (c >= 0) {
       row.score = static_cast<double>(Element<kDType>::load(scores + i * Element<kDType>::kBytes));
       const Candidate threshold = thresholds[c];
-      if (row.score >= threshold.score) {  // before its place is worked out
-        row.place = ties.place(indices ? indices[i] : first + i);
+      if (row.score >= threshold.score) {  // before its position is worked out
+        row.position = ties.position(indices ? indices[i] : first + i);
         enters = better(row, threshold);
       }
     }
-    const int64_t place = append_places(&counters->held, enters);
-    if (enters) entries[place] = {row, c};
+    const int64_t position = append_positions(&counters->held, enters);
+    if (enters) entries[position] = {row, c};
   }
   if constexpr (kFew) {
     __syncthreads();
@@ -108,7 +108,7 @@ __global__ void __launch_bounds__(kOneBlock, 1)
     search.narrow(block_sum(covered) >= b);
   }
   for (int64_t c = threadIdx.x; c < k; c += kOneBlock) {
-    const int64_t depth = all ? sizes[c] : depth_at(search.found(), weights[c], sizes[c]);
+    const int64_t depth = all ? sizes[c] : depth_at(search.quotient(), weights[c], sizes[c]);
     depths[c] = min(depth, b);
     begins[c] = ends[c] = 0;
   }
@@ -125,30 +125,30 @@ __global__ void runs_kernel(const Entry* entries, const Counters* counters, int6
   if (e == count - 1 || entries[e + 1].cluster != c) ends[c] = e + 1;
 }
 
-// places (k + 1,): where each cluster's entries go.
+// positions (k + 1,): where each cluster's entries go.
 // Mapping: one block, threads in strides over the clusters.
 // Shared memory: of exclusive_sums.
 // Accumulator: integers. Order of sums: any.
 __global__ void __launch_bounds__(kOneBlock, 1)
     places_kernel(int64_t k, const int64_t* depths, const int64_t* begins, const int64_t* ends,
-                  Counters* counters, int64_t* places) {
+                  Counters* counters, int64_t* positions) {
   if (counters->sorting == 0) return;
-  exclusive_sums(k, [&](int64_t c) { return min(depths[c], ends[c] - begins[c]); }, places);
-  if (threadIdx.x == 0) counters->held = places[k];
+  exclusive_sums(k, [&](int64_t c) { return min(depths[c], ends[c] - begins[c]); }, positions);
+  if (threadIdx.x == 0) counters->held = positions[k];
 }
 
 // Copies what is kept, and raises the thresholds of clusters that are full: what does not beat the
 // last one cannot come in, as it never gets worse than that.
 // Mapping: a thread an entry. Shared memory: none. Nothing is computed.
 __global__ void keep_kernel(const Entry* entries, const Counters* counters, const int64_t* depths,
-                            const int64_t* begins, const int64_t* places, const int64_t* sizes,
+                            const int64_t* begins, const int64_t* positions, const int64_t* sizes,
                             Entry* kept, Candidate* thresholds) {
   const int64_t e = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (e >= counters->sorting) return;
   const Entry entry = entries[e];
   const int64_t rank = e - begins[entry.cluster], depth = depths[entry.cluster];
   if (rank >= depth) return;
-  kept[places[entry.cluster] + rank] = entry;
+  kept[positions[entry.cluster] + rank] = entry;
   if (rank == depth - 1 && sizes[entry.cluster] > depth) {
     thresholds[entry.cluster] = entry.candidate;
   }
@@ -175,14 +175,14 @@ struct DeviceShortlist::Memory {
         depths(scope, k),
         begins(scope, k),
         ends(scope, k),
-        places(scope, k + 1),
+        positions(scope, k + 1),
         thresholds(scope, k),
         entries(scope, capacity),
         kept(scope, most_kept),
         counters(scope, 1) {}
 
   Buffer<double> weights;
-  Buffer<int64_t> sizes, depths, begins, ends, places;
+  Buffer<int64_t> sizes, depths, begins, ends, positions;
   Buffer<Candidate> thresholds;
   Buffer<Entry> entries, kept;
   Buffer<Counters> counters;
@@ -255,10 +255,10 @@ void DeviceShortlist::prune(int64_t limit) {
   scope.launch(runs_kernel, over_entries, memory.entries.data(), counters, memory.begins.data(),
                memory.ends.data());
   scope.launch(places_kernel, {1, kOneBlock}, k_, memory.depths.data(), memory.begins.data(),
-               memory.ends.data(), counters, memory.places.data());
+               memory.ends.data(), counters, memory.positions.data());
   scope.launch(keep_kernel, over_entries, memory.entries.data(), counters, memory.depths.data(),
-               memory.begins.data(), memory.places.data(), memory.sizes.data(), memory.kept.data(),
-               memory.thresholds.data());
+               memory.begins.data(), memory.positions.data(), memory.sizes.data(),
+               memory.kept.data(), memory.thresholds.data());
   const int64_t most_kept = memory.kept.count();
   scope.launch(return_kernel, {blocks_for(std::min(bound_, most_kept), kThreads), kThreads},
                memory.kept.data(), counters, memory.entries.data());
@@ -279,7 +279,7 @@ DeviceShortlist::Entries DeviceShortlist::fetch() {
   for (const Entry& entry : entries) {
     result.clusters.push_back(entry.cluster);
     result.scores.push_back(entry.candidate.score);
-    result.indices.push_back(ties_.index(entry.candidate.place));
+    result.indices.push_back(ties_.index(entry.candidate.position));
   }
   bound_ = counters.held;
   return result;

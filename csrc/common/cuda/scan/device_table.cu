@@ -175,7 +175,7 @@ __global__ void pack_centroids_kernel(const T* centroids, TableView view, Packed
 
 template <class T>
 DeviceTablePtr make_table(const CudaStream& stream, const T* centroids, int64_t k, int64_t d) {
-  const OpScope scope("CentroidTable", stream);
+  const OpScope scope("PackedPoints", stream);
   auto table = std::make_shared<DeviceTable>(scope, k, d);
   table->pack(scope, centroids);
   return table;
