@@ -20,6 +20,7 @@ from benchmarks import (
     bench_assign,
     bench_dual_ascent,
     bench_interrupt,
+    bench_occupancy,
     bench_ops,
     bench_pools,
     bench_ray,
@@ -37,6 +38,7 @@ from benchmarks.rows import QUIET_CORES, Row
 BENCHES = (
     bench_select,
     bench_assign,
+    bench_occupancy,
     bench_ops,
     bench_dual_ascent,
     bench_interrupt,

@@ -13,6 +13,7 @@ TABLES = {
     "shapes": selections.shapes_table,
     "stages": selections.stages_table,
     "assign": operations.assign_table,
+    "occupancy": operations.occupancy_table,
     "ops": operations.ops_table,
     "dual_ascent": operations.dual_ascent_table,
     "interrupt": runs.interrupt_table,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import bench_ops, labels
+from benchmarks import bench_occupancy, bench_ops, labels
 from benchmarks.labels import times
 from benchmarks.rows import Row, one, select
 from benchmarks.tables.markdown import NOTHING, milliseconds, per_cent, seconds, table
@@ -35,6 +35,30 @@ def assign_table(rows: list[Row]) -> str:
             )
     head = ["pool", "engine", "seconds", "uncertified", "ratio", "rows settled", "GFLOP/s"]
     return table(head, body, left=2) if body else ""
+
+
+def occupancy_table(rows: list[Row]) -> str:
+    """Draw how busy assignment keeps the tile unit, by dimensions and clusters."""
+    body = []
+    for ours in select(
+        rows, bench="occupancy", engine="ally_fast", setting=bench_occupancy.CERTIFIED, ok=True
+    ):
+        same = select(rows, bench="occupancy", shape=ours.shape, ok=True)
+        plain = one(same, setting=bench_occupancy.UNCERTIFIED)
+        products = one(same, setting=bench_occupancy.PRODUCTS)
+        if not plain or not products:
+            continue
+        body.append(
+            [
+                labels.shape(ours),
+                milliseconds(ours.seconds_median),
+                times(ours.seconds_median / plain.seconds_median),
+                milliseconds(products.seconds_median),
+                per_cent(products.seconds_median / ours.seconds_median, 0),
+            ]
+        )
+    head = ["pool", "certified, ms", "over uncertified", "products alone, ms", "of the pass"]
+    return table(head, body) if body else ""
 
 
 def ops_table(rows: list[Row]) -> str:

@@ -148,7 +148,7 @@ void track_centroids(const PackedCentroids& table, const uint32_t* rows, const f
 void track_tiles(const PackedCentroids& table, const uint32_t* rows, const float* error,
                  int64_t begin, int64_t end, Ahead& ahead, float* best, float* second,
                  int32_t* index, float* minima) {
-  const TileConfig config;
+  static const TileConfig config;
   AMX_CONFIGURE(&config);
   const auto track = table.d > kDecidingD ? track_centroids : track_groups;
   track(table, rows, error, begin, end, ahead, best, second, index, minima);
@@ -174,6 +174,7 @@ void multiply(const PackedCentroids& table, const uint32_t* words, Members& memb
           return _mm512_loadu_ps(reinterpret_cast<const float*>(words + row * steps + step));
         },
         &block[0][0]);
+    __asm__ volatile("" ::: "memory");  // GCC does not know that a tile reads the block
     AMX_LOAD(1, table.packed + members.first * steps + step * 16, 64);
     AMX_LOAD(2, &block[0][0], 64);
     AMX_DOT(0, 1, 2);
@@ -205,7 +206,7 @@ void decide(const PackedCentroids& table, const uint32_t* words, int count, cons
     }
     _mm512_mask_i32scatter_epi32(index, active, rows, lowest.index, 4);
   };
-  const TileConfig config;
+  static const TileConfig config;
   AMX_CONFIGURE(&config);
   Members members[2];
   int turn = 0;
