@@ -229,7 +229,7 @@ BlockScanner::BlockScanner(const PackedPoints& table, const RowsView& rows)
       block_words_(table.kernel().block_words(rows.d)) {
   // Rows of a group share its second look, and a slice of a large table is in the cache for many rows:
   // as many as leave room there for the slice, their minima and themselves.
-  constexpr int64_t kCache = 1 << 17, kSlice = 3 << 16;  // words
+  constexpr int64_t kCache = 1 << 16, kSlice = 3 << 16;  // words
   const int64_t tile = table.kernel().centroid_multiple, k = table.packed().k_padded;
   slice_ = std::max<int64_t>(1, kSlice / table.kernel().centroid_words(tile, rows.d)) * tile;
   const int64_t most = slice_ < k || decides_ ? kLargestBatch / kBlock : 1;

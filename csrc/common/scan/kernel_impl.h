@@ -294,16 +294,12 @@ void track(const PackedCentroids& table, const uint32_t* rows, const float* erro
 }
 
 // The lowest of the first kGroup scores.
-template <int kGroup>
+template <class Simd, int kGroup>
 float lowest_score(const float* scores) {
-  float lowest[kLargestGroup];
-  for (int i = 0; i < kLargestGroup; ++i) lowest[i] = i < kGroup ? scores[i] : kNeverWins;
-  for (int half = kLargestGroup / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) {
-      lowest[i] = lowest[i + half] < lowest[i] ? lowest[i + half] : lowest[i];
-    }
-  }
-  return lowest[0];
+  if constexpr (kGroup == Simd::kWidth) return Simd::lowest(Simd::load(scores));
+  float lowest = scores[0];
+  for (int i = 1; i < kGroup; ++i) lowest = scores[i] < lowest ? scores[i] : lowest;
+  return lowest;
 }
 
 // Centroids of a group in the lanes; four sums run beside each other, or more.
@@ -350,7 +346,8 @@ void rescore(const PackedCentroids& table, const float* const* rows, const float
                             : count == 3 ? rescore_rows<Simd, kGroup, 3>
                                          : rescore_rows<Simd, kGroup, 4>;
   rescore_some(table, rows, error, first, scores);
-  for (int i = 0; i < count; ++i) lowest[i] = lowest_score<kGroup>(scores + i * kLargestGroup);
+  for (int i = 0; i < count; ++i)
+    lowest[i] = lowest_score<Simd, kGroup>(scores + i * kLargestGroup);
 }
 
 template <class Simd>

@@ -262,7 +262,7 @@ void rescore_group(const PackedCentroids& table, const float* const* rows, const
   }
   for (int i = 0; i < count; ++i, scores += 16) {
     rescore_in_bfloat(table, rows[i], error[i], first, scores);
-    lowest[i] = lowest_score<16>(scores);
+    lowest[i] = lowest_score<Amx, 16>(scores);
   }
 }
 
