@@ -61,9 +61,14 @@ def test_is_the_argmin_on_hard_pools(isa, d, pool, rng):
 
 
 @pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
-@pytest.mark.parametrize("shape", [(70, 5000, 6), (5, 3, 20_000)], ids=["k=5000", "d=20000"])
+@pytest.mark.parametrize(
+    "shape",
+    [(70, 5000, 6), (5, 3, 20_000), (200, 1300, 300)],
+    ids=["k=5000", "d=20000", "k=1300,d=300"],
+)
 @pytest.mark.parametrize("pool", ["plain", "near_duplicates", "repeated_centroids"])
 def test_many_centroids_and_many_features(isa, pool, shape, rng):
+    """The last shape has a table of several slices, and several blocks of rows."""
     rows, centroids = hard_pool(pool, rng, *shape)
     np.testing.assert_array_equal(run(rows, centroids, isa)[0], reference.assign(rows, centroids))
 
@@ -207,6 +212,32 @@ def test_a_large_offset_leaves_few_rows_uncertain(rng):
     isa = RUNNABLE_ISAS[0]
     near = run(rows, centroids, isa)[1].uncertain
     assert run(rows + 1e9, centroids + 1e9, isa)[1].uncertain <= near + 40
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+@pytest.mark.parametrize("d", [1, 19], ids="d={}".format)
+@pytest.mark.parametrize("spread", [149, 127, 126, 119, -121, -140], ids="2**{}".format)
+def test_centroids_spread_beyond_the_exponents_of_float32(isa, spread, d, rng):
+    """The scale that brings them near 1 is 0, infinite or inexact in float32."""
+    rows = np.ldexp(rng.normal(size=(100, d)), min(spread, 120)).astype(np.float32)
+    rows[0] = np.float32(3.4e38)
+    size = np.ldexp(1.0, spread)
+    centroids = np.concatenate([[-size, size, 3.4e38, -1e38] * np.ones((d, 1)), rows[7:40].T], 1).T
+    centroids = np.ascontiguousarray(centroids, np.float64)
+    np.testing.assert_array_equal(run(rows, centroids, isa)[0], reference.assign(rows, centroids))
+
+
+@pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)
+@pytest.mark.parametrize("certify", [True, False], ids="certify={}".format)
+def test_a_row_whose_low_precision_scores_all_overflow(isa, certify):
+    """Padding has then the lowest score, and is no centroid."""
+    rows = np.full((70, 19), 3.3e38, np.float32)
+    blocks = np.array([[-1, 1, 1], [0.5, -1, 0], [0.5, 0, -1]], np.float32)
+    centroids = np.repeat(blocks, [5, 7, 7], axis=1)
+    found, _ = run(rows, centroids, isa, certify=certify)
+    if certify:
+        np.testing.assert_array_equal(found, reference.assign(rows, centroids))
+    assert ((found >= 0) & (found < 3)).all()
 
 
 @pytest.mark.parametrize("isa", RUNNABLE_ISAS, ids="isa={}".format)

@@ -22,7 +22,7 @@ using Tile = float[16][16];  // products of sixteen centroids with sixteen rows
 // Calls finish(c, r, dots) for sixteen centroids from c on and sixteen rows from r on.
 //
 // Up to 32 * kSteps features: the tiles of 32 rows stay in their registers.
-// They are looked at one turn late, so that the tile unit works on while the vector units compare.
+// Products are looked at one turn late, so that the tile unit works on while the vector units compare.
 template <int kSteps, class Finish>
 void for_each_tile_held(const PackedCentroids& table, const uint32_t* rows, int64_t begin,
                         int64_t end, Ahead& ahead, const Finish& finish) {

@@ -18,6 +18,7 @@ constexpr double kUnit = 0x1p-24;  // float32, half an ulp of 1
 constexpr double kSlop = 1.01, kTinyRow = 1e-18, kTiny = 1e-33;
 // A shift rounded to float32 may make deviations larger by this share, no more.
 constexpr double kCoarse = 1e-3;
+constexpr int kLargestExponent = 120;
 constexpr int64_t kTaskValues = 1 << 17;
 
 uint32_t* align(uint32_t* words) {
@@ -87,32 +88,30 @@ void PackedPoints::choose_shift(const double* centroids) {
     largest = std::max({largest, std::abs(low[j] - coarse), std::abs(high[j] - coarse)});
     finest = std::max({finest, std::abs(low[j] - mean[j]), std::abs(high[j] - mean[j])});
   }
-  if (!(largest <= (1 + kCoarse) * finest)) {  // of a large common offset
-    wide_shift_ = std::move(mean);
-    largest = finest;
-  }
+  const bool coarse = !(largest <= (1 + kCoarse) * finest);  // of a large common offset
+  if (coarse) largest = finest;
   int exponent = 0;
   if (largest > 0) std::frexp(largest, &exponent);
   packed_.scale = std::ldexp(1.0, -std::clamp(exponent, -1000, 1000));
+  // In float32 such a scale is not exact, or 0.
+  if (coarse || std::abs(exponent) > kLargestExponent) wide_shift_ = std::move(mean);
   packed_.shift = shift_.data();
   packed_.wide_shift = wide_shift_.empty() ? nullptr : wide_shift_.data();
 }
 
 void PackedPoints::choose_order(const double* centroids, const double* shift) {
-  std::vector<double> squares(static_cast<size_t>(k_));
-  order_.resize(squares.size());
+  std::vector<std::pair<double, int64_t>> squares;
   for (int64_t c = 0; c < k_; ++c) {
     const auto square = [=](int64_t j) {
       const double x = (centroids[c * d_ + j] - shift[j]) * packed_.scale;
       return x * x;
     };
-    squares[c] = sum_in_lanes(d_, square);
-    order_[c] = c;
+    squares.emplace_back(sum_in_lanes(d_, square), c);
     poll(d_);
   }
-  std::sort(order_.begin(), order_.end(), [&](int64_t a, int64_t b) {
-    return squares[a] < squares[b] || (squares[a] == squares[b] && a < b);
-  });
+  std::sort(squares.begin(), squares.end());
+  order_.assign(static_cast<size_t>(round_up(k_, kernel_->centroid_multiple)), 0);
+  for (int64_t place = 0; place < k_; ++place) order_[place] = squares[place].second;
 }
 
 void PackedPoints::allocate() {
@@ -127,7 +126,7 @@ void PackedPoints::allocate() {
   norm_.assign(padded / static_cast<size_t>(kernel_->group), 0.0f);
   packed_.packed = aligned_words_;
   packed_.floats = reinterpret_cast<const float*>(aligned_words_);
-  if (!kernel_->packs_floats) {
+  if (second_table()) {
     floats_.assign(padded * static_cast<size_t>(d_) + kLargestGroup, 0.0f);
     packed_.floats = floats_.data();
   }
@@ -149,7 +148,7 @@ void PackedPoints::pack(const double* centroids, const double* shift, int64_t be
   }
   kernel_->pack_centroids(values.data(), end - begin, tile, d_,
                           aligned_words_ + kernel_->centroid_words(begin, d_), rounded.data());
-  if (!kernel_->packs_floats) pack_floats(values.data(), begin, end);
+  if (second_table()) pack_floats(values.data(), begin, end);
   for (int64_t c = begin; c < end; ++c) {
     const double* const centroid = centroids + order_[c] * d_;
     const float* const seen = rounded.data() + (c - begin) * d_;
@@ -198,7 +197,8 @@ void PackedPoints::upper_ends(const float* lower, const int32_t* place, const fl
   }
 }
 
-// In float32 what is rounded is the centring of x and c; norm_c is that of another rounding of c'.
+// In float32 what is rounded is the centring of x and c. norm_c is that of c' in bfloat16: the slop
+// covers the difference.
 float PackedPoints::rescored_error(float error, double norm) const {
   if (d_ > kernel_->rescored_d) return error;
   return round_up_to_float(norm * (gamma_ + 6 * kUnit) * kSlop + kTinyRow);
@@ -228,13 +228,14 @@ BlockScanner::BlockScanner(const PackedPoints& table, const RowsView& rows)
       groups_(table.packed().k_padded / table.kernel().group),
       block_words_(table.kernel().block_words(rows.d)) {
   // Rows of a group share its second look, and a slice of a large table is in the cache for many rows:
-  // as many as leave room there for the slice, their minima and themselves.
-  constexpr int64_t kCache = 1 << 16, kSlice = 3 << 16;  // words
+  // as many as leave room there, with their minima where these are looked at soon.
+  constexpr int64_t kCache = 1 << 16, kSlice = 3 << 16, kMinima = 1 << 20;  // words
   const int64_t tile = table.kernel().centroid_multiple, k = table.packed().k_padded;
   slice_ = std::max<int64_t>(1, kSlice / table.kernel().centroid_words(tile, rows.d)) * tile;
+  const int64_t minima = groups_ * kBlock;
+  const int64_t words = slice_ < k ? block_words_ : std::max(minima, block_words_);
   const int64_t most = slice_ < k || decides_ ? kLargestBatch / kBlock : 1;
-  const int64_t words = std::max(groups_ * kBlock, block_words_);
-  const int64_t blocks = std::clamp(kCache / words, int64_t{1}, most);
+  const int64_t blocks = std::clamp(std::min(kCache / words, kMinima / minima), int64_t{1}, most);
   capacity_ = blocks * kBlock;
   const auto size = static_cast<size_t>(capacity_);
   for (auto* values : {&norm_, &residual_, &error_, &best_, &second_}) values->resize(size);
@@ -284,20 +285,13 @@ void BlockScanner::pack(int block, int count) {
 // Against the slice of the table that begins at `from`; of rows below `end`, those after the block are
 // brought to the cache.
 void BlockScanner::track(int block, int64_t from, int64_t end) {
-  constexpr int64_t kRange = 1 << 22;  // features between polls: a tenth of a second on a slow core
   const PackedCentroids& packed = table_.packed();
-  const int64_t tile = table_.kernel().centroid_multiple, at = block * kBlock;
-  const int64_t step = std::max<int64_t>(1, kRange / rows_.d / tile) * tile;
-  const int64_t slice_end = std::min(packed.k_padded, from + slice_);
+  const int64_t at = block * kBlock, to = std::min(packed.k_padded, from + slice_);
   const int64_t next = from == 0 ? std::min(end, first_ + at + kBlock) : end;
   Ahead ahead(rows_, next, std::min(end, next + kBlock));
-  for (int64_t begin = from; begin < slice_end; begin += step) {
-    const int64_t to = std::min(slice_end, begin + step);
-    table_.kernel().track(packed, packed_rows(block), error_.data() + at, begin, to, ahead,
-                          best_.data() + at, second_.data() + at, index_.data() + at,
-                          minima(block));
-    poll((to - begin) * rows_.d);
-  }
+  table_.kernel().track(packed, packed_rows(block), error_.data() + at, from, to, ahead,
+                        best_.data() + at, second_.data() + at, index_.data() + at, minima(block));
+  poll((to - from) * rows_.d);
 }
 
 void BlockScanner::limits_of_nearest(int begin, int end, double* limit) const {

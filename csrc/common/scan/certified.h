@@ -8,8 +8,8 @@
 // centroids, which are packed in the order of their norms.  A kernel returns the lower end. The winner
 // of the lower ends is the nearest centroid for sure if its own upper end lies below every other
 // lower end. Otherwise it lies in a group of centroids whose least lower end is not above that upper
-// end; these groups are looked at again, with a and b in float32, and the same certificate. Where
-// several centroids are left, the exact rule measures them (kernel.h). Its own rounding is part of
+// end; these groups are looked at again, with a and b in float32 (kernel.h), and the same
+// certificate. Where several centroids are left, the exact rule measures them (kernel.h). Its own rounding is part of
 // the margin, so the answer is its argmin, lowest index on a tie, whichever kernel ran.
 //
 // No row is scanned twice: the least lower end of each group is kept.
@@ -67,13 +67,15 @@ class PackedPoints {
   // Packs centroids [begin, end), a kernel's multiple from its multiple on.
   void pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
             Largest& largest);
+  // Whether the second look reads a table of its own.
+  bool second_table() const { return !kernel_->packed_is_floats && d_ <= kernel_->rescored_d; }
   void pack_floats(const float* values, int64_t begin, int64_t end);
 
   const Kernel* kernel_;
   int64_t k_, d_, d_padded_;
   std::unique_ptr<double[]> exact_;  // (k, d_padded) as given, padded with zeros
   std::vector<double> wide_shift_;   // empty unless float32 is too coarse
-  std::vector<int64_t> order_;       // place among the packed -> centroid
+  std::vector<int64_t> order_;       // place among the packed -> centroid; 0 for the padding
   std::vector<float> shift_, half_norm_, norm_, floats_;
   std::unique_ptr<uint32_t[]> words_;
   uint32_t* aligned_words_ = nullptr;

@@ -18,10 +18,11 @@ constexpr int kBlock = 64;  // rows a block
 constexpr int kLargestGroup = 16, kLargestBatch = 2048, kTogether = 4;
 constexpr float kNeverWins = 0x1.fffffep127f;  // above every score
 
-// Centroids as a kernel reads them. Arrays have k_padded entries; the padding can never win.
+// Centroids as a kernel reads them. The padding can win for rows that overflow only.
 struct PackedCentroids {
   const uint32_t* packed;    // negated, centred, scaled, rounded: layout private to the kernel
-  const float* half_norm;    // scale^2 ||c - shift||^2 / 2, lowered by the rounding of a score
+  const float* half_norm;    // scale^2 ||c - shift||^2 / 2, lowered by the rounding of a score;
+                             // (k_padded + kLargestGroup,)
   const float* norm;         // of each group, the largest norm of a rounded centroid, floored: a
                              // row's error grows with it
   const float* shift;        // (d,) float32
@@ -69,7 +70,7 @@ struct Kernel {
   const char* name;
   int centroid_multiple;  // k_padded is a multiple of this, and this of `group`
   int group;              // centroids that share a minimum
-  bool packs_floats;      // `packed` are the `floats` of a table
+  bool packed_is_floats;  // the second look reads `packed`
 
   // 32-bit words of packed centroids / of a packed block of rows.
   int64_t (*centroid_words)(int64_t k_padded, int64_t d);

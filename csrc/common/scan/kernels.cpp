@@ -38,17 +38,17 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
-#ifndef ALLY_FAST_NO_AVX512BF16
-bool has_avx512bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
-#endif
+[[maybe_unused]] bool has_avx512bf16() {
+  return has_avx512() && __builtin_cpu_supports("avx512bf16");
+}
 
 #ifndef ALLY_FAST_NO_AMX
 bool has_amx() {
 #ifdef ALLY_FAST_EMULATE_AMX
-  return has_avx512();
+  return has_avx512bf16();
 #else
   unsigned a, b, c, d;
-  if (!has_avx512() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  if (!has_avx512bf16() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
   const unsigned tile_and_bf16 = 1u << 24 | 1u << 22;
   if ((d & tile_and_bf16) != tile_and_bf16) return false;
 #ifdef __linux__

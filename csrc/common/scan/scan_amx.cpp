@@ -270,7 +270,7 @@ constexpr Kernel make_amx_kernel() {
   Kernel kernel = make_kernel<Avx512>("amx");
   kernel.centroid_multiple = Amx::kCentroids;
   kernel.group = 16;
-  kernel.packs_floats = false;
+  kernel.packed_is_floats = false;
   kernel.centroid_words = centroid_words<Amx>;
   kernel.block_words = block_words<Amx>;
   kernel.pack_centroids = pack_centroid_tiles;

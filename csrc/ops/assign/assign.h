@@ -7,7 +7,8 @@
 // threads  IN   >= 1; the answer does not depend on it
 // certify  IN   false: the low-precision winner as it is (benchmarks only)
 // out      OUT  (m,) int32; -1 for a row with a NaN or infinite feature, and for one (of float64) so
-//               far out that all its squared distances overflow
+//               far out that all its squared distances overflow. Features of 2^480 and more, or a
+//               spread below 2^-480, where squares overflow or vanish, are for the caller to refuse
 // Preconditions (checked by the binding): same d, positions and clusters in range. The answer depends
 // on rows and centroids alone: not on kernel, threads, or on how rows are cut into calls.
 #pragma once
