@@ -1,4 +1,4 @@
-"""How many picks a group may and must have, and what picks may cost."""
+"""How many picks a group may and must have, and how much picks may cost."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _MOST = np.iinfo(np.int64).max
 
 @dataclass(frozen=True, eq=False)
 class Quotas:
-    """Groups of rows, with the least and the most picks of each.
+    """Groups of rows, with the fewest and the most picks from each.
 
     Attributes
     ----------
     names : list
-        What the user calls the groups.
+        The user's names for the groups.
     codes : ndarray of int32, shape (n,)
-        The group of each row, its position in `names`; -1 for rows that cannot be picked.
+        The group of each row, as its position in `names`; -1 for rows that cannot be picked.
     least, most : ndarray of int64, shape (len(names),)
     """
 
@@ -38,7 +38,7 @@ class Quotas:
 
 @dataclass(frozen=True, eq=False)
 class Costs:
-    """What each row costs, shape (n,), float64, and what all picks may cost together."""
+    """Cost of each row, shape (n,), float64, and the most that all picks may cost together."""
 
     values: NDArray[np.float64]
     budget: float
@@ -54,23 +54,22 @@ def checked_quotas(
     *,
     fewer: bool,
 ) -> Quotas | None:
-    """Return the quotas; None if no groups are given.
+    """Return the quotas; None if there are no groups.
 
     Parameters
     ----------
     groups : array, shape (n,), Labels, or None
         Integers, texts or booleans.
     least, most : int, mapping of group to int, or None
-        ``min_per_group`` and ``max_per_group``; a number holds for each group that eligible rows
-        have.
+        ``min_per_group`` and ``max_per_group``; an int holds for each group that has eligible rows.
     fewer : bool
         Whether there may be fewer than `b` picks.
 
     Raises
     ------
     ValueError, TypeError
-        If groups come without limits or limits without groups; if an eligible row has no group;
-        if limits cannot be met, naming the group, what it has and what is asked.
+        If groups come without limits or limits without groups; if an eligible row has no group; if
+        limits cannot be met: the message names the group, what it has and what you asked for.
     """
     if groups is None:
         for name, limit in (("min_per_group", least), ("max_per_group", most)):
@@ -105,12 +104,13 @@ def checked_quotas(
 def checked_costs(
     cost: Any, budget: Any, eligible: NDArray[np.bool_] | None, n: int
 ) -> Costs | None:
-    """Return the costs; None if none are given.
+    """Return the costs; None if there are none.
 
     Raises
     ------
     ValueError, TypeError
-        If one of the two is missing; if a cost is negative or not finite, with the first such row.
+        If one of the two is missing; if a cost is negative or not finite: the message names the
+        first such row.
     """
     if cost is None and budget is None:
         return None
@@ -138,9 +138,9 @@ def checked_costs(
 def _coded(
     groups: Any, eligible: NDArray[np.bool_] | None, n: int
 ) -> tuple[list[Any], NDArray[np.int32], list[Any]]:
-    """Return the groups of eligible rows in ascending order, each row's code among them, others.
+    """Return the sorted groups of eligible rows, each row's code among them, and other groups.
 
-    The others are groups that only rows have which cannot be picked.
+    The other groups have only rows that cannot be picked.
     """
     labels = groups if isinstance(groups, Labels) else labels_of(groups)
     if len(labels.codes) != n:
@@ -187,5 +187,5 @@ def _limits(
 
 
 def _text(group: Any) -> str:
-    """Return how a group is written, by which it is found: 3 and "3", True and "true"."""
+    """Return a group as text, so that 3 and "3", True and "true" are found alike."""
     return str(group).lower() if isinstance(group, bool | np.bool_) else str(group)
