@@ -1,4 +1,4 @@
-"""Rounds of relocation: clusters merged and split as long as that pays."""
+"""Rounds of relocation: merge and split clusters as long as that pays."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ROUNDS = 8  # at most
 
 
 class Relocation:
-    """Rounds of it, each with the next bit of the clusters' numbers to part them by."""
+    """Rounds of relocation; each parts the clusters by the next bit of their numbers."""
 
     def __init__(self) -> None:
         self._rounds = 0
 
     def run(self, clustering: Clustering) -> tuple[float, float]:
-        """Move centroids, in place; return the first round's gain, and the spread that is left."""
+        """Move centroids in place; return the first round's gain, and the spread that is left."""
         halves = unhalved(clustering)
         halve(clustering, halves)
         spread = clustering.grid.distance(halves.spreads)
@@ -48,7 +48,7 @@ class Relocation:
 
 
 def one_round(clustering: Clustering, halves: Halves, bit: int) -> float:
-    """Find who is nearest across the two parts, and relocate; O(k^2 d) in low precision."""
+    """Find the nearest clusters across the two parts, and relocate; O(k^2 d) in low precision."""
     centroids = clustering.centroids
     ones = np.arange(len(centroids)) >> bit & 1 != 0
     parts: tuple[Any, ...] = tuple(

@@ -1,4 +1,4 @@
-"""A warning where a model knows so little that its uncertainty says nothing."""
+"""A warning for a model that knows so little that its uncertainty says nothing."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _DEVIATIONS = 2.0
 
 
 class WeakHeadWarning(UserWarning):
-    """A model does about as well as chance on rows it was not trained on."""
+    """A model is about as good as chance on rows that it was not trained on."""
 
 
 def is_near_chance(targets: NDArray[np.integer], predicted: NDArray[np.integer]) -> str | None:
-    """Say how accurate predictions are if that is near chance; None if they are better.
+    """Return a text that says how accurate predictions are, or None if they are above chance.
 
-    Classes count alike: the mean over classes of the share recognised, of which any constant or
-    random guess gets one in C. Near is within two standard deviations of such a guess. With fewer
-    than two classes there is nothing to tell.
+    Accuracy is balanced: the mean over classes of the share that is recognised. Any constant or
+    random guess gets 1 / C. An accuracy is near chance if it is within two standard deviations of
+    such a guess. With fewer than two classes the answer is None.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def is_near_chance(targets: NDArray[np.integer], predicted: NDArray[np.integer])
 def held_out(
     strategy: str, context: Context
 ) -> tuple[NDArray[np.float64], NDArray[np.integer]] | None:
-    """Return the probabilities and targets of the labeled set; None without the former.
+    """Return the probabilities and targets of the labeled set; None without probabilities.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def held_out(
 
 
 def warn_if_weak(strategy: str, context: Context) -> None:
-    """Warn if cross-validated probabilities of the labeled set, where given, are near chance.
+    """Warn if the cross-validated probabilities of the labeled set are near chance.
 
     Raises
     ------
