@@ -191,8 +191,8 @@ def _exact(array: NDArray[Any], stored: str, name: str) -> NDArray[Any]:
         large = np.abs(array) >= _LARGEST_EXACT
         if large.any():
             raise ValueError(
-                f"{name}: integers with nulls are read as float64, which holds all below 2**53; "
-                f"the first that is not below is at place {int(large.argmax())}"
+                f"{name}: integers with nulls are read as float64, which is exact below 2**53; "
+                f"the first value that is not below is at place {int(large.argmax())}"
             )
     return array
 
@@ -200,5 +200,5 @@ def _exact(array: NDArray[Any], stored: str, name: str) -> NDArray[Any]:
 def _check_on_host(device: str, on_host: bool, name: str) -> None:
     if not on_host:
         raise ValueError(
-            f"{name}: on {device}, where this cannot be used; move it to the CPU, with .cpu() say"
+            f"{name}: is on {device}, needs the CPU; move it there, for example with .cpu()"
         )

@@ -8,7 +8,7 @@ import reprlib
 from typing import Any
 
 _WORD = 2**64 - 1  # the largest number of 64 bits
-_SEED = "an integer in [0, 2**64), from which the answer follows"
+_SEED = "an integer in [0, 2**64), which fixes the answer, such as int(rng.integers(2**63))"
 
 
 def shown(value: Any) -> str:
@@ -59,7 +59,7 @@ def seed(value: Any) -> int:
     again.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"seed: got {shown(value)}, needs {_SEED}: int(rng.integers(2**63)) say")
+        raise TypeError(f"seed: got {shown(value)}, needs {_SEED}")
     return integer(value, "seed", 0, _WORD)
 
 

@@ -96,7 +96,7 @@ def choose_devices(device: Any, data_device: str = "cpu") -> tuple[str, ...]:
             )
             raise RuntimeError(
                 f"device: got {name!r}, but {facts['name']} has compute capability {got}, for "
-                f"which there is no code; needs {least} or later"
+                f"which this build has no code; needs {least} or later"
             )
     return tuple(names)
 

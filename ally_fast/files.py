@@ -46,7 +46,7 @@ def check_output(path: str, extensions: Collection[str], *, force: bool = False)
     if os.path.lexists(path) and not force:
         raise FileExistsError(errno.EEXIST, _EXISTS, path)
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, "this folder may not be written", folder)
+        raise PermissionError(errno.EACCES, "this folder is not writable", folder)
 
 
 @contextmanager
@@ -231,4 +231,4 @@ def _check_kind(path: str) -> None:
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, "is a folder", path)
     if os.path.exists(path) and not os.path.isfile(path):
-        raise OSError(errno.EINVAL, "is no regular file (a pipe, a device or a socket)", path)
+        raise OSError(errno.EINVAL, "is not a regular file (a pipe, a device or a socket)", path)

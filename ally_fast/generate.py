@@ -119,7 +119,9 @@ def generate(
         raise ValueError(f"lr: got {lr}, needs more than 0")
     start = _start(inputs, bounds)
     if head.fit_report.epochs == 0:
-        raise ValueError("head: the multipliers it was fitted on are all equal: no direction is up")
+        raise ValueError(
+            "head: the multipliers it was fitted on are all equal, so no direction leads up"
+        )
     climber = _Climber(EmbeddingModel(model, embedding_layer), head, lr, bounds)
     device = device_of_model(model)
     frames = np.empty((steps + 1, *start.shape), np.float32)

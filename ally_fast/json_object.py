@@ -37,11 +37,11 @@ def parse_json(text: bytes | str) -> Any:
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise ValueError(f"no JSON at {where}: {error.msg}") from error
+        raise ValueError(f"not JSON, at {where}: {error.msg}") from error
     except UnicodeDecodeError as error:
-        raise ValueError(f"no JSON: byte {error.start} is no UTF-8") from error
+        raise ValueError(f"not JSON: byte {error.start} is not UTF-8") from error
     except RecursionError as error:
-        raise ValueError("no JSON to read: brackets within too many brackets") from error
+        raise ValueError("cannot read JSON: too many nested brackets") from error
 
 
 def _refuse(constant: str) -> NoReturn:

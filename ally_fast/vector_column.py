@@ -182,7 +182,7 @@ class VectorColumn:
             if len(odd):
                 last = level + 1 == len(self._sizes)
                 unit = "bytes" if self._of_bytes else "values" if last else "lists"
-                return f"has {odd[0]} {unit}, needs {size} as the other rows"
+                return f"has {odd[0]} {unit}, needs {size} like the other rows"
         values = unfolded[-1][1]
         return "holds a null" if values.null_count else "holds NaN or infinite values"
 
@@ -204,7 +204,7 @@ class VectorColumn:
                 )
             return dtype
         if dtype is not None:
-            raise TypeError(f"{self.name} holds {shown}; a dtype, [{dtype}], is stated for bytes")
+            raise TypeError(f"{self.name} holds {shown}; only bytes need a dtype, got [{dtype}]")
         name = number_name(element)
         if name is None or not self._sizes:
             raise TypeError(f"{self.name} must hold lists of numbers; it holds {shown}")
@@ -217,8 +217,8 @@ class VectorColumn:
             size, rest = divmod(sizes[0], self.itemsize)
             if rest:
                 raise ValueError(
-                    f"{self.name} holds {sizes[0]} bytes in a row: no whole number of "
-                    f"{self.dtype_name}"
+                    f"{self.name} holds {sizes[0]} bytes in a row: not a whole number of "
+                    f"{self.dtype_name} values"
                 )
             sizes = (size,)
         shape, order = self._axes or (sizes, tuple(range(len(sizes))))

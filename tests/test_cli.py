@@ -380,7 +380,7 @@ MISTAKES = {
     "twice, with =": (["--seed=1", "--seed=2"], r"--seed: given twice"),
     "flag twice": (["--quiet", "--quiet"], r"--quiet: given twice"),
     "shortened": (["--see", "1"], r"unrecognized arguments: --see"),
-    "pipe out": (["-o", "pipe.csv", "--force"], r"pipe\.csv: is no regular file"),
+    "pipe out": (["-o", "pipe.csv", "--force"], r"pipe\.csv: is not a regular file"),
     "device out": (["-o", "/dev/stdout"], r"error: /dev/stdout: the extension must be one of"),
     "file named as an argument": (["-o", "centroids.npy"], r"error: centroids\.npy: exists"),
     "output named as an argument": (["-o", "k"], r"error: k: the extension must be one of"),

@@ -94,7 +94,7 @@ class TrainingFrame:
         worst = int(self.rounding.argmax())
         share = min(1.0, math.sqrt(lost / mean_square)) if mean_square > 0 else 1.0
         return (
-            f"embeddings: k-means computes in float32, and rounding takes {share:.0%} of the "
+            f"embeddings: k-means computes in float32, and rounding hides {share:.0%} of the "
             f"distance from rows to centroids; feature {worst}, which spans "
             f"{self.span[worst]:.3g}, loses most: subtract an offset, rescale it or leave it out"
         )
@@ -124,7 +124,7 @@ def grid_warning(rows: Any, fit: Fit, unit: float) -> str | None:
     worst = int(rounding.argmax())
     return (
         f"embeddings: a few rows lie so far from the others that k-means sums feature {worst} in "
-        f"steps of {steps[worst] * unit:.3g}, coarse beside the distances between most rows: "
+        f"steps of {steps[worst] * unit:.3g}, too coarse for the distances between most rows: "
         "exclude these rows, or rescale them"
     )
 

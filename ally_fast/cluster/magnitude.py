@@ -51,6 +51,7 @@ def check_squares(
     if largest and not SMALLEST <= largest <= LARGEST:
         row = int(sizes.argmax()) if indices is None else int(indices[sizes.argmax()])
         raise ValueError(
-            f"{name}: the largest value is {largest:.3g}, in row {row}; needs one from "
-            f"{SMALLEST:.0e} to {LARGEST:.0e}, for squared distances in float64: rescale"
+            f"{name}: the largest value is {largest:.3g}, in row {row}; needs "
+            f"{SMALLEST:.0e} to {LARGEST:.0e}, so that float64 holds squared distances: rescale "
+            "the rows"
         )

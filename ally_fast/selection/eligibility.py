@@ -42,7 +42,9 @@ def excluded_mask(exclude: Any, n: int, name: str = "exclude") -> NDArray[np.boo
     values = view.numbers()
     if values.dtype == np.bool_:
         if len(values) != n:
-            raise ValueError(f"{name}: got a mask of {len(values)}, needs one of {n} (the rows)")
+            raise ValueError(
+                f"{name}: got a mask of {len(values)} values, needs one for each of {n} rows"
+            )
         return values.copy()
     if values.dtype.kind not in "iu":
         if len(values):
@@ -70,7 +72,7 @@ def _check_no_mask(indices: NDArray[Any], name: str) -> None:
         values = f"all {low}" if low == high else f"all {low} or {high}"
         raise ValueError(
             f"{name}: got {len(indices)} integers, {values}: a mask must be booleans, "
-            ".astype(bool) say, and indices of so few rows must not repeat"
+            "as .astype(bool) makes them; indices of so few rows must not repeat"
         )
 
 

@@ -70,7 +70,9 @@ class Join:
         else:
             values = as_array(host_copy(source.values), f"{name}.values", ndim=1).numbers()
         if len(values) != len(keys):
-            raise ValueError(f"{name}: got {len(values)} values for {len(keys)} ids")
+            raise ValueError(
+                f"{name}: got {len(values)} values for {len(keys)} ids, needs one for each id"
+            )
         positions, missing = self._positions(keys, name, eligible)
         if not missing.any():
             return values[positions]
@@ -86,14 +88,16 @@ class Join:
         keys.check_unique()
         labels = _labels(source.values, len(keys))
         if len(labels.codes) != len(keys):
-            raise ValueError(f"{name}: got {len(labels.codes)} values for {len(keys)} ids")
+            raise ValueError(
+                f"{name}: got {len(labels.codes)} values for {len(keys)} ids, needs one for each id"
+            )
         return labels.taken(self._positions(keys, name, eligible)[0])
 
     def _known(self, others: Ids) -> Ids:
         if self.ids is None:
             raise ValueError(
-                f"{others.name}: got ids, but the rows of the pool have none; needs ids as well, "
-                "or values by position"
+                f"{others.name}: got ids, but the pool has none; needs ids of the pool as well, "
+                "or values in the order of the rows"
             )
         return self.ids
 
@@ -110,7 +114,7 @@ class Join:
         bad = missing if eligible is None else missing & eligible
         if bad.any():
             raise ValueError(
-                f"{name}: {int(bad.sum())} of {self.n} rows have none, the first is row "
+                f"{name}: {int(bad.sum())} of {self.n} rows have no value, the first is row "
                 f"{int(bad.argmax())}, id {ids.shown(bad)}"
             )
         return positions, missing
@@ -118,7 +122,7 @@ class Join:
     def _refuse_unknown(self, others: Ids, unknown: NDArray[np.bool_]) -> None:
         if self.unknown_ids == "error" and unknown.any():
             raise ValueError(
-                f"{others.name}: {int(unknown.sum())} of {len(unknown)} are ids of no row, the "
+                f"{others.name}: {int(unknown.sum())} of {len(unknown)} ids belong to no row, the "
                 f"first is {others.shown(unknown)}; needs ids of the pool, or unknown_ids='ignore'"
             )
 
@@ -133,7 +137,7 @@ def checked_join(pool: Pool, ids: Any, unknown_ids: Any) -> Join:
     """
     checks.choice(unknown_ids, "unknown_ids", UNKNOWN_IDS)
     if ids is not None and pool.ids is not None:
-        raise ValueError("ids: got some, but the pool has ids of its own; needs one of them")
+        raise ValueError("ids: got ids, but the pool has its own; needs only one of the two")
     own = pool.ids if ids is None else as_ids(ids, "ids")
     if own is not None:
         own.check_number(pool.n)

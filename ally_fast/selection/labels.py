@@ -37,7 +37,7 @@ def labels_of(values: Any) -> Labels:
     """
     array = np.asarray(host_copy(values))
     if array.ndim != 1:
-        raise ValueError(f"groups: got shape {array.shape}, needs one for each row")
+        raise ValueError(f"groups: got shape {array.shape}, needs one group for each row")
     if array.dtype.kind == "O":
         return _labels_of_objects(array)
     missing = np.zeros(len(array), np.bool_)

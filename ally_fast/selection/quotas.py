@@ -97,7 +97,7 @@ def checked_quotas(
         raise ValueError(f"min_per_group: the groups need {low.sum()} in all, but b is {b}")
     can = int(np.minimum(sizes, high).sum())
     if can < b and not fewer:
-        raise ValueError(f"max_per_group: the groups allow {can} in all, but b is {b}")
+        raise ValueError(f"max_per_group: the groups allow only {can} in all, but b is {b}")
     return Quotas(names, codes, low, high)
 
 
@@ -126,8 +126,8 @@ def checked_costs(
     if bad.any():
         row = int(bad.argmax())
         raise ValueError(
-            f"cost: {int(bad.sum())} are negative or not finite, the first is {values[row]} in "
-            f"row {row}; needs finite values of at least 0"
+            f"cost: {int(bad.sum())} values are negative or not finite, the first is "
+            f"{values[row]} in row {row}; needs finite values of at least 0"
         )
     limit = checks.number(budget, "cost_budget")
     if limit < 0:
@@ -149,13 +149,15 @@ def _coded(
     missing = counted & (labels.codes < 0)
     if missing.any():
         row = int(missing.argmax())
-        raise ValueError(f"groups: row {row} has none; needs one for each row that may be picked")
+        raise ValueError(f"groups: row {row} has no group; needs one for each eligible row")
     is_used = np.zeros(len(labels.names), np.bool_)
     is_used[labels.codes[counted]] = True
     try:
         order = sorted(np.flatnonzero(is_used).tolist(), key=lambda code: labels.names[code])
     except TypeError:
-        raise TypeError("groups: got values of several kinds, needs integers or texts") from None
+        raise TypeError(
+            "groups: got values of several types, needs only integers or only texts"
+        ) from None
     code_of = np.full(len(labels.names) + 1, -1, np.int32)
     code_of[order] = np.arange(len(order))
     codes = np.where(counted, code_of[labels.codes], np.int32(-1))
@@ -182,7 +184,7 @@ def _limits(
             raise ValueError(f"{name}: group {group!r} needs {number}, but has 0 eligible rows")
         elif _text(group) not in known:
             shown = ", ".join(repr(other) for other in [*names, *others][:5])
-            raise ValueError(f"{name}: no row is of group {group!r}; there are {shown}")
+            raise ValueError(f"{name}: no row has the group {group!r}; the groups are {shown}")
     return limits
 
 

@@ -145,7 +145,9 @@ def _scores(
 ) -> Scores | ScoreFunction:
     scores = arguments.dual_scores if arguments.dual_scores is not None else pool.scores
     if scores is None:
-        raise ValueError("dual_scores: got None, but the pool has no scores of its own")
+        raise ValueError(
+            "dual_scores: got None, but the pool has no scores of its own; needs scores"
+        )
     if callable(scores):
         return ScoreFunction(scores)
     return Scores(join.values(scores, "dual_scores", eligible), pool.n, eligible)

@@ -72,10 +72,11 @@ class Scores:
         wrong, needed = "NaN or infinite", "finite values"
         if integers:
             wrong = "integers that float64 cannot hold"
-            needed = "integers up to 2**53, of which no two become one"
+            needed = "integers up to 2**53, which float64 holds exactly"
         among = n if eligible is None else int(np.count_nonzero(eligible))
         raise ValueError(
-            f"dual_scores: {count} of {among} are {wrong}, the first is row {first}; needs {needed}"
+            f"dual_scores: {count} of {among} scores are {wrong}, the first is in row {first}; "
+            f"needs {needed}"
         )
 
     def read(self, lo: int, hi: int, device: str = "cpu") -> Any:

@@ -97,7 +97,7 @@ def class_probabilities(
     values[~keep] = 1.0 / pool.d
     with np.errstate(invalid="ignore"):
         right = (values >= 0).all(axis=1) & (np.abs(values.sum(axis=1) - 1) <= _SUM_TOLERANCE)
-    check_rows(strategy, name, first, right, "are not probabilities (at least 0, of sum 1)")
+    check_rows(strategy, name, first, right, "are not probabilities (at least 0, with sum 1)")
     return values
 
 
@@ -153,8 +153,8 @@ def check_pool_squares(strategy: str, request: Request, rows: Rows) -> None:
         largest = max(largest, float(np.abs(part).max()))
     if 0 < largest < SMALLEST:
         raise ValueError(
-            f"{strategy}: embeddings: the largest value is {largest:.3g}, needs one of at least "
-            f"{SMALLEST:.0e}, for squared distances in float64: rescale"
+            f"{strategy}: embeddings: the largest value is {largest:.3g}, needs at least "
+            f"{SMALLEST:.0e}, so that float64 holds squared distances: rescale the rows"
         )
 
 
@@ -163,7 +163,7 @@ def check_magnitude(
 ) -> None:
     """Raise ValueError if a row holds a value that is not finite, or is beyond `largest`."""
     right = (np.abs(rows) <= np.float64(largest)).all(axis=1)
-    what = f"hold NaN, infinite values or some beyond {largest:.1e}"
+    what = f"hold NaN, infinite values or values beyond {largest:.1e}"
     check_rows(strategy, name, where, right, what)
 
 

@@ -104,7 +104,9 @@ def _rows(strategy: str, context: Context) -> int:
         raise ValueError(f"{strategy}: the context does not say how many rows there are; needs n")
     if len(set(lengths.values())) > 1:
         text = ", ".join(f"{name}: {rows}" for name, rows in lengths.items())
-        raise ValueError(f"{strategy}: pieces of the context differ in rows ({text})")
+        raise ValueError(
+            f"{strategy}: pieces of the context differ in their number of rows ({text})"
+        )
     return next(iter(lengths.values()))
 
 

@@ -36,7 +36,7 @@ def is_near_chance(targets: NDArray[np.integer], predicted: NDArray[np.integer])
     >>> import numpy as np
     >>> targets = np.arange(40) % 2
     >>> is_near_chance(targets, targets), is_near_chance(targets, np.zeros(40, int))
-    (None, 'a balanced accuracy of 50.0 % on 40 rows held out, of 2 classes: chance is 50.0 %')
+    (None, 'a balanced accuracy of 50.0 % on 40 held-out rows of 2 classes (chance is 50.0 %)')
     """
     classes, inverse, counts = np.unique(targets, return_inverse=True, return_counts=True)
     if len(classes) < 2:
@@ -47,8 +47,8 @@ def is_near_chance(targets: NDArray[np.integer], predicted: NDArray[np.integer])
     if accuracy > chance + _DEVIATIONS * deviation:
         return None
     return (
-        f"a balanced accuracy of {accuracy:.1%} on {len(targets)} rows held out, of "
-        f"{len(classes)} classes: chance is {chance:.1%}".replace("%", " %")
+        f"a balanced accuracy of {accuracy:.1%} on {len(targets)} held-out rows of "
+        f"{len(classes)} classes (chance is {chance:.1%})".replace("%", " %")
     )
 
 
@@ -97,8 +97,8 @@ def warn_if_weak(strategy: str, context: Context) -> None:
     values, targets = known
     if weak := is_near_chance(targets, values.argmax(axis=1)):
         warnings.warn(
-            f"{strategy}: the model has {weak}; margins of a model that knows so little do worse "
-            "than random rows: train it better (less regularised?), or label random rows first",
+            f"{strategy}: the model has {weak}; the margins of such a model choose worse rows than "
+            "chance: train it better (with less regularisation?), or label random rows first",
             WeakHeadWarning,
             stacklevel=3,
         )

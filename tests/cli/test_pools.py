@@ -186,7 +186,7 @@ def test_unknown_ids(duals, rows, scores, ids, capsys):
     name = 10**6 if ids.dtype.kind == "i" else "nobody"
     Path("labeled.txt").write_text(f"{ids[0]}\n{name}\n")
     error = error_of(capsys, select(*BY_ID, "--exclude", "labeled.txt"))
-    assert "1 of 2 are ids of no row, the first is" in error
+    assert "1 of 2 ids belong to no row, the first is" in error
     assert str(name) in error
     assert select(*BY_ID, "--exclude", "labeled.txt", "--unknown-ids", "ignore") == 0
     batch = ally_fast.select(rows, scores, B, K, exclude=[0])
@@ -245,7 +245,7 @@ MISTAKES = {
         "must be integers or",
     ),
     "exclusion": ([*BY_ID, "--exclude", "x.csv:id"], "--exclude x.csv:id: no such file|x.csv: no"),
-    "options": ([*BY_ID, "--storage-options", "x"], "no JSON at line 1"),
+    "options": ([*BY_ID, "--storage-options", "x"], "not JSON, at line 1"),
 }
 
 

@@ -32,9 +32,9 @@ def test_lists_come_back(values, dtype, tmp_path):
 
 
 REFUSED = {
-    "text": ("hello", "no JSON at line 1, column 1: Expecting value"),
-    "cut": ('{"v": [1, 2', "no JSON at line 1, column 12"),
-    "nothing": ("", "no JSON at line 1, column 1"),
+    "text": ("hello", "not JSON, at line 1, column 1: Expecting value"),
+    "cut": ('{"v": [1, 2', "not JSON, at line 1, column 12"),
+    "nothing": ("", "not JSON, at line 1, column 1"),
     "a list": ([1, 2], "got list, needs an object"),
     "no such list": ({"v": 1, "w": [1]}, "no list 'v'; it has 'w'"),
     "twice": ('{"v": [1], "v": [2]}', "has 'v' twice"),
