@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from ally_fast import _cpu
 
 _override: ContextVar[int | None] = ContextVar("threads", default=None)
-MOST_THREADS = 4096  # a mistake, beyond: they are started for each operation
+MOST_THREADS = 4096  # more is a mistake: each operation starts its threads
 
 
 def isa() -> str:

@@ -158,7 +158,7 @@ class _Partial:
         """Remove the temporary file if there still is one, and unlock."""
         with suppress(FileNotFoundError):
             os.unlink(self._name)
-        with suppress(OSError):  # once more of a disk that is full
+        with suppress(OSError):  # a full disk says so once more
             self.file.close()
 
 
@@ -173,7 +173,7 @@ def _create(target: str) -> tuple[str, IO[bytes]]:
         file = os.fdopen(descriptor, "wb")
         try:
             _lock(descriptor, wait=True)
-            if os.fstat(descriptor).st_nlink == 0:  # taken for one that was left, before the lock
+            if os.fstat(descriptor).st_nlink == 0:  # another process removed it before the lock
                 file.close()
                 continue
             if old is not None:

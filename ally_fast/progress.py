@@ -129,7 +129,7 @@ def _bar(stream: TextIO, total: int, label: str, unit: str, at_most: bool) -> An
     rows, bound = unit == "rows", "max " if at_most else ""
     rest = f"[{{rate_fmt}}, {bound}{{remaining}} left{{postfix}}]"  # fits 60 columns
     shown = {
-        "total": total or None,  # of nothing there is no share
+        "total": total or None,  # without units there is no percentage
         "unit": " rows" if rows else "it",
         "unit_scale": rows,
     }

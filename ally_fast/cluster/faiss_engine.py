@@ -19,8 +19,8 @@ from ally_fast.device import device_number
 from ally_fast.pools.chunks import chunks
 from ally_fast.rows import Rows
 
-# FAISS does not hear Ctrl-C within a search, which is therefore made of pieces: of a multiple of
-# the rows it takes at a time itself, and of about so many multiplications.
+# FAISS does not hear Ctrl-C within a search, so a search is cut into pieces. Each has a multiple of
+# the rows that FAISS takes at a time, and about this many multiplications.
 _FAISS_ROWS = 4096
 _WORK = 1 << 32
 

@@ -13,10 +13,10 @@ from ally_fast.ops.halve import halve, unhalved
 from ally_fast.ops.relocate import relocate
 from ally_fast.rows import Rows
 
-# Of the spread, what a round gains:
-MUCH = 0.004  # above it, more is to be had
-LITTLE = 0.001  # below it, rounds end,
-SHARE = 0.1  # as they do below much and this share of the first round
+# Gains of a round, as shares of the spread:
+MUCH = 0.004  # above it, another slice of this size pays
+LITTLE = 0.001  # below it, rounds end
+SHARE = 0.1  # they also end below MUCH and this share of the first round's gain
 ROUNDS = 8  # at most
 
 
@@ -37,7 +37,7 @@ class Relocation:
             gain = one_round(clustering, halves, self._rounds % bits)
             self._rounds += 1
             first = first if number else gain
-            # What it leaves counts: where clusters lie apart, one wrong one is most of the rest.
+            # By the spread that is left: if clusters lie apart, one wrong one is most of it.
             little = gain <= LITTLE * spread or SHARE * first >= gain <= MUCH * spread
             spread -= gain
             idle = 0 if gain else idle + 1

@@ -15,7 +15,7 @@ from ally_fast.rows import Rows
 from ally_fast.selection.part import Distances, Entries
 from ally_fast.selection.rule import Rule
 
-_SPARE = 4  # times the entries of a shortlist, kept between two clearings
+_SPARE = 4  # keeps up to this many times a shortlist's entries between two clearings
 
 
 class PickDistances:

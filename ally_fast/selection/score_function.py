@@ -16,7 +16,7 @@ from ally_fast.memory import to_host
 from ally_fast.pools.pool import as_float
 from ally_fast.rows import Rows
 
-# Rows of a call, always: so a matrix product rounds a row alike, wherever in a chunk it stands.
+# Every call has this many rows, so a matrix product rounds a row alike wherever it stands.
 BLOCK_ROWS = 1024
 
 

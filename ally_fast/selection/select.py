@@ -135,7 +135,8 @@ def select(
 
     k-means groups the rows into `k` clusters. Each cluster offers its rows by descending score,
     and the clusters take turns until there are `b` picks. By default every cluster gives its best
-    row before any cluster gives its second.
+    row before any cluster gives its second. A row is eligible unless it is excluded, scores above
+    `max_score`, or lies within `radius` of a labeled row.
 
     Without `radius`, groups and costs, this is equivalent to the code below. ``index`` holds the
     eligible rows, ``score`` their scores, and ``c`` the nearest centroid of each. ``rank`` is the
@@ -163,8 +164,9 @@ def select(
     k : int
         Number of clusters, ``1 <= k <= n``. Training needs at least `k` eligible rows.
     allocation : "equal", "proportional", "sqrt" or array, shape (k,)
-        Weight of each cluster when they share the budget: 1, its number of eligible rows, the
-        square root of that number, or the weights that you give (finite, above 0).
+        Weights by which clusters share the budget: 1 for each, its number of eligible rows, the
+        square root of that number, or the weights that you give (finite, above 0). A cluster
+        with twice the weight gives about twice as many picks.
     exclude : array or set, optional
         Rows that are never selected: a bool mask, shape (n,), or integer indices. A mask of
         integers is refused, because it could be read as indices.
@@ -173,19 +175,20 @@ def select(
     exclude_ids : array or set, optional
         Ids of rows that are never selected; they may repeat.
     unknown_ids : "error" or "ignore"
-        What to do with an id, in `exclude_ids` or beside values, that no row of the pool has.
+        What to do with ids, in `exclude_ids` or in a `ById`, that no row of the pool has.
     groups : array, shape (n,), or ById, optional
         Group of each row, such as a predicted class, a camera or a customer: integers or texts.
     min_per_group, max_per_group : int or mapping of group to int, optional
-        Fewest and most picks from each group. An int holds for every group.
+        Fewest and most picks from each group. An int holds for every group; a mapping limits
+        only the groups that it names.
     cost : array, shape (n,), or ById, optional
-        Cost of labeling each row, at least 0.
+        Cost of labeling each row, at least 0. Needs `cost_budget`.
     cost_budget : float, optional
         Most that all picks may cost together. A row that costs more than what is left is passed
         over, so there may be fewer than `b` picks.
     labeled_embeddings : array, shape (l, d), optional
         Embeddings of rows that have labels already. Rows within `radius` of one of them are never
-        selected.
+        selected. Needs `radius`.
     radius : float, optional
         Euclidean distance, above 0, that keeps picks apart. A row within it of an earlier pick is
         passed over, and its cluster offers its next best row. With ``metric="cosine"`` it is the
@@ -228,18 +231,17 @@ def select(
     Returns
     -------
     indices : array of int64, shape (b,)
-        Distinct pool indices, in priority order, in the array library of `embeddings`. The first
-        ``b'`` of them are the answer for a smaller budget ``b'``, as long as they cover
-        `min_per_group`.
+        Distinct pool indices, best first, in the array library of `embeddings`. The first ``b'`` of
+        them are the answer for a smaller budget ``b'``, as long as they cover `min_per_group`.
     info : SelectionInfo
         Only with ``return_info=True``.
 
     Raises
     ------
     ValueError
-        If an argument cannot be used; the message names it, what came and what is needed. If
+        If an argument cannot be used; the message names it, what came and what is needed. Also if
         eligible rows have NaN or infinite scores or embeddings; the message says how many, and
-        which is the first. If fewer than `b` rows can be selected.
+        which is the first. Also if fewer than `b` rows can be selected.
     TypeError
         If an array does not hold real numbers, or an argument has the wrong type.
     ImportError
@@ -252,11 +254,20 @@ def select(
     PrecisionWarning
         If rounding to float32 hides more than 3 % of the distance between rows and centroids.
 
+    See Also
+    --------
+    open_pool : Open files, folders or tables as a pool, with ids and scores.
+    kmeans : Train centroids that `centroids` takes.
+    SelectionInfo : What `return_info` adds.
+    ally_fast.strategies : Other rules, such as margin sampling in clusters.
+    ally_fast.stages : The same selection on many machines.
+
     Notes
     -----
-    Source: ALLY, Algorithm 2 and section 4.1; Appendix D.2 for the radius; section 5.4 for the
-    score cap. If `k` divides `b`, weights are equal, and every cluster has at least ``b / k`` rows,
-    the batch is that of Algorithm 2.
+    Source: Elenter, NaderiAlizadeh, Ribeiro, "A Lagrangian duality approach to active learning"
+    (ALLY), NeurIPS 2022: Algorithm 2 and section 4.1; Appendix D.2 for the radius; section 5.4 for
+    the score cap. If `k` divides `b`, weights are equal, and every cluster has at least ``b / k``
+    rows, the batch is that of Algorithm 2.
 
     Reproducibility: with the native engine the answer is the same, bit for bit, on any instruction
     set, on the CPU or on GPUs, with any number of threads and any chunk size.

@@ -10,7 +10,7 @@ from ally_fast.strategies.entropy import entropy
 from ally_fast.strategies.pieces import class_probabilities, passes
 from ally_fast.strategies.scored import ScoredStrategy
 
-_ROUNDING = 2.0**-40  # information below this is what rounding leaves of none
+_ROUNDING = 2.0**-40  # less information than this is only rounding
 
 
 class BALD(ScoredStrategy):

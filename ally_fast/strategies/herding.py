@@ -27,8 +27,8 @@ from ally_fast.strategies.request import NO_ROWS, Request, open_request
 
 _FEWEST, _PER_PICK, MOST_TARGETS = 4096, 4, 1 << 16
 _MOST_PAIRS = 1 << 27  # of candidates and targets, 6 bytes each
-_PILOT = 1024  # candidates of which pairs are counted before
-_STAND_INS = 50  # rows taken for labeled ones where the kernel's width has none to go by
+_PILOT = 1024  # candidates whose pairs are counted in advance
+_STAND_INS = 50  # targets that give the kernel's width if labeled rows do not
 
 
 @dataclass(frozen=True, eq=False)
