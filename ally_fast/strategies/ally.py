@@ -24,8 +24,8 @@ class ALLY(Parameters):
     Parameters
     ----------
     k : int or float, optional
-        Number of clusters. A float in (0, 1] is a share of `b`; None means `b` clusters. It is at
-        most `b`, unless you give ``centroids``.
+        Number of clusters. A float in (0, 1] is a share of `b`; None means `b` clusters. A number
+        above `b` is lowered to `b`, unless you give ``centroids``.
     allocation : "equal", "proportional", "sqrt" or array, shape (k,)
         How clusters share the batch.
     radius : float, optional

@@ -24,8 +24,8 @@ class ClusterMargin(Parameters):
     Parameters
     ----------
     k : int or float, optional
-        Number of clusters, at most `b`. A float in (0, 1] is a share of `b`; None means `b`
-        clusters.
+        Number of clusters. A float in (0, 1] is a share of `b`; None means `b` clusters. A number
+        above `b` is lowered to `b`.
     **options
         Further arguments of `ally_fast.select`, such as ``metric``, ``engine``, ``allocation``.
 

@@ -37,8 +37,9 @@ class TypicalStart(Parameters):
     Parameters
     ----------
     k : int or float, optional
-        Number of clusters, at most `b`. A float in (0, 1] is a share of `b`; None means `b`
-        clusters. Every cluster gives its most typical row before any gives its second.
+        Number of clusters. A float in (0, 1] is a share of `b`; None means `b` clusters. A number
+        above `b` is lowered to `b`. Every cluster gives its most typical row before any gives its
+        second.
     neighbours : int
         Number of neighbours; in a smaller cluster, all other rows.
     train_size : "auto", None or int
