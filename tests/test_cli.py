@@ -353,7 +353,7 @@ MISTAKES = {
         ["--allocation", "w.npy", "-o", "w.npy", "--force"],
         r"w\.npy: is an input or output already",
     ),
-    "scores not finite": (["--scores", "nan.npy"], r"--scores nan\.npy: 60 of 60 are NaN"),
+    "scores not finite": (["--scores", "nan.npy"], r"--scores nan\.npy: 60 of 60 scores are NaN"),
     "rows not finite": (
         ["--embeddings", "nan2.npy"],
         r"--embeddings nan2\.npy: row 0 holds NaN .*; 60 of 60 rows",
@@ -694,7 +694,7 @@ def test_scores_of_excluded_rows_may_be_null(folder, capsys):
     np.testing.assert_array_equal(np.load("got.npy"), np.load("right.npy"))
     capsys.readouterr()
     status = select("--scores", "null.parquet:s", "-o", "none.npy")
-    assert "--scores null.parquet:s: 5 of 60 are NaN" in error_of(capsys, status)
+    assert "--scores null.parquet:s: 5 of 60 scores are NaN" in error_of(capsys, status)
 
 
 def test_the_stages_add_up_to_the_total(capsys):

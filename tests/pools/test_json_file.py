@@ -46,7 +46,7 @@ REFUSED = {
     "beyond float64": ({"v": [0.5, 10**400]}, "list 'v' holds an integer that is too large"),
     "rounded": ({"v": [0.5, 2**53 + 1]}, "list 'v' holds an integer that float64 would round"),
     "not finite": ('{"v": [1.5, NaN]}', "holds NaN, needs finite numbers"),
-    "deep": ("[" * 100_000, "brackets within too many brackets"),
+    "deep": ("[" * 100_000, "cannot read JSON: too many nested brackets"),
 }
 
 

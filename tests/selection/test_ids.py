@@ -158,7 +158,7 @@ def test_ids_of_another_kind(rows, scores, ids):
         ({"ids": np.arange(N) / 2}, TypeError, "ids must be integers or texts; got 'double'"),
         ({"ids": "image"}, TypeError, "ids: got 'image', needs one id for each row"),
         ({"ids": np.arange(N), "exclude_ids": 5}, TypeError, "exclude_ids: got 5, needs one id"),
-        ({"exclude_ids": [1]}, ValueError, "exclude_ids: got ids, but the rows of the pool have"),
+        ({"exclude_ids": [1]}, ValueError, "exclude_ids: got ids, but the pool has none"),
         ({"ids": np.arange(N), "unknown_ids": "no"}, ValueError, "unknown_ids"),
         ({"dual_scores": None}, ValueError, "dual_scores: got None, but the pool has no scores"),
         ({"dual_scores": ById([1], [2.0])}, ValueError, "dual_scores.ids: got ids, but"),

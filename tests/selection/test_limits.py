@@ -212,7 +212,7 @@ MISTAKES = {
         {"groups": [1], "max_per_group": 9},
         "groups: got 1, needs one for each of 30",
     ),
-    "a null": ({"groups": [None, *"a" * 29], "max_per_group": 9}, "groups: row 0 has none"),
+    "a null": ({"groups": [None, *"a" * 29], "max_per_group": 9}, "groups: row 0 has no group"),
     "few rows": (
         {"groups": [*"a" * 28, *"bb"], "min_per_group": {"b": 3}},
         "min_per_group: group 'b' needs 3, but has 2 eligible rows",
@@ -239,7 +239,7 @@ MISTAKES = {
     ),
     "no time": (
         {"groups": np.array(["NaT"] * N, "M8[D]"), "max_per_group": 30},
-        "groups: row 0 has none",
+        "groups: row 0 has no group",
     ),
     "negative": ({"groups": [*"ab" * 15], "max_per_group": -1}, "max_per_group: got -1"),
     "cost alone": ({"cost": np.ones(N)}, "cost: has no effect without cost_budget"),
