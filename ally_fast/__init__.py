@@ -1,6 +1,6 @@
 """Fast, exact batch selection for active learning (ALLY).
 
-The public names stand in ``__init__.pyi`` and are imported when they are first used, so that
+The file ``__init__.pyi`` lists the public names. They are imported when they are first used, so
 ``ally-fast`` answers Ctrl-C from its first moment on.
 """
 

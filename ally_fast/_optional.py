@@ -1,4 +1,4 @@
-"""The one door for packages that are not required."""
+"""The one way to import packages that are not required."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SAFE_SINCE = {"PIL": "13.0.0", "pyarrow": "23.0.1"}
 
 
 def require(module: str, extra: str, needed_by: str | None = None) -> Any:
-    """Import an optional module, or say which extra brings it.
+    """Import an optional module, or say which extra installs it.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def require(module: str, extra: str, needed_by: str | None = None) -> Any:
     extra : str
         The extra of ``ally-fast`` that installs it.
     needed_by : str, optional
-        What the caller asked for, such as ``"engine='faiss'"``; opens the message.
+        What the caller asked for, such as ``"engine='faiss'"``; the message begins with it.
 
     Returns
     -------
@@ -39,8 +39,8 @@ def require(module: str, extra: str, needed_by: str | None = None) -> Any:
     Raises
     ------
     ImportError
-        If the package is not installed, or is of a version that is not safe. An error inside an
-        installed package passes through.
+        If the package is not installed, or its version is not safe. An error inside an installed
+        package passes through.
     """
     root = module.partition(".")[0]
     package = _PYPI_NAMES.get(root, root)

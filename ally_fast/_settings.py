@@ -1,4 +1,4 @@
-"""What the environment decides: instruction set, GPU kernel, number of threads."""
+"""Settings from the environment: instruction set, GPU kernel, number of threads."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from contextvars import ContextVar
 from ally_fast import _cpu
 
 _override: ContextVar[int | None] = ContextVar("threads", default=None)
-MOST_THREADS = 4096  # a mistake, beyond: they are started for each operation
+MOST_THREADS = 4096  # more is a mistake: each operation starts its threads
 
 
 def isa() -> str:
-    """Return the instruction set the core will use: the best one, or ``ALLY_FAST_ISA``.
+    """Return the instruction set for the core: ``ALLY_FAST_ISA``, or the best one.
 
     Raises
     ------
     RuntimeError
-        If this machine or this build cannot run the one asked for.
+        If this machine or this build cannot run the one in ``ALLY_FAST_ISA``.
     """
     runnable = _cpu.isas()
     setting = os.environ.get("ALLY_FAST_ISA", "")
@@ -33,7 +33,7 @@ def isa() -> str:
 
 
 def cuda_kernel() -> str:
-    """Return the assignment kernel for GPUs: "portable", or ``ALLY_FAST_CUDA_KERNEL``.
+    """Return the assignment kernel for GPUs: ``ALLY_FAST_CUDA_KERNEL``, or "portable".
 
     Raises
     ------
@@ -49,8 +49,8 @@ def cuda_kernel() -> str:
 def threads() -> int:
     """Return the number of threads: ``ALLY_FAST_THREADS``, or the cores this process may use.
 
-    Within `using_threads` the number given there. ``OMP_NUM_THREADS`` and limits set by
-    threadpoolctl bound the cores.
+    Within `using_threads` it is the number given there. ``OMP_NUM_THREADS`` and limits set by
+    threadpoolctl can lower the number of cores.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def threads() -> int:
 
 @contextmanager
 def using_threads(number: int | None) -> Iterator[None]:
-    """Use so many threads in the block; None: as many as are allowed when it begins."""
+    """Use this number of threads in the block; None: as many as `threads` gives when it begins."""
     token = _override.set(threads() if number is None else number)
     try:
         yield
@@ -85,7 +85,7 @@ def _cores() -> int:
 
 
 def _limits() -> list[int]:
-    """Return what users of OpenMP set to leave cores to others."""
+    """Return the limits by which users of OpenMP leave cores to others."""
     limits = []
     setting = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if re.fullmatch("[0-9]{1,9}", setting) and int(setting):

@@ -1,3 +1,3 @@
-"""The version: the only place where it is written."""
+"""The version; it is written only here."""
 
 __version__ = "0.2.0"

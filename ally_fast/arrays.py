@@ -1,4 +1,4 @@
-"""Any array in, the caller's kind of array out."""
+"""Take any array, and return the caller's kind of array."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LARGEST_EXACT = 2**53  # float64 holds all integers up to it
 
 @dataclass(frozen=True)
 class Family:
-    """An array library, remembered so that an answer goes back in its kind of array."""
+    """An array library, remembered so that the answer can be an array of the same library."""
 
     name: str
     from_numpy: Callable[[NDArray[Any]], Any]
@@ -30,7 +30,7 @@ class Family:
 
 @dataclass(frozen=True, eq=False)
 class ArrayView:
-    """A NumPy view of some array; bfloat16 travels as uint16 with ``bf16`` set."""
+    """A NumPy view of some array; bfloat16 is stored as uint16, with ``bf16`` set."""
 
     array: NDArray[Any]
     bf16: bool
@@ -38,21 +38,21 @@ class ArrayView:
 
     @property
     def dtype_name(self) -> str:
-        """Name of the element type the caller stored."""
+        """Name of the element type as the caller stored it."""
         return "bfloat16" if self.bf16 else self.array.dtype.name
 
     def numbers(self) -> NDArray[Any]:
-        """Return the array with bfloat16 decoded, which copies."""
+        """Return the array as numbers; this decodes bfloat16, which copies."""
         return decoded(self.array, self.bf16)
 
 
 def decoded(array: NDArray[Any], bf16: bool) -> NDArray[Any]:
-    """Return bfloat16, which travels as uint16, as float32; any other array as it is."""
+    """Return bfloat16, stored as uint16, as float32; return any other array unchanged."""
     return (array.astype(np.uint32) << 16).view(np.float32) if bf16 else array
 
 
 def beyond_float64(array: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell which numbers float64 cannot hold: of integers beyond 2**53 all but some."""
+    """Tell which numbers float64 cannot hold: most of the integers beyond 2**53."""
     lost = np.zeros(array.shape, np.bool_)
     if array.dtype.kind not in "iu" or array.dtype.itemsize < 8 or not array.size:
         return lost
@@ -88,25 +88,25 @@ def family_of(x: Any) -> Family:
 
 
 def to_family(array: NDArray[Any], family: Family) -> Any:
-    """Return a NumPy array as an array of `family`, sharing its memory where that is possible."""
+    """Return a NumPy array as an array of `family`, in the same memory if possible."""
     return family.from_numpy(array)
 
 
 def as_array(x: Any, name: str, *, ndim: int | None = None, allow_bool: bool = False) -> ArrayView:
-    """View any array of real numbers as a NumPy array, without a copy where it has a buffer.
+    """View any array of real numbers as a NumPy array, without a copy if it has a buffer.
 
     Parameters
     ----------
     x : array
         NumPy, ``np.memmap``, anything with ``__dlpack__`` or ``__array__``, Arrow arrays, columns
-        of pandas and Polars, nested sequences. Strides and byte order are kept as they are. A null
-        among numbers is NaN.
+        of pandas and Polars, nested sequences. Strides and byte order are kept. A null among
+        numbers becomes NaN.
     name : str
         The argument's name, for messages.
     ndim : int, optional
-        The number of dimensions needed; any if None.
+        The number of dimensions needed; None: any.
     allow_bool : bool
-        Let booleans through (masks).
+        Accept booleans (masks).
 
     Returns
     -------
@@ -118,7 +118,7 @@ def as_array(x: Any, name: str, *, ndim: int | None = None, allow_bool: bool = F
     TypeError
         If `x` does not hold real numbers.
     ValueError
-        If `x` is ragged, of another rank than `ndim`, or in the memory of another device.
+        If `x` is ragged, has not `ndim` dimensions, or is in the memory of another device.
     """
     array, bf16 = _torch_as_numpy(x, name) if is_torch(x) else _other_as_numpy(x, name, ndim)
     kind = array.dtype.kind
@@ -133,7 +133,7 @@ def as_array(x: Any, name: str, *, ndim: int | None = None, allow_bool: bool = F
 
 
 def _objects(x: Any, array: NDArray[Any]) -> str:
-    """Say what an array of objects is, and what to do with it."""
+    """Say what an array of objects holds, and what to do with it."""
     if not isinstance(x, np.ndarray) and array.ndim == 0:
         kind = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
         return f"{kind}, needs an array" + (" or a list" if isinstance(x, Iterable) else "")
@@ -186,13 +186,13 @@ def _other_as_numpy(x: Any, name: str, ndim: int | None) -> tuple[NDArray[Any], 
 
 
 def _exact(array: NDArray[Any], stored: str, name: str) -> NDArray[Any]:
-    """Return the array, if integers that became floats, since some are null, lost nothing."""
+    """Return the array, if its integers lost nothing when nulls turned them into floats."""
     if array.dtype == np.float64 and stored.lower().lstrip("u").startswith("int"):
         large = np.abs(array) >= _LARGEST_EXACT
         if large.any():
             raise ValueError(
-                f"{name}: integers with nulls are read as float64, which holds all below 2**53; "
-                f"the first that is not below is at place {int(large.argmax())}"
+                f"{name}: integers with nulls are read as float64, which is exact below 2**53; "
+                f"the first value that is not below is at place {int(large.argmax())}"
             )
     return array
 
@@ -200,5 +200,5 @@ def _exact(array: NDArray[Any], stored: str, name: str) -> NDArray[Any]:
 def _check_on_host(device: str, on_host: bool, name: str) -> None:
     if not on_host:
         raise ValueError(
-            f"{name}: on {device}, where this cannot be used; move it to the CPU, with .cpu() say"
+            f"{name}: is on {device}, needs the CPU; move it there, for example with .cpu()"
         )

@@ -1,4 +1,4 @@
-"""Arrow arrays as NumPy arrays; pyarrow is not imported for it."""
+"""Arrow arrays as NumPy arrays, without importing pyarrow."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def is_arrow(x: Any) -> bool:
 
 
 def arrow_of(x: Any, name: str) -> Any | None:
-    """Return an Arrow array as it is, a column of vectors of pandas or polars as one, else None.
+    """Return an Arrow array unchanged, a column of vectors of pandas or polars as one, else None.
 
     Parameters
     ----------
     x : object
-        Neither library is imported to find out what it is.
+        Any object; finding out what it is imports neither library.
     name : str
         The argument's name, for messages.
 
     Raises
     ------
     ImportError
-        If pyarrow is missing, which reads such columns.
+        If pyarrow, which reads such columns, is missing.
     ValueError
-        If rows of a pandas column of objects do not make one type.
+        If the rows of a pandas column of objects do not have one type.
     """
     if is_arrow(x):
         return x
@@ -52,7 +52,7 @@ def arrow_of(x: Any, name: str) -> Any | None:
 
 
 def vectors_of(x: Any, name: str) -> Any | None:
-    """Return a column of lists as a ``ChunkedArray``, None for anything else; see `arrow_of`."""
+    """Return a column of lists as a ``ChunkedArray``, else None; see `arrow_of`."""
     column = arrow_of(x, name)
     if column is None or not is_list(undressed(column.type)):
         return None
@@ -74,7 +74,7 @@ def _is_series_of_vectors(x: Any) -> bool:
 
 
 def chunks_of(x: Any) -> list[Any]:
-    """Return the chunks of an Arrow array that hold rows; one at least."""
+    """Return the chunks of an Arrow array that hold rows; at least one chunk."""
     if not hasattr(x, "chunks"):
         return [x]
     empty = sys.modules["pyarrow"].array([], x.type) if not len(x) else None
@@ -84,7 +84,7 @@ def chunks_of(x: Any) -> list[Any]:
 def arrow_as_numpy(x: Any, name: str, ndim: int | None = None) -> NDArray[Any]:
     """View an Arrow array of numbers, or of vectors, as a NumPy array.
 
-    Copied only where there are several chunks, nulls, or booleans, which Arrow packs.
+    It is copied only if it has several chunks, nulls, or booleans, which Arrow packs.
 
     Parameters
     ----------
@@ -92,20 +92,20 @@ def arrow_as_numpy(x: Any, name: str, ndim: int | None = None) -> NDArray[Any]:
     name : str
         The argument's name, for messages.
     ndim : int, optional
-        The number of dimensions needed. Where it is 2, matrices of one row are vectors.
+        The number of dimensions needed. If it is 2, matrices of one row count as vectors.
 
     Returns
     -------
     ndarray
-        A null is NaN, and so is a row that holds no vector (see `VectorColumn`): it does no harm
-        where it plays no part, and is refused where NaN is.
+        A null is NaN, and so is a row that holds no vector (see `VectorColumn`). It does no harm in
+        rows that are not used, and is refused in others, as NaN is.
 
     Raises
     ------
     TypeError
-        If it holds something else than numbers.
+        If it holds anything but numbers.
     ValueError
-        If a null is among values that NaN cannot stand for.
+        If there is a null among values that NaN cannot replace.
     """
     chunks = chunks_of(x)
     types, kind = sys.modules["pyarrow"].types, x.type

@@ -1,4 +1,4 @@
-"""Arrow arrays of every layout of vectors, as Arrow lists; pyarrow is not imported for it."""
+"""Arrow arrays of every layout of vectors, as Arrow lists, without importing pyarrow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NUMPY_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
 
 def levels_of(kind: Any) -> tuple[list[int | None], Any]:
-    """Return the sizes of the levels of lists, None where rows differ, and what is inside."""
+    """Return the sizes of the levels of lists, None if rows may differ, and the inner type."""
     types = sys.modules["pyarrow"].types
     sizes: list[int | None] = []
     kind = undressed(kind)
@@ -26,7 +26,7 @@ def levels_of(kind: Any) -> tuple[list[int | None], Any]:
 
 
 def as_lists(rows: Any) -> Any:
-    """Return lists or numbers without dictionary or extension type; bytes as lists."""
+    """Return lists or numbers without dictionary or extension type; bytes become lists."""
     arrow = sys.modules["pyarrow"]
     while True:
         if isinstance(rows.type, arrow.BaseExtensionType):
@@ -61,12 +61,12 @@ def _bytes_as_lists(rows: Any) -> Any:
 
 
 def side_by_side(columns: Sequence[Any]) -> Any:
-    """Return one fixed-size list a row, of the numbers that columns of one type hold in it.
+    """Return one fixed-size list for each row: the numbers of that row in all columns.
 
     Parameters
     ----------
     columns : sequence of pyarrow.Array
-        At least one; equally long.
+        At least one, of one type and the same length.
     """
     arrow = sys.modules["pyarrow"]
     columns = [as_lists(column) for column in columns]
@@ -89,7 +89,7 @@ def lengths_of(lists: Any) -> NDArray[np.int64]:
 
 
 def undressed(kind: Any) -> Any:
-    """Return the type of what is decoded from an extension type or a dictionary."""
+    """Return the type that is left when an extension type or a dictionary is decoded."""
     arrow = sys.modules["pyarrow"]
     while True:
         if isinstance(kind, arrow.BaseExtensionType):
@@ -101,7 +101,7 @@ def undressed(kind: Any) -> Any:
 
 
 def without_views(kind: Any) -> Any:
-    """Return a type to cast texts and bytes to, if rows are to be taken: Arrow takes no views."""
+    """Return the type to cast texts and bytes to before rows are taken: Arrow takes no views."""
     arrow = sys.modules["pyarrow"]
     if arrow.types.is_string_view(kind):
         return arrow.large_string()
@@ -116,7 +116,7 @@ def without_views(kind: Any) -> Any:
 
 
 def tensor_axes(kind: Any) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """Return the shape in which a row of a tensor type is stored, and the order of its axes."""
+    """Return the shape in which a tensor type stores a row, and the order of its axes."""
     arrow = sys.modules["pyarrow"]
     if not isinstance(kind, arrow.FixedShapeTensorType):
         return None
@@ -124,7 +124,7 @@ def tensor_axes(kind: Any) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
 
 
 def number_name(kind: Any) -> str | None:
-    """Return NumPy's name of a type of real numbers; None for any other type."""
+    """Return NumPy's name for a type of real numbers, and None for any other type."""
     types = sys.modules["pyarrow"].types
     if not (types.is_integer(kind) or types.is_floating(kind)):
         return None
@@ -132,7 +132,7 @@ def number_name(kind: Any) -> str | None:
 
 
 def is_list(kind: Any) -> bool:
-    """Tell whether a type is one of lists, of any kind."""
+    """Tell whether a type is any kind of list."""
     types = sys.modules["pyarrow"].types
     return bool(
         types.is_fixed_size_list(kind)
@@ -144,7 +144,7 @@ def is_list(kind: Any) -> bool:
 
 
 def is_bytes(kind: Any) -> bool:
-    """Tell whether a type is one of bytes, of fixed size or not."""
+    """Tell whether a type holds bytes, of fixed size or not."""
     types = sys.modules["pyarrow"].types
     return bool(
         types.is_fixed_size_binary(kind)
@@ -155,6 +155,6 @@ def is_bytes(kind: Any) -> bool:
 
 
 def is_text(kind: Any) -> bool:
-    """Tell whether a type is one of texts, or a dictionary, which may be of texts."""
+    """Tell whether a type holds texts, or is a dictionary, which may hold texts."""
     types = sys.modules["pyarrow"].types
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind))

@@ -8,7 +8,7 @@ import reprlib
 from typing import Any
 
 _WORD = 2**64 - 1  # the largest number of 64 bits
-_SEED = "an integer in [0, 2**64), from which the answer follows"
+_SEED = "an integer in [0, 2**64), which fixes the answer, such as int(rng.integers(2**63))"
 
 
 def shown(value: Any) -> str:
@@ -23,7 +23,7 @@ def shown(value: Any) -> str:
 
 
 def integer(value: Any, name: str, least: int, most: int = _WORD // 2) -> int:
-    """Return `value` as an int in [`least`, `most`]; the native core holds 64 bits with a sign."""
+    """Return `value` as an int in [`least`, `most`]; the core holds signed 64-bit integers."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name}: got {shown(value)}, needs an integer")
     whole = int(value)
@@ -37,7 +37,7 @@ def integer(value: Any, name: str, least: int, most: int = _WORD // 2) -> int:
 
 
 def number(value: Any, name: str) -> float:
-    """Return `value` as a finite float of the same value."""
+    """Return `value` as a finite float that equals it."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}: got {shown(value)}, needs a number")
     try:
@@ -54,11 +54,12 @@ def number(value: Any, name: str) -> float:
 def seed(value: Any) -> int:
     """Return a seed, an integer in [0, 2**64).
 
-    A generator is refused, though it could give one: its state would change, and the answer would
-    not follow from the arguments. So is None: an answer that cannot be had again.
+    Generators are refused although they could give one: their state would change, and the answer
+    would not follow from the arguments. None is refused because you could not get the same answer
+    again.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"seed: got {shown(value)}, needs {_SEED}: int(rng.integers(2**63)) say")
+        raise TypeError(f"seed: got {shown(value)}, needs {_SEED}")
     return integer(value, "seed", 0, _WORD)
 
 

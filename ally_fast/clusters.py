@@ -1,6 +1,6 @@
-"""Clusters of rows, as the operations of training hand them to one another.
+"""Clusters of rows, in the form in which training operations pass them on.
 
-All arrays of a value are in the same memory, of the host or of a device.
+All arrays of one value are in the same memory, that of the host or of a device.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from ally_fast.memory import to_host
 
 @dataclass(frozen=True, eq=False)
 class FeatureGrid:
-    """Where integers lie among the values of each feature.
+    """The grid that turns the values of each feature into integers.
 
     Attributes
     ----------
     values : ndarray or DeviceArray of float64, shape (2 d + 1,)
-        Each feature's shift, each one's scale (a power of two), the scale of squared distances.
+        The shift of each feature, the scale of each (a power of two), and the scale of squared
+        distances.
     most : int
-        Rows that may be summed on it.
+        Number of rows that may be summed on it.
     """
 
     values: Any
@@ -36,14 +37,14 @@ class FeatureGrid:
 
 @dataclass(frozen=True, eq=False)
 class ClusterSums:
-    """Sums of parts, added, are the sums of the whole, bit for bit.
+    """Sums of the rows of each cluster; sums of parts add up to those of the whole, bit for bit.
 
     Attributes
     ----------
     sums : ndarray or DeviceArray of int64, shape (k, d)
         In steps of the grid, about its shift.
     counts : ndarray or DeviceArray of int64, shape (k,)
-        Rows of each cluster.
+        Number of rows of each cluster.
     """
 
     sums: Any
@@ -57,7 +58,7 @@ class ClusterAverages:
     Attributes
     ----------
     sizes : ndarray or DeviceArray of float64, shape (k,)
-        Rows of each cluster in a batch.
+        Number of rows of each cluster in a batch.
     sums : ndarray or DeviceArray of float64, shape (k, d)
         Their sums, about the grid's shift.
     """
@@ -68,7 +69,7 @@ class ClusterAverages:
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
-    """Rows, their clusters, and what the clusters add up to; all in the same memory.
+    """Rows, their clusters, and the sums of the clusters; all in the same memory.
 
     Attributes
     ----------
@@ -76,11 +77,11 @@ class Clustering:
     assignments : ndarray or DeviceArray of int32, shape (t,)
         In ``[0, k)``.
     centroids : ndarray or DeviceArray of float32, shape (k, d)
-        Means of the sums, rounded; any value where a cluster is empty.
+        Means of the sums, rounded; any values for an empty cluster.
     sums : ClusterSums
-        Of these rows.
+        Sums of these rows.
     grid : FeatureGrid
-        That of the sums.
+        The grid of the sums.
     """
 
     rows: Any
@@ -92,15 +93,15 @@ class Clustering:
 
 @dataclass(frozen=True, eq=False)
 class Halves:
-    """One of each cluster's two halves; the rest of its rows are the other.
+    """One half of each cluster; the rest of its rows are the other half.
 
     Attributes
     ----------
     stale : array of uint8, shape (k,)
-        1 where the cluster has changed since it was halved.
+        1 if the cluster has changed since it was halved.
     centroids : array of float32, shape (k, d)
     sums : ClusterSums
-        A count of 0 where a cluster cannot be halved.
+        The count is 0 if a cluster cannot be halved.
     gains : array of float64, shape (k,)
         How much the sum of squared distances falls: Ward's cost of merging the halves.
     spreads : array of int64, shape (k, 2)

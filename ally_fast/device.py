@@ -1,4 +1,4 @@
-"""Where the work is done."""
+"""Choose the devices that do the work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cuda_module() -> Any:
     Raises
     ------
     RuntimeError
-        If it is not built, or no device can be used; one sentence says why.
+        If it is not built, or no device can be used; the message says why in one sentence.
     """
     try:
         cuda = importlib.import_module("ally_fast._cuda")
@@ -47,13 +47,12 @@ def cuda_module() -> Any:
 def choose_devices(device: Any, data_device: str = "cpu") -> tuple[str, ...]:
     """Return the devices that will compute: ``("cpu",)``, or CUDA devices such as ``("cuda:0",)``.
 
-    "auto" follows the embeddings: rows in the memory of a GPU are worked on there, all others on
-    the CPU.
+    "auto" follows the embeddings: a GPU works on the rows in its memory, the CPU on all others.
 
     Parameters
     ----------
     device : str or sequence of str
-        "auto", "cpu", "cuda" (the embeddings' device, else the first), "cuda:N", several.
+        "auto", "cpu", "cuda" (the embeddings' device, else the first), "cuda:N", or several.
     data_device : str
         Where the embeddings are: "cpu" or "cuda:N".
 
@@ -62,7 +61,7 @@ def choose_devices(device: Any, data_device: str = "cpu") -> tuple[str, ...]:
     ValueError
         If `device` is none of these, names a device twice, or is not where the embeddings are.
     RuntimeError
-        If a GPU is asked for that cannot be used: it never falls back silently.
+        If you ask for a GPU that cannot be used; there is no silent fallback.
     """
     names = _names(device)
     if names == ["auto"]:
@@ -97,7 +96,7 @@ def choose_devices(device: Any, data_device: str = "cpu") -> tuple[str, ...]:
             )
             raise RuntimeError(
                 f"device: got {name!r}, but {facts['name']} has compute capability {got}, for "
-                f"which there is no code; needs {least} or later"
+                f"which this build has no code; needs {least} or later"
             )
     return tuple(names)
 

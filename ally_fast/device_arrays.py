@@ -1,4 +1,4 @@
-"""Arrays in the memory of a CUDA device, of any library."""
+"""Arrays of any library in the memory of a CUDA device."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _CAI_STREAM_NONE, _CAI_STREAM_DEFAULT = None, (0, 1)
 
 @dataclass(frozen=True, eq=False)
 class DeviceView:
-    """A view of some array in device memory; bfloat16 travels as uint16 with ``bf16`` set.
+    """A view of an array in device memory; bfloat16 is stored as uint16, with ``bf16`` set.
 
     Attributes
     ----------
     array : DeviceArray
-        Its stream is the caller's current one where the library has such a thing, else one of our
-        own that is ordered behind the producer's.
+        Its stream is the caller's current one if the library has current streams. Otherwise it is a
+        new stream that waits for the producer's.
     bf16 : bool
     family : Family
         Brings a NumPy array to the caller's library, on the same device.
@@ -40,7 +40,7 @@ class DeviceView:
 
     @property
     def dtype_name(self) -> str:
-        """Name of the element type the caller stored."""
+        """Name of the element type as the caller stored it."""
         return "bfloat16" if self.bf16 else self.array.dtype.name
 
 
@@ -74,7 +74,7 @@ def as_device_array(x: Any, name: str, *, ndim: int) -> DeviceView:
     TypeError
         If it does not hold float16, bfloat16, float32 or float64.
     ValueError
-        If it has another rank.
+        If it has another number of dimensions.
     RuntimeError
         If this installation cannot use its device.
     """
@@ -131,9 +131,9 @@ def _other_view(x: Any, name: str, cuda: Any) -> DeviceView:
 
 
 def _needs_handshake(x: Any) -> bool:
-    """Whether the producer must be told our stream, by DLPack, to make it wait for its own work.
+    """Tell whether the producer must learn our stream, by DLPack, to make it wait for its own work.
 
-    An array interface that names no stream says nothing of work that is under way (JAX's does not).
+    An array interface that names no stream does not say what work is under way (JAX's does not).
     """
     if not hasattr(x, "__dlpack__"):
         return False
@@ -147,7 +147,7 @@ def _is_cupy(x: Any) -> bool:
 
 
 def _current_stream(x: Any, cuda: Any, device: int) -> Stream:
-    """Return CuPy's current stream, or a new one behind the one that the array names."""
+    """Return CuPy's current stream, or a new one that waits for the stream that the array names."""
     if _is_cupy(x):
         theirs = sys.modules["cupy"].cuda.get_current_stream(device)
         current: Stream = cuda.Stream.foreign(device, theirs.ptr, theirs)
@@ -180,7 +180,7 @@ def _family(x: Any, stream: Stream, cuda: Any) -> Family:
 
 
 def host_copy(x: Any) -> Any:
-    """Return `x` itself, or a copy in host memory of an array that is on a device: small ones."""
+    """Return a copy in host memory if `x` is on a device (for small arrays), else `x` itself."""
     if device_of(x) == "cpu":
         return x
     if is_torch(x):

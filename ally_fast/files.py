@@ -1,4 +1,4 @@
-"""Output files that appear whole or not at all, and together."""
+"""Write output files whole or not at all, and all together."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _EXISTS = "exists; add --force to replace it"
 
 
 def check_output(path: str, extensions: Collection[str], *, force: bool = False) -> None:
-    """Check, before any work, that a file can be written.
+    """Check that a file can be written, before any work.
 
     Parameters
     ----------
     path : str
-        The file to be. A symbolic link is followed.
+        The file to write. A symbolic link is followed.
     extensions : collection of str
-        Those allowed, in lower case, such as ``{".csv"}``.
+        The allowed extensions in lower case, such as ``{".csv"}``.
     force : bool
         Allow a file that exists.
 
@@ -33,8 +33,8 @@ def check_output(path: str, extensions: Collection[str], *, force: bool = False)
     FileExistsError
         If the file exists, without `force`.
     OSError
-        If the extension is another, its folder does not exist or may not be written, or the path is
-        a folder, or a pipe, a device or a socket.
+        If the extension is not allowed, the folder does not exist or is not writable, or the path
+        is a folder, a pipe, a device or a socket.
     """
     if os.path.splitext(path)[1].lower() not in extensions:
         needed = f"the extension must be one of {', '.join(extensions)}"
@@ -46,7 +46,7 @@ def check_output(path: str, extensions: Collection[str], *, force: bool = False)
     if os.path.lexists(path) and not force:
         raise FileExistsError(errno.EEXIST, _EXISTS, path)
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, "this folder may not be written", folder)
+        raise PermissionError(errno.EACCES, "this folder is not writable", folder)
 
 
 @contextmanager
@@ -60,29 +60,29 @@ def whole_file(path: str, *, force: bool = False) -> Iterator[IO[bytes]]:
 def whole_files(
     *, force: bool = False
 ) -> Iterator[Callable[[str], AbstractContextManager[IO[bytes]]]]:
-    """Write files under other names in their folders; name them all once all are complete.
+    """Write files under temporary names in their folders, and rename all once all are complete.
 
-    If the block raises, or the process is interrupted in it, nothing is left. What a killed process
-    left is removed by the next one that writes the same file. If one of the files cannot be named
-    in the end, those that were not there before are removed again; one that `force` replaced is
-    not brought back.
+    If the block raises or the process is interrupted, nothing is left. The next process that writes
+    the same file removes what a killed process left. If one of the files cannot be renamed at the
+    end, those that did not exist before are removed again. A file that `force` replaced is not
+    restored.
 
     Parameters
     ----------
     force : bool
-        Replace files that exist, keeping their mode and, where the system allows, their owner.
-        Without it a file that has appeared meanwhile is kept and FileExistsError raised.
+        Replace files that exist; keep their mode and, if the system allows it, their owner. Without
+        `force`, a file that has appeared meanwhile is kept, and FileExistsError is raised.
 
     Yields
     ------
     function
-        Of a path, to a context manager of a binary file to be written. A symbolic link is
+        Takes a path; returns a context manager of a binary file to write to. A symbolic link is
         followed.
 
     Raises
     ------
     OSError
-        Naming the path; also for one that is a folder, a pipe, a device or a socket.
+        With the path in the message; also if the path is a folder, a pipe, a device or a socket.
     """
     begun: list[_Partial] = []
 
@@ -109,7 +109,7 @@ def whole_files(
 
 
 class _Partial:
-    """A file to be, under a name of its own in the same folder, locked while its process lives."""
+    """A file to be, under a temporary name in the same folder, locked while its process lives."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -122,7 +122,7 @@ class _Partial:
 
     @contextmanager
     def told_by_its_path(self) -> Iterator[None]:
-        """Name the file as the user did: a full disk names none, and nobody knows the partial."""
+        """Name the file in errors as the user did: a full disk names none, nobody knows ours."""
         try:
             yield
         except OSError as error:
@@ -132,7 +132,7 @@ class _Partial:
             raise OSError(error.errno, error.strerror, self._path) from None
 
     def publish(self, force: bool) -> None:
-        """Give the file its name."""
+        """Give the file its final name."""
         self._new = not os.path.lexists(self._target)
         with self.told_by_its_path():
             if force:
@@ -148,22 +148,22 @@ class _Partial:
                 os.rename(self._name, self._target)
 
     def withdraw(self) -> None:
-        """Take the name away again, if it has it, and none had it before."""
+        """Remove the file from its final name, if it has it and no file had it before."""
         with suppress(OSError):
             now, ours = os.lstat(self._target), os.fstat(self.file.fileno())
             if self._new and os.path.samestat(now, ours):
                 os.unlink(self._target)
 
     def close(self) -> None:
-        """Remove what has no name, and unlock."""
+        """Remove the temporary file if there still is one, and unlock."""
         with suppress(FileNotFoundError):
             os.unlink(self._name)
-        with suppress(OSError):  # once more of a disk that is full
+        with suppress(OSError):  # a full disk says so once more
             self.file.close()
 
 
 def _create(target: str) -> tuple[str, IO[bytes]]:
-    """Create a partial file, locked, with mode and owner of the file it may replace."""
+    """Create a partial file, locked, with the mode and owner of the file that it may replace."""
     prefix = _prefix(target)
     old = os.stat(target) if os.path.exists(target) else None
     mode = 0o666 if old is None else 0o600
@@ -173,7 +173,7 @@ def _create(target: str) -> tuple[str, IO[bytes]]:
         file = os.fdopen(descriptor, "wb")
         try:
             _lock(descriptor, wait=True)
-            if os.fstat(descriptor).st_nlink == 0:  # taken for one that was left, before the lock
+            if os.fstat(descriptor).st_nlink == 0:  # another process removed it before the lock
                 file.close()
                 continue
             if old is not None:
@@ -194,7 +194,7 @@ def _like(descriptor: int, old: os.stat_result) -> None:
 
 
 def _remove_left(target: str) -> None:
-    """Remove partial files whose process is no more: nobody holds their lock."""
+    """Remove partial files whose process has ended: nobody holds their lock."""
     for partial in glob.glob(f"{glob.escape(_prefix(target))}*.part"):
         if not _is_partial(partial, target):
             continue
@@ -209,7 +209,7 @@ def _no_link(path: str, flags: int) -> int:
 
 
 def _prefix(target: str) -> str:
-    """Return how partial files of a target begin; of a long name a part, for it may be too long."""
+    """Return the beginning of a target's partial names, cut if the target's name is too long."""
     folder, name = os.path.split(target)
     return os.path.join(folder, f".{name[:50]}.")
 
@@ -219,7 +219,7 @@ def _is_partial(path: str, target: str) -> bool:
 
 
 def _lock(descriptor: int, *, wait: bool) -> bool:
-    """Lock a file for as long as it is open. False: another has it, or locks are unknown here."""
+    """Lock a file while it is open; False if another process has it, or there are no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError:
@@ -231,4 +231,4 @@ def _check_kind(path: str) -> None:
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, "is a folder", path)
     if os.path.exists(path) and not os.path.isfile(path):
-        raise OSError(errno.EINVAL, "is no regular file (a pipe, a device or a socket)", path)
+        raise OSError(errno.EINVAL, "is not a regular file (a pipe, a device or a socket)", path)

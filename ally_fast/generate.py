@@ -1,4 +1,4 @@
-"""New samples of high predicted multiplier, by gradient ascent on inputs."""
+"""New samples with high predicted multipliers, by gradient ascent on inputs."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ["Generation", "generate"]
 
 @dataclass(frozen=True, eq=False)
 class Generation(Record):
-    """Inputs on their way up, frame by frame.
+    """All frames of inputs whose predicted multipliers rise.
 
     Attributes
     ----------
     frames : ndarray of float32, shape (steps + 1, m, ...)
-        The inputs first.
+        The first frame holds the inputs.
     multipliers : ndarray of float32, shape (steps + 1, m)
-        What the head predicts for each frame, before its clamp at 0: never falls along a column.
+        The head's prediction for each frame, before its clamp at 0. It never falls along a column.
     """
 
     frames: NDArray[np.float32]
@@ -53,28 +53,30 @@ def generate(
 ) -> Generation:
     """Raise the predicted multiplier of inputs step by step, and keep every frame.
 
-    A step follows the gradient of ``head.predict(backbone(x))`` with respect to x. Its length is
-    `lr`; where the prediction would not rise it is halved, and if that does not help the row stays
-    where it is for this step. So the predicted multiplier of a row never falls.
+    A step follows the gradient of ``head.predict(backbone(x))`` with respect to x, and has the
+    length `lr`. If the prediction would not rise, the step is halved; if that does not help, the
+    row stays where it is for this step. So the predicted multiplier of a row never falls.
 
     Parameters
     ----------
     model : nn.Module
-        Gives (outputs, embeddings), or has the `embedding_layer`. It is used in evaluation mode.
+        Returns (outputs, embeddings), or has the `embedding_layer`. It runs in evaluation mode.
     head : DualHead
-        Fitted on its embeddings.
+        Fitted on the model's embeddings.
     inputs : array or tensor of floats, shape (m, ...)
-        Where to start; in the units that the model takes.
+        Where to start, in the units that the model takes.
     steps : int
+        Number of steps.
     lr : float
-        Length of a step: the root mean square, over a row's numbers, of what is added to them.
+        Length of a step: the root mean square of the changes to a row's numbers.
     bounds : (low, high), optional
-        Inputs are kept in this range, as pixels are.
+        Range in which inputs are kept, as for pixels.
     embedding_layer : str, optional
         The submodule whose output is the embedding.
     batch_size : int
-        Rows at a time; rows have no influence on one another.
+        Number of rows at a time; rows do not influence one another.
     progress : bool
+        Show progress on standard error.
 
     Returns
     -------
@@ -83,18 +85,18 @@ def generate(
     Raises
     ------
     TypeError
-        If inputs are no floats: integers have no gradient.
+        If inputs are not floats: integers have no gradient.
     ValueError
-        Before any work, if an argument cannot be used, an input is not finite or out of bounds, or
-        the head learned from multipliers that were all equal, so that no direction is up. Later, if
-        a prediction is not finite (the row is named).
+        Before any work, if an argument cannot be used, if an input is not finite or out of bounds,
+        or if the head was fitted on multipliers that are all equal, so that no direction leads up.
+        Later, if a prediction is not finite; the message names the row.
 
     Notes
     -----
     Source: ALLY, section 5.4; ascent on inputs after Goodfellow, Shlens, Szegedy, ICLR 2015. Cost:
-    a forward and a backward pass of the model a step, and a forward pass a halving; memory for
-    ``steps + 1`` frames. Nothing is drawn at random; the model, its gradients and modes are left as
-    found.
+    a forward and a backward pass of the model for each step, and a forward pass for each halving;
+    memory for ``steps + 1`` frames. Nothing is random. The model, its gradients and its modes stay
+    as they were.
 
     Examples
     --------
@@ -117,7 +119,9 @@ def generate(
         raise ValueError(f"lr: got {lr}, needs more than 0")
     start = _start(inputs, bounds)
     if head.fit_report.epochs == 0:
-        raise ValueError("head: the multipliers it was fitted on are all equal: no direction is up")
+        raise ValueError(
+            "head: the multipliers it was fitted on are all equal, so no direction leads up"
+        )
     climber = _Climber(EmbeddingModel(model, embedding_layer), head, lr, bounds)
     device = device_of_model(model)
     frames = np.empty((steps + 1, *start.shape), np.float32)
@@ -142,7 +146,7 @@ def generate(
 
 
 class _Climber:
-    """Some rows, how high they are, and the share of a full step each tries next."""
+    """Some rows, their predictions, and the share of a full step that each row tries next."""
 
     def __init__(
         self,
@@ -161,7 +165,7 @@ class _Climber:
         self._share = torch.ones_like(self.height)
 
     def step(self) -> None:
-        """Take the longest step up of those tried, row by row."""
+        """Take the longest of the tried steps that leads up, row by row."""
         direction = self._direction()
         share = torch.clamp(2 * self._share, max=1)
         waiting = torch.ones_like(share, dtype=torch.bool)
@@ -184,7 +188,7 @@ class _Climber:
         self._share[waiting] = 1.0  # stuck: if not for good, the next step starts afresh
 
     def _direction(self) -> torch.Tensor:
-        """Return the step of full length up the gradient, 0 where the gradient is."""
+        """Return the full step along the gradient; 0 where the gradient is 0."""
         x = self.x.detach().requires_grad_(True)
         (slope,) = torch.autograd.grad(self._predicted(x).sum(), x)
         if self._bounds is not None:
@@ -229,5 +233,5 @@ def _start(inputs: Any, bounds: tuple[float, float] | None) -> NDArray[np.float3
 
 
 def _as_column(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Return one value a row in a shape that multiplies rows."""
+    """Return one value for each row, in a shape that multiplies rows."""
     return values.reshape(-1, *[1] * (like.dim() - 1))

@@ -1,4 +1,4 @@
-"""JSON, read strictly: what a program writes, or an error that says where."""
+"""Read JSON strictly; an error says where the text is wrong."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, NoReturn
 
 
 def parse_object(text: bytes | str) -> dict[str, Any]:
-    """Return an object; bytes are UTF-8.
+    """Return the object in a text of JSON; bytes are UTF-8.
 
     Raises
     ------
     ValueError
-        If the text is no object, or as `parse_json` does.
+        If the text is not an object, or as `parse_json` does.
     """
     value = parse_json(text)
     if not isinstance(value, dict):
@@ -22,13 +22,13 @@ def parse_object(text: bytes | str) -> dict[str, Any]:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """Return what a text of JSON holds; bytes are UTF-8.
+    """Return the value in a text of JSON; bytes are UTF-8.
 
     Raises
     ------
     ValueError
-        If the text is no JSON, holds a number that is not finite, or in an object a name twice; the
-        message says at which line and column of the text, if that is known.
+        If the text is not JSON, holds a number that is not finite, or has a name twice in an
+        object. The message gives the line and column of the text, if they are known.
     """
     try:
         text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
@@ -37,11 +37,11 @@ def parse_json(text: bytes | str) -> Any:
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise ValueError(f"no JSON at {where}: {error.msg}") from error
+        raise ValueError(f"not JSON, at {where}: {error.msg}") from error
     except UnicodeDecodeError as error:
-        raise ValueError(f"no JSON: byte {error.start} is no UTF-8") from error
+        raise ValueError(f"not JSON: byte {error.start} is not UTF-8") from error
     except RecursionError as error:
-        raise ValueError("no JSON to read: brackets within too many brackets") from error
+        raise ValueError("cannot read JSON: too many nested brackets") from error
 
 
 def _refuse(constant: str) -> NoReturn:

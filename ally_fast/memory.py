@@ -1,4 +1,4 @@
-"""Arrays in host memory or a device's: made, copied, taken, joined where others are."""
+"""Make, copy, take and join arrays in host memory, or in a device's memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def to_host(array: Any) -> NDArray[Any]:
 
 
 def beside(other: Any, array: NDArray[Any]) -> Any:
-    """Return an array where `other` is: itself, or a copy in device memory, on its stream."""
+    """Return `array` in the memory of `other`: itself, or a copy on a device, on its stream."""
     if isinstance(other, np.ndarray):
         return array
     from ally_fast import _cuda
@@ -24,7 +24,7 @@ def beside(other: Any, array: NDArray[Any]) -> Any:
 
 
 def zeros(shape: tuple[int, ...], dtype: Any, other: Any) -> Any:
-    """Return an array of zeros where `other` is, a device's on its stream."""
+    """Return an array of zeros in the memory of `other`; on a device, on its stream."""
     if isinstance(other, np.ndarray):
         return np.zeros(shape, dtype)
     from ally_fast import _cuda
@@ -33,12 +33,12 @@ def zeros(shape: tuple[int, ...], dtype: Any, other: Any) -> Any:
 
 
 def take_rows(rows: Any, positions: Any) -> Any:
-    """Return a contiguous copy of ``rows[positions]``, where the rows are."""
+    """Return a contiguous copy of ``rows[positions]``, in the memory of the rows."""
     return rows[positions] if isinstance(rows, np.ndarray) else rows.take(positions)
 
 
 def join(parts: list[Any]) -> Any:
-    """Return arrays of shape (n,) and one dtype, in one memory, one after the other."""
+    """Join arrays of shape (n,) and one dtype that are in the same memory."""
     if isinstance(parts[0], np.ndarray):
         return np.concatenate(parts)
     joined = parts[0]

@@ -1,4 +1,4 @@
-"""How far a stage is: a bar on a terminal or in a notebook, elsewhere a line now and then."""
+"""Show how far a stage is: a bar on a terminal or in a notebook, elsewhere a line now and then."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _stages: ContextVar[tuple[str, ...]] = ContextVar("stages", default=())
 
 @contextmanager
 def stages(*labels: str) -> Iterator[None]:
-    """Show the stages of the block with their numbers, in this order: ``assign 3/3``."""
+    """Show the number of each stage of the block, in this order: ``assign 3/3``."""
     token = _stages.set(labels)
     try:
         yield
@@ -27,10 +27,10 @@ def stages(*labels: str) -> Iterator[None]:
 
 
 class Progress:
-    """Show how far a stage is; the bar goes when the stage ends, well or not.
+    """Show how far a stage is; the bar disappears when the stage ends, even if it fails.
 
-    Use as a context manager around the stage. On a terminal and in a notebook it is a bar of tqdm.
-    Elsewhere a line is written every 30 seconds, so that a short run writes none.
+    Use it as a context manager around the stage. On a terminal and in a notebook it is a bar of
+    tqdm. Elsewhere it writes a line every 30 seconds, so a short run writes none.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class Progress:
     total : int
         Units of work in the stage.
     label : str
-        Name of the stage; its number is shown where `stages` tells it.
+        Name of the stage; its number is shown within `stages`.
     unit : str
         What is counted, such as ``"rows"``.
     at_most : bool
-        The stage may end before `total`, as iterations do that converge.
+        Whether the stage may end before `total`, as iterations that converge do.
     stream : text stream, optional
         Standard error by default.
 
@@ -79,7 +79,7 @@ class Progress:
         return self
 
     def advance(self, n: int, note: str = "") -> None:
-        """Count `n` more units, with a word about them; redraws at most ten times a second."""
+        """Count `n` more units, with a word about them; redraw at most ten times a second."""
         if self._bar is not None:
             self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(n)
@@ -96,7 +96,7 @@ class Progress:
 
 
 class _Lines:
-    """What is written where no bar can be drawn."""
+    """The lines to write if no bar can be drawn."""
 
     def __init__(self, stream: TextIO, shown: dict[str, Any], format_line: Any) -> None:
         self._stream, self._shown, self._format = stream, shown, format_line
@@ -123,13 +123,13 @@ class _Lines:
 
 
 def _bar(stream: TextIO, total: int, label: str, unit: str, at_most: bool) -> Any:
-    """Return a bar, in a notebook, on a terminal, or lines."""
+    """Return a bar for a notebook or a terminal, or lines."""
     from tqdm import auto, std  # 20 ms, and nobody else needs it
 
     rows, bound = unit == "rows", "max " if at_most else ""
     rest = f"[{{rate_fmt}}, {bound}{{remaining}} left{{postfix}}]"  # fits 60 columns
     shown = {
-        "total": total or None,  # of nothing there is no share
+        "total": total or None,  # without units there is no percentage
         "unit": " rows" if rows else "it",
         "unit_scale": rows,
     }

@@ -1,4 +1,4 @@
-"""Records: dataclasses that may hold arrays, equal to another by content."""
+"""Records: dataclasses that may hold arrays, and are equal if their contents are."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 
 class Record:
-    """Base of a dataclass of results, made with ``eq=False``; not hashable, as arrays are not."""
+    """Base of dataclasses of results; declare them with ``eq=False``. Like arrays, not hashable."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether the other is of the same class, with the same numbers in it."""
+        """Tell whether the other has the same class and holds equal values."""
         if type(other) is not type(self):
             return NotImplemented
         return all(

@@ -1,4 +1,4 @@
-"""Embedding rows wherever they lie: the Python twin of the core's ``RowsView``."""
+"""Embedding rows in any memory: the Python twin of the core's ``RowsView``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Some rows: float16, float32 or float64, or bfloat16 as uint16 with ``bf16`` set.
+    """Rows of float16, float32 or float64, or of bfloat16 as uint16 with ``bf16`` set.
 
     Attributes
     ----------
@@ -20,9 +20,9 @@ class Rows:
     bf16 : bool
         True if `array` is uint16 that holds bfloat16.
     normalize : bool
-        Whether an op scales rows to unit length before all else.
+        Whether an op scales rows to unit length before it does anything else.
     positions : ndarray or DeviceArray of int64, optional
-        The rows that an op visits, in the memory of `array`; all of them if None.
+        The rows that an op visits, in the memory of `array`; None: all rows.
     """
 
     array: Any
@@ -35,14 +35,14 @@ class Rows:
         return len(self.array if self.positions is None else self.positions)
 
     def seen(self, normalize: bool, positions: Any = None) -> Rows:
-        """Return the same memory as an op is to see it."""
+        """Return the same memory with these settings for an op."""
         return replace(self, normalize=normalize, positions=positions)
 
     def taken(self, index: slice | NDArray[np.integer]) -> Rows:
-        """Return rows of the array in host memory: a view for a slice, a copy for an array."""
+        """Return some rows of an array in host memory: a view for a slice, a copy for an array."""
         return replace(self, array=self.array[index], positions=None)
 
     @property
     def view(self) -> dict[str, Any]:
-        """What the core needs to know beside the array, by keyword."""
+        """The keyword arguments that the core needs beside the array."""
         return {"bf16": self.bf16, "normalize": self.normalize, "positions": self.positions}

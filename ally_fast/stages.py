@@ -1,14 +1,14 @@
-"""The stages of `ally_fast.select`, by which any engine runs it on many machines.
+"""The stages of `ally_fast.select`, with which any engine can run it on many machines.
 
-One process, jobs in a folder and Ray run a selection by these functions, and end with the same
+One process, jobs in a folder, and Ray all run a selection by these functions, and give the same
 batch. ``docs/engines.md`` shows Dask, Spark, Daft and Ray Data::
 
     plan ── train ── task ─┐
       └── portions ────────┴─ scan ─ merge ─ conclude
 
-`plan`, `train` and `conclude` run where you call them; `scan` in workers, a portion each; `merge`
-anywhere, in any order and grouping. `Plan` stays where it was made. `Task`, `Portion` and `Part`
-pickle.
+You run `plan`, `train` and `conclude` in one process, and `scan` in workers, once for each portion.
+`merge` may run anywhere, in any order and grouping. `Plan` stays where it was made; you can pickle
+`Task`, `Portion` and `Part`.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ def plan(pool: Any, dual_scores: Any, b: int, k: int, **options: Any) -> Plan:
     Parameters
     ----------
     pool, dual_scores, b, k, **options
-        As for `ally_fast.select`. Workers read the pool, so it is one of files, as `open_pool`
-        returns it, or a `RemotePool` over one, of which this process reads no row.
+        As for `ally_fast.select`. Workers read the pool, so it must consist of files, as
+        `open_pool` returns it. It may also be a `RemotePool` over such a pool; then this process
+        reads no rows.
 
     Returns
     -------
@@ -62,8 +63,8 @@ def plan(pool: Any, dual_scores: Any, b: int, k: int, **options: Any) -> Plan:
 
     Notes
     -----
-    Reads ids and scores; rows only with ``on_bad_row="skip"``, with `labeled_embeddings`, or with
-    `max_score` where a function gives the scores.
+    This stage reads ids and scores. It reads rows only with ``on_bad_row="skip"``, with
+    `labeled_embeddings`, or with `max_score` if a function computes the scores.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How the rows of an Arrow column become vectors; pyarrow is not imported for it."""
+"""Turn the rows of an Arrow column into vectors, without importing pyarrow."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _BF16_NAN = 0x7FC0
 
 
 class VectorColumn:
-    """The rows of an Arrow type as vectors, NaN where a row holds none.
+    """The rows of an Arrow type as vectors; a row that holds none is NaN.
 
-    One mechanism for every layout: lists of any kind, lists of one list, tensors of one row, bytes
-    of a stated dtype, and dictionaries of these.
+    One mechanism reads every layout: lists of any kind, lists of one list, tensors of one row,
+    bytes of a stated dtype, and dictionaries of these.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ class VectorColumn:
     name : str
         File and column, for messages.
     dtype : str, optional
-        What bytes hold, little-endian: one of ``BYTE_DTYPES``.
+        The dtype that bytes hold, little-endian: one of ``BYTE_DTYPES``.
 
     Raises
     ------
     TypeError
-        If the type holds no numbers, or bytes of which nobody says what they hold.
+        If the type holds no numbers, or holds bytes without a `dtype`.
 
     Attributes
     ----------
@@ -56,18 +56,18 @@ class VectorColumn:
     itemsize : int
         Its size in bytes.
     unit : int
-        Bytes of what the lists hold, one by one: of a number, or 1 where numbers are in bytes.
+        Bytes of one item of the lists: the size of a number, or 1 if numbers are in bytes.
     bf16 : bool
-        Whether it is bfloat16, which travels as uint16.
+        Whether it is bfloat16, which is stored as uint16.
     dtype : numpy.dtype
-        Of matrices: integers of up to 16 bits are float32 there, wider ones float64.
+        Dtype of matrices: float32 for integers of up to 16 bits, float64 for wider ones.
     shape : tuple of int, or None
-        Of each row; None until `learn`, unless the type tells.
+        Shape of each row; None until `learn`, unless the type tells it.
 
     Notes
     -----
-    A row that is null, holds a null or has another shape reads as NaN: it does no harm where it is
-    excluded, and `why` says what is wrong with it where it is not.
+    A row that is null, holds a null or has another shape reads as NaN. This does no harm if the row
+    is excluded; if it is not, `why` says what is wrong with it.
     """
 
     def __init__(self, kind: Any, name: str, dtype: str | None = None) -> None:
@@ -109,13 +109,13 @@ class VectorColumn:
         return int(np.prod([size or 0 for size in self._sizes], dtype=np.int64))
 
     def learn(self, parts: Iterable[Any]) -> None:
-        """Take the shape of most of the first rows that are neither null nor empty.
+        """Take the most common shape among the first rows that are neither null nor empty.
 
         Parameters
         ----------
         parts : iterable of pyarrow.Array
-            From the first row on. No more are asked for once they held 1,024 such rows, or 4 MiB;
-            none if the type tells the shape.
+            From the first row on. It stops after 1,024 such rows, or 4 MiB, and takes none if the
+            type tells the shape.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class VectorColumn:
     def to_array(self, rows: Any) -> NDArray[Any]:
         """Return rows as an array of shape ``(len(rows), *shape)``.
 
-        As stored, and a view where that is possible; `dtype` where NaN stands for something.
+        The dtype is as stored, in a view if possible; it is `dtype` if NaN replaces some values.
         """
         assert self.shape is not None
         good, leaves = self._leaves(rows, 0)
@@ -161,17 +161,17 @@ class VectorColumn:
         return array.transpose(self._order)
 
     def to_matrix(self, rows: Any) -> NDArray[Any]:
-        """Return rows as a matrix of `dtype`, shape ``(len(rows), d)``; a view where it can be."""
+        """Return rows as a matrix of `dtype`, shape ``(len(rows), d)``; a view if possible."""
         rows = self.to_array(rows).reshape(len(rows), self.d)
         return np.require(rows, self.dtype, "A")  # bytes may stand anywhere
 
     def why(self, row: Any) -> str:
-        """Say what is wrong with a row that reads as NaN: "is null", say.
+        """Say what is wrong with a row that reads as NaN, such as "is null".
 
         Parameters
         ----------
         row : pyarrow.Array
-            That row alone.
+            This row alone.
         """
         unfolded = list(self._unfolded(row))
         for level, (lengths, _) in enumerate(unfolded):
@@ -182,12 +182,12 @@ class VectorColumn:
             if len(odd):
                 last = level + 1 == len(self._sizes)
                 unit = "bytes" if self._of_bytes else "values" if last else "lists"
-                return f"has {odd[0]} {unit}, needs {size} as the other rows"
+                return f"has {odd[0]} {unit}, needs {size} like the other rows"
         values = unfolded[-1][1]
         return "holds a null" if values.null_count else "holds NaN or infinite values"
 
     def fault(self, number: int, row: Any) -> str:
-        """Say why a row cannot be used, with its number and the names of file and column."""
+        """Say why a row cannot be used, with its number, file and column."""
         return f"{self.name}: row {number} {self.why(row)}"
 
     def _element(self, kind: Any, element: Any, dtype: str | None) -> str:
@@ -204,7 +204,7 @@ class VectorColumn:
                 )
             return dtype
         if dtype is not None:
-            raise TypeError(f"{self.name} holds {shown}; a dtype, [{dtype}], is stated for bytes")
+            raise TypeError(f"{self.name} holds {shown}; only bytes need a dtype, got [{dtype}]")
         name = number_name(element)
         if name is None or not self._sizes:
             raise TypeError(f"{self.name} must hold lists of numbers; it holds {shown}")
@@ -217,8 +217,8 @@ class VectorColumn:
             size, rest = divmod(sizes[0], self.itemsize)
             if rest:
                 raise ValueError(
-                    f"{self.name} holds {sizes[0]} bytes in a row: no whole number of "
-                    f"{self.dtype_name}"
+                    f"{self.name} holds {sizes[0]} bytes in a row: not a whole number of "
+                    f"{self.dtype_name} values"
                 )
             sizes = (size,)
         shape, order = self._axes or (sizes, tuple(range(len(sizes))))
@@ -226,14 +226,14 @@ class VectorColumn:
         self.shape = tuple(shape[axis] for axis in order)
 
     def _unfolded(self, rows: Any) -> Iterator[tuple[NDArray[np.int64], Any]]:
-        """Yield the lengths at each level of lists, and what all the lists of it hold."""
+        """Yield for each level of lists their lengths, and the items that all of them hold."""
         for _ in self._sizes:
             lists = as_lists(rows)
             rows = lists.flatten()
             yield lengths_of(lists), rows
 
     def _leaves(self, rows: Any, level: int) -> tuple[NDArray[np.bool_] | None, Any]:
-        """Return which rows have the right shape, None if all have, and the values of those."""
+        """Return which rows have the right shape (None: all), and the values of those."""
         rows = as_lists(rows)
         if level == len(self._sizes):
             return None, rows
@@ -258,14 +258,14 @@ def _filtered(rows: Any, mask: NDArray[np.bool_]) -> Any:
 
 
 def _most_common(lengths: NDArray[np.int64]) -> int:
-    """Return the length that most have; of equally many, the one seen first."""
+    """Return the most common length; the one seen first on a tie."""
     widths, first, counts = np.unique(lengths, return_index=True, return_counts=True)
     order = np.lexsort((first, -counts))
     return int(widths[order[0]]) if len(order) else 0
 
 
 def holds_vectors(kind: Any) -> bool:
-    """Tell whether the rows of an Arrow type are vectors beyond doubt."""
+    """Tell whether the rows of an Arrow type are certainly vectors."""
     sizes, element = levels_of(kind)
     lists = bool(sizes) and not is_bytes(undressed(kind))
     axes = tensor_axes(kind)

@@ -218,7 +218,9 @@ class StrategyContract:
         given = self.given(60)
         if not set(given) & set(OF_POOL):
             pytest.skip("needs the number of rows only")
-        with pytest.raises(ValueError, match=r"pieces of the context differ in rows \(n: 59, "):
+        with pytest.raises(
+            ValueError, match=r"pieces of the context differ in their number of rows \(n: 59, "
+        ):
             self.ask(given, 5, n=59)
 
     def test_the_number_of_rows_is_told_by_arrays(self):

@@ -353,7 +353,7 @@ MISTAKES = {
         ["--allocation", "w.npy", "-o", "w.npy", "--force"],
         r"w\.npy: is an input or output already",
     ),
-    "scores not finite": (["--scores", "nan.npy"], r"--scores nan\.npy: 60 of 60 are NaN"),
+    "scores not finite": (["--scores", "nan.npy"], r"--scores nan\.npy: 60 of 60 scores are NaN"),
     "rows not finite": (
         ["--embeddings", "nan2.npy"],
         r"--embeddings nan2\.npy: row 0 holds NaN .*; 60 of 60 rows",
@@ -380,7 +380,7 @@ MISTAKES = {
     "twice, with =": (["--seed=1", "--seed=2"], r"--seed: given twice"),
     "flag twice": (["--quiet", "--quiet"], r"--quiet: given twice"),
     "shortened": (["--see", "1"], r"unrecognized arguments: --see"),
-    "pipe out": (["-o", "pipe.csv", "--force"], r"pipe\.csv: is no regular file"),
+    "pipe out": (["-o", "pipe.csv", "--force"], r"pipe\.csv: is not a regular file"),
     "device out": (["-o", "/dev/stdout"], r"error: /dev/stdout: the extension must be one of"),
     "file named as an argument": (["-o", "centroids.npy"], r"error: centroids\.npy: exists"),
     "output named as an argument": (["-o", "k"], r"error: k: the extension must be one of"),
@@ -694,7 +694,7 @@ def test_scores_of_excluded_rows_may_be_null(folder, capsys):
     np.testing.assert_array_equal(np.load("got.npy"), np.load("right.npy"))
     capsys.readouterr()
     status = select("--scores", "null.parquet:s", "-o", "none.npy")
-    assert "--scores null.parquet:s: 5 of 60 are NaN" in error_of(capsys, status)
+    assert "--scores null.parquet:s: 5 of 60 scores are NaN" in error_of(capsys, status)
 
 
 def test_the_stages_add_up_to_the_total(capsys):

@@ -153,7 +153,7 @@ def test_what_is_no_regular_file_is_refused_and_kept(force, link, tmp_path):
         lambda: check_output(str(path), [".csv"], force=force),
         lambda: write(path, b"text", force=force),
     ):
-        with pytest.raises(OSError, match=r"is no regular file .*: .*\.csv'"):
+        with pytest.raises(OSError, match=r"is not a regular file .*: .*\.csv'"):
             refuse()
     assert stat.S_ISFIFO(path.stat().st_mode)
 

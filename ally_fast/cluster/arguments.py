@@ -1,4 +1,4 @@
-"""Arguments that `kmeans`, `assign` and `select` share, checked."""
+"""The checks of arguments that `kmeans`, `assign` and `select` share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNIT = 2.0**-20  # of a squared length
 
 
 def checked_k(k: Any, n: int) -> int:
-    """Return the number of clusters, at most the rows of the pool."""
+    """Return the number of clusters, at most the number of rows of the pool."""
     clusters = checks.integer(k, "k", 1)
     if clusters > n:
         raise ValueError(f"k: got {clusters}, needs at most the {n} rows of embeddings")
@@ -39,7 +39,7 @@ def checked_pool(pool: Pool) -> Pool:
 
 
 def checked_threads(number: Any) -> int | None:
-    """Return a number of threads given as an argument; None stays None.
+    """Return the number of threads that was passed as an argument; None stays None.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def checked_tol(tol: Any) -> float:
 
 
 def checked_points(x: Any, name: str, d: int, normalize: bool) -> NDArray[Any]:
-    """Return points, shape (any, d), that rows are compared with: float64, or unit float32."""
+    """Return points, shape (any, d), to compare rows with: float64, or unit rows of float32."""
     rows = _rows(x, name, None, d)
     points = _finite(rows, name).astype(np.float64)
     if normalize:
@@ -77,8 +77,8 @@ def checked_centroids(
 ) -> NDArray[Any]:
     """Return given centroids, shape (k, d): float64 if they are wide, else float32.
 
-    With `normalize` float32 of unit length. Those that have unit length up to rounding stay as
-    they are, so that centroids of an earlier round are used again bit for bit.
+    With `normalize` they are float32 of unit length. Those that already have unit length up to
+    rounding stay unchanged, so that you can reuse centroids of an earlier round bit for bit.
     """
     rows = _rows(centroids, name, k, d)
     matrix = _finite(rows, name)
@@ -94,7 +94,7 @@ def checked_centroids(
 
 
 def _rows(x: Any, name: str, k: int | None, d: int) -> Rows:
-    """Return an argument's rows, shape (k, d); any number of them if `k` is None."""
+    """Return the rows of an argument, shape (k, d); any number of rows if `k` is None."""
     pool = ArrayPool(host_copy(x), name)
     if pool.d != d or k not in (None, pool.n):
         needed = f"({'any' if k is None else k}, {d})"
@@ -103,7 +103,7 @@ def _rows(x: Any, name: str, k: int | None, d: int) -> Rows:
 
 
 def _finite(rows: Rows, name: str) -> NDArray[Any]:
-    """Return rows as float32, or float64 if they are that; a new array."""
+    """Return rows as a new array of float32, or of float64 if they are float64."""
     matrix = np.ascontiguousarray(as_float(rows))
     if not np.isfinite(matrix).all():
         raise ValueError(f"{name}: holds NaN or infinite values, needs finite ones")

@@ -1,12 +1,13 @@
 """Native k-means: moving averages over batches, relocation, then full iterations.
 
-Training visits the rows, which come in random order, in slices that grow: 16 rows a centroid, then
-four times as many, at last all. Within a slice each batch of rows is assigned, and blended into
-moving averages of the clusters' sizes and sums, whose ratio the centroids follow. After a slice,
-centroids that are hardly missed move to clusters that two serve better, as long as that pays; a
-slice size is repeated while much moves. Iterations of Lloyd's over all rows end it.
+Training visits the rows, which come in random order, in slices that grow: 16 rows for each
+centroid, then four times as many, and so on up to all. Within a slice, each batch of rows is
+assigned, and blended into moving averages of the clusters' sizes and sums. The centroids follow
+the ratio of the two. After a slice, centroids that are hardly missed move to clusters that two
+centroids serve better, as long as that pays. A slice size is repeated while much moves. Lloyd's
+iterations over all rows end the training.
 
-All arithmetic on arrays is the ops', which give the same bits everywhere; decisions compare a few
+The ops do all arithmetic on arrays, and give the same bits everywhere. Decisions compare a few
 sums.
 
 Source of the averages over batches with a falling step: e-means (Bessa et al., arXiv 2611.09501).
@@ -44,7 +45,7 @@ def fit_by_averages(rows: Array, k: int, options: FitOptions) -> Fit:
     Parameters
     ----------
     rows : ndarray or DeviceArray of float32, shape (t, d), contiguous, finite
-        In random order, so that every slice is a sample. Unit rows with ``options.normalize``.
+        In random order, so that every slice is a sample. Unit rows if ``options.normalize``.
     k : int
         ``1 <= k <= t``.
     options : FitOptions
@@ -59,13 +60,13 @@ def fit_by_averages(rows: Array, k: int, options: FitOptions) -> Fit:
 
 
 def most_passes(t: int, k: int, max_iter: int) -> int:
-    """Return how often `fit_by_averages` advances at most."""
+    """Return the largest number of passes that `fit_by_averages` reports."""
     sizes = math.ceil(math.log(max(1.0, t / (SLICE * k)), GROWTH))
     return REPEATS * sizes + 1 + max_iter
 
 
 class _Training:
-    """Centroids on their way."""
+    """Centroids in training."""
 
     def __init__(self, rows: Array, k: int, options: FitOptions) -> None:
         self._rows, self._k, self._options = rows, k, options
@@ -108,7 +109,7 @@ class _Training:
         )
 
     def _visit(self, part: Array, *, falling: bool) -> Array:
-        """Blend the batches of a slice; return the clusters that its rows had in passing."""
+        """Blend the batches of a slice; return the cluster that each row had at that moment."""
         parts = []
         for lo in range(0, len(part), self._batch):
             batch = part[lo : lo + self._batch]
@@ -124,7 +125,7 @@ class _Training:
     def _relocate(self, part: Array, assignments: Array) -> tuple[float, float]:
         """Move centroids by the clusters of a slice; return the first round's gain, and the spread.
 
-        Centroids become the means of the clusters, and averages their sums.
+        Afterwards centroids are the means of the clusters, and averages their sums.
         """
         sums, _ = cluster_sums(part, assignments, self._k, self._grid)
         means = take_rows(self._centroids, np.arange(self._k))

@@ -1,4 +1,4 @@
-"""Which engine answers to a name, on given devices."""
+"""Choose an engine by name and devices."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def choose_engine(
 ) -> Engine:
     """Return the engine of that name on these devices; "auto" is the native one.
 
-    `stream` is that of embeddings in device memory, None for those in host memory.
+    `stream` is that of embeddings in device memory; None for embeddings in host memory.
 
     Raises
     ------
     ValueError
-        If there is no engine of that name, or not on these devices.
+        If no engine has that name, or the engine cannot use these devices.
     ImportError
-        If its package is not installed; names the extra that brings it.
+        If the engine's package is not installed; the message names the extra that installs it.
     """
     checks.choice(name, "engine", ENGINES)
     if name in ("auto", "native"):

@@ -1,4 +1,4 @@
-"""Assignment on one GPU, of rows that are there or stream by."""
+"""Assignment on one GPU, of rows that are in its memory or stream to it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class CudaAssigner:
     ----------
     centroids : ndarray of float32 or float64, shape (k, d)
     normalize : bool
-        Rows are scaled to unit length first.
+        Scale rows to unit length first.
     stream : Stream
-        Where everything is queued.
+        All work is queued on this stream.
     """
 
     def __init__(self, centroids: NDArray[Any], normalize: bool, stream: Stream) -> None:
@@ -36,7 +36,7 @@ class CudaAssigner:
         self.device = f"cuda:{stream.device}"
 
     def __call__(self, rows: Rows, eligible: NDArray[np.bool_] | None) -> DeviceArray:
-        """Return each row's cluster, -1 where not eligible or not finite."""
+        """Return the cluster of each row; -1 if it is not eligible or not finite."""
         assignments = DeviceArray.empty((len(rows),), np.int32, self._stream)
         for lo, hi, part in self._feed.parts(rows.array):
             mask = None if eligible is None else self._masks.one(eligible[lo:hi].view(np.uint8))
@@ -50,7 +50,7 @@ class CudaAssigner:
         return assignments
 
     def met_nonfinite(self, *, wait: bool) -> bool:
-        """Tell whether an eligible row was not finite; nothing is known without waiting."""
+        """Tell whether an eligible row was not finite; without `wait` this is unknown."""
         return wait and bool(self._stats.to_host()[2])
 
     def shortlister(
@@ -85,5 +85,5 @@ class CudaShortlister:
             scores.stream.wait_for(self._stream)  # freed behind what reads it
 
     def merge_into(self, shortlist: Shortlist) -> None:
-        """Wait, and add what was collected to a shortlist in host memory."""
+        """Wait, then add what was collected to a shortlist in host memory."""
         shortlist.merge_entries(*self._shortlist.fetch())

@@ -1,4 +1,4 @@
-"""The native engine on GPUs: the answers of the CPU, bit for bit."""
+"""The native engine on GPUs: it gives the answers of the CPU, bit for bit."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from ally_fast.pools.pool import Pool
 
 
 class CudaEngine:
-    """k-means of this package on CUDA devices; it trains on the first of them.
+    """The k-means of this package on CUDA devices; it trains on the first of them.
 
     Parameters
     ----------
     devices : tuple of str
         "cuda:N", distinct.
     stream : Stream, optional
-        The stream to work on, on the first device: the caller's current one. By default our own.
+        Stream to work on, on the first device: the caller's current one. By default a new one.
     """
 
     name = "native"
@@ -46,7 +46,7 @@ class CudaEngine:
         self.isa = f"sm_{major}{minor}"
 
     def training_rows(self, pool: Pool, draw: Draw) -> DeviceArray:
-        """Draw rows where they are, and bring them to the first device."""
+        """Draw rows where they are, and copy them to the first device."""
         stream = self._streams[0]
         if not isinstance(pool, DevicePool):
             return upload(training_rows(pool, draw), stream)
@@ -67,7 +67,7 @@ class CudaEngine:
         return matrix
 
     def fit(self, rows: DeviceArray, k: int, options: FitOptions) -> Fit:
-        """Train centroids, see `fit_by_averages`."""
+        """Train centroids; see `fit_by_averages`."""
         fit = fit_by_averages(rows, k, options)
         return replace(fit, centroids=to_host(fit.centroids))
 

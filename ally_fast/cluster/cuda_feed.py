@@ -1,4 +1,4 @@
-"""Rows on their way to a GPU."""
+"""Copy rows to a GPU."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _SMALLEST_SLOT = 1 << 20
 
 
 class CudaFeed:
-    """A ring of pinned buffers through which rows of host memory pass.
+    """A ring of pinned buffers through which rows in host memory reach a GPU.
 
     Parameters
     ----------
     stream : Stream
-        Where the rows are used.
+        The stream that uses the rows.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -31,10 +31,10 @@ class CudaFeed:
         self._short = False  # of memory: slots do not grow any more
 
     def parts(self, array: Any) -> Iterator[tuple[int, int, DeviceArray]]:
-        """Yield (lo, hi, rows ``lo`` to ``hi`` in device memory) that cover `array`.
+        """Yield (lo, hi, rows ``lo`` to ``hi`` in device memory) until they cover `array`.
 
-        One part for an array that is in device memory already. What reads a part must have been
-        queued before the next one is asked for.
+        An array that is in device memory already gives one part. Queue what reads a part before you
+        ask for the next one.
         """
         if not isinstance(array, np.ndarray):
             yield 0, len(array), array
@@ -48,12 +48,12 @@ class CudaFeed:
             yield lo, hi, self._ring.upload(array[lo:hi], threads=_settings.threads())
 
     def one(self, array: NDArray[Any]) -> DeviceArray:
-        """Return a copy of a small array in device memory, good until three more were asked for."""
+        """Return a copy of a small array in device memory, valid until you ask for three more."""
         parts = list(self.parts(array)) if not self._short else []
         return parts[0][2] if len(parts) == 1 else upload(array, self._stream)
 
     def _make_ring(self, slot_bytes: int, row_bytes: int) -> None:
-        """Make a ring of slots of `slot_bytes`, of less if memory is short."""
+        """Make a ring of slots of `slot_bytes`, or of fewer bytes if memory is short."""
         if slot_bytes <= self._slot_bytes or self._short:
             return
         self._ring = None

@@ -1,4 +1,4 @@
-"""Rows within a radius of any of some points, on a GPU."""
+"""Find the rows within a radius of some points, on a GPU."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class CudaNearness:
         self._made_with = (points, radius, normalize)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Be pickled as what does the same on the host."""
+        """Pickle as the object that does the same on the host."""
         return HostNearness, self._made_with
 
     def __call__(
         self, rows: Rows, first: int = 0, mask: NDArray[np.bool_] | None = None
     ) -> DeviceArray:
-        """Return one boolean a row, in device memory."""
+        """Return one boolean for each row, in device memory."""
         within = DeviceArray.empty((len(rows),), np.bool_, self._stream)
         for lo, hi, part in self._feed.parts(rows.array):
             _cuda.radius_filter(

@@ -14,7 +14,7 @@ from ally_fast.rows import Rows
 
 
 class Shortlister(Protocol):
-    """Collects each cluster's best rows where they were assigned."""
+    """Collects the best rows of each cluster on the device that assigned them."""
 
     def push(self, assignments: Any, scores: Any, first: int) -> None:
         """Take rows ``first``, ``first + 1``, … with their clusters and scores."""
@@ -26,7 +26,7 @@ class Shortlister(Protocol):
 
 
 class Assigner(Protocol):
-    """Assigns rows to the centroids it was made with, on one device.
+    """Assigns rows to its centroids, on one device.
 
     Attributes
     ----------
@@ -37,14 +37,14 @@ class Assigner(Protocol):
     device: str
 
     def __call__(self, rows: Rows, eligible: NDArray[np.bool_] | None) -> Any:
-        """Return each row's cluster as int32 where the rows were worked on.
+        """Return the cluster of each row as int32, in the memory of its device.
 
-        -1 for a row that is not eligible or not finite.
+        The cluster is -1 for a row that is not eligible or not finite.
         """
         ...
 
     def met_nonfinite(self, *, wait: bool) -> bool:
-        """Tell whether an eligible row was not finite; without `wait` as far as is known."""
+        """Tell whether an eligible row was not finite; without `wait`, as far as is known."""
         ...
 
     def shortlister(
@@ -55,10 +55,10 @@ class Assigner(Protocol):
 
 
 class Nearness(Protocol):
-    """Tells which rows lie near the points it was made with; the same for every engine."""
+    """Tells which rows are near its points; the same for every engine."""
 
     def __call__(self, rows: Rows, first: int, mask: NDArray[np.bool_] | None) -> Any:
-        """Return one boolean a row, where the rows were worked on; see `map_chunks`."""
+        """Return one boolean for each row, in the memory of its device; see `map_chunks`."""
         ...
 
 
@@ -70,9 +70,9 @@ class Engine(Protocol):
     name : str
         "native", "faiss" or "sklearn".
     device : str
-        Where it computes: "cpu", or CUDA devices as "cuda:0,cuda:1".
+        Where it computes: "cpu", or CUDA devices such as "cuda:0,cuda:1".
     isa : str
-        What computes: the CPU's instruction set, or the GPU's.
+        The instruction set of the CPU, or that of the GPU.
     """
 
     name: str
@@ -88,12 +88,12 @@ class Engine(Protocol):
         ...
 
     def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
-        """Prepare centroids, float32 or float64, shape (k, d), for assigning rows to them.
+        """Prepare to assign rows to centroids, float32 or float64, shape (k, d).
 
-        One for each device.
+        Return one assigner for each device.
         """
         ...
 
     def nearness(self, points: NDArray[Any], radius: float, *, normalize: bool) -> Nearness:
-        """Prepare points, shape (l, d), for telling which rows lie within `radius` of one."""
+        """Prepare to tell which rows lie within `radius` of one of the points, shape (l, d)."""
         ...

@@ -19,27 +19,27 @@ from ally_fast.device import device_number
 from ally_fast.pools.chunks import chunks
 from ally_fast.rows import Rows
 
-# FAISS does not hear Ctrl-C within a search, which is therefore made of pieces: of a multiple of
-# the rows it takes at a time itself, and of about so many multiplications.
+# FAISS does not hear Ctrl-C within a search, so a search is cut into pieces. Each has a multiple of
+# the rows that FAISS takes at a time, and about this many multiplications.
 _FAISS_ROWS = 4096
 _WORK = 1 << 32
 
 
 class FaissEngine(HostEngine):
-    """``faiss.Kmeans`` and a flat index, on the GPUs that the installed FAISS sees or the CPU.
+    """``faiss.Kmeans`` and a flat index, on the GPUs that the installed FAISS sees, or on the CPU.
 
-    FAISS runs `max_iter` iterations: it has no tolerance. Rows whose squared distances float32
-    cannot hold are refused: FAISS would end the process, or lose rows.
+    FAISS has no tolerance: it always runs `max_iter` iterations. Rows whose squared distances do
+    not fit into float32 are refused, because FAISS would end the process or lose rows.
 
     Parameters
     ----------
     devices : tuple of str
-        ``("cpu",)``: GPUs are used if FAISS sees some; CUDA devices: it must see them.
+        With ``("cpu",)``, FAISS uses GPUs if it sees some. CUDA devices: FAISS must see them.
 
     Raises
     ------
     RuntimeError
-        If a GPU is asked for, and the installed FAISS sees too few.
+        If you ask for a GPU, and the installed FAISS sees too few.
     """
 
     name = "faiss"
@@ -55,7 +55,7 @@ class FaissEngine(HostEngine):
             )
 
     def fit(self, rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
-        """Train centroids on all rows given; ``options.tol`` is not used."""
+        """Train centroids on all rows; ``options.tol`` has no effect."""
         if options.max_iter >= 1 << 31:
             raise ValueError(f"max_iter: got {options.max_iter}, FAISS needs less than 2**31")
         check_float32_squares(self.name, "embeddings", rows, sums=len(rows))

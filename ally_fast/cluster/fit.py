@@ -21,9 +21,9 @@ class TrainingOptions:
     Attributes
     ----------
     k, size : int
-        Number of clusters, and of rows to train on.
+        Number of clusters; number of rows to train on.
     max_iter, tol, seed, normalize
-        As in `FitOptions`; the seed is that of the draw, too.
+        As in `FitOptions`; the seed also decides the draw of the rows.
     start : ndarray, shape (k, d), optional
         Centroids to start from, checked: float64 if they are wide, else float32.
     """
@@ -39,17 +39,17 @@ class TrainingOptions:
 
 @dataclass(frozen=True, eq=False)
 class FitOptions:
-    """How to train.
+    """How to train on rows.
 
     Attributes
     ----------
     max_iter, tol : int, float
-        Stop once inertia falls by less than `tol` of itself, at the latest after `max_iter`
-        iterations over all rows.
+        Stop once an iteration over all rows lowers inertia by less than the fraction `tol`, or
+        after `max_iter` iterations.
     seed : int
-        For engines that draw; the native one takes rows in the order they come in.
+        For engines that draw at random; the native one takes rows in the order in which they come.
     normalize : bool
-        Scale centroids to unit length (cosine); the rows have it already.
+        Scale centroids to unit length (cosine); the rows have unit length already.
     advance : callable
         Called with the number of passes done since its last call.
     start : ndarray of float32, shape (k, d), optional
@@ -66,7 +66,7 @@ class FitOptions:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What came out.
+    """The result of training.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Fit:
     n_iter : int
         Iterations over all training rows.
     grid : FeatureGrid, optional
-        Where the rows were added up on one.
+        The grid on which rows were summed, if there was one.
     """
 
     centroids: Any

@@ -21,18 +21,18 @@ _WARN_ABOVE = 0.03  # of the distance to the centroid
 
 
 class PrecisionWarning(UserWarning):
-    """k-means sees less of the embeddings than they hold."""
+    """k-means sees less detail than the embeddings hold."""
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """Coordinates ``(x - shift) * scale``: a large common offset takes no digits of float32.
+    """Coordinates ``(x - shift) * scale``: a large common offset costs no digits of float32.
 
     Attributes
     ----------
     shift : ndarray of float64, shape (d,)
     scale : float
-        A power of two: rounds nothing.
+        A power of two, so that scaling rounds nothing.
     """
 
     shift: NDArray[np.float64]
@@ -56,7 +56,7 @@ class Frame:
         return points
 
     def rounding(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return each feature's mean squared rounding by `narrow`, in coordinates, shape (d,)."""
+        """Return each feature's mean squared rounding in `narrow`, in coordinates, shape (d,)."""
         lost = self._coordinates(points) - self.narrow(points)
         squares: NDArray[np.float64] = np.square(lost).mean(axis=0)
         return squares
@@ -68,7 +68,7 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class TrainingFrame:
-    """The frame that a pool's training rows are loaded in, and what it loses.
+    """The frame in which a pool's training rows are loaded, and the detail that it loses.
 
     Attributes
     ----------
@@ -76,9 +76,9 @@ class TrainingFrame:
     rounding : ndarray of float64, shape (d,)
         Mean squared rounding of each feature, in coordinates.
     span : ndarray of float64, shape (d,)
-        Largest less smallest value of each feature.
+        Largest value of each feature, less its smallest.
     merged : bool
-        Whether rows that differ have the same coordinates.
+        Whether some different rows have the same coordinates.
     """
 
     frame: Frame
@@ -87,30 +87,30 @@ class TrainingFrame:
     merged: bool
 
     def warning(self, mean_square: float) -> str | None:
-        """Return what to warn of, given the mean squared distance to the centroid (coordinates)."""
+        """Return a warning or None; `mean_square` is of distances to centroids, in coordinates."""
         lost = float(self.rounding.sum())
         if lost <= _WARN_ABOVE**2 * mean_square or (mean_square == 0 and not self.merged):
             return None
         worst = int(self.rounding.argmax())
         share = min(1.0, math.sqrt(lost / mean_square)) if mean_square > 0 else 1.0
         return (
-            f"embeddings: k-means computes in float32, and rounding takes {share:.0%} of the "
+            f"embeddings: k-means computes in float32, and rounding hides {share:.0%} of the "
             f"distance from rows to centroids; feature {worst}, which spans "
             f"{self.span[worst]:.3g}, loses most: subtract an offset, rescale it or leave it out"
         )
 
 
 def grid_warning(rows: Any, fit: Fit, unit: float) -> str | None:
-    """Return what to warn of where a few rows far out make the grid too coarse for the others.
+    """Return a warning if a few distant rows make the grid too coarse for the others, else None.
 
     Parameters
     ----------
     rows : ndarray or DeviceArray of float32, shape (t, d)
         In random order.
     fit : Fit
-        What came of them.
+        Their fit.
     unit : float
-        Of the rows' coordinates, in the pool's own unit.
+        Size of one unit of the rows' coordinates, in the pool's own unit.
     """
     if fit.grid is None:
         return None
@@ -124,7 +124,7 @@ def grid_warning(rows: Any, fit: Fit, unit: float) -> str | None:
     worst = int(rounding.argmax())
     return (
         f"embeddings: a few rows lie so far from the others that k-means sums feature {worst} in "
-        f"steps of {steps[worst] * unit:.3g}, coarse beside the distances between most rows: "
+        f"steps of {steps[worst] * unit:.3g}, too coarse for the distances between most rows: "
         "exclude these rows, or rescale them"
     )
 
@@ -132,7 +132,7 @@ def grid_warning(rows: Any, fit: Fit, unit: float) -> str | None:
 def training_frame(
     pool: Pool, size: int, *, seed: int, eligible: NDArray[np.bool_] | None
 ) -> TrainingFrame:
-    """Return the frame for training rows of a wide pool, from the first of the rows drawn.
+    """Return the frame for training rows of a wide pool, from the first of the drawn rows.
 
     Raises
     ------

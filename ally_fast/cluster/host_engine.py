@@ -1,4 +1,4 @@
-"""What the engines that compute in host memory share."""
+"""What all engines that compute in host memory share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Search = Callable[[Rows], tuple[NDArray[np.int32], bool]]
 
 
 class HostEngine:
-    """What engines that take rows in host memory have in common.
+    """Base of the engines that take rows in host memory.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class HostEngine:
 
 
 class HostNearness:
-    """Rows within a radius of any of some points."""
+    """Tells which rows lie within a radius of one of the points."""
 
     def __init__(self, points: NDArray[Any], radius: float, normalize: bool) -> None:
         self._table = packed_points(points)
@@ -49,18 +49,18 @@ class HostNearness:
         self._normalize = normalize
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Be pickled as the points: the worker packs them."""
+        """Pickle only the points: the worker packs them."""
         return type(self), self._made_with
 
     def __call__(
         self, rows: Rows, first: int = 0, mask: NDArray[np.bool_] | None = None
     ) -> NDArray[np.bool_]:
-        """Return one boolean a row."""
+        """Return one boolean for each row."""
         return radius_filter(rows.seen(self._normalize), self._table, self._radius)
 
 
 class HostAssigner:
-    """An engine's search with the rows that are not eligible left out."""
+    """The search of an engine, without the rows that are not eligible."""
 
     device = "cpu"
 
@@ -70,7 +70,7 @@ class HostAssigner:
         self._nonfinite = False
 
     def __call__(self, rows: Rows, eligible: NDArray[np.bool_] | None) -> NDArray[np.int32]:
-        """Return each row's cluster, -1 where not eligible."""
+        """Return the cluster of each row; -1 if it is not eligible."""
         positions = None
         if eligible is not None and not eligible.all():
             positions = np.flatnonzero(eligible)
@@ -94,7 +94,7 @@ class HostAssigner:
 
 
 class HostShortlister:
-    """A `Shortlist` as the pass over a pool fills it."""
+    """A `Shortlist` that the pass over a pool fills."""
 
     def __init__(self, shortlist: Shortlist) -> None:
         self._shortlist = shortlist
@@ -104,9 +104,9 @@ class HostShortlister:
         self._shortlist.push(assignments, scores, first=first)
 
     def entries(self) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int64]]:
-        """Return clusters, scores and indices of what is kept so far."""
+        """Return clusters, scores and indices of the rows kept so far."""
         return self._shortlist.entries()
 
     def merge_into(self, shortlist: Shortlist) -> None:
-        """Add what was collected to another."""
+        """Add what was collected to another shortlist."""
         shortlist.merge(self._shortlist)

@@ -1,4 +1,4 @@
-"""k-means over a pool, and assignment to given centroids, as public calls."""
+"""The public calls `kmeans` and `assign`: cluster a pool, and assign rows to given centroids."""
 
 from __future__ import annotations
 
@@ -51,46 +51,48 @@ def kmeans(
     chunk_rows: int | None = None,
     progress: bool = False,
 ) -> KMeansResult:
-    """Cluster a pool of embeddings.
+    """Cluster a pool of embeddings by k-means.
 
     Parameters
     ----------
-    embeddings : array, shape (n, d), or pool
-        float16, bfloat16, float32, float64 or integers; NumPy, ``np.memmap``, anything with
-        ``__dlpack__``, on the CPU or a GPU, any strides; or what `open_pool` takes or returns.
+    embeddings : array, shape (n, d), pool, path or table
+        As for `select`: float16, bfloat16, float32, float64 or integers, with any strides. Arrays
+        may be NumPy, ``np.memmap``, or anything with ``__dlpack__``, on the CPU or a GPU. Whatever
+        `open_pool` takes or returns works as well.
     k : int
         Number of clusters, ``1 <= k <= n``.
     train_size : "auto", None or int
-        Rows to train on: ``min(n, 256 k)``, all, or this many; drawn by `seed`.
+        Number of rows to train on; `seed` decides which. "auto": ``min(n, 256 k)``. None: all.
     max_iter, tol : int, float
-        The iterations over all training rows that end the training stop once inertia falls by less
-        than `tol` of itself, at the latest after `max_iter`. Most often one or two are enough.
+        When training stops iterating over all training rows: once an iteration lowers inertia by
+        less than the fraction `tol`, or after `max_iter` iterations. Usually one or two are enough.
     metric : "euclidean" or "cosine"
-        Cosine: rows and centroids are scaled to unit length; the pool is not copied.
+        "cosine" scales rows and centroids to unit length, without a copy of the pool.
     engine : "auto", "native", "faiss" or "sklearn"
-        "auto" is the native engine.
+        Library that trains; "auto" is the native engine.
     device : "auto", "cpu", "cuda", "cuda:N"
-        Where to compute; "auto": where the embeddings are.
+        Where to compute. "auto": where the embeddings are.
     seed : int
-        Of the draw, whose first rows are the start.
+        Seed of the draw of training rows. The first rows of the draw are the start.
     init : array, shape (k, d), optional
         Centroids to start from, such as those of an earlier round.
     threads : int, optional
-        Threads of the CPU; see `select`.
+        Number of CPU threads; see `select`.
     chunk_rows : int, optional
         Accepted for symmetry with `select`; training rows are gathered in small parts anyway.
     progress : bool
-        Show progress on a terminal.
+        Show progress on standard error; see `select`.
 
     Returns
     -------
     KMeansResult
-        With the native engine bit for bit the same on any instruction set and thread count.
+        With the native engine it is the same, bit for bit, on any instruction set and with any
+        number of threads.
 
     Raises
     ------
     ValueError, TypeError, ImportError, RuntimeError
-        For arguments that cannot be used, naming the argument, what came and what is needed.
+        If an argument cannot be used; the message names it, what came and what is needed.
 
     Warns
     -----
@@ -99,11 +101,11 @@ def kmeans(
 
     Notes
     -----
-    Moving averages over batches of rows, clusters merged and split where that pays, then full
-    iterations: see ``docs/performance.md``. Memory: the training rows in float32, and O(k d). Time:
-    about ``3 t k d`` multiply-adds for `t` training rows. Rows of float64 and of 32 or 64 bit
-    integers are trained on about a shift and in a power-of-two unit, so that a large offset takes
-    no digits; their centroids are float64.
+    Training uses moving averages over batches of rows, merges and splits clusters where that pays,
+    and ends with full iterations; see ``docs/performance.md``. Memory: the training rows in
+    float32, and O(k d). Time: about ``3 t k d`` multiply-adds for `t` training rows. Rows of
+    float64 and of 32 or 64 bit integers are shifted, and scaled by a power of two, for training. So
+    a large offset costs no digits; the centroids of such rows are float64.
 
     Examples
     --------
@@ -145,7 +147,7 @@ def train(
     eligible: NDArray[np.bool_] | None,
     progress: bool,
 ) -> KMeansResult:
-    """Draw training rows among the eligible ones and train; arguments are checked already."""
+    """Draw training rows among the eligible ones, and train; the arguments are checked already."""
     started = time.perf_counter()
     seed, normalize, wide = options.seed, options.normalize, None
     if is_wide(pool) and not normalize:
@@ -200,31 +202,31 @@ def assign(
 
     Parameters
     ----------
-    embeddings : array, shape (n, d), or pool
+    embeddings : array, shape (n, d), pool, path or table
         As for `kmeans`.
     centroids : array, shape (k, d)
-        Finite; float32 and narrower are used in float32, others in float64.
+        Finite. Centroids of float32 and narrower dtypes are used in float32, others in float64.
     metric : "euclidean" or "cosine"
-        Cosine: rows and centroids are scaled to unit length first.
+        "cosine" scales rows and centroids to unit length first.
     device, threads, chunk_rows, progress
         As for `select`.
 
     Returns
     -------
     array of int32, shape (n,)
-        In the array family of `embeddings`. The lowest index on a tie; -1 for rows that a pool
-        opened with ``on_bad_row="skip"`` skips; the same on any
-        instruction set, thread count and chunk size.
+        In the array library of `embeddings`: the lowest index on a tie, and -1 for rows that a pool
+        opened with ``on_bad_row="skip"`` skips. The answer is the same on any instruction set, with
+        any number of threads and any chunk size.
 
     Raises
     ------
     ValueError, TypeError, RuntimeError
-        For arguments that cannot be used, naming the argument, what came and what is needed.
+        If an argument cannot be used; the message names it, what came and what is needed.
 
     Notes
     -----
-    The answer is the argmin of squared distances summed in float64 in a fixed order (see
-    ``docs/exactness.md``), found by a certified low-precision pass. O(n k d) time; 4 bytes of
+    The answer is the argmin of squared distances that are summed in float64 in a fixed order (see
+    ``docs/exactness.md``). A certified low-precision pass finds it. O(n k d) time; 4 bytes of
     memory a row beside one chunk.
 
     Examples

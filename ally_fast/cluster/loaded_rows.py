@@ -1,4 +1,4 @@
-"""Rows as the float32 matrix that other libraries want."""
+"""Rows as the float32 matrix that other libraries need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ally_fast.rows import Rows
 def loaded(rows: Rows, frame: Frame | None = None) -> tuple[NDArray[np.float32], bool]:
     """Return rows as contiguous float32, and whether all of them are finite.
 
-    With a `frame` their coordinates in it.
+    With a `frame`, return their coordinates in it.
     """
     out = np.empty((len(rows), rows.array.shape[1]), np.float32)
     return out, load_in_frame(rows, out, np.arange(len(rows)), frame)
@@ -24,7 +24,7 @@ def loaded(rows: Rows, frame: Frame | None = None) -> tuple[NDArray[np.float32],
 def load_in_frame(
     rows: Rows, out: NDArray[np.float32], places: NDArray[np.int64], frame: Frame | None
 ) -> bool:
-    """Write rows to `places` of `out`, see `load_rows`; None stands for no shift and no scale."""
+    """Write rows to `places` of `out`; see `load_rows`. Frame None: no shift and no scale."""
     return load_rows(
         rows,
         out,
@@ -35,7 +35,7 @@ def load_in_frame(
 
 
 def in_float32(centroids: NDArray[Any]) -> tuple[NDArray[np.float32], Frame | None]:
-    """Return centroids as float32, and the frame they are in if they are float64."""
+    """Return centroids as float32, and their frame if they are float64."""
     if centroids.dtype == np.float32:
         return centroids, None
     frame = Frame.of(centroids)
@@ -43,7 +43,7 @@ def in_float32(centroids: NDArray[Any]) -> tuple[NDArray[np.float32], Frame | No
 
 
 def unit_rows(centroids: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return centroids scaled to unit length; rows of zeros stay."""
+    """Return centroids scaled to unit length; rows of zeros stay zeros."""
     norms = np.linalg.norm(centroids, axis=1, keepdims=True)
     out = np.zeros_like(centroids)
     np.divide(centroids, norms, out=out, where=norms > 0)

@@ -1,4 +1,4 @@
-"""How large and how small values may be where they are squared."""
+"""Limits on how large and how small values may be, so that they can be squared."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _LEAST = 2.0**-51  # its square is 2**24 times the smallest normal float32
 def check_float32_squares(
     engine: str, name: str, *matrices: NDArray[Any], sums: int = 1, vanish: bool = True
 ) -> None:
-    """Raise ValueError if squared distances within float32 overflow, or vanish.
+    """Raise ValueError if squared distances overflow or vanish in float32.
 
     Parameters
     ----------
     engine, name : str
-        Whose arithmetic it is; the argument's name, for messages.
+        The engine that computes them; the argument's name, for messages.
     *matrices : ndarray of float, shape (any, d)
         Finite rows that are compared with one another, about their mean or about 0.
     sums : int
-        Squared distances that are added up.
+        Number of squared distances that are summed.
     vanish : bool
-        Check that they do not all vanish, which is right for rows of zeros only.
+        Check that they do not all vanish; only rows of zeros may.
     """
     largest = max(float(np.abs(end)) for x in matrices if x.size for end in (x.min(), x.max()))
     # About a mean values are up to twice as large, differences of these twice as large again.
@@ -44,13 +44,14 @@ def check_squares(
 ) -> None:
     """Raise ValueError if squared distances between finite points overflow or vanish.
 
-    Points are rows 0, 1, … of `name`, or those of `indices`.
+    The points are rows 0, 1, … of `name`, or the rows at `indices`.
     """
     sizes = np.abs(points).max(axis=1, initial=0)
     largest = float(sizes.max(initial=0))
     if largest and not SMALLEST <= largest <= LARGEST:
         row = int(sizes.argmax()) if indices is None else int(indices[sizes.argmax()])
         raise ValueError(
-            f"{name}: the largest value is {largest:.3g}, in row {row}; needs one from "
-            f"{SMALLEST:.0e} to {LARGEST:.0e}, for squared distances in float64: rescale"
+            f"{name}: the largest value is {largest:.3g}, in row {row}; needs "
+            f"{SMALLEST:.0e} to {LARGEST:.0e}, so that float64 holds squared distances: rescale "
+            "the rows"
         )

@@ -1,4 +1,4 @@
-"""The native engine: certified assignment, sums as integers, one answer everywhere."""
+"""The native engine: certified assignment, integer sums, the same answer everywhere."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ally_fast.rows import Rows
 
 
 class NativeEngine(HostEngine):
-    """k-means of this package, on the CPU."""
+    """The k-means of this package on the CPU."""
 
     name = "native"
 
     def fit(self, rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
-        """Train centroids, see `fit_by_averages`."""
+        """Train centroids; see `fit_by_averages`."""
         return fit_by_averages(rows, k, options)
 
     def assigners(self, centroids: NDArray[Any], *, normalize: bool) -> list[Assigner]:
@@ -30,7 +30,7 @@ class NativeEngine(HostEngine):
 
 
 class NativeSearch:
-    """Exact assignment of any rows, without a copy of them."""
+    """Exact assignment of rows of any dtype, without copying them."""
 
     def __init__(self, centroids: NDArray[Any]) -> None:
         self._table = packed_points(centroids)

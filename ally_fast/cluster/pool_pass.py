@@ -1,4 +1,4 @@
-"""One pass over a pool: every chunk is read once and assigned."""
+"""One pass over a pool, which reads and assigns every chunk once."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def assign_chunks(
     chunk_rows: int,
     advance: Callable[[int], None],
 ) -> None:
-    """Assign every chunk that holds eligible rows, and hand what was found to `take`.
+    """Assign every chunk that holds eligible rows, and pass the result to `take`.
 
-    The rows from ``rows[0]`` to ``rows[1]`` (exclusive) are cut into as many ranges as there are
-    assigners, which work side by side. `advance` is called with the number of rows done.
+    The rows from ``rows[0]`` to ``rows[1]`` (exclusive) are cut into one range for each assigner;
+    the assigners work side by side. `advance` is called with the number of rows done.
 
     Raises
     ------
@@ -83,9 +83,9 @@ def assign_pool(
     advance: Callable[[int], None],
     also: Take | None = None,
 ) -> NDArray[np.int32]:
-    """Return the cluster of each of the `rows`, -1 where not eligible, shape (rows,).
+    """Return the cluster of each of the `rows`, -1 if not eligible, shape (rows,).
 
-    What was read is handed to `also` as well.
+    Each chunk that was read is passed to `also` as well.
 
     Raises
     ------

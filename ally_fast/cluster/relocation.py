@@ -1,4 +1,4 @@
-"""Rounds of relocation: clusters merged and split as long as that pays."""
+"""Rounds of relocation: merge and split clusters as long as that pays."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from ally_fast.ops.halve import halve, unhalved
 from ally_fast.ops.relocate import relocate
 from ally_fast.rows import Rows
 
-# Of the spread, what a round gains:
-MUCH = 0.004  # above it, more is to be had
-LITTLE = 0.001  # below it, rounds end,
-SHARE = 0.1  # as they do below much and this share of the first round
+# Gains of a round, as shares of the spread:
+MUCH = 0.004  # above it, another slice of this size pays
+LITTLE = 0.001  # below it, rounds end
+SHARE = 0.1  # they also end below MUCH and this share of the first round's gain
 ROUNDS = 8  # at most
 
 
 class Relocation:
-    """Rounds of it, each with the next bit of the clusters' numbers to part them by."""
+    """Rounds of relocation; each parts the clusters by the next bit of their numbers."""
 
     def __init__(self) -> None:
         self._rounds = 0
 
     def run(self, clustering: Clustering) -> tuple[float, float]:
-        """Move centroids, in place; return the first round's gain, and the spread that is left."""
+        """Move centroids in place; return the first round's gain, and the spread that is left."""
         halves = unhalved(clustering)
         halve(clustering, halves)
         spread = clustering.grid.distance(halves.spreads)
@@ -37,7 +37,7 @@ class Relocation:
             gain = one_round(clustering, halves, self._rounds % bits)
             self._rounds += 1
             first = first if number else gain
-            # What it leaves counts: where clusters lie apart, one wrong one is most of the rest.
+            # By the spread that is left: if clusters lie apart, one wrong one is most of it.
             little = gain <= LITTLE * spread or SHARE * first >= gain <= MUCH * spread
             spread -= gain
             idle = 0 if gain else idle + 1
@@ -48,7 +48,7 @@ class Relocation:
 
 
 def one_round(clustering: Clustering, halves: Halves, bit: int) -> float:
-    """Find who is nearest across the two parts, and relocate; O(k^2 d) in low precision."""
+    """Find the nearest clusters across the two parts, and relocate; O(k^2 d) in low precision."""
     centroids = clustering.centroids
     ones = np.arange(len(centroids)) >> bit & 1 != 0
     parts: tuple[Any, ...] = tuple(

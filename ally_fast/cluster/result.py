@@ -1,4 +1,4 @@
-"""What k-means gives, and what ran to get it."""
+"""The result of k-means, and a record of what computed it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class KMeansResult(Record):
     Attributes
     ----------
     centroids : ndarray of float32 or float64, shape (k, d)
-        float64 for embeddings of float64 and of 32 or 64 bit integers. Unit rows (or zeros), and
-        float32, with ``metric="cosine"``.
+        float64 for embeddings of float64 and of 32 or 64 bit integers. With ``metric="cosine"``:
+        float32, and unit rows (or zeros).
     inertia : float
-        Sum over the training rows of the squared distance to the centroid of their cluster, as
-        of the last iteration.
+        Sum over the training rows of the squared distance to the centroid of their cluster, in the
+        last iteration.
     n_iter : int
-        Iterations over all training rows that ended the training.
+        Iterations over all training rows at the end of the training.
     train_rows : int
-        Rows trained on; the pool may be larger.
+        Number of rows that k-means trained on; the pool may be larger.
     engine, device, isa : str
-        What ran. `isa` is the native core's instruction set.
+        What computed it. `isa` is the instruction set of the native core.
     seed : int
     seconds : dict of str to float
-        Wall time by stage: "sample", "train", "total".
+        Wall time of each stage: "sample", "train", "total".
     """
 
     centroids: NDArray[np.floating]

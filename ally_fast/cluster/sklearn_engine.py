@@ -19,7 +19,7 @@ from ally_fast.rows import Rows
 
 
 class SklearnEngine(HostEngine):
-    """``sklearn.cluster.KMeans`` with its k-means++ start, one run."""
+    """``sklearn.cluster.KMeans`` with one run from a k-means++ start."""
 
     name = "sklearn"
 
@@ -28,7 +28,7 @@ class SklearnEngine(HostEngine):
         require("sklearn", "sklearn", "engine='sklearn'")
 
     def fit(self, rows: NDArray[np.float32], k: int, options: FitOptions) -> Fit:
-        """Train centroids; ``options.tol`` bounds their movement, as scikit-learn has it."""
+        """Train centroids; ``options.tol`` limits how far they move, as in scikit-learn."""
         check_float32_squares(self.name, "embeddings", rows, sums=len(rows))
         cluster = require("sklearn.cluster", "sklearn", "engine='sklearn'")
         exceptions = require("sklearn.exceptions", "sklearn", "engine='sklearn'")

@@ -1,4 +1,4 @@
-"""The rows that k-means is trained on."""
+"""The rows that k-means trains on."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _GATHER_BYTES = 4 << 20  # small enough to stay in cache between gathering and l
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """Which rows to train on, and how they come.
+    """Which rows to train on, and in which form.
 
     Attributes
     ----------
     size, seed : int
-        How many are drawn, without replacement, and what starts the draw.
+        Number of rows to draw, without replacement; seed of the draw.
     eligible : ndarray of bool, shape (n,), or None
-        The rows to draw from; None: all of them.
+        Rows to draw from; None: all rows.
     normalize : bool
-        Whether they are scaled to unit length.
+        Whether to scale them to unit length.
     frame : Frame or None
-        In whose coordinates they come.
+        Coordinates in which to load them.
     progress : bool
     """
 
@@ -62,8 +62,8 @@ def training_size(train_size: Any, k: int, eligible_rows: int) -> int:
 def training_rows(pool: Pool, draw: Draw) -> NDArray[np.float32]:
     """Draw rows, as float32 in random order.
 
-    The order is that of the draw, so that every prefix is a sample as well; the pool is read in
-    the order of its rows.
+    The order is that of the draw, so every prefix is a sample as well. The pool is read in the
+    order of its rows.
     """
     sample = sample_rows(pool.n, draw.size, draw.seed, draw.eligible)
     by_index = np.argsort(sample)

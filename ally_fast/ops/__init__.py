@@ -1,1 +1,1 @@
-"""Thin wrappers over the native core, one file per op; they know no policy."""
+"""Thin wrappers over the native core, one file for each op, without any policy."""

@@ -1,4 +1,4 @@
-"""Nearest centroids, and exact distances to given ones."""
+"""Nearest centroids, and exact distances to given centroids."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AssignStats = _cpu.AssignStats
 
 
 def packed_points(centroids: Any) -> Any:
-    """Pack finite centroids, shape (k, d), float32 or float64, for what computes where they are."""
+    """Pack finite centroids, shape (k, d), float32 or float64, for ops in the same memory."""
     if isinstance(centroids, np.ndarray):
         return PackedPoints(
             np.ascontiguousarray(centroids), _settings.isa(), threads=_settings.threads()
@@ -40,15 +40,16 @@ def assign(rows: Rows, table: Any, *, certify: bool = True) -> tuple[Any, Any]:
     table : PackedPoints
         From `packed_points`, of centroids in the same memory.
     certify : bool
-        False keeps the low-precision winners: not exact, for measurements only.
+        False keeps the winners of the low-precision pass: not exact, for measurements only.
 
     Returns
     -------
     assignments : ndarray or DeviceArray of int32, shape (len(rows),)
         -1 for a row with a NaN or infinite feature.
     stats : AssignStats
-        How many rows were uncertain after the fast pass, and how many were not finite. Of rows in
-        device memory a DeviceArray of int64: uncertain, candidates, not finite, the first such.
+        How many rows were uncertain after the fast pass, and how many were not finite. For rows in
+        device memory, a DeviceArray of int64: uncertain, candidates, not finite, and the first row
+        that is not finite.
 
     Notes
     -----
@@ -71,7 +72,7 @@ def assign(rows: Rows, table: Any, *, certify: bool = True) -> tuple[Any, Any]:
 
 
 def device_stats(stream: Stream) -> DeviceArray:
-    """Return the counts of `assign_on_device` before any row, shape (4,)."""
+    """Return the initial counts for `assign_on_device`, shape (4,)."""
     from ally_fast import _cuda
 
     return _cuda.DeviceArray.from_host(np.array([0, 0, 0, -1], np.int64), stream)
@@ -86,7 +87,7 @@ def assign_on_device(
     out: DeviceArray | None = None,
     certify: bool = True,
 ) -> DeviceArray:
-    """Queue `assign` on the rows' stream; rows where `mask` is 0 get -1. Adds to `stats`."""
+    """Queue `assign` on the rows' stream, and add to `stats`; rows where `mask` is 0 get -1."""
     from ally_fast import _cuda
 
     if out is None:
@@ -109,8 +110,9 @@ def squared_distances(
 ) -> NDArray[np.float64]:
     """Return each row's squared Euclidean distance to its centroid, by the exact rule.
 
-    Eight float64 partial sums, feature ``j`` going to sum ``j % 8`` in order of ``j``; multiply and
-    add round separately; then ``((a0+a4)+(a2+a6)) + ((a1+a5)+(a3+a7))``.
+    There are eight float64 partial sums; feature ``j`` is added to sum ``j % 8``, in order of
+    ``j``. Multiplying and adding round separately. The total is
+    ``((a0+a4)+(a2+a6)) + ((a1+a5)+(a3+a7))``.
 
     Returns
     -------

@@ -22,18 +22,18 @@ def centroid_update(
 ) -> None:
     """Blend the sums of a batch into the averages, and move the centroids to their ratio, in place.
 
-    Each average becomes ``keep`` times itself and ``add`` times the batch's. With ``keep=0`` and
-    ``add=1`` centroids become the means of the batch's clusters.
+    Each average becomes ``keep`` times itself plus ``add`` times that of the batch. With ``keep=0``
+    and ``add=1``, centroids become the means of the batch's clusters.
 
     Parameters
     ----------
     batch : ClusterSums
         All arrays are in the same memory.
     grid : FeatureGrid
-        That of the sums.
+        The grid of the sums.
     averages : ClusterAverages
     centroids : ndarray or DeviceArray of float32, shape (k, d)
-        Those of clusters without weight stay.
+        Centroids of clusters without weight stay.
     keep, add : float
         Finite, at least 0.
     normalize : bool
@@ -41,7 +41,7 @@ def centroid_update(
 
     Notes
     -----
-    O(k d) time. Each number on its own, in float64: the same everywhere.
+    O(k d) time. Each number is computed on its own, in float64: the same everywhere.
     """
     options = {"threads": _settings.threads()} if isinstance(centroids, np.ndarray) else {}
     _core(centroids).centroid_update(

@@ -1,4 +1,4 @@
-"""Each cluster's rows added up, as integers."""
+"""Sums of the rows of each cluster, as integers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ally_fast.memory import zeros
 def cluster_sums(
     rows: Any, assignments: Any, k: int, grid: FeatureGrid, *, centroids: Any = None
 ) -> tuple[ClusterSums, Any]:
-    """Add up the rows of each cluster; with `centroids` their squared distances to them, too.
+    """Sum the rows of each cluster; with `centroids`, also their squared distances to them.
 
     Parameters
     ----------
     rows : ndarray or DeviceArray of float32, shape (t, d), contiguous
-        Among those that the grid was made of. All arrays are in the same memory, and so is the
-        answer.
+        Among the rows that the grid was made for. All arrays, also those returned, are in the same
+        memory.
     assignments : ndarray of int32, shape (t,)
         In ``[0, k)``.
     grid : FeatureGrid
@@ -34,7 +34,8 @@ def cluster_sums(
 
     Notes
     -----
-    One read of the rows. Integer sums: the same for any order, number of threads and device.
+    One read of the rows. Sums are of integers: the same for any order, number of threads and
+    device.
     """
     result = ClusterSums(zeros((k, rows.shape[1]), np.int64, rows), zeros((k,), np.int64, rows))
     spread = zeros((2,), np.int64, rows)

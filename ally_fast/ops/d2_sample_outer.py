@@ -1,4 +1,4 @@
-"""D-squared sampling among outer products, which are never formed."""
+"""D-squared sampling among outer products, without forming them."""
 
 from __future__ import annotations
 
@@ -20,32 +20,33 @@ def d2_sample_outer(
 ) -> NDArray[np.int64]:
     """Draw `b` rows by D-squared sampling among the outer products of their two factors.
 
-    Equivalent in law to, with ``a = left``, or ``left`` less 1 at ``[i, targets[i]]``::
+    Equivalent in law to the code below, where ``a`` is ``left``, or ``left`` less 1 at
+    ``[i, targets[i]]``::
 
         d2_sample((a[:, :, None] * right[:, None, :]).reshape(n, -1), b, seed)
 
     Parameters
     ----------
     left : Rows
-        Of shape (n, C), in host memory; neither normalized nor with positions of their own.
+        Of shape (n, C), in host memory; not normalized, and without positions.
     right : Rows
         Of shape (n, d), the same.
     b : int
-        At most as many as there are rows to visit. With 0 nothing is read.
+        At most the number of rows to visit. With 0 nothing is read.
     seed : int
-        The draw depends on the factors of the rows visited, `b` and seed alone.
+        The draw depends only on the factors of the visited rows, on `b` and on the seed.
     targets : ndarray of int64, shape (n,), optional
-        Where 1 is taken off `left`: with class probabilities and their arg max this makes the
-        gradients of a cross-entropy's last layer.
+        Where to subtract 1 from `left`. With class probabilities and their arg max, this gives the
+        gradients of a cross-entropy with respect to the last layer.
     positions : ndarray of int64, optional
-        The rows to choose from, ascending, each once; all of them if None.
+        Rows to choose from, ascending, each once; None: all rows.
 
     Returns
     -------
     ndarray of int64, shape (b,)
-        Distinct rows in the order drawn: the first uniform, each later one with probability
-        proportional to its squared distance to those before. With fewer than `b` distinct
-        products, the rest are the lowest rows not taken.
+        Distinct rows in the order of the draw. The first is uniform; the probability of each later
+        one is proportional to its squared distance to the earlier ones. With fewer than `b`
+        distinct products, the rest are the lowest rows not taken.
 
     Raises
     ------
@@ -55,10 +56,10 @@ def d2_sample_outer(
 
     Notes
     -----
-    Squared distances come from those of the factors, so time is at most O(n b (C + d)), and far
-    less where lengths differ or factors point apart. Memory of 24 bytes a row. The answer does
-    not depend on instruction set or threads. Source: Ash, Zhang, Krishnamurthy, Langford,
-    Agarwal, "Deep batch active learning by diverse, uncertain gradient lower bounds", ICLR 2020.
+    Squared distances follow from those of the factors. So time is at most O(n b (C + d)), and far
+    less if lengths differ or factors point apart. Memory: 24 bytes a row. The answer does not
+    depend on instruction set or threads. Source: Ash, Zhang, Krishnamurthy, Langford, Agarwal,
+    "Deep batch active learning by diverse, uncertain gradient lower bounds", ICLR 2020.
     """
     for name, factor in (("left", left), ("right", right)):
         if factor.normalize or factor.positions is not None:

@@ -23,22 +23,23 @@ _ERRORS = {
 
 @dataclass(frozen=True, eq=False)
 class DualAscent(Record):
-    """What a step computed; the multipliers themselves were updated in place.
+    """The results of a step; the multipliers themselves were updated in place.
 
     Attributes
     ----------
     losses, slacks : ndarray of float32, shape (m,)
         ``l_i``, and ``l'_i - epsilon``.
     before : ndarray of float32, shape (m,)
-        ``multipliers[ids]`` as they were before the step.
+        ``multipliers[ids]`` before the step.
     lagrangian : float
         The mean of ``losses + before * slacks``; 0 without rows.
     nonfinite : int
-        Rows whose loss, slack or new multiplier is not finite: their multipliers were left alone.
+        Number of rows whose loss, slack or new multiplier is not finite. Their multipliers stay as
+        they were.
     first_nonfinite : int
-        The id of the first of them in the batch, -1 if there is none.
+        The id of the first of these rows in the batch, -1 if there is none.
     gradient : ndarray, shape (m, C), or None
-        In the dtype of the outputs; None unless a scale was given.
+        In the dtype of the outputs; None without a gradient scale.
     """
 
     losses: NDArray[np.float32]
@@ -51,7 +52,7 @@ class DualAscent(Record):
 
     @property
     def weights(self) -> NDArray[np.float32]:
-        """Each row's weight in the Lagrangian, ``1 + before``."""
+        """The weight of each row in the Lagrangian, ``1 + before``."""
         return np.float32(1) + self.before
 
 
@@ -69,7 +70,7 @@ def dual_ascent(
 ) -> DualAscent:
     """Compute the losses of a minibatch and ascend its multipliers, in one pass over `outputs`.
 
-    Equivalent, with ``before = multipliers[ids]``, to::
+    Equivalent to the code below, where ``before = multipliers[ids]``::
 
         losses = log(sum(exp(outputs), 1)) - outputs[arange(m), targets]    # cross-entropy
         losses = mean((outputs - targets) ** 2, 1)                          # squared error
@@ -81,25 +82,25 @@ def dual_ascent(
     Parameters
     ----------
     outputs : ndarray, shape (m, C)
-        float32, float16, or uint16 bits of bfloat16 with `bf16`; rows may lie apart. A class at
+        float32, float16, or with `bf16` uint16 bits of bfloat16; rows may lie apart. A class at
         minus infinity has probability 0.
     targets : ndarray
         Cross-entropy: classes, int64, shape (m,), in ``[0, C)``. Squared error: values, shape
         (m, C), float32 or the dtype of `outputs`.
     ids : ndarray of int64, shape (m,)
-        Each row's sample, distinct, in ``[0, n)``.
+        The sample of each row, distinct, in ``[0, n)``.
     multipliers : ndarray of float32, shape (n,)
         One for each sample of the labeled set, at least 0. Updated in place.
     loss : {"cross_entropy", "squared_error"}
-        Both the objective and what `epsilon` bounds.
+        The objective, which is also what `epsilon` bounds.
     epsilon : float or ndarray of float32, shape (n,)
-        The bound of a sample's loss.
+        The bound of each sample's loss.
     lr : float
         Step of the ascent, at least 0; with 0 the multipliers stay.
     gradient_scale : float, optional
-        Compute the gradient as well, times this number (1, or a loss scale).
+        Also compute the gradient, times this number (1, or a loss scale).
     bf16 : bool
-        `outputs` are bfloat16 bits.
+        Whether `outputs` are bfloat16 bits.
 
     Returns
     -------
@@ -108,16 +109,17 @@ def dual_ascent(
     Raises
     ------
     TypeError
-        If an array has another dtype or rank, or is not contiguous.
+        If an array has the wrong dtype or number of dimensions, or is not contiguous.
     ValueError
-        If shapes disagree, a target or id lies outside its range, an id comes twice, or a
-        multiplier, `epsilon` or `lr` is not what it must be. Nothing has been changed then.
+        If shapes disagree, if a target or id is out of range, if an id repeats, or if a
+        multiplier, `epsilon` or `lr` is invalid. Then nothing has changed.
 
     Notes
     -----
-    Source: ALLY, Algorithm 1, lines 6-11, on a minibatch. A row's loss has at most the error of
-    float32 arithmetic, also where outputs are large or the loss is tiny; each is rounded to float32
-    once. Sums have a fixed order: threads and instruction set change no bit. O(m C) time.
+    Source: ALLY, Algorithm 1, lines 6-11, on a minibatch. The error of a row's loss is at most that
+    of float32 arithmetic, even if outputs are large or the loss is tiny; each loss is rounded to
+    float32 once. Sums have a fixed order, so threads and instruction set change no bit. O(m C)
+    time.
     """
     result = _cpu.dual_ascent(
         outputs,
@@ -144,22 +146,22 @@ def dual_ascent_losses(
     epsilon: float | NDArray[np.float32],
     lr: float,
 ) -> DualAscent:
-    """Ascend the multipliers of a minibatch whose losses, of any kind, are known.
+    """Ascend the multipliers of a minibatch from its losses, which may be of any kind.
 
-    As `dual_ascent`, with ``slacks = dual_losses - epsilon[ids]``. The gradient is the caller's to
-    chain: that of the Lagrangian is ``1 / m`` in a loss and ``before / m`` in a dual loss.
+    It does what `dual_ascent` does, with ``slacks = dual_losses - epsilon[ids]``. You chain the
+    gradient: that of the Lagrangian is ``1 / m`` in a loss and ``before / m`` in a dual loss.
 
     Parameters
     ----------
     losses, dual_losses : ndarray of float32, shape (m,)
-        The objective's, and the ones that `epsilon` bounds; may be one array.
+        Losses of the objective, and losses that `epsilon` bounds; they may be one array.
     ids, multipliers, epsilon, lr
         As in `dual_ascent`.
 
     Returns
     -------
     DualAscent
-        Without `gradient`; `losses` is the array given.
+        Without `gradient`; `losses` is the array that you passed.
     """
     result = _cpu.dual_ascent_losses(
         losses,
@@ -185,15 +187,15 @@ def dual_ascent_gradient(
 ) -> NDArray[Any]:
     """Compute the gradient of a step's Lagrangian with respect to `outputs`, times `scale`.
 
-    The bits that `dual_ascent` gives with this `gradient_scale`, for a scale that is known only in
-    the backward pass; at the cost of reading `outputs` again.
+    It gives the same bits as `dual_ascent` with this `gradient_scale`. Use it if the scale is known
+    only in the backward pass; it reads `outputs` again.
 
     Parameters
     ----------
     outputs, targets, loss, bf16
-        As they were given to `dual_ascent`.
+        As you passed them to `dual_ascent`.
     before : ndarray of float32, shape (m,)
-        From its answer.
+        From the result of `dual_ascent`.
     scale : float
 
     Returns
@@ -216,8 +218,8 @@ def dual_ascent_gradient(
 def check_report(report: NDArray[np.int64]) -> tuple[int, int]:
     """Return `nonfinite` and `first_nonfinite` of a step on a GPU, or raise what stopped it.
 
-    There the arguments are checked by the device, and a step that finds an error changes nothing
-    but its report and its Lagrangian, which is NaN: look at the report when it suits you.
+    On a GPU the device checks the arguments. A step that finds an error changes only its report,
+    and its Lagrangian, which becomes NaN. You may read the report at any later time.
 
     Parameters
     ----------

@@ -22,12 +22,13 @@ def feature_grid(rows: Any) -> FeatureGrid:
     Returns
     -------
     FeatureGrid
-        Feature ``j`` becomes ``rint((x - shift) * scale)``: at most ``2**bits``, where bits is the
-        least of 50 and ``62 - ceil(log2(t))``. In the memory of the rows.
+        In the memory of the rows. Feature ``j`` becomes ``rint((x - shift) * scale)``, at most
+        ``2**bits``, where ``bits`` is the smaller of 50 and ``62 - ceil(log2(t))``.
 
     Notes
     -----
-    One read of the rows. Depends on each feature's minimum and maximum, and on t, alone.
+    One read of the rows. The grid depends only on the minimum and maximum of each feature, and on
+    t.
     """
     if isinstance(rows, np.ndarray):
         values = _cpu.feature_grid(rows, _settings.isa(), threads=_settings.threads())

@@ -1,4 +1,4 @@
-"""Each cluster's best halves, and what halving it gains."""
+"""The best halves of each cluster, and what halving it gains."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ally_fast.memory import beside, zeros
 
 
 def unhalved(clustering: Clustering) -> Halves:
-    """Return halves of which all are stale."""
+    """Return halves that are all stale."""
     k, d = clustering.centroids.shape
     like = clustering.rows
     return Halves(
@@ -26,8 +26,8 @@ def unhalved(clustering: Clustering) -> Halves:
 def halve(clustering: Clustering, halves: Halves) -> None:
     """Halve the stale clusters by two-means among their own rows, in place.
 
-    The first line goes through the mean, across the way to the row farthest from it; then three
-    times the rows of each side make a mean, and each row takes the nearer of the two.
+    The first cut goes through the mean, across the direction of the row farthest from it. Then,
+    three times, the rows of each side make a mean, and each row goes to the nearer of the two.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def halve(clustering: Clustering, halves: Halves) -> None:
 
     Notes
     -----
-    O(t d) time for t rows of stale clusters, which stay in cache. The same answer for any number
-    of threads and device.
+    O(t d) time for t rows of stale clusters, which stay in cache. The answer is the same for any
+    number of threads and any device.
     """
     rows = clustering.rows
     arguments = (

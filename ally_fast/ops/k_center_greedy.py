@@ -15,44 +15,45 @@ def k_center_greedy(
 ) -> tuple[Any, Any]:
     """Pick `b` rows, each time the one farthest from the starting points and the picks so far.
 
-    Equivalent to `b` times ``argmax`` of the least of `squared_distances` to starting points and
-    picks, over the rows not yet picked, lowest index on a tie.
+    Equivalent to repeating this `b` times: take the minimum of `squared_distances` to starting
+    points and picks, then ``argmax`` over the rows not yet picked, lowest index on a tie.
 
     Parameters
     ----------
     rows : Rows
-        To choose from; positions ascend, each once. Rows in device memory: the work is done there.
+        Rows to choose from; positions ascend, each once. A device works on rows in its memory.
     b : int
-        At most as many as there are rows to visit. With 0 nothing is read.
+        At most the number of rows to visit. With 0 nothing is read.
     starts : PackedPoints, optional
-        Starting points, such as the labeled set; already of unit length if rows are normalized.
-        Of ``_cpu``, or of ``_cuda`` and the stream of `rows`, as these are.
+        Starting points, such as the labeled set; already of unit length if rows are normalized. A
+        table of ``_cpu``, or for rows on a device one of ``_cuda`` on the stream of `rows`.
     first : int, optional
         The first pick: needed without `starts`, and not allowed with them.
 
     Returns
     -------
     picks : ndarray or DeviceArray of int64, shape (b,)
-        Distinct indices into the array, in the order picked. Rows without distance left (copies of
+        Distinct indices into the array, in the order of the picks. Rows at distance 0 (copies of
         picks) come last, in order of index.
     distances : ndarray or DeviceArray of float64, shape (b,)
-        Squared distance of each pick to the nearest starting point or earlier pick, never
-        increasing; infinity for `first`.
+        Squared distance of each pick to the nearest starting point or earlier pick. It never
+        increases; it is infinity for `first`.
 
     Raises
     ------
     ValueError
-        If a row to visit holds a NaN or infinite feature: how many do, and the first of them.
+        If rows to visit hold a NaN or infinite feature; the message says how many do, and which is
+        the first.
 
     Notes
     -----
-    Within a factor of 2 of the best cover of the rows by `b` balls (Gonzalez 1985). At most
-    O(n b d) time, far less as a rule: distances are brought up to date only for rows that could
-    be the next pick. Memory of 24 bytes a row, and no array of n x b. On a device a pass over the
-    rows for some hundred picks, and 9 bytes a row. The answer does not depend on instruction set,
-    threads or device. Sources: Gonzalez, "Clustering to minimize the maximum
-    intercluster distance", Theoretical Computer Science 1985; Sener, Savarese, "Active learning
-    for convolutional neural networks: a core-set approach", ICLR 2018.
+    The picks cover the rows by `b` balls within a factor of 2 of the best cover (Gonzalez 1985).
+    Time: at most O(n b d), usually far less, because distances are updated only for rows that could
+    be the next pick. Memory: 24 bytes a row, and no array of n x b. A device makes one pass over
+    the rows for some hundred picks, and needs 9 bytes a row. The answer does not depend on
+    instruction set, threads or device. Sources: Gonzalez, "Clustering to minimize the maximum
+    intercluster distance", Theoretical Computer Science 1985; Sener, Savarese, "Active learning for
+    convolutional neural networks: a core-set approach", ICLR 2018.
     """
     if isinstance(rows.array, np.ndarray):
         return _cpu.k_center_greedy(

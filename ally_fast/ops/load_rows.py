@@ -22,7 +22,7 @@ def load_rows(
     Parameters
     ----------
     rows : Rows
-        m of them, in host memory.
+        m rows, in host memory.
     out : ndarray of float32, shape (at least m, d), contiguous
     out_positions : ndarray of int64, shape (m,)
         Distinct.
@@ -33,7 +33,7 @@ def load_rows(
     Returns
     -------
     bool
-        False if some feature is NaN, infinite, or too large for float32.
+        False if a feature is NaN, infinite, or too large for float32.
     """
     return _cpu.load_rows(
         rows.array if rows.positions is None else rows.array[rows.positions],

@@ -1,4 +1,4 @@
-"""Which rows lie close to any of some points."""
+"""Find the rows that are close to one of some points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clusters that are hardly missed are merged, and those that two centroids serve better split."""
+"""Merge clusters that are hardly missed, and split those that two centroids serve better."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from ally_fast.memory import to_host, zeros
 
 
 def relocate(clustering: Clustering, halves: Halves, nearest: tuple[Any, Any], bit: int) -> float:
-    """Move centroids, as long as a split gains more than a merge costs, in place.
+    """Move centroids in place, as long as a split gains more than a merge costs.
 
-    A cluster is merged with the nearest one among those whose number differs in bit `bit`; this
-    costs ``n m / (n + m) D`` (Ward). A move merges one cluster and gives its number to a half of
-    another; a cluster takes part in one move at most.
+    A cluster is merged with the nearest one among those whose number differs in bit `bit`. This
+    costs ``n m / (n + m) D`` (Ward). A move merges one cluster, and gives its number to a half of
+    another. A cluster takes part in at most one move.
 
     Parameters
     ----------
     clustering : Clustering
         At least two clusters. Assignments, centroids and sums change.
     halves : Halves
-        From `halve`, nothing stale. Clusters that changed are stale afterwards.
+        From `halve`, with nothing stale. Clusters that changed are stale afterwards.
     nearest : tuple of two arrays of int32
-        For each cluster whose bit is 0, the position of the nearest centroid among those whose bit
-        is 1; and the other way round.
+        For each cluster whose bit is 0, the position of the nearest centroid among those whose bit is
+        1, and the other way round.
     bit : int
         ``2**bit < k``.
 
     Returns
     -------
     float
-        By how much the sum of squared distances to the means falls, at least.
+        A lower bound on how much the sum of squared distances to the means falls.
 
     Notes
     -----
-    O(t + k (d + log k)) time. The same answer for any number of threads and device.
+    O(t + k (d + log k)) time. The answer is the same for any number of threads and any device.
     """
     centroids = clustering.centroids
     arguments = (

@@ -1,4 +1,4 @@
-"""Rows drawn without replacement."""
+"""Draw rows without replacement."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def sample_rows(
 
     Notes
     -----
-    Each row has a random key that depends on (seed, index) alone and the smallest keys win, so the
-    parts of a pool can be drawn apart and merged. O(n) time, O(size) memory.
+    Each row has a random key that depends only on (seed, index), and the smallest keys win. So you
+    can draw from the parts of a pool separately, and merge. O(n) time, O(size) memory.
     """
     return _cpu.sample_rows(n, size, seed, eligible=eligible, threads=_settings.threads())
 

@@ -1,4 +1,4 @@
-"""Each cluster's best rows, kept while a pool streams by."""
+"""The best rows of each cluster, kept while a pool streams by."""
 
 from __future__ import annotations
 

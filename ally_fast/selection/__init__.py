@@ -1,1 +1,1 @@
-"""The rule: who is eligible, who is best in its cluster, who is in the batch."""
+"""The rule: which rows are eligible, which are best in their cluster, which are in the batch."""

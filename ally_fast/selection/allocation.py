@@ -1,4 +1,4 @@
-"""How the budget is shared among clusters."""
+"""How clusters share the budget."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Allocation:
     Parameters
     ----------
     allocation : "equal", "proportional", "sqrt" or array, shape (k,)
-        An array gives the weights themselves, finite and above 0.
+        An array holds the weights themselves, finite and above 0.
     k : int
         Number of clusters.
     """
@@ -50,11 +50,11 @@ class Allocation:
 
     @property
     def needs_sizes(self) -> bool:
-        """Whether weights follow from the clusters' eligible sizes."""
+        """Whether the weights depend on how many eligible rows each cluster has."""
         return self.name in ("proportional", "sqrt")
 
     def weights(self, sizes: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
-        """Return the clusters' weights, shape (k,); `sizes` if they are needed."""
+        """Return the weights of the clusters, shape (k,); pass `sizes` if `needs_sizes`."""
         if not self.needs_sizes or sizes is None:
             return self._weights
         shares = np.maximum(sizes, 1).astype(np.float64)  # no row carries an empty one's weight
@@ -64,5 +64,5 @@ class Allocation:
 def quotients(
     ranks: NDArray[np.int64], clusters: NDArray[np.int32], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return ``(rank + 1/2) / weight``: the lowest go first."""
+    """Return ``(rank + 1/2) / weight``; rows with the lowest quotients are picked first."""
     return (ranks + 0.5) / weights[clusters]

@@ -1,4 +1,4 @@
-"""What `select` is called with."""
+"""The arguments of `select`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Arguments:
-    """The arguments of `select`, where they are described, before they are checked."""
+    """The arguments of `select`, not yet checked; `select` describes them."""
 
     embeddings: Any
     dual_scores: Any

@@ -20,7 +20,7 @@ from ally_fast.selection.rule import Rule
 class Batch:
     """Picks in priority order: pool indices, scores, clusters, ranks, each of shape (b,).
 
-    Their rows, too, if these were read to pick them.
+    `rows` holds their embeddings if picking had to read them.
     """
 
     indices: NDArray[np.int64]
@@ -60,7 +60,7 @@ def offers(entries: Entries) -> Offers:
 
 
 def cut(entries: Offers, weights: NDArray[np.float64], rule: Rule) -> Batch:
-    """Return the ``b`` first entries by (quotient, score descending, order of ties)."""
+    """Return the first ``b`` entries by (quotient, score descending, order of ties)."""
     quotient = quotients(entries.ranks, entries.clusters, weights)
     ties = tie_positions(entries.indices, rule.tie_seed)
     order = np.lexsort((ties, -entries.scores, quotient))[: rule.b]

@@ -1,4 +1,4 @@
-"""Each cluster's best rows of a pool that was assigned."""
+"""The best rows of each cluster, in a pool whose rows are all assigned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PUSHED_ROWS = 1 << 20
 def best_entries(
     request: Request, whole: Part, budget: int, open_rows: NDArray[np.bool_] | None = None
 ) -> tuple[Entries, NDArray[np.int64]]:
-    """Return what a shortlist of `budget` rows keeps, and the rows of each cluster.
+    """Return what a shortlist of `budget` rows keeps, and the number of rows of each cluster.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def best_entries(
         With the assignments of all rows.
     budget : int
     open_rows : ndarray of bool, shape (n,), optional
-        Rows that count; None: all that are eligible.
+        Rows to count; None: all eligible rows.
     """
     rule, scores = request.rule, request.scores
     assert isinstance(scores, Scores)  # a function's are known by now

@@ -1,4 +1,4 @@
-"""Under a radius picks block later offers close to them."""
+"""Under a radius, each pick blocks later offers that are close to it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _SWEEP = 256  # picks gathered before one matrix pass blocks all offers near the
 class Blocking:
     """Rows on offer, and which of them lie within the radius of a pick.
 
-    A matrix pass for every 256 picks does most of the blocking; only the newest picks are compared
-    with one offer at a time. O(m b d) time and O(m d) memory, for m rows on offer.
+    One matrix pass for every 256 picks does most of the blocking. Only the newest picks are
+    compared with one offer at a time. O(m b d) time and O(m d) memory, for m rows on offer.
 
     Parameters
     ----------
@@ -34,12 +34,12 @@ class Blocking:
         self.swept = np.zeros(len(rows), np.bool_)
 
     def block(self, points: NDArray[Any]) -> None:
-        """Block all rows on offer near any of some points, shape (any, d)."""
+        """Block all rows on offer that are near one of the points, shape (any, d)."""
         if len(points):
             self.swept |= radius_filter(Rows(self._rows), packed_points(points), self._radius)
 
     def blocks(self, entry: int) -> bool:
-        """Tell whether the row on offer lies within the radius of any pick so far."""
+        """Tell whether the row on offer lies within the radius of a pick so far."""
         if self.swept[entry]:
             return True
         if not self._recent:

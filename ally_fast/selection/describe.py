@@ -1,4 +1,4 @@
-"""Why each row is in the batch, and what ran."""
+"""Why each row is in the batch, and what computed it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ally_fast.selection.plan import Plan
 def centroid_distances(
     plan: Plan, trained: KMeansResult, whole: Part, batch: Batch
 ) -> NDArray[np.float64]:
-    """Return each pick's Euclidean distance to its centroid; picks are read unless they were."""
+    """Return each pick's Euclidean distance to its centroid; read the picks if nobody has yet."""
     if whole.distances is not None:
         squares = looked_up(whole.distances, batch.indices)
         if squares is not None:
@@ -39,7 +39,7 @@ def describe(
     distances: NDArray[np.float64],
     seconds: dict[str, float],
 ) -> SelectionInfo:
-    """Return what a selection says about itself."""
+    """Return the description of a selection."""
     request = plan.request
     pool, rule = request.pool, request.rule
     quotas, costs = request.quotas, request.costs

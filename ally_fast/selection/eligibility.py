@@ -28,20 +28,23 @@ def excluded_mask(exclude: Any, n: int, name: str = "exclude") -> NDArray[np.boo
         A mask of `n` booleans, or integer indices, which may repeat.
     n : int
     name : str
-        What it is called in messages.
+        The argument's name, for messages.
 
     Raises
     ------
     ValueError, TypeError
-        If `exclude` is neither a mask of `n` booleans nor integer indices in ``[0, n)``; or if it
-        is a mask of integers, which would be read as indices: at most two values, which repeat.
+        If `exclude` is neither a mask of `n` booleans nor integer indices in ``[0, n)``. Also if it
+        looks like a mask of integers (at most two values, which repeat): it would be read as
+        indices.
     """
     values = list(exclude) if isinstance(exclude, Set) else host_copy(exclude)
     view = as_array(values, name, ndim=1, allow_bool=True)
     values = view.numbers()
     if values.dtype == np.bool_:
         if len(values) != n:
-            raise ValueError(f"{name}: got a mask of {len(values)}, needs one of {n} (the rows)")
+            raise ValueError(
+                f"{name}: got a mask of {len(values)} values, needs one for each of {n} rows"
+            )
         return values.copy()
     if values.dtype.kind not in "iu":
         if len(values):
@@ -60,7 +63,7 @@ def excluded_mask(exclude: Any, n: int, name: str = "exclude") -> NDArray[np.boo
 
 
 def _check_no_mask(indices: NDArray[Any], name: str) -> None:
-    """Raise ValueError for a mask of integers (0 and 1, 0 and 255): it has no third value."""
+    """Raise ValueError for a mask of integers (0 and 1, 0 and 255): it has at most two values."""
     if not len(indices):
         return
     low, high = indices.min(), indices.max()
@@ -69,14 +72,14 @@ def _check_no_mask(indices: NDArray[Any], name: str) -> None:
         values = f"all {low}" if low == high else f"all {low} or {high}"
         raise ValueError(
             f"{name}: got {len(indices)} integers, {values}: a mask must be booleans, "
-            ".astype(bool) say, and indices of so few rows must not repeat"
+            "as .astype(bool) makes them; indices of so few rows must not repeat"
         )
 
 
 def rows_not_excluded(
     exclude: Any, n: int, also: NDArray[np.bool_] | None = None
 ) -> NDArray[np.bool_] | None:
-    """Return a new mask of the rows excluded neither here nor in a mask; None: all of them."""
+    """Return a new mask of the rows that neither argument excludes; None: all rows."""
     if exclude is None:
         return None if also is None else ~also
     mask = excluded_mask(exclude, n)
@@ -89,7 +92,7 @@ def count_eligible(eligible: NDArray[np.bool_] | None, n: int) -> int:
 
 
 def check_budget(b: int, eligible: NDArray[np.bool_] | None, n: int, after: str = "") -> None:
-    """Raise ValueError if fewer than `b` rows are eligible; `after` says what left no more."""
+    """Raise ValueError if fewer than `b` rows are eligible; `after` names the option to blame."""
     count = count_eligible(eligible, n)
     if count < b:
         raise ValueError(f"b: got {b}, needs at most the {count} eligible rows of {n}{after}")

@@ -16,13 +16,13 @@ from ally_fast.selection.scores import Scores
 
 
 def finish(plan: Plan, whole: Part) -> Batch:
-    """Return the batch of a pool that was assigned, all parts of it merged.
+    """Return the batch of a pool whose rows were all assigned, and whose parts are merged.
 
     Raises
     ------
     ValueError
-        If fewer than ``b`` rows can be picked under the radius and the groups, unless costs are
-        given: then there are fewer.
+        If the radius and the groups allow fewer than ``b`` picks. With costs the batch is then
+        smaller instead.
     """
     request, rule = _with_scores(plan, whole), plan.request.rule
     if rule.b == 0:
@@ -44,7 +44,7 @@ def finish(plan: Plan, whole: Part) -> Batch:
 
 
 def _with_scores(plan: Plan, whole: Part) -> Request:
-    """Return the request with the scores that a function gave, where they came with the rows."""
+    """Return the request with the scores that a function computed, if they came with the rows."""
     if not whole.scored:
         return plan.request
     n = plan.request.pool.n

@@ -1,4 +1,4 @@
-"""The batch where a pick decides what may be picked next: radius, groups, costs."""
+"""The batch if each pick decides what may be picked next: radius, groups, costs."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ def pick_greedily(request: Request, whole: Part) -> Batch:
     """Pick rows one by one: each cluster offers its best row that may be picked.
 
     The offer with the lowest quotient ``(picks of its cluster + 1/2) / weight`` wins, then the one
-    with the highest score, then the first in the order of ties. Groups below their minimum come
-    first, alone; then all rows.
+    with the highest score, then the first in the order of ties. While some groups are below their
+    minimum, clusters offer only rows of these groups; after that, all rows.
 
     Notes
     -----
-    When one of the lists of the clusters' best rows runs out, they are made again, of the rows that
-    are left, and twice as long. Time O(n) for each; memory O(d) for each row listed, with a radius.
+    Each cluster has a list of its best rows. If one of the lists runs out, all are made again from
+    the rows that are left, and twice as long. Making them takes O(n) time; with a radius they take
+    O(d) memory for each row listed.
     """
     quotas, costs = request.quotas, request.costs
     picks = _Picks(
@@ -86,7 +87,7 @@ def _pass(
 ) -> None:
     """Pick until there are `goal` picks, from groups with fewer than `most` (None: all rows).
 
-    When a list runs out, new ones are made of the rows that are left.
+    If a list runs out, make new ones from the rows that are left.
     """
     budget = max(1, goal - len(picks.indices))
     done = False
@@ -100,7 +101,7 @@ def _pass(
 def _open_rows(
     request: Request, picks: _Picks, most: NDArray[np.int64] | None
 ) -> NDArray[np.bool_] | None:
-    """Return the rows that may still be picked, shape (n,); None: all that are eligible."""
+    """Return the rows that may still be picked, shape (n,); None: all eligible rows."""
     quotas, costs = request.quotas, request.costs
     if quotas is None and costs is None and not (picks.indices or picks.blocked):
         return None
@@ -115,7 +116,7 @@ def _open_rows(
 
 
 class _Pass:
-    """One pass over lists of the clusters' best rows."""
+    """One pass over the lists of each cluster's best rows."""
 
     def __init__(
         self,
@@ -143,7 +144,7 @@ class _Pass:
                 self._blocking.block(self._matrix(_joined(picks.rows)))
 
     def run(self, goal: int, weights: NDArray[np.float64]) -> bool:
-        """Add picks; False if a list ran out of which a row would have had to be offered."""
+        """Add picks; return False if a cluster has to offer a row beyond its list."""
         picks, done = self._picks, True
         chosen: list[int] = []
         queue: list[tuple[float, float, int, int]] = []
@@ -174,7 +175,7 @@ class _Pass:
         return done
 
     def _next(self, first: int, end: int) -> int | None:
-        """Return the first entry from `first` on that is open and not too dear."""
+        """Return the first entry from `first` on that may be picked and fits the cost budget."""
         for lo in range(first, end, _STEP):
             part = slice(lo, min(end, lo + _STEP))
             fits = np.ones(part.stop - part.start, np.bool_)
@@ -187,7 +188,7 @@ class _Pass:
         return None
 
     def _allows(self, entry: int) -> bool:
-        """Tell whether a row that was queued may still be picked."""
+        """Tell whether a queued row may still be picked."""
         if self._groups is not None and self._closed[self._groups[entry]]:
             return False
         if self._costs is not None and self._costs[entry] > self._picks.cost_left:

@@ -13,53 +13,57 @@ from ally_fast.record import Record
 
 @dataclass(frozen=True, eq=False)
 class SelectionInfo(Record):
-    """Why each row is in the batch, and what ran.
+    """Why each row is in the batch, and what computed it.
 
-    With ``b = 0`` nothing is read or trained: centroids and sizes are zeros unless given.
+    With ``b = 0`` nothing is read or trained: sizes are zeros, and so are centroids unless you give
+    them.
 
     Attributes
     ----------
     scores : ndarray of float64, shape (b,)
-        Dual scores of the picks, in batch order, as are the next three.
+        Dual score of each pick. This array and the next three are in batch order.
     clusters : ndarray of int32, shape (b,)
+        Cluster of each pick.
     ranks : ndarray of int64, shape (b,)
-        0-based place in the cluster; with `radius`, among the cluster's rows not passed over.
+        0-based place of each pick in its cluster. Rows that were passed over, because of a radius,
+        groups or costs, do not count.
     distances : ndarray of float64, shape (b,)
-        Euclidean distance to the centroid (of the unit row, with ``metric="cosine"``).
+        Euclidean distance of each pick to its centroid. With ``metric="cosine"``, that of the unit
+        row.
     ids : ndarray of int64 or object, shape (b,), or None
-        What you call the picks; None where rows have no ids.
+        Id of each pick; None if rows have no ids.
     groups : list or None
-        The group of each pick; None where none were given.
+        Group of each pick; None without `groups`.
     costs : ndarray of float64, shape (b,), or None
-        What each pick costs.
+        Cost of each pick; None without `cost`.
     kept : dict of str to ndarray, each of shape (b,)
-        Values of the picks in the columns that the pool was told to keep.
+        Values of the picks in the columns that the pool keeps (see `open_pool`).
     centroids : ndarray of float32 or float64, shape (k, d)
-        See `KMeansResult`; those given, with ``centroids``.
+        Trained centroids (see `KMeansResult`), or the ones that you gave.
     cluster_sizes : ndarray of int64, shape (k,)
-        Eligible rows per cluster, over the whole pool.
+        Eligible rows in each cluster, over the whole pool.
     cluster_counts : ndarray of int64, shape (k,)
-        Picks per cluster.
+        Picks from each cluster.
     inertia : float or None
-        Of the k-means training rows (see `KMeansResult`); None with given centroids.
+        Inertia of the training rows (see `KMeansResult`); None if you gave centroids.
     n_iter : int
-        k-means iterations over all training rows; 0 with given centroids.
+        Iterations of k-means over all training rows; 0 if you gave centroids.
     train_rows : int
-        Rows k-means was trained on; 0 with given centroids.
+        Number of rows that k-means trained on; 0 if you gave centroids.
     eligible_rows : int
-        Rows that could be picked.
+        Number of rows that could be picked.
     skipped_rows : int
-        Rows left out since they are not finite, of a pool opened with ``on_bad_row="skip"``.
+        Rows that a pool opened with ``on_bad_row="skip"`` left out because they are not finite.
     engine, device, isa : str
-        What ran.
+        What computed the batch: engine, device and instruction set.
     seed : int
     seconds : dict of str to float
-        Wall time by stage: "check", "radius", "sample", "train", "assign", "batch", "total".
+        Wall time of each stage: "check", "radius", "sample", "train", "assign", "batch", "total".
     bytes_read : int
         Bytes of embeddings read.
     peak_bytes : int
-        Largest resident memory of the process so far, the caller's arrays included; 0 where the
-        system does not tell.
+        Largest resident memory of the process so far, with your own arrays; 0 if the system does
+        not report it.
     """
 
     scores: NDArray[np.float64]

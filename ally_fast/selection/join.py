@@ -1,4 +1,4 @@
-"""What comes by id, matched to the rows of the pool."""
+"""Match values that come by id to the rows of the pool."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ UNKNOWN_IDS = ("error", "ignore")
 
 @dataclass(frozen=True, eq=False)
 class Join:
-    """The ids of a pool, and what is to happen with ids that it lacks.
+    """The ids of a pool, and what happens to ids that the pool lacks.
 
     Attributes
     ----------
     ids : Ids or None
-        None: rows have none, and everything goes by position.
+        None: rows have no ids, and everything goes by position.
     n : int
         Rows of the pool.
     unknown_ids : str
@@ -40,7 +40,7 @@ class Join:
     unknown_ids: str
 
     def excluded(self, exclude_ids: Any) -> NDArray[np.bool_] | None:
-        """Return a mask, shape (n,), of the rows whose ids are given; None: no ids are."""
+        """Return a mask, shape (n,), of the rows with these ids; None without ids."""
         if exclude_ids is None:
             return None
         others = as_ids(exclude_ids, "exclude_ids")
@@ -51,12 +51,12 @@ class Join:
         return mask
 
     def values(self, source: Any, name: str, eligible: NDArray[np.bool_] | None) -> Any:
-        """Return one value a row, from whatever order they come in; by position as they are.
+        """Return one value for each row, matched by id, or as they are if they come by position.
 
         Parameters
         ----------
         source : array, Column or ById
-            Only of rows that are not `eligible` it may lack the value: it is NaN then.
+            It may lack values of rows that are not `eligible`; those are NaN.
         name : str
             The argument's name, for messages.
         eligible : ndarray of bool, shape (n,), or None
@@ -70,7 +70,9 @@ class Join:
         else:
             values = as_array(host_copy(source.values), f"{name}.values", ndim=1).numbers()
         if len(values) != len(keys):
-            raise ValueError(f"{name}: got {len(values)} values for {len(keys)} ids")
+            raise ValueError(
+                f"{name}: got {len(values)} values for {len(keys)} ids, needs one for each id"
+            )
         positions, missing = self._positions(keys, name, eligible)
         if not missing.any():
             return values[positions]
@@ -79,28 +81,30 @@ class Join:
         return matched
 
     def labels(self, source: Any, name: str, eligible: NDArray[np.bool_] | None) -> Labels:
-        """Return one label a row: integers, texts; as `values` does for numbers."""
+        """Return one label for each row: integers or texts, matched as `values` matches numbers."""
         if not isinstance(source, ById):
             return _labels(source, self.n)
         keys = as_ids(source.ids, f"{name}.ids")
         keys.check_unique()
         labels = _labels(source.values, len(keys))
         if len(labels.codes) != len(keys):
-            raise ValueError(f"{name}: got {len(labels.codes)} values for {len(keys)} ids")
+            raise ValueError(
+                f"{name}: got {len(labels.codes)} values for {len(keys)} ids, needs one for each id"
+            )
         return labels.taken(self._positions(keys, name, eligible)[0])
 
     def _known(self, others: Ids) -> Ids:
         if self.ids is None:
             raise ValueError(
-                f"{others.name}: got ids, but the rows of the pool have none; needs ids as well, "
-                "or values by position"
+                f"{others.name}: got ids, but the pool has none; needs ids of the pool as well, "
+                "or values in the order of the rows"
             )
         return self.ids
 
     def _positions(
         self, keys: Ids, name: str, eligible: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return the position of each row's id among the keys, and which rows have none."""
+        """Return the position of each row's id among the keys, and which rows have no key."""
         ids = self._known(keys)
         positions = keys.places(ids)
         is_known = np.zeros(len(keys), np.bool_)
@@ -110,7 +114,7 @@ class Join:
         bad = missing if eligible is None else missing & eligible
         if bad.any():
             raise ValueError(
-                f"{name}: {int(bad.sum())} of {self.n} rows have none, the first is row "
+                f"{name}: {int(bad.sum())} of {self.n} rows have no value, the first is row "
                 f"{int(bad.argmax())}, id {ids.shown(bad)}"
             )
         return positions, missing
@@ -118,22 +122,22 @@ class Join:
     def _refuse_unknown(self, others: Ids, unknown: NDArray[np.bool_]) -> None:
         if self.unknown_ids == "error" and unknown.any():
             raise ValueError(
-                f"{others.name}: {int(unknown.sum())} of {len(unknown)} are ids of no row, the "
+                f"{others.name}: {int(unknown.sum())} of {len(unknown)} ids belong to no row, the "
                 f"first is {others.shown(unknown)}; needs ids of the pool, or unknown_ids='ignore'"
             )
 
 
 def checked_join(pool: Pool, ids: Any, unknown_ids: Any) -> Join:
-    """Return the join of a pool, by its own ids or by those given; they are read and checked.
+    """Return the join of a pool, by the pool's own ids or by those you give; read and check them.
 
     Raises
     ------
     ValueError, TypeError
-        If both have ids; if there is not one distinct id for each row.
+        If both exist, or if there is not one distinct id for each row.
     """
     checks.choice(unknown_ids, "unknown_ids", UNKNOWN_IDS)
     if ids is not None and pool.ids is not None:
-        raise ValueError("ids: got some, but the pool has ids of its own; needs one of them")
+        raise ValueError("ids: got ids, but the pool has its own; needs only one of the two")
     own = pool.ids if ids is None else as_ids(ids, "ids")
     if own is not None:
         own.check_number(pool.n)
@@ -146,7 +150,7 @@ def _labels(source: Any, n: int) -> Labels:
 
 
 def _at_most(column: Column, n: int) -> Iterator[Any]:
-    """Yield the parts of a column, which may declare any number of rows, up to those needed."""
+    """Yield the parts of a column up to the rows needed; the column may declare any number."""
     count = 0
     for part in column.parts():
         count += len(part)

@@ -1,4 +1,4 @@
-"""One name a row, of few different ones: as codes."""
+"""One name for each row, as codes: there are few different names."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _MISSING = ("NAType", "NaTType")  # of pandas
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """The different names, and for each row the place of its own; -1 where it has none."""
+    """The different names, and the position of each row's name among them; -1 for none."""
 
     names: list[Any]
     codes: NDArray[np.int64]
 
     def taken(self, positions: NDArray[np.int64]) -> Labels:
-        """Return the labels of rows at positions; none at -1."""
+        """Return the labels of the rows at these positions; none at -1."""
         return Labels(self.names, np.append(self.codes, -1)[positions])
 
 
@@ -37,7 +37,7 @@ def labels_of(values: Any) -> Labels:
     """
     array = np.asarray(host_copy(values))
     if array.ndim != 1:
-        raise ValueError(f"groups: got shape {array.shape}, needs one for each row")
+        raise ValueError(f"groups: got shape {array.shape}, needs one group for each row")
     if array.dtype.kind == "O":
         return _labels_of_objects(array)
     missing = np.zeros(len(array), np.bool_)

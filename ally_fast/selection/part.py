@@ -1,4 +1,4 @@
-"""What is left of some rows of a pool once they are assigned."""
+"""What remains of some rows of a pool after they are assigned."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ Distances = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Some rows of a pool, assigned.
+    """The result of scanning some rows of a pool.
 
     Attributes
     ----------
     sizes : ndarray of int64, shape (k,)
-        Eligible rows per cluster.
+        Eligible rows in each cluster.
     entries : Entries or None
-        Rows that may still be picked, O(b + k) of them; None if that needs more than these rows.
+        Rows that may still be picked, O(b + k) of them. None if the rule must see all rows of the
+        pool to tell.
     assigned : tuple of (int, ndarray of int32)
-        In that case every row's cluster, -1 where not eligible: runs of rows, each with the pool
-        index of its first.
+        In that case the cluster of every row, -1 if not eligible, as runs of rows. Each run comes
+        with the pool index of its first row.
     scored : tuple of (int, ndarray of float64)
-        Scores of the same rows, where a function gave them; NaN where not eligible.
+        Scores of the same rows if a function computed them; NaN if not eligible.
     distances : Distances or None
-        Of rows that may still be picked, where they were taken.
+        Distances of rows that may still be picked, if they were computed.
     """
 
     sizes: NDArray[np.int64]
@@ -43,19 +44,19 @@ class Part:
 
 
 def merge(rule: Rule, *parts: Part) -> Part:
-    """Return the part that holds the rows of all, in whatever order and grouping they come.
+    """Merge parts into one that holds the rows of all, in any order and grouping.
 
     Parameters
     ----------
     rule : Rule
-        That of the task that the parts came of.
+        The rule of the task that made the parts.
     *parts : Part
 
     Returns
     -------
     Part
-        O(b + k) rows again; where the rule needs the clusters of all rows, all of them. Time
-        O(rows of all parts), and no row of the pool is read.
+        Again O(b + k) rows, or all rows if the rule needs the clusters of all. Takes O(rows of all
+        parts) time, and reads no row of the pool.
     """
     if len(parts) == 1:
         return parts[0]

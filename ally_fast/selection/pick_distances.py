@@ -1,6 +1,6 @@
-"""Distances of rows that may be picked, taken while the rows are at hand.
+"""Distances of rows that may be picked, computed while the rows are in memory.
 
-Reading the picks again costs a pass where a pool is decoded or comes over a network.
+Reading the picks again would cost a pass over a pool that must be decoded or fetched.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from ally_fast.rows import Rows
 from ally_fast.selection.part import Distances, Entries
 from ally_fast.selection.rule import Rule
 
-_SPARE = 4  # times the entries of a shortlist, kept between two clearings
+_SPARE = 4  # keeps up to this many times a shortlist's entries between two clearings
 
 
 class PickDistances:
-    """Squared distances of the rows that a shortlist held after each chunk.
+    """Squared distances of the rows that a shortlist holds after each chunk.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class PickDistances:
         self._pairs: list[Distances] = []
 
     def add(self, entries: Entries, rows: Rows, lo: int) -> None:
-        """Add the entries that are among `rows`, of which the first has the pool index `lo`."""
+        """Add the entries that are among `rows`, whose first has the pool index `lo`."""
         clusters, _, indices = entries
         inside = (indices >= lo) & (indices < lo + len(rows))
         chosen = rows.taken(indices[inside] - lo).seen(self._normalize)
@@ -46,7 +46,7 @@ class PickDistances:
             self._pairs = [(members[is_entry], distances[is_entry])]
 
     def pairs(self) -> Distances:
-        """Return all of them."""
+        """Return all squared distances."""
         indices = np.concatenate([part for part, _ in self._pairs] or [np.empty(0, np.int64)])
         distances = np.concatenate([part for _, part in self._pairs] or [np.empty(0)])
         order = np.argsort(indices)
@@ -54,7 +54,7 @@ class PickDistances:
 
 
 def looked_up(pairs: Distances, indices: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    """Return the squared distances of rows; None unless all of them were found."""
+    """Return the squared distances of rows, or None if some are missing."""
     rows, distances = pairs
     positions = np.searchsorted(rows, indices)
     if not len(rows) or (rows[np.minimum(positions, len(rows) - 1)] != indices).any():

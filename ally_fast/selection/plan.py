@@ -1,4 +1,4 @@
-"""The second stage: what is known before training."""
+"""The second stage: everything that is known before training."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ from ally_fast.selection.scores import Scores
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What a batch will be made of.
+    """Which rows may be picked, and how to train.
 
     Attributes
     ----------
     request : Request
+        The checked arguments.
     eligible : ndarray of bool, shape (n,), or None
-        Rows that may be picked; None: all of them.
+        Rows that may be picked; None: all rows.
     eligible_rows : int
-        Their number.
+        Number of eligible rows.
     training : TrainingOptions or None
-        None where centroids are given, or not needed.
+        How to train; None if you gave centroids, or none are needed.
     rows_read : int
-        Rows that were compared with the labeled ones, or scored ahead.
+        Number of rows that were compared with labeled rows, or scored in advance.
     """
 
     request: Request
@@ -47,15 +48,15 @@ class Plan:
 
 
 def planned(arguments: Arguments) -> Plan:
-    """Check arguments, and plan; see `check` and `make_plan`."""
+    """Check the arguments and make the plan; see `check` and `make_plan`."""
     return make_plan(check(arguments))
 
 
 def make_plan(request: Request) -> Plan:
-    """Find out which rows may be picked, and on how many to train.
+    """Find out which rows may be picked, and how many of them to train on.
 
-    Reads the pool once if there are labeled rows to keep away from, and once if a function gives
-    the scores and some are too high: these do not train.
+    It reads the pool once if picks must keep away from labeled rows, and once if a function
+    computes the scores and ``max_score`` is set: rows that score higher do not train.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def make_plan(request: Request) -> Plan:
 def _scored(
     request: Request, function: ScoreFunction, eligible: NDArray[np.bool_] | None
 ) -> Scores:
-    """Return the scores of all eligible rows, of which NaN is none."""
+    """Return the scores of all eligible rows; NaN means that a row has no score."""
     pool, values = request.pool, np.full(request.pool.n, np.nan)
     with Progress(request.progress, pool.n, "score") as bar:
         for lo, hi, scores in map_chunks(pool, function.scores, request.chunk_rows, eligible):

@@ -1,4 +1,4 @@
-"""Some rows of a pool, with what is known of them."""
+"""Some rows of a pool, with what is known about them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PORTION_BYTES = 1 << 30  # of embeddings
 
 @dataclass(frozen=True, eq=False)
 class Span:
-    """Values of some rows, of which the first has the pool index `first`.
+    """Values of consecutive rows; the first row has the pool index `first`.
 
     Attributes
     ----------
@@ -43,14 +43,14 @@ class Span:
 
 @dataclass(frozen=True, eq=False)
 class Portion:
-    """Some rows of a pool, with what is known of them.
+    """Consecutive rows of a pool, with their scores and their eligibility.
 
     Attributes
     ----------
     rows : (int, int)
-        The first row, and the end.
+        The first row, and the end (exclusive).
     scores : Scores, Span or None
-        None where the pass needs none, or computes them.
+        None if scanning needs no scores, or computes them.
     eligible : ndarray of bool, Span, or None
         Rows that may be picked; None: all of them.
     """
@@ -68,15 +68,15 @@ def whole_pool(plan: Plan) -> Portion:
 
 
 def portion(plan: Plan, rows: tuple[int, int], *, scored: bool | None = None) -> Portion:
-    """Return some rows as a portion, to be pickled and sent to a worker.
+    """Return some rows as a portion that you can pickle and send to a worker.
 
     Parameters
     ----------
     plan : Plan
     rows : (int, int)
-        The first row, and the end.
+        The first row, and the end (exclusive).
     scored : bool, optional
-        Whether scores are to go with them; by default if the rule can use them.
+        Whether to send scores along; by default only if the rule can use them.
     """
     (lo, hi), whole = rows, whole_pool(plan)
     if scored is None:
@@ -87,19 +87,19 @@ def portion(plan: Plan, rows: tuple[int, int], *, scored: bool | None = None) ->
 
 
 def ranges(pool: Pool, parts: int = 1) -> list[tuple[int, int]]:
-    """Cut a pool where it is cheap to begin: where shards and row groups do.
+    """Cut a pool into ranges that are cheap to read: they begin where shards and row groups do.
 
     Parameters
     ----------
     pool : Pool
     parts : int
-        About as many, if there are so many places to cut; more where ranges would be of more than
-        1 GiB.
+        About how many ranges to make. There are fewer if the pool has fewer places to cut, and more
+        if a range would exceed 1 GiB.
 
     Returns
     -------
     list of (int, int)
-        First row and end of each range, in order.
+        First row and end (exclusive) of each range, in order.
     """
     pool = as_workers_read(pool)
     most = max(1, PORTION_BYTES // max(1, pool.d * pool.itemsize))
@@ -116,19 +116,19 @@ def ranges(pool: Pool, parts: int = 1) -> list[tuple[int, int]]:
 
 
 def portions(plan: Plan, parts: int = 1) -> Iterator[Portion]:
-    """Yield the pool in portions, each to be pickled and sent to a worker.
+    """Yield the pool in portions, each of which you can pickle and send to a worker.
 
     Parameters
     ----------
     plan : Plan
     parts : int
-        About as many portions, or more: see `ranges`. Four for each core keep all cores busy.
+        About how many portions to make; see `ranges`. Four for each core keep all cores busy.
 
     Yields
     ------
     Portion
-        8 bytes a row of scores, where these do not come by a function, and 1 of the mask, where
-        rows are excluded.
+        It carries 8 bytes of scores for each row, unless a function computes them, and 1 byte of
+        mask if some rows are excluded.
     """
     for rows in ranges(plan.request.pool, parts):
         yield portion(plan, rows)

@@ -1,4 +1,4 @@
-"""How many picks a group may and must have, and what picks may cost."""
+"""How many picks a group may and must have, and how much picks may cost."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _MOST = np.iinfo(np.int64).max
 
 @dataclass(frozen=True, eq=False)
 class Quotas:
-    """Groups of rows, with the least and the most picks of each.
+    """Groups of rows, with the fewest and the most picks from each.
 
     Attributes
     ----------
     names : list
-        What the user calls the groups.
+        The user's names for the groups.
     codes : ndarray of int32, shape (n,)
-        The group of each row, its position in `names`; -1 for rows that cannot be picked.
+        The group of each row, as its position in `names`; -1 for rows that cannot be picked.
     least, most : ndarray of int64, shape (len(names),)
     """
 
@@ -38,7 +38,7 @@ class Quotas:
 
 @dataclass(frozen=True, eq=False)
 class Costs:
-    """What each row costs, shape (n,), float64, and what all picks may cost together."""
+    """Cost of each row, shape (n,), float64, and the most that all picks may cost together."""
 
     values: NDArray[np.float64]
     budget: float
@@ -54,23 +54,22 @@ def checked_quotas(
     *,
     fewer: bool,
 ) -> Quotas | None:
-    """Return the quotas; None if no groups are given.
+    """Return the quotas; None if there are no groups.
 
     Parameters
     ----------
     groups : array, shape (n,), Labels, or None
         Integers, texts or booleans.
     least, most : int, mapping of group to int, or None
-        ``min_per_group`` and ``max_per_group``; a number holds for each group that eligible rows
-        have.
+        ``min_per_group`` and ``max_per_group``; an int holds for each group that has eligible rows.
     fewer : bool
         Whether there may be fewer than `b` picks.
 
     Raises
     ------
     ValueError, TypeError
-        If groups come without limits or limits without groups; if an eligible row has no group;
-        if limits cannot be met, naming the group, what it has and what is asked.
+        If groups come without limits or limits without groups; if an eligible row has no group; if
+        limits cannot be met: the message names the group, what it has and what you asked for.
     """
     if groups is None:
         for name, limit in (("min_per_group", least), ("max_per_group", most)):
@@ -98,19 +97,20 @@ def checked_quotas(
         raise ValueError(f"min_per_group: the groups need {low.sum()} in all, but b is {b}")
     can = int(np.minimum(sizes, high).sum())
     if can < b and not fewer:
-        raise ValueError(f"max_per_group: the groups allow {can} in all, but b is {b}")
+        raise ValueError(f"max_per_group: the groups allow only {can} in all, but b is {b}")
     return Quotas(names, codes, low, high)
 
 
 def checked_costs(
     cost: Any, budget: Any, eligible: NDArray[np.bool_] | None, n: int
 ) -> Costs | None:
-    """Return the costs; None if none are given.
+    """Return the costs; None if there are none.
 
     Raises
     ------
     ValueError, TypeError
-        If one of the two is missing; if a cost is negative or not finite, with the first such row.
+        If one of the two is missing; if a cost is negative or not finite: the message names the
+        first such row.
     """
     if cost is None and budget is None:
         return None
@@ -126,8 +126,8 @@ def checked_costs(
     if bad.any():
         row = int(bad.argmax())
         raise ValueError(
-            f"cost: {int(bad.sum())} are negative or not finite, the first is {values[row]} in "
-            f"row {row}; needs finite values of at least 0"
+            f"cost: {int(bad.sum())} values are negative or not finite, the first is "
+            f"{values[row]} in row {row}; needs finite values of at least 0"
         )
     limit = checks.number(budget, "cost_budget")
     if limit < 0:
@@ -138,9 +138,9 @@ def checked_costs(
 def _coded(
     groups: Any, eligible: NDArray[np.bool_] | None, n: int
 ) -> tuple[list[Any], NDArray[np.int32], list[Any]]:
-    """Return the groups of eligible rows in ascending order, each row's code among them, others.
+    """Return the sorted groups of eligible rows, each row's code among them, and other groups.
 
-    The others are groups that only rows have which cannot be picked.
+    The other groups have only rows that cannot be picked.
     """
     labels = groups if isinstance(groups, Labels) else labels_of(groups)
     if len(labels.codes) != n:
@@ -149,13 +149,15 @@ def _coded(
     missing = counted & (labels.codes < 0)
     if missing.any():
         row = int(missing.argmax())
-        raise ValueError(f"groups: row {row} has none; needs one for each row that may be picked")
+        raise ValueError(f"groups: row {row} has no group; needs one for each eligible row")
     is_used = np.zeros(len(labels.names), np.bool_)
     is_used[labels.codes[counted]] = True
     try:
         order = sorted(np.flatnonzero(is_used).tolist(), key=lambda code: labels.names[code])
     except TypeError:
-        raise TypeError("groups: got values of several kinds, needs integers or texts") from None
+        raise TypeError(
+            "groups: got values of several types, needs only integers or only texts"
+        ) from None
     code_of = np.full(len(labels.names) + 1, -1, np.int32)
     code_of[order] = np.arange(len(order))
     codes = np.where(counted, code_of[labels.codes], np.int32(-1))
@@ -182,10 +184,10 @@ def _limits(
             raise ValueError(f"{name}: group {group!r} needs {number}, but has 0 eligible rows")
         elif _text(group) not in known:
             shown = ", ".join(repr(other) for other in [*names, *others][:5])
-            raise ValueError(f"{name}: no row is of group {group!r}; there are {shown}")
+            raise ValueError(f"{name}: no row has the group {group!r}; the groups are {shown}")
     return limits
 
 
 def _text(group: Any) -> str:
-    """Return how a group is written, by which it is found: 3 and "3", True and "true"."""
+    """Return a group as text, so that 3 and "3", True and "true" are found alike."""
     return str(group).lower() if isinstance(group, bool | np.bool_) else str(group)

@@ -1,4 +1,4 @@
-"""The first stage: everything that can be refused is refused before any work."""
+"""The first stage: check all arguments before any work starts."""
 
 from __future__ import annotations
 
@@ -45,23 +45,23 @@ class Request:
     ----------
     pool : Pool
     ids : Ids or None
-        What the user calls the rows.
+        The user's names for the rows.
     scores : Scores or ScoreFunction
     max_score : float or None
-        Rows that score above are not eligible, once a function has told their scores.
+        Rows that score higher are not eligible; it applies once a function has computed scores.
     rule : Rule
     quotas : Quotas or None
     costs : Costs or None
     eligible : ndarray of bool, shape (n,), or None
-        Rows neither excluded, nor skipped, nor scored above ``max_score``; None: all of them.
+        Rows that are not excluded, not skipped, and do not score above ``max_score``; None: all.
     skipped_rows : int
-        Rows left out since they are not finite.
+        Number of rows left out because they are not finite.
     labeled : ndarray or None
-        Points that no pick may lie near, shape (l, d).
+        Points that no pick may be near, shape (l, d).
     centroids : ndarray or None
-        Those given, shape (k, d).
+        Centroids that the user gave, shape (k, d).
     training : TrainingOptions
-        How to train where none are given, if all rows were eligible.
+        How to train without given centroids, if all rows were eligible.
     engine : Engine
     chunk_rows : int
     progress : bool
@@ -85,7 +85,7 @@ class Request:
 
 
 def check(arguments: Arguments) -> Request:
-    """Check arguments; scores and ids are read, embeddings only where bad rows are to be skipped.
+    """Check arguments; read scores and ids, and embeddings only if bad rows are to be skipped.
 
     Raises
     ------
@@ -145,7 +145,9 @@ def _scores(
 ) -> Scores | ScoreFunction:
     scores = arguments.dual_scores if arguments.dual_scores is not None else pool.scores
     if scores is None:
-        raise ValueError("dual_scores: got None, but the pool has no scores of its own")
+        raise ValueError(
+            "dual_scores: got None, but the pool has no scores of its own; needs scores"
+        )
     if callable(scores):
         return ScoreFunction(scores)
     return Scores(join.values(scores, "dual_scores", eligible), pool.n, eligible)

@@ -21,13 +21,13 @@ class Rule:
     b, k : int
         Budget and number of clusters.
     allocation : Allocation
-        How the budget is shared among the clusters.
+        How clusters share the budget.
     radius : float or None
-        No two picks lie within it.
+        No two picks lie within this distance of each other.
     normalize : bool
         Whether rows are compared at unit length.
     tie_seed : int or None
-        Of the order of rows with equal scores; None: by index.
+        Seed of the order of rows with equal scores; None: by index.
     limited : bool
         Whether groups or costs limit the batch.
     """
@@ -42,14 +42,14 @@ class Rule:
 
     @property
     def greedy(self) -> bool:
-        """Whether a pick decides what may be picked next."""
+        """Whether each pick decides what may be picked next."""
         return self.radius is not None or self.limited
 
     @property
     def needs_assignments(self) -> bool:
-        """Whether a pass over the pool cannot tell yet which rows may still be picked."""
+        """Whether a pass over the pool must keep the cluster of every row."""
         return self.greedy or self.allocation.needs_sizes
 
     def weights(self, sizes: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
-        """Return the clusters' weights, shape (k,); `sizes` if these decide."""
+        """Return the weights of the clusters, shape (k,); see `Allocation.weights`."""
         return self.allocation.weights(sizes)

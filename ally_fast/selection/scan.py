@@ -1,4 +1,4 @@
-"""The pass over a portion of a pool that keeps what can still be in the batch."""
+"""The pass over a portion of a pool, which keeps the rows that can still be in the batch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def scan(
     threads: int | None = None,
     advance: Advance | None = None,
 ) -> Part:
-    """Assign the eligible rows of a portion, and keep what can still be in the batch.
+    """Assign the eligible rows of a portion, and keep those that can still be in the batch.
 
     Parameters
     ----------
@@ -42,19 +42,19 @@ def scan(
     device : str
         Where to compute, "cpu" or "cuda:N", if the task only names its engine.
     threads : int, optional
-        Threads of the CPU; see `ally_fast.select`.
+        Number of CPU threads; see `ally_fast.select`.
     advance : callable, optional
         Called with the number of rows done since the last call.
 
     Returns
     -------
     Part
-        O(b + k) rows; where the rule needs the clusters of all rows, 4 bytes a row.
+        O(b + k) rows, or 4 bytes for each row if the rule needs the clusters of all rows.
 
     Raises
     ------
     ValueError
-        If an eligible row, or its score, is not finite; if a file has changed meanwhile.
+        If an eligible row or its score is not finite, or if a file has changed since it was opened.
     """
     rule = task.rule
     if rule.b == 0:
@@ -71,7 +71,7 @@ def scan(
 
 
 class _Scorer:
-    """The scores of what was read: those of the portion, or what a function says."""
+    """The scores of a chunk: those of the portion, or those that a function computes."""
 
     def __init__(self, task: Task, portion: Portion, assigners: list[Assigner]) -> None:
         self._task, self._portion, self._assigners = task, portion, assigners
@@ -89,7 +89,7 @@ class _Scorer:
 
 
 def _assigned(task: Task, portion: Portion, assigners: list[Assigner], advance: Advance) -> Part:
-    """Return the cluster of every row; its score as well, if a function gives it."""
+    """Return the cluster of every row, and its score if a function computes it."""
     (first, end), scorer = portion.rows, _Scorer(task, portion, assigners)
     scores = None if task.function is None else np.full(end - first, np.nan)
 
@@ -112,7 +112,7 @@ def _assigned(task: Task, portion: Portion, assigners: list[Assigner], advance: 
 
 
 def _listed(task: Task, portion: Portion, assigners: list[Assigner], advance: Advance) -> Part:
-    """Return the shortlist; each assigner collects what it saw, where it saw it."""
+    """Return the shortlist; each assigner collects the rows that it saw, on its own device."""
     rule, scorer = task.rule, _Scorer(task, portion, assigners)
     weights = rule.weights()
     collectors = [

@@ -1,4 +1,4 @@
-"""Dual scores that a function gives, from the rows themselves."""
+"""Dual scores that a function computes from the rows themselves."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ally_fast.memory import to_host
 from ally_fast.pools.pool import as_float
 from ally_fast.rows import Rows
 
-# Rows of a call, always: so a matrix product rounds a row alike, wherever in a chunk it stands.
+# Every call has this many rows, so a matrix product rounds a row alike wherever it stands.
 BLOCK_ROWS = 1024
 
 
 class ScoreFunction:
-    """Dual scores that a function of embeddings gives, as they are read.
+    """Dual scores that a function computes from embeddings as they are read.
 
     Parameters
     ----------
     function : callable
         Takes an ndarray, float32 or float64, shape (`BLOCK_ROWS`, d), and returns one finite number
-        a row. Where fewer rows are left the last one is repeated.
+        for each row. If fewer rows are left, the last one is repeated.
     """
 
     def __init__(self, function: Callable[[NDArray[Any]], Any]) -> None:
@@ -35,14 +35,14 @@ class ScoreFunction:
 
     @property
     def fingerprint(self) -> str | None:
-        """What tells the function from another, if it says so itself."""
+        """The function's own `fingerprint`, which tells it from other functions, if it has one."""
         text = getattr(self._function, "fingerprint", None)
         return text if isinstance(text, str) and text else None
 
     def scores(
         self, rows: Rows, first: int, eligible: NDArray[np.bool_] | None
     ) -> NDArray[np.float64]:
-        """Return the scores of rows from pool index `first` on; NaN where not eligible.
+        """Return the scores of rows from pool index `first` on; NaN if not eligible.
 
         Raises
         ------
@@ -57,12 +57,13 @@ class ScoreFunction:
         indices: Sequence[int] | NDArray[np.int64],
         eligible: NDArray[np.bool_] | None,
     ) -> NDArray[np.float64]:
-        """Return the scores of rows that have these pool `indices`; NaN where not eligible.
+        """Return the scores of the rows with these pool `indices`; NaN if not eligible.
 
         Raises
         ------
         ValueError, TypeError
-            If the function does not return one finite number a row; whatever it raises itself.
+            If the function does not return one finite number for each row. Errors that the function
+            itself raises pass through.
         """
         rows = Rows(to_host(rows.array), rows.bf16)
         positions = np.arange(len(rows)) if eligible is None else np.flatnonzero(eligible)
@@ -83,7 +84,7 @@ class ScoreFunction:
 
 
 def _whole(positions: NDArray[np.int64]) -> slice | NDArray[np.int64]:
-    """Return positions of a whole block: as a slice where they allow it, the last one repeated."""
+    """Return the positions of a whole block, as a slice if possible; the last one is repeated."""
     if positions[-1] - positions[0] == BLOCK_ROWS - 1:
         return slice(int(positions[0]), int(positions[-1]) + 1)
     return np.append(positions, np.full(BLOCK_ROWS - len(positions), positions[-1]))
@@ -91,7 +92,7 @@ def _whole(positions: NDArray[np.int64]) -> slice | NDArray[np.int64]:
 
 @contextmanager
 def _one_torch_thread() -> Iterator[None]:
-    """Let torch compute on one thread: how it shares rows among several changes what it rounds."""
+    """Let torch compute on one thread: sharing rows among several changes how it rounds."""
     torch = sys.modules.get("torch")
     if torch is None:
         yield

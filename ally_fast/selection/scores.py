@@ -1,4 +1,4 @@
-"""Dual scores: any array of numbers, one per row, finite where it counts."""
+"""Dual scores: any array of numbers, one for each row, finite for eligible rows."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Scores:
     n : int
         Rows of the pool.
     eligible : ndarray of bool, shape (n,), optional
-        Rows whose scores count (None: all); the others' may be anything.
+        Rows whose scores count (None: all). Other scores may be anything.
 
     Raises
     ------
     ValueError
-        If their number is not `n`, or one that counts is NaN, infinite, or an integer that float64
+        If there are not `n` scores, or one that counts is NaN, infinite, or an integer that float64
         cannot hold.
     """
 
@@ -72,17 +72,18 @@ class Scores:
         wrong, needed = "NaN or infinite", "finite values"
         if integers:
             wrong = "integers that float64 cannot hold"
-            needed = "integers up to 2**53, of which no two become one"
+            needed = "integers up to 2**53, which float64 holds exactly"
         among = n if eligible is None else int(np.count_nonzero(eligible))
         raise ValueError(
-            f"dual_scores: {count} of {among} are {wrong}, the first is row {first}; needs {needed}"
+            f"dual_scores: {count} of {among} scores are {wrong}, the first is in row {first}; "
+            f"needs {needed}"
         )
 
     def read(self, lo: int, hi: int, device: str = "cpu") -> Any:
         """Return scores ``lo`` to ``hi`` (exclusive), contiguous: float64 in host memory.
 
-        Those on a `device` stay there, as they are, if that is where they are wanted. Those in a
-        memory-mapped file are copied, between two checks that it has not changed.
+        Scores on a GPU stay there, unchanged, if that `device` asks for them. Scores in a
+        memory-mapped file are copied, and the file is checked for changes before and after.
         """
         if device != "cpu" and device == self.device and not self._bf16:
             return self._array[lo:hi]

@@ -1,4 +1,4 @@
-"""`select`: a batch of pool rows, diverse by cluster and best by score."""
+"""`select`: choose a batch of pool rows that is diverse by cluster and best by score."""
 
 from __future__ import annotations
 
@@ -131,10 +131,17 @@ def select(
     progress: bool = False,
     return_info: bool = False,
 ) -> Any:
-    """Select exactly `b` distinct pool rows to label: the best scores, spread over `k` clusters.
+    """Select exactly `b` distinct pool rows to label: high scores, spread over `k` clusters.
 
-    Equivalent to, with ``c`` the nearest centroid of each eligible row, ``rank`` its 0-based place
-    in its cluster by (score descending, index ascending) and ``w`` the clusters' weights::
+    k-means groups the rows into `k` clusters. Each cluster offers its rows by descending score,
+    and the clusters take turns until there are `b` picks. By default every cluster gives its best
+    row before any cluster gives its second. A row is eligible unless it is excluded, scores above
+    `max_score`, or lies within `radius` of a labeled row.
+
+    Without `radius`, groups and costs, this is equivalent to the code below. ``index`` holds the
+    eligible rows, ``score`` their scores, and ``c`` the nearest centroid of each. ``rank`` is the
+    0-based place of a row in its cluster, by score descending, then index ascending. ``w`` holds
+    the weights of the clusters::
 
         order = np.lexsort((index, -score, (rank + 0.5) / w[c]))
         indices = index[order][:b]
@@ -142,104 +149,136 @@ def select(
     Parameters
     ----------
     embeddings : array, shape (n, d), pool, path or table
-        float16, bfloat16, float32, float64 or integers; any strides; NumPy, ``np.memmap``,
-        anything with ``__dlpack__``, on the CPU or a GPU; Arrow, pandas or Polars; or what
-        `open_pool` takes or returns. Rows that are not eligible may hold anything.
+        One vector for each row of the pool: float16, bfloat16, float32, float64 or integers, with
+        any strides. Arrays may be NumPy, ``np.memmap``, Arrow, pandas or Polars, or anything with
+        ``__dlpack__``, on the CPU or a GPU. Whatever `open_pool` takes or returns works as well.
+        Rows that are not eligible may hold any values.
     dual_scores : array, shape (n,), ById, callable or None
-        Predicted dual variables, finite, integers up to 2**53; higher is more informative. Those
-        of excluded rows may be anything, or missing. None: those of the pool. A callable, such as
-        a `DualHead`, gives them as rows are read: see `docs/selection.md`.
+        One score for each row; higher is more informative. It may be a predicted dual variable, or
+        any other measure of how much a label would help. Scores must be finite; integers go up to
+        2**53. Excluded rows may have any score, or none. `ById` matches scores to rows by id. A
+        callable, such as a `DualHead`, computes scores from the rows as they are read (see
+        ``docs/selection.md``). None: use the scores that belong to the pool.
     b : int
-        Budget, from 0 to the number of eligible rows.
+        Number of rows to select (the budget), from 0 to the number of eligible rows.
     k : int
-        Number of clusters, ``1 <= k <= n``.
+        Number of clusters, ``1 <= k <= n``. Training needs at least `k` eligible rows.
     allocation : "equal", "proportional", "sqrt" or array, shape (k,)
-        Clusters' weights: all 1, eligible size, its square root, or those given (above 0).
-    exclude : array, optional
-        Rows never taken: a bool mask, shape (n,), or integer indices, also as a set. A mask of
-        integers is refused.
+        Weights by which clusters share the budget: 1 for each, its number of eligible rows, the
+        square root of that number, or the weights that you give (finite, above 0). A cluster
+        with twice the weight gives about twice as many picks.
+    exclude : array or set, optional
+        Rows that are never selected: a bool mask, shape (n,), or integer indices. A mask of
+        integers is refused, because it could be read as indices.
     ids : array, shape (n,), optional
-        What you call the rows: distinct integers or texts; by default those of the pool.
+        Your names for the rows: distinct integers or texts. By default, the ids of the pool.
     exclude_ids : array or set, optional
-        Rows never taken, by id; ids may repeat.
+        Ids of rows that are never selected; they may repeat.
     unknown_ids : "error" or "ignore"
-        What to do with ids in `exclude_ids` or beside scores that no row has.
+        What to do with ids, in `exclude_ids` or in a `ById`, that no row of the pool has.
     groups : array, shape (n,), or ById, optional
-        The group of each row: a predicted class, a camera, a customer. Integers or texts.
+        Group of each row, such as a predicted class, a camera or a customer: integers or texts.
     min_per_group, max_per_group : int or mapping of group to int, optional
-        The least and the most picks of each group; a number holds for each.
+        Fewest and most picks from each group. An int holds for every group; a mapping limits
+        only the groups that it names.
     cost : array, shape (n,), or ById, optional
-        What it costs to label each row, at least 0.
+        Cost of labeling each row, at least 0. Needs `cost_budget`.
     cost_budget : float, optional
-        What all picks may cost together: a row that does not fit is passed over, and there may be
-        fewer than `b` picks.
+        Most that all picks may cost together. A row that costs more than what is left is passed
+        over, so there may be fewer than `b` picks.
     labeled_embeddings : array, shape (l, d), optional
-        With `radius`, rows within it of one of these are never taken.
+        Embeddings of rows that have labels already. Rows within `radius` of one of them are never
+        selected. Needs `radius`.
     radius : float, optional
-        Euclidean distance above 0 (between unit rows, with ``metric="cosine"``). Picks block one
-        another, too: a row within it of an earlier pick is passed over, and its cluster offers its
-        next best.
+        Euclidean distance, above 0, that keeps picks apart. A row within it of an earlier pick is
+        passed over, and its cluster offers its next best row. With ``metric="cosine"`` it is the
+        distance between rows of unit length.
     max_score : float, optional
-        Rows scoring above are never taken (suspected outliers or mislabeled rows).
+        Rows that score higher are never selected: they may be outliers, or mislabeled.
     tie_break : "index" or "random"
-        The order of rows with equal scores: the lower index first, or at random, by `seed`.
+        Order of rows with equal scores: the lower index first, or a random order set by `seed`.
     centroids : array, shape (k, d), optional
-        Use these, from an earlier round say, instead of training.
+        Centroids to use instead of training k-means, such as those of an earlier round.
     train_size : "auto", None or int
-        Rows k-means trains on: ``min(eligible, 256 k)``, all eligible, or this many.
+        Number of rows to train k-means on. "auto": ``min(eligible, 256 k)``. None: all eligible
+        rows.
     max_iter, tol : int, float
-        The last iterations of k-means stop once inertia falls by less than `tol` of itself, or
-        after `max_iter`.
+        When k-means stops iterating over all training rows: once an iteration lowers inertia by
+        less than the fraction `tol`, or after `max_iter` iterations.
     metric : "euclidean" or "cosine"
-        Cosine: rows and centroids are scaled to unit length; the pool is not copied.
+        "cosine" scales rows and centroids to unit length, without a copy of the pool.
     engine : "auto", "native", "faiss" or "sklearn"
-        Who trains and assigns; "auto" is the native engine. Everything after is the same code.
+        Library that trains k-means and assigns rows; "auto" is the native engine. All other steps
+        run the same code with every engine.
     device : "auto", "cpu", "cuda", "cuda:N", or several CUDA devices
-        Where to compute. "auto": where the embeddings are. Rows in host memory stream to the
-        devices named, ``"cuda:0,cuda:1"`` say, of which each takes a part of the pool.
+        Where to compute. "auto": where the embeddings are. Rows in host memory stream to the CUDA
+        devices that you name; of several, such as ``"cuda:0,cuda:1"``, each takes a part of the
+        pool.
     seed : int
-        Of the training sample, the start of k-means, and random ties.
+        Seed of the training sample, of the start of k-means, and of random ties.
     threads : int, optional
-        Threads of the CPU; by default ``ALLY_FAST_THREADS``, or the cores that the process may
-        use, or fewer where ``OMP_NUM_THREADS`` or threadpoolctl say so.
+        Number of CPU threads. By default ``ALLY_FAST_THREADS``, or else the cores that the process
+        may use, or fewer if ``OMP_NUM_THREADS`` or threadpoolctl limits them.
     chunk_rows : int, optional
-        Rows read at once; by default about 64 MiB of them. Does not change the answer.
+        Number of rows to read at once; by default about 64 MiB of them. It does not change the
+        answer.
     progress : bool
-        Show progress on standard error: a bar, or where there is no terminal a line now and then.
+        Show progress on standard error: a bar on a terminal or in a notebook, elsewhere a line now
+        and then.
     return_info : bool
-        Return a `SelectionInfo` as well.
+        Also return a `SelectionInfo`, which says why each row was selected.
 
     Returns
     -------
     indices : array of int64, shape (b,)
-        Distinct pool indices in priority order, in the array family of `embeddings`: the first
-        ``b'`` of them are the answer for a smaller budget ``b'``.
+        Distinct pool indices, best first, in the array library of `embeddings`. The first ``b'`` of
+        them are the answer for a smaller budget ``b'``, as long as they cover `min_per_group`.
     info : SelectionInfo
-        With ``return_info=True``.
+        Only with ``return_info=True``.
 
     Raises
     ------
     ValueError
-        For an argument that cannot be used, naming it, what came and what is needed; NaN or
-        infinite scores or embeddings (how many, the first); fewer than `b` rows to be had.
+        If an argument cannot be used; the message names it, what came and what is needed. Also if
+        eligible rows have NaN or infinite scores or embeddings; the message says how many, and
+        which is the first. Also if fewer than `b` rows can be selected.
     TypeError
-        If an array does not hold real numbers.
+        If an array does not hold real numbers, or an argument has the wrong type.
     ImportError
-        If an engine's package is missing; names the extra that brings it.
+        If the package of an engine is missing; the message names the extra that installs it.
     RuntimeError
-        If a device or instruction set is asked for that this machine or build cannot use.
+        If you ask for a device or an instruction set that this machine or this build cannot use.
+
+    Warns
+    -----
+    PrecisionWarning
+        If rounding to float32 hides more than 3 % of the distance between rows and centroids.
+
+    See Also
+    --------
+    open_pool : Open files, folders or tables as a pool, with ids and scores.
+    kmeans : Train centroids that `centroids` takes.
+    SelectionInfo : What `return_info` adds.
+    ally_fast.strategies : Other rules, such as margin sampling in clusters.
+    ally_fast.stages : The same selection on many machines.
 
     Notes
     -----
-    Source: ALLY, Algorithm 2 and section 4.1; radius: Appendix D.2; score cap: section 5.4. For
-    clusters of at least ``b / k`` rows and ``k`` dividing ``b`` it is Algorithm 2.
+    Source: Elenter, NaderiAlizadeh, Ribeiro, "A Lagrangian duality approach to active learning"
+    (ALLY), NeurIPS 2022: Algorithm 2 and section 4.1; Appendix D.2 for the radius; section 5.4 for
+    the score cap. If `k` divides `b`, weights are equal, and every cluster has at least ``b / k``
+    rows, the batch is that of Algorithm 2.
 
-    With the native engine the answer is the same bit for bit on any instruction set, on the CPU or
-    GPUs, for any number of threads and any chunk size. Memory beside the pool: training rows in
-    float32, one chunk, O(k d + b); 1 byte a row where rows are ineligible, 2 with
-    `labeled_embeddings`; 4 bytes a row with `radius`, "proportional" or "sqrt"; with `radius` also
-    the rows on offer, a few times `b`, more where many are passed over. Time: about
-    ``(training iterations * 256 k + n) k d`` multiply-adds at most, most of them in low precision.
+    Reproducibility: with the native engine the answer is the same, bit for bit, on any instruction
+    set, on the CPU or on GPUs, with any number of threads and any chunk size.
+
+    Memory beside the pool: the training rows in float32, one chunk, and O(k d + b). Each pool row
+    adds 1 byte if some rows are ineligible, or 2 with `labeled_embeddings`. It adds 4 bytes with
+    `radius`, "proportional", "sqrt", groups or costs. With `radius` the rows on offer are held as
+    well: a few times `b`, or more if many rows are passed over.
+
+    Time: at most about ``(training iterations * 256 k + n) k d`` multiply-adds, most of them in
+    low precision.
 
     Examples
     --------
@@ -250,6 +289,14 @@ def select(
     >>> batch = ally_fast.select(embeddings, scores, b=20, k=10)
     >>> batch.shape, len(set(batch.tolist()))
     ((20,), 20)
+
+    The next round leaves out the rows of this one. `SelectionInfo` says what was selected:
+
+    >>> more, info = ally_fast.select(
+    ...     embeddings, scores, b=20, k=10, exclude=batch, return_info=True
+    ... )
+    >>> len(np.intersect1d(batch, more)), info.cluster_counts.tolist()
+    (0, [2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
     """
     values = {name: value for name, value in locals().items() if name != "return_info"}
     arguments = Arguments(**values)
@@ -276,14 +323,14 @@ def _selected(arguments: Arguments, return_info: bool) -> tuple[Any, SelectionIn
 
 
 def stage_labels(plan: Plan) -> tuple[str, ...]:
-    """Return what progress calls the stages that are left."""
+    """Return the names that progress shows for the remaining stages."""
     return (*(() if plan.training is None else ("sample", "k-means")), "assign")
 
 
 def concluded(
     plan: Plan, trained: KMeansResult, whole: Part, clock: Clock | None = None
 ) -> tuple[Any, SelectionInfo]:
-    """Return the batch of a pool that was assigned, and what is told of it: the last stages.
+    """Make the batch of a pool whose rows were all assigned, and describe it: the last stages.
 
     Parameters
     ----------
@@ -292,7 +339,7 @@ def concluded(
     whole : Part
         All parts, merged.
     clock : Clock, optional
-        Started with the selection.
+        A clock that was started when the selection began.
 
     Returns
     -------
@@ -302,7 +349,7 @@ def concluded(
     Raises
     ------
     ValueError
-        If fewer than ``b`` rows can be picked under the rule.
+        If the rule allows fewer than ``b`` picks.
     """
     clock = clock or Clock()
     batch = finish(plan, whole)
@@ -315,7 +362,7 @@ def concluded(
 def arguments_of(
     embeddings: Any, dual_scores: Any, b: Any, k: Any, options: Mapping[str, Any]
 ) -> Arguments:
-    """Return arguments of `select`, of which `options` gives those by keyword, or some of them.
+    """Return the arguments of `select`; `options` gives some or all of the keyword ones.
 
     Raises
     ------

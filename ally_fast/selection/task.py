@@ -1,4 +1,4 @@
-"""What is the same for every portion of a pool."""
+"""What scanning needs for every portion of a pool."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ally_fast.selection.score_function import ScoreFunction
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What scanning any portion of a pool needs: sent to each worker once.
+    """What scanning any portion of a pool needs; each worker gets it once.
 
     Attributes
     ----------
     pool : Pool
     rule : Rule
     engine : Engine or str
-        Its name, where it is to be made by the worker.
+        An engine, or the name of the one that the worker makes.
     centroids : ndarray of float32 or float64, shape (k, d)
     function : ScoreFunction or None
-        Gives the scores; None where these come with each portion.
+        Computes the scores; None if scores come with each portion.
     chunk_rows : int
-        Rows read at once.
+        Number of rows to read at once.
     """
 
     pool: Pool
@@ -42,26 +42,27 @@ class Task:
 
 
 def task(plan: Plan, trained: KMeansResult, *, assignments: bool = False) -> Task:
-    """Return what scanning needs beside a portion, to be pickled and sent to workers.
+    """Return what scanning needs beside a portion, so that you can pickle it for workers.
 
     Parameters
     ----------
     plan : Plan
     trained : KMeansResult
     assignments : bool
-        Keep the cluster of every row, though the rule may not need it.
+        Keep the cluster of every row, even if the rule does not need it.
 
     Returns
     -------
     Task
-        Pickles to O(k d) bytes, with the pool's names of files, and the function that scores.
+        It pickles to O(k d) bytes, plus the names of the pool's files and the function that
+        computes scores, if there is one.
     """
     local, engine = local_task(plan, trained, assignments=assignments), plan.request.engine
     return replace(local, pool=as_workers_read(local.pool), engine=engine.name)
 
 
 def local_task(plan: Plan, trained: KMeansResult, *, assignments: bool = False) -> Task:
-    """Return the same for this process, where the engine is made already."""
+    """Return the same task for this process, which has made the engine already."""
     request = plan.request
     return Task(
         pool=request.pool,

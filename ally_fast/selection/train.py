@@ -10,7 +10,9 @@ from ally_fast.selection.plan import Plan
 
 
 def trained_centroids(plan: Plan) -> KMeansResult:
-    """Train centroids on a sample of the eligible rows; those given, or not needed, as they are.
+    """Train centroids on a sample of the eligible rows.
+
+    If you gave centroids, or none are needed, nothing is trained.
 
     Parameters
     ----------
@@ -19,8 +21,8 @@ def trained_centroids(plan: Plan) -> KMeansResult:
     Returns
     -------
     KMeansResult
-        Centroids of shape (k, d), and how they were trained. The sample, 256 rows a cluster unless
-        ``train_size`` says otherwise, is read here.
+        Centroids of shape (k, d), and how they were trained. This call reads the sample: 256 rows
+        for each cluster unless ``train_size`` says otherwise.
 
     Raises
     ------

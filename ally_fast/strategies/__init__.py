@@ -1,4 +1,4 @@
-"""Batch active-learning strategies: a context in, a batch of pool indices out."""
+"""Batch active-learning strategies: you give a context, and get a batch of pool indices."""
 
 from ally_fast.strategies.ally import ALLY
 from ally_fast.strategies.ally_herding import ALLYHerding

@@ -1,4 +1,4 @@
-"""ALLY: the wings meet. Dual scores from the learning side, a batch from the selection side."""
+"""ALLY: a batch by `ally_fast.select` from dual scores, predicted by a head if need be."""
 
 from __future__ import annotations
 
@@ -19,47 +19,48 @@ from ally_fast.strategies.request import NO_ROWS, Request, open_request
 
 
 class ALLY(Parameters):
-    """Take the rows of highest predicted multiplier from each of `k` clusters of the pool.
+    """Take the rows with the highest predicted multipliers from each of `k` clusters of the pool.
 
     Parameters
     ----------
     k : int or float, optional
-        Number of clusters, lowered to `b` if above it, unless ``centroids`` are given; a float in
-        (0, 1] is a share of `b`; `b` of them if None.
+        Number of clusters. A float in (0, 1] is a share of `b`; None means `b` clusters. A number
+        above `b` is lowered to `b`, unless you give ``centroids``.
     allocation : "equal", "proportional", "sqrt" or array, shape (k,)
-        How the batch is shared out over the clusters.
+        How clusters share the batch.
     radius : float, optional
-        Rows within it of a labeled row, or of an earlier pick, are never taken.
+        Rows within this distance of a labeled row, or of an earlier pick, are never taken.
     max_score_quantile : float, optional
-        In (0, 1]. Rows predicted above this quantile of the eligible rows' scores are never taken
-        (suspected outliers or mislabeled rows).
+        In (0, 1]. Rows that score above this quantile of the eligible rows are never taken: they
+        may be outliers, or mislabeled.
     head : object with ``fit`` and ``score``, optional
-        `ally_fast.primal_dual.DualHead`, seeded by the context, if None.
+        Model that predicts multipliers from embeddings. None: `ally_fast.primal_dual.DualHead`,
+        seeded by the context.
     **options
         Further arguments of `ally_fast.select`, such as ``metric``, ``engine``, ``centroids``.
 
     Notes
     -----
-    Needs ``embeddings`` and either ``dual_scores``, or ``labeled_embeddings`` and ``multipliers``
-    (and torch), with `radius` ``labeled_embeddings`` in any case. Cost: fitting the head on the
-    labeled set, one pass of it over the pool (8 bytes a row), and `ally_fast.select`. Source:
-    Elenter, NaderiAlizadeh, Ribeiro, "A Lagrangian duality approach to active learning", NeurIPS
-    2022, Algorithm 2.
+    Needs ``embeddings``, and either ``dual_scores``, or ``labeled_embeddings`` and ``multipliers``
+    (and torch). With `radius` it needs ``labeled_embeddings`` in any case. Cost: fitting the head
+    on the labeled set, one pass of the head over the pool (8 bytes a row), and `ally_fast.select`.
+    Source: Elenter, NaderiAlizadeh, Ribeiro, "A Lagrangian duality approach to active learning",
+    NeurIPS 2022, Algorithm 2.
 
-    Where it deviates from the paper:
+    It differs from the paper in these points:
 
-    - Algorithm 2 takes ``floor(b / k)`` rows of each cluster: fewer than `b` where `k` does not
-      divide `b`, and undefined for clusters that are smaller. Here every cluster gives its best row
-      before any gives its second, and so on, until there are exactly `b`; for `k` dividing `b` and
-      clusters of ``b / k`` rows at least this is Algorithm 2.
-    - k-means is trained on at most 256 rows a cluster; all rows are then assigned exactly.
-    - The paper's `k` is a constant at most `b`; without one `k` is `b`, the end of the paper's
-      ablation that did best (Appendix D.1).
-    - The dual head's last layer is linear, its targets are standardised and its scores clamped at
-      0, in place of a final rectifier, which dies where multipliers are small.
-    - `radius` (suggested in Appendix D.2 against rows already labeled) blocks picks of the same
-      batch, too. `max_score_quantile` is suggested in section 5.4. Both are off by default.
-    - Rows of equal score are taken in order of index; the paper does not say.
+    - Algorithm 2 takes ``floor(b / k)`` rows from each cluster. That is fewer than `b` if `k` does
+      not divide `b`, and it is undefined for smaller clusters. Here every cluster gives its best
+      row before any gives its second, and so on, until there are exactly `b`. If `k` divides `b`
+      and every cluster has at least ``b / k`` rows, this is Algorithm 2.
+    - k-means trains on at most 256 rows for each cluster; then all rows are assigned exactly.
+    - The paper's `k` is a constant, at most `b`. The default here is `b`, the value that did best
+      in the paper's ablation (Appendix D.1).
+    - The last layer of the dual head is linear, its targets are standardised, and its scores are
+      clamped at 0. The paper ends with a rectifier, which dies if multipliers are small.
+    - `radius` also keeps picks of the same batch apart; Appendix D.2 suggests it only against
+      labeled rows. Section 5.4 suggests `max_score_quantile`. Both are off by default.
+    - Rows with equal scores are taken in order of index; the paper does not say.
     """
 
     name = "ALLY"
@@ -129,7 +130,7 @@ class ALLY(Parameters):
         return scores
 
     def _max_score(self, request: Request, scores: Any) -> float | None:
-        """Return the score at the quantile: that of a row, the lower one between two."""
+        """Return the score at the quantile; between two rows, the lower of their scores."""
         if self.max_score_quantile is None:
             return None
         eligible = request.eligible

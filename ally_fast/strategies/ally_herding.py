@@ -1,4 +1,4 @@
-"""ALLY Herding: cover the rows of high predicted multiplier."""
+"""ALLY Herding: cover the rows with high predicted multipliers."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ from ally_fast.strategies.request import Request
 
 
 class ALLYHerding(Herding):
-    """Cover the rows that are hard to learn: `MaxHerding`, a target weighing its dual variable.
+    """Cover the rows that are hard to learn: `MaxHerding` with targets weighted by dual variables.
 
-    One best row a cluster, as `ALLY` takes it, may be any row of high multiplier; here it is the
-    one that stands for most of them.
+    `ALLY` takes the best row of each cluster, which may be any row with a high multiplier. This
+    strategy takes the row that represents most of them.
 
     Parameters
     ----------
     head : object with ``fit`` and ``score``, optional
-        `ally_fast.primal_dual.DualHead`, seeded by the context, if None.
+        Model that predicts multipliers from embeddings. None: `ally_fast.primal_dual.DualHead`,
+        seeded by the context.
     **options
         Those of `MaxHerding`: ``width``, ``targets``, ``metric``.
 
     Notes
     -----
-    Needs ``embeddings``, ``labeled_embeddings`` and either ``dual_scores``, or ``multipliers`` of
-    the labeled set (and torch): a head then learns these and predicts those of the targets. Dual
-    scores below 0 count as 0; where all are 0, all targets weigh the same. What is exact, what is
-    bounded, time and memory: see `MaxHerding`. Source: the weights are those of Elenter,
-    NaderiAlizadeh, Ribeiro, NeurIPS 2022; coverage weighted by uncertainty is that of Bae,
-    Oliveira, Sutherland, ICLR 2025. The combination is this package's.
+    Needs ``embeddings``, ``labeled_embeddings``, and either ``dual_scores`` or the ``multipliers``
+    of the labeled set (and torch). From multipliers, a head learns to predict those of the targets.
+    Dual scores below 0 count as 0; if all are 0, all targets weigh the same. `MaxHerding` says what
+    is exact, what is bounded, and the cost in time and memory. Source: the weights are those of
+    Elenter, NaderiAlizadeh, Ribeiro, NeurIPS 2022; weighting coverage by uncertainty is from Bae,
+    Oliveira, Sutherland, ICLR 2025. The combination is this package's own.
 
     Examples
     --------
@@ -60,7 +61,7 @@ class ALLYHerding(Herding):
         self.options = options
 
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
-        """Return `b` rows, in the order picked; see `Strategy`."""
+        """Return `b` rows in the order of the picks; see `Strategy`."""
         demand_scores(self.name, context)
         return super().query(context, b)
 

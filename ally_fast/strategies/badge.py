@@ -22,29 +22,31 @@ from ally_fast.strategies.request import NO_ROWS, Request, demand_classification
 
 
 class BADGE(Parameters):
-    """Draw rows whose gradients are large and unlike one another, by k-means++.
+    """Draw rows whose gradients are large and differ from one another, by k-means++.
 
-    The gradient embedding of a row is that of the cross-entropy with the model's own prediction as
-    target with respect to the last layer: the outer product of ``p - onehot(argmax p)`` and the
-    embedding. The batch is a D-squared sample of these, exact in law.
+    The gradient embedding of a row is the gradient of the cross-entropy with respect to the last
+    layer, with the model's own prediction as the target. It is the outer product of
+    ``p - onehot(argmax p)`` and the embedding. The batch is a D-squared sample of these gradients,
+    exact in law.
 
     Notes
     -----
-    Needs ``embeddings`` (what the last layer reads) and ``probabilities``: a classification task.
-    The gradient embeddings are never formed: at most O(n b (C + d)) time, far less as a rule; 32
-    bytes a row. Probabilities given by chunk, a pool that is no array, and rows on a GPU are read
-    into host memory: the work is done on the CPU.
-    The first pick is uniform, as in k-means++ (some code takes the largest gradient); of classes
-    equally probable the lowest is predicted. Where no gradient is left (a model sure of the rest)
-    the lowest rows follow. The same answer for the same probabilities, embeddings and seed, on any
-    machine. Source: Ash, Zhang, Krishnamurthy, Langford, Agarwal, "Deep batch active learning by
-    diverse, uncertain gradient lower bounds", ICLR 2020.
+    Needs ``embeddings`` (the input of the last layer) and ``probabilities``: a classification task.
+    The gradient embeddings are never formed. Time: at most O(n b (C + d)), usually far less.
+    Memory: 32 bytes a row. It computes on the CPU. Probabilities by chunk, pools that are not an
+    array, and rows on a GPU are read into host memory.
+
+    The first pick is uniform, as in k-means++ (some code takes the largest gradient). Among equally
+    probable classes, the lowest is the prediction. If no gradient is left (the model is sure of the
+    remaining rows), the lowest rows follow. The same probabilities, embeddings and seed give the
+    same answer on any machine. Source: Ash, Zhang, Krishnamurthy, Langford, Agarwal, "Deep batch
+    active learning by diverse, uncertain gradient lower bounds", ICLR 2020.
     """
 
     name = "BADGE"
 
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
-        """Return `b` rows, in the order drawn; see `Strategy`."""
+        """Return `b` rows in the order of the draw; see `Strategy`."""
         demand_classification(self.name, context)
         request = open_request(self.name, context, b, "embeddings", "probabilities")
         pool = checked_pool(host_pool(self.name, context))
@@ -66,7 +68,7 @@ class BADGE(Parameters):
         return picks
 
     def _left(self, context: Context, request: Request) -> tuple[Rows, NDArray[np.int64]]:
-        """Return the probabilities, as they are if they are an array, and the predictions."""
+        """Return the probabilities, unchanged if they are an array, and the predicted classes."""
         piece = context.probabilities
         pool = None if callable(piece) else as_pool(piece, "probabilities")
         if pool is not None and pool.device != "cpu":

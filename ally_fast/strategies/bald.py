@@ -1,4 +1,4 @@
-"""BALD: disagreement of stochastic passes."""
+"""BALD: rows on which stochastic passes disagree."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ally_fast.strategies.entropy import entropy
 from ally_fast.strategies.pieces import class_probabilities, passes
 from ally_fast.strategies.scored import ScoredStrategy
 
-_ROUNDING = 2.0**-40  # information below this is what rounding leaves of none
+_ROUNDING = 2.0**-40  # less information than this is only rounding
 
 
 class BALD(ScoredStrategy):
-    """Take the rows on which stochastic passes of the model, each sure of itself, disagree most.
+    """Take the rows on which stochastic passes of the model disagree most, though each is sure.
 
-    The score is the mutual information of prediction and parameters,
-    ``H(mean_t p_t) - mean_t H(p_t)``; below 2**-40 nats, where rounding would decide, it is 0.
+    The score is the mutual information of the prediction and the parameters,
+    ``H(mean_t p_t) - mean_t H(p_t)``. Below 2**-40 nats, where rounding would decide, it is 0.
 
     Notes
     -----
-    Needs ``mc_probabilities``. O(n T C) time, O(b) memory and one chunk of two passes, whatever T.
+    Needs ``mc_probabilities``. O(n T C) time; O(b) memory and one chunk of two passes, for any T.
     Ties go to the lower index. Logarithms are NumPy's, as in `EntropySampling`. Source: Houlsby,
     Huszár, Ghahramani, Lengyel 2011; Gal, Islam, Ghahramani, "Deep Bayesian active learning with
     image data", ICML 2017.

@@ -1,4 +1,4 @@
-"""Margin sampling, spread over clusters."""
+"""Margin sampling that is spread over clusters."""
 
 from __future__ import annotations
 
@@ -17,32 +17,36 @@ from ally_fast.strategies.weak_head import warn_if_weak
 
 
 class ClusterMargin(Parameters):
-    """Take, from each of `k` clusters of the pool, the rows whose two best classes lie closest.
+    """Take, from each of `k` clusters of the pool, the rows with the smallest margins.
+
+    The margin of a row is the difference of its two highest class probabilities.
 
     Parameters
     ----------
     k : int or float, optional
-        Number of clusters, lowered to `b` if above it; a float in (0, 1] is a share of `b`; `b`
-        of them if None.
+        Number of clusters. A float in (0, 1] is a share of `b`; None means `b` clusters. A number
+        above `b` is lowered to `b`.
     **options
         Further arguments of `ally_fast.select`, such as ``metric``, ``engine``, ``allocation``.
 
     Warns
     -----
     WeakHeadWarning
-        If ``labeled_probabilities`` are given, of rows whose model did not see them (by
-        cross-validation), and do no better than chance: an underfit model's margins mislead.
+        If the context has ``labeled_probabilities`` and they do no better than chance: the margins
+        of an underfit model mislead. Each must come from a model that did not see the row
+        (cross-validation).
 
     Notes
     -----
-    Needs ``embeddings`` and ``probabilities``: a classification task. It is `ally_fast.select` with
-    minus the margin as score: the same answer on any machine, ties to the lower index. One pass
-    over the probabilities, 8 bytes a row, and `select`. Source: the margin is that of Scheffer,
-    Decomain, Wrobel, IDA 2001. To take low margins evenly from clusters of the embeddings is in
-    Citovsky et al., "Batch active learning at scale", NeurIPS 2021; they cluster once, by
-    agglomeration, keep a multiple of `b` of the lowest margins, and go round the clusters from the
-    smallest. Here k-means is trained anew for each batch and every cluster gives its lowest margin
-    before any gives its second.
+    Needs ``embeddings`` and ``probabilities``: a classification task. The batch is that of
+    `ally_fast.select` with minus the margin as the score: the same on any machine, ties to the
+    lower index. Cost: one pass over the probabilities, 8 bytes a row, and `select`.
+
+    Source: the margin is from Scheffer, Decomain, Wrobel, IDA 2001. Taking low margins evenly from
+    clusters of embeddings is from Citovsky et al., "Batch active learning at scale", NeurIPS 2021.
+    They cluster once, by agglomeration; they keep a multiple of `b` of the lowest margins, and go
+    round the clusters from the smallest. Here k-means trains anew for each batch, and every cluster
+    gives its lowest margin before any gives its second.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What strategies share that choose by cluster: how many there are, and `select` as a strategy."""
+"""What strategies that choose by cluster share: the number of clusters, and `select`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ally_fast.strategies.request import Request
 
 
 def check_clusters(k: Any) -> None:
-    """Raise ValueError or TypeError if `k` is no number of clusters, no share of b, nor None."""
+    """Raise ValueError or TypeError unless `k` is a number of clusters, a share of b, or None."""
     if isinstance(k, float):
         if not 0 < k <= 1:
             raise ValueError(f"k: got {k}, needs an integer, or a share of b in (0, 1]")
@@ -27,7 +27,7 @@ def check_clusters(k: Any) -> None:
 
 
 def clusters_for(k: int | float | None, b: int) -> int:
-    """Return the number of clusters for `b` picks: at most `b`; None: one for each pick."""
+    """Return the number of clusters for `b` picks, at most `b`; `k` None: one for each pick."""
     if k is None:
         return b
     return min(math.ceil(k * b) if isinstance(k, float) else int(k), b)
@@ -52,7 +52,7 @@ def best_of_clusters(
 
 
 def numpy_family(pool: Pool) -> Pool:
-    """Return the pool, such that `select` answers with a NumPy array."""
+    """Return the pool, changed so that `select` answers with a NumPy array."""
     if pool.family is NUMPY:
         return pool
     twin: Any = copy.copy(pool)
@@ -64,9 +64,10 @@ def numpy_family(pool: Pool) -> Pool:
 def round_robin(
     clusters: NDArray[np.int32], distances: NDArray[np.float64], indices: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return an order of rows: each cluster's of least distance, then each one's second, and so on.
+    """Return an order of rows in which every cluster gives its nearest row before any its second.
 
-    Among equals of a rank, and within a cluster, the least distance first, then the lower index.
+    Within a cluster, and among rows of equal rank, the smallest distance comes first, then the
+    lowest index.
     """
     order = np.lexsort((indices, distances, clusters))
     starts = np.flatnonzero(np.diff(clusters[order], prepend=-1))

@@ -1,4 +1,4 @@
-"""What a strategy is given, and what it gives back."""
+"""What a strategy gets, and what it returns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Strategy(Protocol):
     Attributes
     ----------
     name : str
-        Opens its messages.
+        Its messages begin with this name.
     """
 
     name: str
@@ -26,46 +26,49 @@ class Strategy(Protocol):
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
         """Return exactly `b` distinct pool indices, none of them excluded.
 
-        The answer depends on the strategy's arguments, the pieces of the context it needs, its
-        seed and `b`. Nothing that it is given is changed, nor the random state of any library.
+        The answer depends only on the arguments of the strategy, on `b`, and on the context: the
+        pieces that the strategy needs, and the seed. The call changes none of these, nor the random
+        state of any library.
 
         Raises
         ------
         ValueError
-            If the context lacks a piece (named), a piece cannot be used, or there are fewer than
-            `b` rows to choose from.
+            If the context lacks a piece (the message names it), a piece cannot be used, or there
+            are fewer than `b` rows to choose from.
         """
         ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Context:
-    """What is known of a pool of ``n`` rows; each strategy takes only what it needs.
+    """What is known about a pool of ``n`` rows; each strategy takes only what it needs.
 
-    Arrays are of any kind that `ally_fast.select` takes, in any memory: NumPy, memory maps,
-    tensors. Pieces that can be given by chunk are an array, or a callable ``(lo, hi) -> part`` that
-    gives the same part whenever it is asked. Of excluded rows nothing is asked or used.
+    Arrays may be of any kind that `ally_fast.select` takes, in any memory: NumPy, memory maps,
+    tensors. A piece that may come by chunk is an array, or a callable ``(lo, hi) -> part`` that
+    always returns the same part for the same rows. Excluded rows may hold anything.
 
     Attributes
     ----------
     n : int, optional
-        Rows of the pool; needed if no array says it.
+        Number of rows of the pool; needed if no array tells it.
     embeddings : array, shape (n, d), or pool
-        Of the pool.
+        Embeddings of the pool.
     exclude : array, optional
-        Rows never taken, those labeled already say: a bool mask, shape (n,), or integer indices.
+        Rows that are never taken, such as labeled ones: a bool mask, shape (n,), or integer
+        indices.
     labeled_embeddings : array, shape (l, d)
-        Of the labeled set.
+        Embeddings of the labeled set.
     labeled_targets : array, shape (l, ...)
-        Class numbers are integers: from floating-point targets follows a regression task.
+        Targets of the labeled set. Class numbers must be integers: floating-point targets mean a
+        regression task.
     labeled_probabilities : array, shape (l, C), optional
-        Class probabilities of labeled rows, each by a model that was not trained on it
-        (cross-validation): `ClusterMargin` then warns of a model near chance.
+        Class probabilities of labeled rows, each from a model that was not trained on the row
+        (cross-validation). `ClusterMargin` then warns you of a model near chance.
     probabilities : array, shape (n, C), or by chunk
-        The model's class probabilities.
+        Class probabilities of the pool.
     mc_probabilities : array, shape (T, n, C), or by chunk
-        The same of T stochastic passes (MC dropout). By chunk: an array (T, m, C), or an iterable
-        of T arrays (m, C), so that one of them is in memory at a time.
+        Class probabilities of T stochastic passes (MC dropout). A chunk is an array (T, m, C), or
+        an iterable of T arrays (m, C), so that only one of them need be in memory.
     predicted_losses : array, shape (n,), or by chunk
         From a loss-prediction module, such as `ally_fast.strategies.loss_module.LossModule`.
     multipliers : array, shape (l,)
@@ -77,7 +80,7 @@ class Context:
     device : str
         As for `ally_fast.select`.
     chunk_rows : int, optional
-        Rows asked for at once. Does not change the answer.
+        Number of rows to ask for at once. It does not change the answer.
 
     Examples
     --------
@@ -104,7 +107,7 @@ class Context:
     chunk_rows: int | None = None
 
     def __post_init__(self) -> None:
-        """Check the numbers; pieces are checked by who needs them."""
+        """Check the numbers; each strategy checks the pieces that it needs."""
         checks.seed(self.seed)
         for name in ("n", "chunk_rows"):
             if getattr(self, name) is not None:

@@ -24,21 +24,22 @@ from ally_fast.strategies.request import NO_ROWS, open_request
 
 
 class CoreSet(Parameters):
-    """Cover the pool: each pick is the row farthest from the labeled set and the picks so far.
+    """Cover the pool: each pick is the row farthest from the labeled set and from earlier picks.
 
     Parameters
     ----------
     metric : "euclidean" or "cosine"
-        Cosine: between rows of unit length; the pool is not copied.
+        "cosine" compares rows at unit length, without a copy of the pool.
 
     Notes
     -----
-    Needs ``embeddings`` and ``labeled_embeddings`` (with none of these, shape (0, d), the first
-    pick is a random row). Exact picks, ties to the lower index, the same on any machine. At most
-    O(n (l + b) d) time, far less as a rule; 24 bytes a row. Rows on a GPU stay there, and the work
-    is done there. A pool that is no array, such as a Parquet file, is read into memory. Source:
-    Sener, Savarese, "Active learning for convolutional neural networks: a core-set approach",
-    ICLR 2018 (k-center greedy, without its mixed-integer refinement).
+    Needs ``embeddings`` and ``labeled_embeddings``. If there are no labeled rows, shape (0, d), the
+    first pick is a random row. Picks are exact, ties go to the lower index, and the answer is the
+    same on any machine. Time: at most O(n (l + b) d), usually far less. Memory: 24 bytes a row.
+    Rows on a GPU stay there, and so does the work. A pool that is not an array, such as a Parquet
+    file, is read into memory. Source: Sener, Savarese, "Active learning for convolutional neural
+    networks: a core-set approach", ICLR 2018 (k-center greedy, without its mixed-integer
+    refinement).
     """
 
     name = "CoreSet"

@@ -1,4 +1,4 @@
-"""Rows chosen one by one for how much of some targets they cover, in integers."""
+"""Choose rows one by one by how much of some targets they cover, in integers."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Cover:
     targets : ndarray of uint16
         The target of each entry.
     levels : ndarray of int32
-        How well it is covered: the kernel.
+        How well the candidate covers the target: the kernel.
     gains : ndarray of int64, shape (c,)
-        What each candidate adds before any is picked.
+        What each candidate adds before the first pick.
     """
 
     starts: NDArray[np.int64]
@@ -43,15 +43,14 @@ class LazyGreedy:
         Entries that no longer add anything are overwritten.
     weights : ndarray of int64, shape (t,)
     covered : ndarray of int32, shape (t,)
-        How well each target is covered already. Changed.
+        How well each target is covered already. It is changed in place.
 
     Notes
     -----
-    What a candidate adds only falls as others are picked, so what it added some picks ago bounds
-    it from above. The best bounds are brought up to date until the best of all is; an entry that
-    adds nothing never will again, and is dropped. Sums are of integers, so nothing depends on their
-    order. Source: Minoux, "Accelerated greedy algorithms for
-    maximizing submodular set functions", 1978.
+    What a candidate adds only falls as others are picked. So its last known gain is an upper bound.
+    The best bounds are updated until the best of all is exact. An entry that adds nothing will
+    never add anything again, and is dropped. Sums are of integers, so their order does not matter.
+    Source: Minoux, "Accelerated greedy algorithms for maximizing submodular set functions", 1978.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class LazyGreedy:
         self._front, self._least = np.empty(0, np.int64), np.int64(0)
 
     def pick(self) -> int:
-        """Return the position of the next pick; there is a candidate left."""
+        """Return the position of the next pick; a candidate must be left."""
         while True:
             if not len(self._front):
                 self._renew_front()
@@ -87,14 +86,14 @@ class LazyGreedy:
         return exact | (self._bounds[positions] <= 0)
 
     def _renew_front(self) -> None:
-        """Put the candidates of the best bounds in front, all of those that are equal."""
+        """Put the candidates with the best bounds in front, with all that are equal."""
         bounds = self._bounds
         nth = max(0, len(bounds) - _FRONT)
         self._least = max(np.int64(0), np.partition(bounds, nth)[nth])
         self._front = np.flatnonzero(bounds >= self._least)
 
     def _bring_up_to_date(self, bounds: NDArray[np.int64]) -> None:
-        """Compute anew what the best in front add, of those that may be the best."""
+        """Compute again what those in front add, as far as they may be the best."""
         exact = self._is_exact(self._front)
         best = bounds[exact].max(initial=self._least)
         stale = np.flatnonzero(~exact & (bounds >= best))
@@ -105,7 +104,7 @@ class LazyGreedy:
         self._dated[positions] = self._picks
 
     def _gains(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return what candidates add, each of which has an entry; keep the entries that add."""
+        """Return what candidates with entries add; keep only the entries that add something."""
         counts = self._counts[positions]
         entries = self._entries(positions, counts)
         targets, levels = self._targets[entries], self._levels[entries]

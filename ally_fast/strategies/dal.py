@@ -20,27 +20,27 @@ from ally_fast.strategies.scored import BestRows
 class DAL(Parameters):
     """Take the rows that a classifier of labeled against unlabeled rows is surest are unlabeled.
 
-    The batch is taken in mini-queries; the rows of each count as labeled in those after it.
+    The batch comes from several mini-queries; the picks of each count as labeled in the next ones.
 
     Parameters
     ----------
     mini_queries : int
-        Parts of the batch, each of ``b / mini_queries`` rows.
+        Number of parts of the batch, of ``b / mini_queries`` rows each.
     ratio : int
         Unlabeled training rows for each labeled one, drawn from the pool at random.
     width, epochs : int
-        Hidden features of the classifier; its passes over the training rows at most.
+        Hidden features of the classifier; the most passes over its training rows.
     lr, accuracy : float
-        Of Adam; the share of training rows told apart at which training stops.
+        Learning rate of Adam; training accuracy at which training stops.
 
     Notes
     -----
-    Needs ``embeddings``, ``labeled_embeddings`` (at least one) and torch. A classifier is trained
-    within the query: that is what the method is. O(n d width) time a mini-query, O(b) memory, one
-    chunk, the training rows and 1 byte a row. Classes weigh the same; features are standardised;
-    every row of the pool is a candidate in every mini-query. Ties go to the lower index.
-    Reproducible by seed with the same torch on the same device and number of threads. Source:
-    Gissin, Shalev-Shwartz, "Discriminative active learning", 2019.
+    Needs ``embeddings``, ``labeled_embeddings`` (at least one) and torch. The query itself trains a
+    classifier: that is the method. O(n d width) time for each mini-query; memory is O(b), one
+    chunk, the training rows, and 1 byte a row. Both classes weigh the same, and features are
+    standardised. Every row of the pool is a candidate in every mini-query. Ties go to the lower
+    index. The answer is reproducible by seed with the same torch, device and number of threads.
+    Source: Gissin, Shalev-Shwartz, "Discriminative active learning", 2019.
     """
 
     name = "DAL"
@@ -69,7 +69,7 @@ class DAL(Parameters):
         self.accuracy = accuracy
 
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
-        """Return `b` rows, by mini-query, surest first; see `Strategy`."""
+        """Return `b` rows by mini-query, the surest first; see `Strategy`."""
         request = open_request(self.name, context, b, "embeddings", "labeled_embeddings")
         pool = checked_pool(as_pool(context.embeddings))
         labeled = checked_points(context.labeled_embeddings, "labeled_embeddings", pool.d, False)

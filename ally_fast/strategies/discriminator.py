@@ -1,4 +1,4 @@
-"""The classifier of labeled against unlabeled rows that discriminative active learning trains."""
+"""The classifier of labeled against unlabeled rows for discriminative active learning."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Discriminator:
     Parameters
     ----------
     seed : int
-        Of the weights and of the order of training rows; no other random state is used.
+        Seed of the weights and of the order of training rows; no other random state is used.
     width, epochs : int
-        Features of the hidden layers; passes over the training rows at most.
+        Features of the hidden layers; the most passes over the training rows.
     lr, accuracy : float
-        Of Adam; training stops once this share of the training rows is told apart.
+        Learning rate of Adam; training accuracy at which training stops.
     device : str
         A torch device.
     """
@@ -40,7 +40,7 @@ class Discriminator:
         self._device = torch.device(device)
 
     def fit(self, labeled: NDArray[np.floating], unlabeled: NDArray[np.floating]) -> Discriminator:
-        """Train; both kinds of rows weigh the same in all, whatever their numbers."""
+        """Train; both classes weigh the same in total, however many rows they have."""
         rows = np.concatenate([labeled, unlabeled])
         self._mean = rows.mean(axis=0, dtype=np.float64)
         deviation = rows.std(axis=0, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""DropQuery: rows whose prediction dropout changes, spread over clusters."""
+"""DropQuery: rows whose predicted class changes under dropout, spread over clusters."""
 
 from __future__ import annotations
 
@@ -38,33 +38,37 @@ _BITS = 12  # of the mean squared distance that tell rows apart
 
 
 class DropQuery(Parameters):
-    """Take the rows nearest to `b` centroids of those whose prediction changes under dropout.
+    """Cluster the rows whose prediction changes under dropout; take the nearest to each centroid.
 
     Parameters
     ----------
     candidates : int
-        Rows to cluster are at least this many times `b`: those that most passes predict otherwise
-        than the model does; if they are fewer, also those that one pass less does; and so on.
+        At least this many times `b` rows are clustered. Candidates are the rows for which most
+        passes predict another class than the model does. If they are too few, rows with one pass
+        less join them, and so on.
     metric : "euclidean" or "cosine"
-        Cosine: between rows of unit length.
+        "cosine" compares rows at unit length.
 
     Notes
     -----
-    Needs ``embeddings``, ``probabilities`` and ``mc_probabilities``, three passes of the head over
-    embeddings of which three quarters of the features are left out, as
-    `ally_fast.strategies.dropout_passes` makes them: a classification task. The class predicted is
-    the most probable, the lowest of equals. Every candidate counts, whatever the size of the pool:
-    k-means is trained on ``256 b`` of them at most, then each is assigned exactly. Every cluster
-    gives its row nearest to the centroid before any gives its second, so that there are `b` where a
-    cluster is empty, too. Squared distances count in steps of about 1/4096 of their mean, so that
-    both rows of a cluster of two are equally near, wherever their centroid is rounded to. Ties go
-    to the lower index; the same answer on any machine.
+    Needs ``embeddings``, ``probabilities`` and ``mc_probabilities``: a classification task. The
+    paper makes three passes of the head, each over embeddings without three quarters of their
+    features; `ally_fast.strategies.dropout_passes` does this. The predicted class is the most
+    probable one, or the lowest of several.
+
+    Every candidate counts, whatever the size of the pool: k-means trains on at most ``256 b`` of
+    them, then each is assigned exactly. Every cluster gives the row nearest to its centroid before
+    any gives its second, so there are `b` picks even if a cluster is empty. Squared distances count
+    in steps of about 1/4096 of their mean. So the two rows of a cluster of two are equally near,
+    however their centroid is rounded. Ties go to the lower index; the answer is the same on any
+    machine.
+
     Time: one pass over the probabilities, O(n (T + 1) C), then k-means and an assignment of the
-    candidates; memory: 3 bytes a row, the training rows and a chunk. Computes on the CPU; rows on a
-    GPU are copied to the host. Source: Gupte, Aklilu, Nirschl, Yeung-Levy, "Revisiting active
-    learning in the era of vision foundation models", TMLR 2024. There rows that most passes predict
-    otherwise are clustered, however few they are; the first batch, which is a strategy's own there,
-    is `TypicalStart`'s.
+    candidates. Memory: 3 bytes a row, the training rows and a chunk. It computes on the CPU; rows
+    on a GPU are copied to the host. Source: Gupte, Aklilu, Nirschl, Yeung-Levy, "Revisiting active
+    learning in the era of vision foundation models", TMLR 2024. The paper clusters the rows for
+    which most passes predict another class, however few they are. It also chooses a first batch;
+    here that is the task of `TypicalStart`.
 
     Examples
     --------
@@ -87,7 +91,7 @@ class DropQuery(Parameters):
         self.metric = metric
 
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
-        """Return `b` rows, nearest to their centroid first; see `Strategy`."""
+        """Return `b` rows, the nearest to their centroids first; see `Strategy`."""
         demand_classification(self.name, context)
         needed = ("embeddings", "probabilities", "mc_probabilities")
         request = open_request(self.name, context, b, *needed)
@@ -99,7 +103,7 @@ class DropQuery(Parameters):
         return self._nearest(pool, request, candidates, context.seed)
 
     def _changed(self, context: Context, request: Request) -> tuple[NDArray[np.uint16], int]:
-        """Return how many passes predict another class for each row, and how many there are."""
+        """Return for each row how many passes predict another class, and the number of passes."""
         changed, count = np.zeros(request.n, np.uint16), 0
         for lo, hi, keep in request.chunks():
             part = part_of(context.probabilities, lo, hi)
@@ -162,5 +166,5 @@ class DropQuery(Parameters):
 
 
 def _step(mean: float) -> float:
-    """Return a power of two, about `mean` times 2**-12; 1 if it is 0."""
+    """Return a power of two near `mean` times 2**-12; 1 if `mean` is 0."""
     return float(np.ldexp(1.0, np.frexp(mean)[1] - _BITS)) if mean else 1.0

@@ -1,4 +1,4 @@
-"""Stochastic passes of a head over frozen embeddings, of which some features are left out."""
+"""Stochastic passes of a head over frozen embeddings, each without some of the features."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ def dropout_passes(
 ) -> Callable[[int, int], Iterator[Any]]:
     """Return ``mc_probabilities`` of a head on frozen embeddings, for `DropQuery` and `BALD`.
 
-    In each pass each feature of each row is 0 with probability `rate`, else it is divided by
-    ``1 - rate``.
+    Each pass sets each feature of each row to 0 with probability `rate`, and otherwise divides it
+    by ``1 - rate``.
 
     Parameters
     ----------
     predict : callable
-        Takes rows, shape (m, d), float32 or float64; gives class probabilities, shape (m, C).
+        Takes rows, shape (m, d), float32 or float64; returns class probabilities, shape (m, C).
     embeddings : array, shape (n, d), or pool
     passes : int
+        Number of passes.
     rate : float
         In (0, 1), rounded to a multiple of 2**-16.
     seed : int
@@ -45,8 +46,8 @@ def dropout_passes(
 
     Notes
     -----
-    Which features are left out depends on (seed, pass, row, feature) alone: not on chunks, nor on
-    the machine. Source of the defaults: Gupte, Aklilu, Nirschl, Yeung-Levy, TMLR 2024.
+    Which features are left out depends only on (seed, pass, row, feature): neither chunks nor the
+    machine matter. Source of the defaults: Gupte, Aklilu, Nirschl, Yeung-Levy, TMLR 2024.
 
     Examples
     --------

@@ -18,13 +18,13 @@ def entropy(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class EntropySampling(ScoredStrategy):
-    """Take the rows of which the model's class probabilities have the highest entropy.
+    """Take the rows whose class probabilities have the highest entropy.
 
     Notes
     -----
-    Needs ``probabilities``. O(n C) time, O(b) memory and one chunk. Ties go to the lower index.
-    Logarithms are NumPy's, so rows that differ in the last bit of their entropy may trade places
-    on another machine. Source: Shannon 1948; Settles, "Active learning literature survey", 2009.
+    Needs ``probabilities``. O(n C) time; O(b) memory and one chunk. Ties go to the lower index.
+    Logarithms are NumPy's, so rows whose entropies differ only in the last bit may swap places on
+    another machine. Source: Shannon 1948; Settles, "Active learning literature survey", 2009.
     """
 
     name = "EntropySampling"

@@ -1,4 +1,4 @@
-"""GIST: high scores, far apart."""
+"""GIST: rows that score high and lie far apart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ally_fast.strategies.request import NO_ROWS, Request, open_request
 
 
 class GIST(Parameters):
-    """Take rows of high score that lie far apart: scores and the smallest distance, together best.
+    """Take rows that score high and lie far apart, for the best sum of scores and distance.
 
     The value of a batch is the sum of its scores, plus `trade_off` times the smallest distance
     between two of its rows.
@@ -31,35 +31,37 @@ class GIST(Parameters):
     Parameters
     ----------
     trade_off : float, optional
-        At least 0. None: the sum of the `b` highest scores over the smallest distance among `b`
-        rows picked farthest first, so that either end is worth the same.
+        At least 0. None: the sum of the `b` highest scores, divided by the smallest distance among
+        `b` rows picked farthest first. Then the best scores and the best distance are worth the
+        same.
     epsilon : float
-        Above 0: radii are tried that fall by ``1 + epsilon``.
+        Above 0. The radii to try fall by a factor of ``1 + epsilon``.
     metric : "euclidean" or "cosine"
-        Cosine: between rows of unit length.
+        "cosine" compares rows at unit length.
 
     Notes
     -----
-    Needs ``embeddings`` and ``dual_scores``: scores of any kind, at least 0. For each radius
-    `ally_fast.select` in one cluster takes the highest scores such that picks lie farther apart;
-    the batch of highest value is returned, of equals that of the smaller radius. The same answer on
-    any machine.
+    Needs ``embeddings`` and ``dual_scores``: scores of any kind, at least 0. For each radius,
+    `ally_fast.select` with one cluster takes the highest scores whose rows lie farther apart. The
+    batch with the highest value is returned, or the one with the smaller radius if values are
+    equal. The answer is the same on any machine.
 
     Guarantee: let the best batch of `b` rows have scores ``s`` and the smallest distance ``r``.
-    Then the value is at least ``s + trade_off * r / (2 (1 + epsilon))``, or within
-    ``1 + epsilon`` of the best; so in any case at least ``1 / (2 (1 + epsilon))`` of the best. For:
-    around a pick, within a radius below ``r / 2``, lies one row of the best batch at most, and the
-    pick's score is no lower than that row's. So there is always a row left, and the scores add up
-    to ``s`` at least. Radii begin at ``d``, the smallest distance of a batch picked farthest first,
-    which is at least half of that of any batch (Gonzalez 1985), and end below ``d epsilon / 2``,
-    where the distance adds less than `epsilon` of what that batch is worth.
+    Then the value is at least ``s + trade_off * r / (2 (1 + epsilon))``, or within a factor of
+    ``1 + epsilon`` of the best. So it is always at least ``1 / (2 (1 + epsilon))`` of the best.
+    Reason: within a radius below ``r / 2`` around a pick, there is at most one row of the best
+    batch, and the pick's score is no lower than that row's. So there is always a row left, and the
+    scores add up to at least ``s``. Radii begin at ``d``, the smallest distance of a batch that is
+    picked farthest first, which is at least half of that of any batch (Gonzalez 1985). They end
+    below ``d epsilon / 2``, where the distance adds less than `epsilon` times the value of that
+    batch.
 
-    Time: k-center greedy, then one `select` for each radius, 33 of them for 0.1. Memory: that of
-    `CoreSet` and `select`; computes on the CPU. Source: Fahrbach et al., "GIST: greedy independent
-    set thresholding for max-min diversification with submodular utility", NeurIPS 2025. There a
-    batch has at most `b` rows, two rows that are farthest apart are a candidate, too, and the value
-    is within 2/3 of the best for a sum of scores; with exactly `b` rows these two are no batch, and
-    1/2 is left.
+    Time: k-center greedy, then one `select` for each radius: 33 of them if `epsilon` is 0.1.
+    Memory: that of `CoreSet` and `select`. It computes on the CPU. Source: Fahrbach et al., "GIST:
+    greedy independent set thresholding for max-min diversification with submodular utility",
+    NeurIPS 2025. A batch of the paper has at most `b` rows, and two rows that are farthest apart
+    are a candidate too; its value is within 2/3 of the best for a sum of scores. With exactly `b`
+    rows these two are not a batch, and 1/2 remains.
 
     Examples
     --------
@@ -90,7 +92,7 @@ class GIST(Parameters):
         self.metric = metric
 
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
-        """Return `b` rows, highest score first; see `Strategy`."""
+        """Return `b` rows, the highest score first; see `Strategy`."""
         request = open_request(self.name, context, b, "embeddings", "dual_scores")
         pool = checked_pool(host_pool(self.name, context))
         if request.b == 0:
@@ -135,7 +137,7 @@ class GIST(Parameters):
         scores: NDArray[np.float64],
         radius: float | None,
     ) -> NDArray[np.int64]:
-        """Return the highest scores whose rows lie farther than `radius` apart, `b` at most."""
+        """Return at most `b` rows with the highest scores that lie farther than `radius` apart."""
         return best_of_clusters(
             context,
             request,

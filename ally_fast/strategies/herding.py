@@ -1,4 +1,4 @@
-"""Herding: rows that cover, within a kernel, what no label covers yet."""
+"""Herding: choose rows that cover, within a kernel, what no label covers yet."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from ally_fast.strategies.request import NO_ROWS, Request, open_request
 
 _FEWEST, _PER_PICK, MOST_TARGETS = 4096, 4, 1 << 16
 _MOST_PAIRS = 1 << 27  # of candidates and targets, 6 bytes each
-_PILOT = 1024  # candidates of which pairs are counted before
-_STAND_INS = 50  # rows taken for labeled ones where the kernel's width has none to go by
+_PILOT = 1024  # candidates whose pairs are counted in advance
+_STAND_INS = 50  # targets that give the kernel's width if labeled rows do not
 
 
 @dataclass(frozen=True, eq=False)
 class _Targets:
-    """The rows that are to be covered.
+    """The rows to cover.
 
     Attributes
     ----------
@@ -41,11 +41,11 @@ class _Targets:
     weights : ndarray of int64, shape (t,)
         Above 0.
     covered : ndarray of int32, shape (t,)
-        By labeled rows.
+        How well labeled rows cover each target.
     limits : ndarray of float64, shape (t,)
-        The squared distance below which a candidate can cover more.
+        Squared distance below which a candidate can cover the target better.
     width : float
-        Of the kernel.
+        Width of the kernel.
     """
 
     points: NDArray[Any]
@@ -56,20 +56,20 @@ class _Targets:
 
 
 class Herding(Parameters, ABC):
-    """Pick the row that adds most to the cover of the pool, again and again.
+    """Pick, again and again, the row that adds most to the cover of the pool.
 
-    What a batch covers is the sum over target rows of their weight times the kernel
+    A batch covers the sum over target rows of their weight times the kernel
     ``exp(-(distance / width)**2)`` between the target and the nearest labeled or chosen row. A
-    strategy of this kind says what targets weigh.
+    strategy of this kind defines the weights of targets.
 
     Parameters
     ----------
     width : float, optional
-        Of the kernel, above 0; the smallest distance above 0 between two labeled rows if None.
+        Width of the kernel, above 0. None: the smallest distance above 0 between two labeled rows.
     targets : int, optional
-        Rows drawn at random that are to be covered; ``max(4096, 4 b)`` if None, at most 65,536.
+        Number of rows to cover, drawn at random. None: ``max(4096, 4 b)``, at most 65,536.
     metric : "euclidean" or "cosine"
-        Cosine: between rows of unit length.
+        "cosine" compares rows at unit length.
     """
 
     name: str
@@ -95,10 +95,10 @@ class Herding(Parameters, ABC):
     def _weights(
         self, context: Context, request: Request, indices: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Return what each target weighs, at least 0; `indices` are their rows, ascending."""
+        """Return the weight of each target, at least 0; `indices` are their rows, ascending."""
 
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
-        """Return `b` rows, in the order picked; see `Strategy`."""
+        """Return `b` rows in the order of the picks; see `Strategy`."""
         needed = ("embeddings", "labeled_embeddings", *self.pieces)
         request = open_request(self.name, context, b, *needed)
         pool = checked_pool(host_pool(self.name, context))
@@ -136,7 +136,7 @@ class Herding(Parameters, ABC):
         return min(max(_FEWEST, _PER_PICK * b), MOST_TARGETS)
 
     def _points(self, rows: Rows, where: int | NDArray[np.int64]) -> NDArray[Any]:
-        """Return rows as their distances are defined; `where`: see `check_magnitude`."""
+        """Return the rows as they are compared; for `where`, see `check_magnitude`."""
         read, normalize = as_float(rows), self.metric == "cosine"
         largest = float(np.finfo(read.dtype).max) if normalize else LARGEST
         check_magnitude(self.name, "embeddings", read, where, largest)
@@ -149,7 +149,7 @@ class Herding(Parameters, ABC):
         labeled: NDArray[Any],
         in_order: NDArray[Any],
     ) -> _Targets:
-        """Return the targets that weigh something; `in_order`: all of them, as drawn."""
+        """Return the targets with a weight above 0; `in_order` are all targets, as drawn."""
         if not (weights > 0).any():
             weights = np.ones(len(points))
         # No sum over targets may go beyond 2**62.
@@ -176,7 +176,7 @@ class Herding(Parameters, ABC):
         targets: _Targets,
         chosen: NDArray[np.bool_] | None,
     ) -> Cover:
-        """Return what each of the rows chosen covers; None: all rows are."""
+        """Return what each of the chosen rows covers; None: all rows are chosen."""
         parts = []
         for lo, hi, rows in read_chunks(pool, request.chunk_rows, wanted=chosen):
             if rows is None:
@@ -194,7 +194,7 @@ class Herding(Parameters, ABC):
 def _candidate_count(
     near: NearPoints, targets: _Targets, pilot: NDArray[Any], count: int, b: int
 ) -> int:
-    """Return how many rows can be candidates: all, or as many as there is room for their pairs."""
+    """Return how many rows can be candidates: all, or as many as their pairs leave room for."""
     pairs = len(_cover_of(near, targets, pilot).targets)
     if pairs * count <= _MOST_PAIRS * len(pilot):
         return count
@@ -220,7 +220,7 @@ def _cover_of(near: NearPoints, targets: _Targets, points: NDArray[Any]) -> Cove
 
 
 def _joined(covers: list[Cover]) -> Cover:
-    """Return the cover of the candidates of all, in order; the list is emptied, to save memory."""
+    """Return the cover of all candidates, in order; empty the list, to save memory."""
     counts = np.concatenate([np.diff(cover.starts) for cover in covers])
     gains = np.concatenate([cover.gains for cover in covers])
     numbers, levels = [cover.targets for cover in covers], [cover.levels for cover in covers]

@@ -1,4 +1,4 @@
-"""The Gaussian kernel on a grid: integers, the same on any machine."""
+"""The Gaussian kernel in integers, which are the same on any machine."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _BLOCK = 1 << 13  # stays in cache
 def kernel(squares: NDArray[np.float64], width: float) -> NDArray[np.int32]:
     """Return ``exp(-squares / width**2)`` in units of ``2**-30``.
 
-    Sums, products, quotients and powers of two only: each is rounded alike everywhere, as an
-    exponential of a library is not.
+    It uses only sums, products, quotients and powers of two. They round alike everywhere; the
+    exponential of a library does not.
 
     Parameters
     ----------

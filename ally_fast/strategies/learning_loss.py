@@ -15,10 +15,10 @@ class LearningLoss(ScoredStrategy):
 
     Notes
     -----
-    Needs ``predicted_losses``, for any task; `ally_fast.strategies.loss_module` has the module and
-    the ranking loss that it is trained with, beside the model. O(n) time, O(b) memory and one
-    chunk. Ties go to the lower index. The paper ranks a random subset of the pool; this ranks all
-    of it. Source: Yoo, Kweon, "Learning loss for active learning", CVPR 2019.
+    Needs ``predicted_losses``, for any task. `ally_fast.strategies.loss_module` has the module, and
+    the ranking loss that trains it beside the model. O(n) time; O(b) memory and one chunk. Ties go
+    to the lower index. The paper ranks a random subset of the pool; this strategy ranks all of it.
+    Source: Yoo, Kweon, "Learning loss for active learning", CVPR 2019.
     """
 
     name = "LearningLoss"

@@ -1,4 +1,4 @@
-"""The loss-prediction module of learning loss, and the loss that it is trained with."""
+"""The loss-prediction module of learning loss, and the loss that trains it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["LossModule", "ranking_loss"]
 class LossModule(torch.nn.Module):  # type: ignore[misc, unused-ignore]
     """Predict a sample's loss from features at several depths of the model.
 
-    Each block's features are averaged over space, brought to `width` and rectified; one linear
-    layer reads them all.
+    The features of each block are averaged over space, mapped to `width` features and rectified.
+    One linear layer reads them all.
 
     Parameters
     ----------
     channels : sequence of int
-        Features of each block: axis 1 of what it gives.
+        Number of features of each block: axis 1 of its output.
     width : int
-        Features that each is brought to.
+        Number of features that each block is mapped to.
     """
 
     def __init__(self, channels: Sequence[int], width: int = 128) -> None:
@@ -35,7 +35,7 @@ class LossModule(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         self.head = torch.nn.Linear(width * len(channels), 1)
 
     def forward(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return predicted losses, shape (m,), from one tensor (m, channels, ...) a block."""
+        """Return predicted losses, shape (m,), from one tensor (m, channels, ...) of each block."""
         if len(features) != len(self.blocks):
             raise ValueError(f"features: got {len(features)} blocks, needs {len(self.blocks)}")
         read = [
@@ -51,8 +51,9 @@ def ranking_loss(
 ) -> torch.Tensor:
     """Return the mean over pairs of ``max(0, margin - sign(l_i - l_j) (p_i - p_j))``.
 
-    Sample i of the first half of the minibatch is paired with the i-th from its end; with an odd
-    number the middle one is left out. Losses are targets: no gradient flows into them.
+    Sample i of the first half of the minibatch is paired with the i-th sample from its end. If the
+    number of samples is odd, the middle one is left out. Losses are targets: no gradient flows into
+    them.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def ranking_loss(
     Raises
     ------
     ValueError
-        If shapes differ or there is no pair.
+        If shapes differ, or if there is no pair.
 
     Notes
     -----

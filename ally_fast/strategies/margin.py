@@ -11,11 +11,11 @@ from ally_fast.strategies.scored import ScoredStrategy
 
 
 class MarginSampling(ScoredStrategy):
-    """Take the rows whose two most probable classes lie closest together.
+    """Take the rows whose two most probable classes have the closest probabilities.
 
     Notes
     -----
-    Needs ``probabilities``. O(n C) time, O(b) memory and one chunk. Ties go to the lower index.
+    Needs ``probabilities``. O(n C) time; O(b) memory and one chunk. Ties go to the lower index.
     Source: Scheffer, Decomain, Wrobel, "Active hidden Markov models for information extraction",
     IDA 2001.
     """
@@ -39,7 +39,7 @@ def margin_scores(
 
 
 def margins(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the second largest of each row less the largest: minus the margins."""
+    """Return minus the margin of each row: its second largest value less its largest."""
     best = np.partition(probabilities, probabilities.shape[1] - 2, axis=1)[:, -2:]
     scores: NDArray[np.float64] = best[:, 0] - best[:, 1]
     return scores

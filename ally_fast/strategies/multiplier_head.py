@@ -1,4 +1,4 @@
-"""What learns the multipliers of the labeled set, to predict those of the pool."""
+"""The head that learns the multipliers of the labeled set, and predicts those of the pool."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ally_fast.strategies.pieces import network_rows, torch_device, vector
 
 
 class Head(Protocol):
-    """Learns multipliers from embeddings: `ally_fast.primal_dual.DualHead`, or one like it."""
+    """A model that learns multipliers from embeddings, like `ally_fast.primal_dual.DualHead`."""
 
     def fit(self, embeddings: Any, multipliers: Any) -> Any:
         """Learn the multipliers, shape (l,), of labeled embeddings, shape (l, d)."""
@@ -25,13 +25,13 @@ class Head(Protocol):
 
 
 def check_head(head: Any) -> None:
-    """Raise TypeError if `head` is no head, nor None."""
+    """Raise TypeError unless `head` is a head or None."""
     if not (head is None or (hasattr(head, "fit") and hasattr(head, "score"))):
         raise TypeError(f"head: got {checks.shown(head)}, needs an object with fit and score")
 
 
 def demand_scores(strategy: str, context: Context) -> None:
-    """Raise ValueError if there are neither dual scores, nor multipliers to predict them from."""
+    """Raise ValueError without dual scores, and without multipliers to predict them from."""
     if context.dual_scores is not None:
         return
     if context.multipliers is None:
@@ -43,7 +43,7 @@ def demand_scores(strategy: str, context: Context) -> None:
 
 
 def fitted_head(strategy: str, context: Context, pool: Pool, head: Head | None) -> Head:
-    """Return the head, a `DualHead` if None, once it has learned the context's multipliers."""
+    """Fit the head, by default a `DualHead`, to the context's multipliers, and return it."""
     points = checked_points(context.labeled_embeddings, "labeled_embeddings", pool.d, False)
     count = np.ones(len(points), np.bool_)
     multipliers = vector(strategy, "multipliers", context.multipliers, count, 0)

@@ -1,4 +1,4 @@
-"""Pairs of rows and points that lie closer than a limit: few are measured, none is missed."""
+"""Pairs of rows and points closer than a limit: few are measured, and none is missed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _BLOCK = 1 << 22  # scores at a time
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Rows and points that lie close to one another, by row, then by point.
+    """Pairs of a row and a point that are close to each other, by row, then by point.
 
     Attributes
     ----------
     rows, points : ndarray of int64
-        Places among the rows and the points.
+        Positions among the rows and among the points.
     squares : ndarray of float64
         Squared distances, by the exact rule.
     """
@@ -33,7 +33,7 @@ class Pairs:
 
 
 class NearPoints:
-    """Points, and which of any rows lie near them.
+    """Points, and a search for the rows that are near them.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ class NearPoints:
 
     Notes
     -----
-    A product of matrices in float32 tells which pairs can lie within the limit, with a margin for
-    all that was rounded; these are measured by the exact rule. So the answer depends neither on the
+    A matrix product in float32 tells which pairs can lie within the limit, with a margin for all
+    rounding. These pairs are measured by the exact rule. So the answer depends neither on the
     library that multiplies nor on how rows are cut into blocks.
     """
 
@@ -59,12 +59,12 @@ class NearPoints:
         self._margin = (points.shape[1] + 16) * 2.0**-23
 
     def nearest(self, rows: NDArray[Any]) -> NDArray[np.float64]:
-        """Return each row's squared distance to the point nearest to it, by the exact rule."""
+        """Return each row's squared distance to its nearest point, by the exact rule."""
         view = Rows(rows)
         return squared_distances(view, self._table, assign(view, self._table)[0])
 
     def pairs(self, rows: NDArray[Any], limits: NDArray[np.float64]) -> Iterator[Pairs]:
-        """Yield the pairs whose squared distance is below the limit of the point, block by block.
+        """Yield the pairs whose squared distance is below the point's limit, block by block.
 
         Parameters
         ----------
@@ -88,11 +88,12 @@ class NearPoints:
             yield Pairs(positions[inside] + lo, points[inside], squares[inside])
 
     def _left(self, rows: NDArray[Any]) -> NDArray[np.float32]:
-        """Return what times `_right` is above 0 for each pair that can be close.
+        """Return a factor whose product with `_right` is above 0 for each pair that can be close.
 
-        That is ``x t - (x x + t t - limit) / 2``, with x x, t t and the limit in favour of close by
-        more than the product can be wrong: each rounding is below 2**-24 of one of them, there are
-        fewer than ``d + 16`` for a pair, and ``|x| |t|`` is at most ``(x x + t t) / 2``.
+        The product is ``x t - (x x + t t - limit) / 2``. Here x x, t t and the limit are shifted in
+        favour of close pairs, by more than the product can be wrong. Each rounding is below 2**-24
+        of one of them, a pair has fewer than ``d + 16`` roundings, and ``|x| |t|`` is at most
+        ``(x x + t t) / 2``.
         """
         moved = np.ldexp(rows.astype(np.float64) - self._centre, self._exponent)
         half = np.einsum("ij,ij->i", moved, moved) * ((1 - self._margin) / 2)
@@ -109,7 +110,7 @@ class NearPoints:
 def smallest_distance(points: NDArray[Any]) -> float | None:
     """Return the smallest distance above 0 between points, shape (l, d); None if there is none.
 
-    O(l**2 d) time in low precision, and one block of memory.
+    O(l**2 d) time in low precision, and memory for one block.
     """
     distinct = np.unique(points, axis=0)
     if len(distinct) < 2:

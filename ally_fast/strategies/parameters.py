@@ -1,4 +1,4 @@
-"""The arguments that a strategy was made with, told and changed as scikit-learn does."""
+"""The arguments of a strategy, read and changed as scikit-learn does."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 
 class Parameters:
-    """Give a class ``get_params`` and ``set_params``: `sklearn.base.clone` and searches work.
+    """Give a class ``get_params`` and ``set_params``, so `sklearn.base.clone` and searches work.
 
-    Its constructor stores every argument as it is, under its name, and ``**options`` as a dict
-    ``options``. What is derived from them is computed where it is used.
+    Its constructor stores every argument unchanged under its name, and ``**options`` as a dict
+    ``options``. Values that follow from them are computed where they are used.
     """
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's arguments by name; `deep` changes nothing."""
+        """Return the arguments of the constructor by name; `deep` has no effect."""
         arguments: dict[str, Any] = {}
         for name, parameter in inspect.signature(type(self)).parameters.items():
             if parameter.kind is parameter.VAR_KEYWORD:
@@ -24,17 +24,17 @@ class Parameters:
         return arguments
 
     def set_params(self, **arguments: Any) -> Any:
-        """Change some of the constructor's arguments, and check them as it does; return self.
+        """Change some arguments of the constructor, checked as it checks them; return self.
 
         Raises
         ------
         ValueError, TypeError
-            If the constructor refuses them; nothing is changed then.
+            If the constructor refuses them; then nothing changes.
         """
         self.__dict__.update(type(self)(**{**self.get_params(), **arguments}).__dict__)
         return self
 
     def __repr__(self) -> str:
-        """Return a call of the constructor."""
+        """Return the call of the constructor as text."""
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
         return f"{type(self).__name__}({arguments})"

@@ -24,12 +24,12 @@ _SUM_TOLERANCE = 1e-2  # bfloat16 probabilities of a thousand classes stay withi
 
 
 def host_pool(strategy: str, context: Context) -> Pool:
-    """Return the pool's embeddings, for a strategy that computes on the CPU; copied from a GPU.
+    """Return the pool's embeddings for a strategy that computes on the CPU, copied from a GPU.
 
     Raises
     ------
     RuntimeError
-        If a GPU is asked for by name.
+        If the context names a GPU as its device.
     """
     pool = as_pool(context.embeddings)
     devices = choose_devices(context.device, pool.device)
@@ -58,12 +58,12 @@ def part_of(piece: Any, lo: int, hi: int) -> Any:
 def vector(
     strategy: str, name: str, part: Any, keep: NDArray[np.bool_], first: int
 ) -> NDArray[np.float64]:
-    """Return one finite number for each row from `first` on; 0 for those not kept.
+    """Return one finite number for each row from `first` on; 0 for rows that are not kept.
 
     Raises
     ------
     ValueError
-        If there is not one for each row, or one of a row kept is NaN or infinite.
+        If there is not one for each row, or if that of a kept row is NaN or infinite.
     """
     on_host = device_of(part) == "cpu"
     view = as_array(part, name, ndim=1) if on_host else as_device_array(part, name, ndim=1)
@@ -85,7 +85,7 @@ def class_probabilities(
     Raises
     ------
     ValueError
-        If the shape is another, C is below 2, or a row kept is not a distribution.
+        If the shape is wrong, C is below 2, or a kept row is not a distribution.
     """
     pool = as_pool(part, name)
     if pool.n != len(keep) or pool.d < 2:
@@ -97,7 +97,7 @@ def class_probabilities(
     values[~keep] = 1.0 / pool.d
     with np.errstate(invalid="ignore"):
         right = (values >= 0).all(axis=1) & (np.abs(values.sum(axis=1) - 1) <= _SUM_TOLERANCE)
-    check_rows(strategy, name, first, right, "are not probabilities (at least 0, of sum 1)")
+    check_rows(strategy, name, first, right, "are not probabilities (at least 0, with sum 1)")
     return values
 
 
@@ -112,14 +112,14 @@ def passes(piece: Any, lo: int, hi: int) -> Iterable[Any]:
 def network_rows(
     strategy: str, name: str, rows: NDArray[Any], where: int | NDArray[np.int64], wide: bool
 ) -> NDArray[np.floating]:
-    """Return rows for a network, which standardises them: float32, or float64 if they are `wide`.
+    """Return rows for a network, which standardises them: float32, or float64 if `wide`.
 
-    `where`: their indices, or the first of them.
+    `where` holds their indices, or the first of them.
 
     Raises
     ------
     ValueError
-        If one holds a value that is not finite in that type, or too large to be standardised in it.
+        If a value is not finite in that type, or too large for the network to standardise.
     """
     largest = LARGEST if wide else float(np.finfo(np.float32).max)
     check_magnitude(strategy, name, rows, where, largest)
@@ -128,7 +128,7 @@ def network_rows(
 
 @contextmanager
 def embeddings_named(strategy: str) -> Iterator[None]:
-    """Say of the strategy's embeddings what an op says of its rows."""
+    """Name the strategy and its embeddings in errors that an op raises about its rows."""
     try:
         yield
     except ValueError as error:
@@ -139,9 +139,9 @@ def embeddings_named(strategy: str) -> Iterator[None]:
 
 
 def check_pool_squares(strategy: str, request: Request, rows: Rows) -> None:
-    """Raise ValueError if squared distances between eligible rows overflow float64, or vanish.
+    """Raise ValueError if squared distances between eligible rows overflow or vanish in float64.
 
-    Only those of float64 can: narrower rows are not read.
+    Only rows of float64 can cause this; narrower rows are not read.
     """
     if rows.array.dtype != np.float64:
         return
@@ -153,24 +153,24 @@ def check_pool_squares(strategy: str, request: Request, rows: Rows) -> None:
         largest = max(largest, float(np.abs(part).max()))
     if 0 < largest < SMALLEST:
         raise ValueError(
-            f"{strategy}: embeddings: the largest value is {largest:.3g}, needs one of at least "
-            f"{SMALLEST:.0e}, for squared distances in float64: rescale"
+            f"{strategy}: embeddings: the largest value is {largest:.3g}, needs at least "
+            f"{SMALLEST:.0e}, so that float64 holds squared distances: rescale the rows"
         )
 
 
 def check_magnitude(
     strategy: str, name: str, rows: NDArray[Any], where: int | NDArray[np.int64], largest: float
 ) -> None:
-    """Raise ValueError if a row holds a value that is not finite, or beyond `largest`."""
+    """Raise ValueError if a row holds a value that is not finite, or is beyond `largest`."""
     right = (np.abs(rows) <= np.float64(largest)).all(axis=1)
-    what = f"hold NaN, infinite values or some beyond {largest:.1e}"
+    what = f"hold NaN, infinite values or values beyond {largest:.1e}"
     check_rows(strategy, name, where, right, what)
 
 
 def check_rows(
     strategy: str, name: str, where: int | NDArray[np.int64], right: NDArray[np.bool_], what: str
 ) -> None:
-    """Raise ValueError if a row is not `right`; `where`: their indices, or the first of them."""
+    """Raise ValueError if a row is not `right`; `where` holds their indices, or the first."""
     if not right.all():
         indices = np.arange(where, where + len(right)) if isinstance(where, int) else where
         raise ValueError(

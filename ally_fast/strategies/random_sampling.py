@@ -16,8 +16,8 @@ class RandomSampling(Parameters):
 
     Notes
     -----
-    Needs the number of rows only. O(n) time, O(b) memory. Every prefix of the batch is a sample
-    without replacement, too; the same for the same seed, on any machine.
+    Needs only the number of rows. O(n) time, O(b) memory. Every prefix of the batch is a sample
+    without replacement, too. The same seed gives the same answer on any machine.
     """
 
     name = "RandomSampling"

@@ -28,7 +28,7 @@ NO_ROWS = np.empty(0, np.int64)
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """`b` rows of `n`, of those that are `eligible` (None: all of them).
+    """A request for `b` of the `n` rows, chosen among the `eligible` ones (None: all).
 
     Attributes
     ----------
@@ -42,13 +42,13 @@ class Request:
     chunk_rows: int
 
     def positions(self) -> NDArray[np.int64] | None:
-        """Return the eligible rows, ascending; None: all of them."""
+        """Return the eligible rows, ascending; None: all rows."""
         return None if self.eligible is None else np.flatnonzero(self.eligible)
 
     def chunks(self, pool: Pool | None = None) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
-        """Yield (lo, hi, which of these rows are eligible) where there are any, in order.
+        """Yield (lo, hi, which of these rows are eligible) in order, without chunks that have none.
 
-        With the `pool` that is read so, its file is checked after each chunk was used.
+        If you pass the `pool` that is read in this way, its file is checked after each chunk.
         """
         for lo, hi in chunks(self.n, self.chunk_rows, pool=pool):
             part = np.ones(hi - lo, np.bool_) if self.eligible is None else self.eligible[lo:hi]
@@ -62,7 +62,7 @@ def open_request(strategy: str, context: Context, b: Any, *pieces: str) -> Reque
     Raises
     ------
     ValueError
-        If a piece is missing, pieces disagree on the rows of the pool, or `b` is too large.
+        If a piece is missing, pieces disagree on the number of rows, or `b` is too large.
     """
     context.demand(strategy, *pieces)
     n = _rows(strategy, context)
@@ -76,7 +76,7 @@ def open_request(strategy: str, context: Context, b: Any, *pieces: str) -> Reque
 
 
 def demand_classification(strategy: str, context: Context) -> None:
-    """Raise ValueError for a regression task: its targets are floating-point numbers."""
+    """Raise ValueError for a regression task, which has floating-point targets."""
     targets = context.labeled_targets
     if targets is None:
         return
@@ -89,7 +89,7 @@ def demand_classification(strategy: str, context: Context) -> None:
 
 
 def _rows(strategy: str, context: Context) -> int:
-    """Return the rows of the pool, on which all that tell must agree."""
+    """Return the number of rows of the pool; all pieces that tell it must agree."""
     lengths = {} if context.n is None else {"n": context.n}
     for piece, axis in _ROW_AXES.items():
         value = getattr(context, piece)
@@ -104,12 +104,14 @@ def _rows(strategy: str, context: Context) -> int:
         raise ValueError(f"{strategy}: the context does not say how many rows there are; needs n")
     if len(set(lengths.values())) > 1:
         text = ", ".join(f"{name}: {rows}" for name, rows in lengths.items())
-        raise ValueError(f"{strategy}: pieces of the context differ in rows ({text})")
+        raise ValueError(
+            f"{strategy}: pieces of the context differ in their number of rows ({text})"
+        )
     return next(iter(lengths.values()))
 
 
 def _shape(strategy: str, piece: str, value: Any) -> tuple[int, ...]:
-    """Return the shape, of an array that does not tell it (Arrow's) its length alone."""
+    """Return the shape of an array; only its length if it has no shape (Arrow)."""
     if hasattr(value, "shape"):
         return tuple(value.shape)
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Strategies that give each row a number and take the highest."""
+"""Strategies that give each row a score and take the highest."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ally_fast.strategies.request import NO_ROWS, Request, demand_classification
 
 
 class BestRows:
-    """The `b` rows of highest score among those that stream by, lowest index on a tie.
+    """The `b` rows with the highest scores among those pushed so far, lowest index on a tie.
 
     Notes
     -----
-    O(b) memory whatever the number of rows.
+    O(b) memory for any number of rows.
     """
 
     def __init__(self, b: int) -> None:
@@ -27,7 +27,7 @@ class BestRows:
         self._shortlist = Shortlist(1, b, np.ones(1))
 
     def push(self, scores: NDArray[np.float64], keep: NDArray[np.bool_], first: int) -> None:
-        """Offer the rows kept of those from `first` on."""
+        """Offer the kept ones of the rows from `first` on."""
         # A negative zero becomes an ordinary one, of equal rank.
         self._shortlist.push(np.where(keep, np.int32(0), np.int32(-1)), scores + 0.0, first)
 
@@ -38,10 +38,10 @@ class BestRows:
 
 
 class ScoredStrategy(Parameters, ABC):
-    """Take the rows of highest score: score descending, then index ascending.
+    """Take the rows with the highest scores: score descending, then index ascending.
 
-    A strategy of this kind names the piece of the context it needs and computes the scores of a
-    part of the pool. Memory is O(b) and one chunk.
+    A strategy of this kind names the piece of the context that it needs, and computes the scores of
+    a part of the pool. Memory is O(b) and one chunk.
     """
 
     name: str
@@ -52,10 +52,10 @@ class ScoredStrategy(Parameters, ABC):
     def scores(
         self, context: Context, lo: int, hi: int, keep: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
-        """Return the scores of rows ``lo`` to ``hi`` (exclusive); only those kept count."""
+        """Return the scores of rows ``lo`` to ``hi`` (exclusive); only kept rows count."""
 
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
-        """Return the `b` rows of highest score, best first; see `Strategy`."""
+        """Return the `b` rows with the highest scores, best first; see `Strategy`."""
         if self.classification:
             demand_classification(self.name, context)
         request = open_request(self.name, context, b, self.piece)

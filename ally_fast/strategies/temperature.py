@@ -1,4 +1,4 @@
-"""How far a model's probabilities are to be flattened, told by rows that it has not seen."""
+"""How much to flatten a model's probabilities, judged on rows that it has not seen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BINS = 15
 
 
 def at_temperature(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    """Return the softmax of the logarithms divided by the temperature; at 1 the same array."""
+    """Return the softmax of the log-probabilities divided by the temperature; unchanged at 1."""
     if temperature == 1:
         return probabilities
     logs = np.full_like(probabilities, -np.inf)
@@ -22,7 +22,7 @@ def at_temperature(probabilities: NDArray[np.float64], temperature: float) -> ND
 
 
 def calibration_error(probabilities: NDArray[np.float64], targets: NDArray[np.integer]) -> float:
-    """Return the expected calibration error: 15 bins of equal width, of the largest probability.
+    """Return the expected calibration error of the largest probability, in 15 equal bins.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def calibration_error(probabilities: NDArray[np.float64], targets: NDArray[np.in
 
 
 def best_temperature(probabilities: NDArray[np.float64], targets: NDArray[np.integer]) -> float:
-    """Return the one of `TEMPERATURES` with the least calibration error; of equals nearest to 1."""
+    """Return the one of `TEMPERATURES` with the lowest calibration error, nearest to 1 on a tie."""
     errors = [calibration_error(at_temperature(probabilities, t), targets) for t in TEMPERATURES]
     ranks = [(error, abs(np.log2(t)), t) for error, t in zip(errors, TEMPERATURES, strict=True)]
     return min(ranks)[-1]

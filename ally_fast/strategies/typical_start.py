@@ -1,4 +1,4 @@
-"""A first batch, before there is any label."""
+"""A first batch, before there are any labels."""
 
 from __future__ import annotations
 
@@ -30,34 +30,36 @@ _MOST = 1024  # rows of a cluster whose typicality is measured
 
 
 class TypicalStart(Parameters):
-    """Take the most typical row of each of `k` clusters: a first batch, without any label.
+    """Take the most typical row of each of `k` clusters: a first batch, without any labels.
 
-    A row's typicality is one over its mean distance to its 20 nearest neighbours in its cluster.
+    The typicality of a row is 1 over its mean distance to its 20 nearest neighbours in its cluster.
 
     Parameters
     ----------
     k : int or float, optional
-        Number of clusters, lowered to `b` if above it; a float in (0, 1] is a share of `b`; `b`
-        of them if None. Every cluster gives its most typical row before any gives its second.
+        Number of clusters. A float in (0, 1] is a share of `b`; None means `b` clusters. A number
+        above `b` is lowered to `b`. Every cluster gives its most typical row before any gives its
+        second.
     neighbours : int
-        How many count; all others of the cluster where there are fewer.
+        Number of neighbours; in a smaller cluster, all other rows.
     train_size : "auto", None or int
-        Rows drawn at random, on which k-means is trained and among which the batch is chosen:
-        ``max(256 k, b)``, all, or this many.
+        Number of rows to draw at random. k-means trains on them, and the batch comes from them.
+        "auto": ``max(256 k, b)``. None: all rows.
     metric : "euclidean" or "cosine"
-        Cosine: between rows of unit length.
+        "cosine" compares rows at unit length.
 
     Notes
     -----
-    Needs ``embeddings``. Of a cluster with more than 1024 rows drawn, the first 1024 in the order
-    of the draw have a typicality; the others come after them, as does a row that is alone. Ties go
-    to the lower index; the same answer on any machine.
-    Reads the rows drawn, twice, and no others: memory is theirs twice (once as float32, for
-    k-means), time that of k-means, ``256 k`` rows to be assigned, and at most 512 exact distances a
-    row, about 128 with clusters of like size. Computes on the CPU; rows on a GPU are copied to the
-    host. Source: Hacohen, Dekel, Weinshall, "Active learning on a budget: opposite strategies suit
-    high and low budgets" (TypiClust), ICML 2022. There all rows are clustered, and clusters that
-    hold a label are passed over; here there is no label yet, and a sample is clustered.
+    Needs ``embeddings``. In a cluster with more than 1024 drawn rows, only the first 1024 in the
+    order of the draw have a typicality. The other rows come after them, as does a row that is alone
+    in its cluster. Ties go to the lower index; the answer is the same on any machine.
+
+    It reads only the drawn rows, and reads them twice. Memory: the drawn rows twice (once as
+    float32, for k-means). Time: k-means, assigning ``256 k`` rows, and at most 512 exact distances
+    a row, or about 128 if clusters have similar sizes. It computes on the CPU; rows on a GPU are
+    copied to the host. Source: Hacohen, Dekel, Weinshall, "Active learning on a budget: opposite
+    strategies suit high and low budgets" (TypiClust), ICML 2022. The paper clusters all rows, and
+    passes over clusters that have a label. Here there are no labels yet, and a sample is clustered.
 
     Examples
     --------
@@ -91,7 +93,7 @@ class TypicalStart(Parameters):
         self.metric = metric
 
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
-        """Return `b` rows, the most typical of all clusters first; see `Strategy`."""
+        """Return `b` rows, the most typical rows of all clusters first; see `Strategy`."""
         request = open_request(self.name, context, b, "embeddings")
         pool = checked_pool(host_pool(self.name, context))
         if request.b == 0:
@@ -107,7 +109,7 @@ class TypicalStart(Parameters):
     def _clustered(
         self, pool: Pool, request: Request, seed: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], Rows, NDArray[np.int32]]:
-        """Return the rows drawn, ascending: indices, positions in the draw, rows, clusters."""
+        """Return the drawn rows, ascending: indices, positions in the draw, rows, clusters."""
         eligible = request.eligible
         count = request.n if eligible is None else int(np.count_nonzero(eligible))
         k, normalize = clusters_for(self.k, request.b), self.metric == "cosine"
@@ -127,14 +129,14 @@ class TypicalStart(Parameters):
 
 
 def _points(rows: Rows, members: NDArray[np.int64]) -> NDArray[np.floating]:
-    """Return rows as their distances are defined: float64 if they are that, unit rows float32."""
+    """Return rows as they are compared: float64 stays float64, unit rows are float32."""
     if rows.array.dtype == np.float64 and not rows.normalize:
         return as_float(rows.taken(members))
     return loaded(rows.seen(rows.normalize, members))[0]
 
 
 def _mean_distances(points: NDArray[np.floating], neighbours: int) -> NDArray[np.float64]:
-    """Return each point's mean distance to its nearest neighbours; infinite for one alone."""
+    """Return each point's mean distance to its nearest neighbours; infinite without any."""
     m = len(points)
     if m < 2:
         return np.full(m, np.inf)

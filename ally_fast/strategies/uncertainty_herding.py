@@ -1,4 +1,4 @@
-"""Uncertainty Herding: cover what the model is unsure of."""
+"""Uncertainty Herding: cover the rows that the model is unsure of."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ally_fast.strategies.weak_head import held_out, warn_if_weak
 
 
 class UncertaintyHerding(Herding):
-    """Cover the rows the model is unsure of: `MaxHerding`, a target weighing 1 less its margin.
+    """Cover the rows that the model is unsure of: `MaxHerding` with weights of 1 less the margin.
 
     Parameters
     ----------
     temperature : float, optional
-        By which logarithms of probabilities are divided, above 0. None: of 25 from 1/8 to 8 the one
-        at which ``labeled_probabilities`` have the least expected calibration error (15 bins; of
-        equals the one nearest to 1), and 1 where these are not given.
+        Above 0; logarithms of probabilities are divided by it. None: the one of 25 temperatures
+        from 1/8 to 8 at which ``labeled_probabilities`` have the lowest expected calibration error
+        (15 bins; the one nearest to 1 on a tie), or 1 without ``labeled_probabilities``.
     **options
         Those of `MaxHerding`: ``width``, ``targets``, ``metric``.
 
@@ -36,13 +36,15 @@ class UncertaintyHerding(Herding):
 
     Notes
     -----
-    Needs ``embeddings``, ``labeled_embeddings`` and ``probabilities``: a classification task. What
-    is exact, what is bounded, time and memory: see `MaxHerding`; and one pass over the
-    probabilities. Where every target's margin is 1, all weigh the same. With a temperature other
-    than 1 logarithms and exponentials are NumPy's: weights whose last bits then differ on another
-    machine are rounded to multiples of 2**-20. Source: Bae, Oliveira, Sutherland, "Uncertainty
-    herding: one active learning method for all label budgets", ICLR 2025. There temperatures are
-    judged on a part of the labels held out, and a part of the pool is candidates and targets.
+    Needs ``embeddings``, ``labeled_embeddings`` and ``probabilities``: a classification task.
+    `MaxHerding` says what is exact, what is bounded, and the cost in time and memory. This strategy
+    adds one pass over the probabilities. If the margin of every target is 1, all weigh the same.
+    With a temperature other than 1, logarithms and exponentials are NumPy's. Their last bits may
+    differ on another machine, so weights are rounded to multiples of 2**-20.
+
+    Source: Bae, Oliveira, Sutherland, "Uncertainty herding: one active learning method for all
+    label budgets", ICLR 2025. The paper judges temperatures on a held-out part of the labels, and
+    uses one part of the pool as both candidates and targets.
 
     Examples
     --------
@@ -68,7 +70,7 @@ class UncertaintyHerding(Herding):
         self.options = options
 
     def query(self, context: Context, b: int) -> NDArray[np.int64]:
-        """Return `b` rows, in the order picked; see `Strategy`."""
+        """Return `b` rows in the order of the picks; see `Strategy`."""
         demand_classification(self.name, context)
         warn_if_weak(self.name, context)
         return super().query(context, b)

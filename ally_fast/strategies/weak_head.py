@@ -1,4 +1,4 @@
-"""A warning where a model knows so little that its uncertainty says nothing."""
+"""A warning for a model that knows so little that its uncertainty says nothing."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _DEVIATIONS = 2.0
 
 
 class WeakHeadWarning(UserWarning):
-    """A model does about as well as chance on rows it was not trained on."""
+    """A model is about as good as chance on rows that it was not trained on."""
 
 
 def is_near_chance(targets: NDArray[np.integer], predicted: NDArray[np.integer]) -> str | None:
-    """Say how accurate predictions are if that is near chance; None if they are better.
+    """Return a text that says how accurate predictions are, or None if they are above chance.
 
-    Classes count alike: the mean over classes of the share recognised, of which any constant or
-    random guess gets one in C. Near is within two standard deviations of such a guess. With fewer
-    than two classes there is nothing to tell.
+    Accuracy is balanced: the mean over classes of the share that is recognised. Any constant or
+    random guess gets 1 / C. An accuracy is near chance if it is within two standard deviations of
+    such a guess. With fewer than two classes the answer is None.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def is_near_chance(targets: NDArray[np.integer], predicted: NDArray[np.integer])
     >>> import numpy as np
     >>> targets = np.arange(40) % 2
     >>> is_near_chance(targets, targets), is_near_chance(targets, np.zeros(40, int))
-    (None, 'a balanced accuracy of 50.0 % on 40 rows held out, of 2 classes: chance is 50.0 %')
+    (None, 'a balanced accuracy of 50.0 % on 40 held-out rows of 2 classes (chance is 50.0 %)')
     """
     classes, inverse, counts = np.unique(targets, return_inverse=True, return_counts=True)
     if len(classes) < 2:
@@ -47,15 +47,15 @@ def is_near_chance(targets: NDArray[np.integer], predicted: NDArray[np.integer])
     if accuracy > chance + _DEVIATIONS * deviation:
         return None
     return (
-        f"a balanced accuracy of {accuracy:.1%} on {len(targets)} rows held out, of "
-        f"{len(classes)} classes: chance is {chance:.1%}".replace("%", " %")
+        f"a balanced accuracy of {accuracy:.1%} on {len(targets)} held-out rows of "
+        f"{len(classes)} classes (chance is {chance:.1%})".replace("%", " %")
     )
 
 
 def held_out(
     strategy: str, context: Context
 ) -> tuple[NDArray[np.float64], NDArray[np.integer]] | None:
-    """Return the probabilities and targets of the labeled set; None without the former.
+    """Return the probabilities and targets of the labeled set; None without probabilities.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def held_out(
 
 
 def warn_if_weak(strategy: str, context: Context) -> None:
-    """Warn if cross-validated probabilities of the labeled set, where given, are near chance.
+    """Warn if the cross-validated probabilities of the labeled set are near chance.
 
     Raises
     ------
@@ -97,8 +97,8 @@ def warn_if_weak(strategy: str, context: Context) -> None:
     values, targets = known
     if weak := is_near_chance(targets, values.argmax(axis=1)):
         warnings.warn(
-            f"{strategy}: the model has {weak}; margins of a model that knows so little do worse "
-            "than random rows: train it better (less regularised?), or label random rows first",
+            f"{strategy}: the model has {weak}; the margins of such a model choose worse rows than "
+            "chance: train it better (with less regularisation?), or label random rows first",
             WeakHeadWarning,
             stacklevel=3,
         )

@@ -106,7 +106,7 @@ def test_the_name_of_the_ids_comes_before_id(ids):
         ('[{"data": {"image_id": null}}]', "the id of row 0 is missing"),
         ('[{"data": {"image_id": [1]}}]', "must be integers or texts"),
         ('[{"data": {"file": 1}}]', "task 0: 'data': no key 'image_id'; it has 'file'"),
-        ('[{"data": ', "no JSON at line 1"),
+        ('[{"data": ', "not JSON, at line 1"),
     ],
 )
 def test_exports_that_are_none(text, message, capsys):

@@ -186,7 +186,7 @@ def test_unknown_ids(duals, rows, scores, ids, capsys):
     name = 10**6 if ids.dtype.kind == "i" else "nobody"
     Path("labeled.txt").write_text(f"{ids[0]}\n{name}\n")
     error = error_of(capsys, select(*BY_ID, "--exclude", "labeled.txt"))
-    assert "1 of 2 are ids of no row, the first is" in error
+    assert "1 of 2 ids belong to no row, the first is" in error
     assert str(name) in error
     assert select(*BY_ID, "--exclude", "labeled.txt", "--unknown-ids", "ignore") == 0
     batch = ally_fast.select(rows, scores, B, K, exclude=[0])
@@ -236,7 +236,10 @@ MISTAKES = {
     "column": (["--scores", "duals.parquet:sc"], "--scores duals.parquet: no column 'sc'; it has"),
     "own column": (["--scores", ":dual"], "--scores .*part-0.parquet: no column 'dual'; it has"),
     "own column by id": (["--scores", ":score@id"], "a column of the pool itself is :COLUMN"),
-    "ids": (["--scores", "duals.parquet:score@image_id"], "--scores .*: got ids, but the rows of"),
+    "ids": (
+        ["--scores", "duals.parquet:score@image_id"],
+        "--scores .*: got ids, but the pool has none",
+    ),
     "keep": ([*BY_ID, "--keep", "score"], "keep: 'score' is the name of a column of the batch"),
     "keep what": ([*BY_ID, "--keep", "url"], "no column 'url'; it has 'uri', 'emb', 'image_id'"),
     "ids of what": (["--scores", "duals.parquet:score", "--ids", ":name"], "no column 'name'"),
@@ -245,7 +248,7 @@ MISTAKES = {
         "must be integers or",
     ),
     "exclusion": ([*BY_ID, "--exclude", "x.csv:id"], "--exclude x.csv:id: no such file|x.csv: no"),
-    "options": ([*BY_ID, "--storage-options", "x"], "no JSON at line 1"),
+    "options": ([*BY_ID, "--storage-options", "x"], "not JSON, at line 1"),
 }
 
 

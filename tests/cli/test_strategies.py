@@ -230,7 +230,7 @@ MISTAKES = {
     "missing": (
         "margin",
         ["--probabilities", "few.parquet:p@image_id"],
-        "--probabilities few.parquet:p@image_id: 1 of 90 rows have none",
+        "--probabilities few.parquet:p@image_id: 1 of 90 rows have no value",
     ),
     "bad rows": ("core-set", [], "row"),
 }  # fmt: skip

@@ -142,15 +142,15 @@ def without(name):
         (header(lambda given: [given]), "experiment.json: got list, needs an object"),
         (
             lambda folder: (folder / "experiment.json").write_text('{\n "protocol": {,\n'),
-            "experiment.json: no JSON at line 2, column 15: ",
+            "experiment.json: not JSON, at line 2, column 15: ",
         ),
         (
             lambda folder: (folder / "experiment.json").write_bytes(b"\xff\xfe{}"),
-            "experiment.json: no JSON: byte 0 is no UTF-8",
+            "experiment.json: not JSON: byte 0 is not UTF-8",
         ),
         (
             lambda folder: (folder / "experiment.json").write_text(""),
-            "experiment.json: no JSON at line 1, column 1: ",
+            "experiment.json: not JSON, at line 1, column 1: ",
         ),
         (
             lambda folder: (folder / "experiment.json").unlink(),

@@ -101,14 +101,14 @@ def test_a_row_with_a_wrong_value_is_refused(change, message, tmp_path):
         (b"[1, 2]", "got list, needs an object"),
         (b"3", "got int, needs an object"),
         (b"null", "got NoneType, needs an object"),
-        (b"", "no JSON at line 1, column 1: Expecting value"),
-        (b'{"arm": "ally', "no JSON at line 1, column 9: Unterminated string"),
-        (b'{"arm": "\xff"}', "no JSON: byte 9 is no UTF-8"),
+        (b"", "not JSON, at line 1, column 1: Expecting value"),
+        (b'{"arm": "ally', "not JSON, at line 1, column 9: Unterminated string"),
+        (b'{"arm": "\xff"}', "not JSON: byte 9 is not UTF-8"),
         (b"{}", "has no 'arm'"),
         (b'{"arm": "a", "arm": "b"}', "has 'arm' twice"),
         (b'{"accuracy": NaN}', "holds NaN, needs finite numbers"),
         (b'{"accuracy": -Infinity}', "holds -Infinity, needs finite numbers"),
-        (b"[" * 100_000, "no JSON to read: brackets within too many brackets"),
+        (b"[" * 100_000, "cannot read JSON: too many nested brackets"),
     ],
 )
 def test_a_line_that_is_no_row_is_refused(line, message, tmp_path):

@@ -32,9 +32,9 @@ def test_lists_come_back(values, dtype, tmp_path):
 
 
 REFUSED = {
-    "text": ("hello", "no JSON at line 1, column 1: Expecting value"),
-    "cut": ('{"v": [1, 2', "no JSON at line 1, column 12"),
-    "nothing": ("", "no JSON at line 1, column 1"),
+    "text": ("hello", "not JSON, at line 1, column 1: Expecting value"),
+    "cut": ('{"v": [1, 2', "not JSON, at line 1, column 12"),
+    "nothing": ("", "not JSON, at line 1, column 1"),
     "a list": ([1, 2], "got list, needs an object"),
     "no such list": ({"v": 1, "w": [1]}, "no list 'v'; it has 'w'"),
     "twice": ('{"v": [1], "v": [2]}', "has 'v' twice"),
@@ -46,7 +46,7 @@ REFUSED = {
     "beyond float64": ({"v": [0.5, 10**400]}, "list 'v' holds an integer that is too large"),
     "rounded": ({"v": [0.5, 2**53 + 1]}, "list 'v' holds an integer that float64 would round"),
     "not finite": ('{"v": [1.5, NaN]}', "holds NaN, needs finite numbers"),
-    "deep": ("[" * 100_000, "brackets within too many brackets"),
+    "deep": ("[" * 100_000, "cannot read JSON: too many nested brackets"),
 }
 
 

@@ -145,15 +145,15 @@ BAD = {  # of each kind of layout: how a row is spoiled, and what is said of it
     "short": (
         lambda row: row[:2],
         {
-            "lists": "has 2 values, needs 3 as the other rows",
-            "blobs": "has 8 bytes, needs 12 as the other rows",
+            "lists": "has 2 values, needs 3 like the other rows",
+            "blobs": "has 8 bytes, needs 12 like the other rows",
         },
     ),
     "empty": (
         lambda row: [],
         {
-            "lists": "has 0 values, needs 3 as the other rows",
-            "blobs": "has 0 bytes, needs 12 as the other rows",
+            "lists": "has 0 values, needs 3 like the other rows",
+            "blobs": "has 0 bytes, needs 12 like the other rows",
         },
     ),
     "not a number": (
@@ -366,8 +366,12 @@ def test_the_only_column_of_vectors_needs_no_name(source, rows, tmp_path):
     [
         ("image", TypeError, r"'image' holds binary: state the dtype .* as in name\[float32\]"),
         ("image[float]", TypeError, r"'image': got \[float\], needs one of bfloat16, float16"),
-        ("image[float16]", ValueError, "'image' holds 3 bytes in a row: no whole number of float"),
-        ("emb[float32]", TypeError, r"'emb' holds fixed_size_list.*\[float32\], is stated for by"),
+        (
+            "image[float16]",
+            ValueError,
+            "'image' holds 3 bytes in a row: not a whole number of float16 values",
+        ),
+        ("emb[float32]", TypeError, r"'emb' holds fixed_size_list.* only bytes .*\[float32\]"),
         ("text", TypeError, "'text' must hold lists of numbers; it holds string"),
         ("tokens", TypeError, "'tokens' must hold lists of numbers; it holds list"),
         ("flags", TypeError, "'flags' must hold lists of numbers; it holds list"),

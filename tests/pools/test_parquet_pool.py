@@ -188,9 +188,9 @@ BAD_ROWS = {
     "null": (lambda row: None, r"row {} is null"),
     "null value": (lambda row: [1.0, None, 2.0], r"row {} holds a null"),
     "not a number": (lambda row: [1.0, float("nan"), 2.0], r"row {} holds NaN or infinite values"),
-    "short": (lambda row: row[:2], r"row {} has 2 values, needs 3 as the other rows"),
-    "long": (lambda row: [*row, 1.0, 1.0], r"row {} has 5 values, needs 3 as the other rows"),
-    "empty": (lambda row: [], r"row {} has 0 values, needs 3 as the other rows"),
+    "short": (lambda row: row[:2], r"row {} has 2 values, needs 3 like the other rows"),
+    "long": (lambda row: [*row, 1.0, 1.0], r"row {} has 5 values, needs 3 like the other rows"),
+    "empty": (lambda row: [], r"row {} has 0 values, needs 3 like the other rows"),
 }
 KINDS = {
     "list": lambda element: pa.list_(element),

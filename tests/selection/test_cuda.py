@@ -222,7 +222,7 @@ def test_scores_of_excluded_rows_may_be_anything(dtype, where, rng):
     found = found.to_host() if where == "device" else found
     np.testing.assert_array_equal(found, expected)
     exclude[42] = False
-    with pytest.raises(ValueError, match=r"dual_scores: 1 of 401 are NaN .* row 42"):
+    with pytest.raises(ValueError, match=r"dual_scores: 1 of 401 scores are NaN .* row 42"):
         ally_fast.select(rows, put(scores), 60, 9, exclude=exclude, device="cuda")
 
 

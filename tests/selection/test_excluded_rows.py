@@ -115,7 +115,7 @@ def test_integers_of_excluded_rows_may_be_anything(pool):
     np.testing.assert_array_equal(
         ally_fast.select(pool[0], scores, 20, 5, exclude=[3, 4]), expected
     )
-    with pytest.raises(ValueError, match=r"dual_scores: 1 of 199 are integers .* row 4"):
+    with pytest.raises(ValueError, match=r"dual_scores: 1 of 199 scores are integers .* row 4"):
         ally_fast.select(pool[0], scores, 20, 5, exclude=[3])
 
 

@@ -119,7 +119,7 @@ def test_only_excluded_rows_may_lack_scores(rows, scores, ids):
     batch = select(rows, some, B, K, ids=ids, exclude_ids=ids[:5])
     np.testing.assert_array_equal(batch, select(rows, scores, B, K, exclude=np.arange(5)))
     with pytest.raises(
-        ValueError, match=r"dual_scores: 1 of 90 rows have none, the first is row 4"
+        ValueError, match=r"dual_scores: 1 of 90 rows have no value, the first is row 4"
     ):
         select(rows, some, B, K, ids=ids, exclude_ids=ids[:4])
 
@@ -127,9 +127,9 @@ def test_only_excluded_rows_may_lack_scores(rows, scores, ids):
 def test_unknown_ids(rows, scores, ids):
     strange = 10**9 if ids.dtype.kind == "i" else "nobody"
     more = ById([*ids.tolist(), strange], [*scores, 9.0])
-    with pytest.raises(ValueError, match=r"dual_scores\.ids: 1 of 91 are ids of no row, the first"):
+    with pytest.raises(ValueError, match=r"dual_scores\.ids: 1 of 91 ids belong to no row, the f"):
         select(rows, more, B, K, ids=ids)
-    with pytest.raises(ValueError, match=r"exclude_ids: 1 of 1 are ids of no row"):
+    with pytest.raises(ValueError, match=r"exclude_ids: 1 of 1 ids belong to no row"):
         select(rows, scores, B, K, ids=ids, exclude_ids=[strange])
     batch = select(rows, more, B, K, ids=ids, exclude_ids=[strange], unknown_ids="ignore")
     np.testing.assert_array_equal(batch, select(rows, scores, B, K))
@@ -158,7 +158,7 @@ def test_ids_of_another_kind(rows, scores, ids):
         ({"ids": np.arange(N) / 2}, TypeError, "ids must be integers or texts; got 'double'"),
         ({"ids": "image"}, TypeError, "ids: got 'image', needs one id for each row"),
         ({"ids": np.arange(N), "exclude_ids": 5}, TypeError, "exclude_ids: got 5, needs one id"),
-        ({"exclude_ids": [1]}, ValueError, "exclude_ids: got ids, but the rows of the pool have"),
+        ({"exclude_ids": [1]}, ValueError, "exclude_ids: got ids, but the pool has none"),
         ({"ids": np.arange(N), "unknown_ids": "no"}, ValueError, "unknown_ids"),
         ({"dual_scores": None}, ValueError, "dual_scores: got None, but the pool has no scores"),
         ({"dual_scores": ById([1], [2.0])}, ValueError, "dual_scores.ids: got ids, but"),
@@ -172,7 +172,7 @@ def test_mistakes(arguments, error, message, rows, scores):
 
 def test_the_pool_has_ids_already(folder):
     pool = open_pool(folder, column="emb", ids="image_id", scores="score")
-    with pytest.raises(ValueError, match="ids: got some, but the pool has ids of its own"):
+    with pytest.raises(ValueError, match="ids: got ids, but the pool has its own; needs only one"):
         select(pool, None, B, K, ids=np.arange(N))
 
 

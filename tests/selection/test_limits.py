@@ -212,7 +212,7 @@ MISTAKES = {
         {"groups": [1], "max_per_group": 9},
         "groups: got 1, needs one for each of 30",
     ),
-    "a null": ({"groups": [None, *"a" * 29], "max_per_group": 9}, "groups: row 0 has none"),
+    "a null": ({"groups": [None, *"a" * 29], "max_per_group": 9}, "groups: row 0 has no group"),
     "few rows": (
         {"groups": [*"a" * 28, *"bb"], "min_per_group": {"b": 3}},
         "min_per_group: group 'b' needs 3, but has 2 eligible rows",
@@ -227,7 +227,7 @@ MISTAKES = {
     ),
     "too few": (
         {"groups": [*"abc" * 10], "max_per_group": 3},
-        "max_per_group: the groups allow 9 in all, but b is 10",
+        "max_per_group: the groups allow only 9 in all, but b is 10",
     ),
     "crossed": (
         {"groups": [*"ab" * 15], "min_per_group": {"a": 3}, "max_per_group": {"a": 2}},
@@ -235,18 +235,18 @@ MISTAKES = {
     ),
     "no such group, most": (
         {"groups": [*"ab" * 15], "max_per_group": {"c": 1}},
-        "max_per_group: no row is of group 'c'; there are 'a', 'b'",
+        "max_per_group: no row has the group 'c'; the groups are 'a', 'b'",
     ),
     "no time": (
         {"groups": np.array(["NaT"] * N, "M8[D]"), "max_per_group": 30},
-        "groups: row 0 has none",
+        "groups: row 0 has no group",
     ),
     "negative": ({"groups": [*"ab" * 15], "max_per_group": -1}, "max_per_group: got -1"),
     "cost alone": ({"cost": np.ones(N)}, "cost: has no effect without cost_budget"),
     "budget alone": ({"cost_budget": 3}, "cost_budget: has no effect without cost"),
     "cost below 0": (
         {"cost": [*[1.0] * 29, -1.0], "cost_budget": 3},
-        "cost: 1 are negative or not finite, the first is -1.0 in row 29",
+        "cost: 1 values are negative or not finite, the first is -1.0 in row 29",
     ),
     "cost and minima": (
         {

@@ -68,7 +68,7 @@ def test_scores_null_where_excluded(library, pool):
     np.testing.assert_array_equal(
         ally_fast.select(embeddings, null, 30, 5, exclude=EXCLUDED), expected
     )
-    with pytest.raises(ValueError, match=r"dual_scores: 40 of 120 are NaN .* row 0"):
+    with pytest.raises(ValueError, match=r"dual_scores: 40 of 120 scores are NaN .* row 0"):
         ally_fast.select(embeddings, null, 30, 5)
 
 

@@ -94,7 +94,7 @@ def test_a_model_near_chance_is_warned_of_once():
     assert warning.filename == __file__
     text = str(warning.message)
     assert text.startswith("ClusterMargin: the model has a balanced accuracy of ")
-    assert "on 120 rows held out, of 3 classes: chance is 33.3 %" in text
+    assert "on 120 held-out rows of 3 classes (chance is 33.3 %)" in text
     assert len(text) <= 300
     np.testing.assert_array_equal(picks, ask())
 
