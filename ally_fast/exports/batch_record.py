@@ -80,7 +80,7 @@ def read_record(path: str) -> BatchRecord | None:
 
 def _record(content: dict[str, Any]) -> BatchRecord:
     if content.get("format") != FORMAT:
-        raise ValueError("holds no record of a batch where one should be")
+        raise ValueError("needs the record of a batch, but holds something else")
     version = content.get("version")
     if not isinstance(version, int) or version > VERSION:
         raise ValueError(

@@ -34,7 +34,7 @@ def check_centroids(path: str, metric: str) -> None:
         return
     if record.get("version") != VERSION:
         raise ValueError(
-            f"are of format {record.get('version')}; this version of ally-fast reads {VERSION}"
+            f"have format {record.get('version')}; this version of ally-fast reads {VERSION}"
         )
     if record.get("metric") != metric:
         raise ValueError(f"are for --metric {record.get('metric')}, not {metric}")

@@ -13,13 +13,13 @@ def check_names(wanted: Wanted, *more: str) -> None:
     """Raise ValueError if a column to keep has the name of a column that a batch has anyway."""
     for name in wanted.keep:
         if name in OWN_NAMES or name in more:
-            raise ValueError(f"keep: {name!r} is the name of a column of the batch; rename it")
+            raise ValueError(f"keep: the batch has its own column {name!r}; rename yours")
 
 
 def no_data_column(wanted: Wanted) -> None:
     """Raise ValueError if a data column is named, which the format does not need."""
     if wanted.data_column is not None:
-        raise ValueError("data_column: is for the formats cvat and prodigy only")
+        raise ValueError("data_column: only the formats cvat and prodigy take one")
 
 
 def check_table(wanted: Wanted) -> None:

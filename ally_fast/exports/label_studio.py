@@ -47,8 +47,8 @@ def labeled_ids(content: list[Any], names: list[str]) -> list[Any]:
     for number, task in enumerate(content):
         if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
             raise ValueError(
-                f"item {number} is no task of Label Studio: it has no object 'data'; needs an "
-                "export as JSON, or the tasks that were imported"
+                f"item {number} is not a Label Studio task: it has no object 'data'; needs a "
+                "JSON export, or the tasks that you imported"
             )
     exported = any("annotations" in task for task in content)
     ids = []

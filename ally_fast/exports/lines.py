@@ -21,7 +21,7 @@ def write_lines(file: IO[bytes], what: str, values: Iterable[Any]) -> None:
     for value in values:
         text = str(value)
         if not text or re.search("[\n\r\0]", text) or text[0] == "\ufeff":
-            raise ValueError(f"{what} cannot stand on a line of its own: {text[:40]!r}; write .csv")
+            raise ValueError(f"{what} does not fit on one line: {text[:40]!r}; write .csv")
         file.write(text.encode() + b"\n")
 
 

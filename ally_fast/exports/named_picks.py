@@ -15,15 +15,17 @@ def check_task_names(wanted: Wanted) -> None:
     """Raise ValueError if a column to keep has a name that is written anyway."""
     for name in wanted.keep:
         if name in _OWN.values():
-            raise ValueError(f"keep: {name!r} is the name of a column of the batch; rename it")
+            raise ValueError(f"keep: the batch has its own column {name!r}; rename yours")
         if name == wanted.id_name:
-            raise ValueError(f"keep: {name!r} is the column of ids, which is written anyway")
+            raise ValueError(
+                f"keep: {name!r} is the id column, which every batch holds; leave it out"
+            )
 
 
 def demand_ids(wanted: Wanted, tool: str) -> None:
     """Raise ValueError if rows have no ids, by which labels come back."""
     if wanted.id_name is None:
-        raise ValueError(f"ids: the format {tool} needs them, so that labels can be matched")
+        raise ValueError(f"ids: got none; the format {tool} needs them to match labels to rows")
 
 
 def task_lists(table: BatchTable, wanted: Wanted) -> dict[str, list[Any]]:

@@ -45,7 +45,7 @@ def finite(value: Any, name: str) -> Any:
     if isinstance(value, float):
         if math.isinf(value):
             raise ValueError(
-                f"column {name!r} holds {value}, which JSON cannot; write .csv or .parquet"
+                f"column {name!r} holds {value}, which JSON cannot hold; write .csv or .parquet"
             )
         return None if math.isnan(value) else value
     if isinstance(value, list):

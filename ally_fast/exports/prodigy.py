@@ -23,8 +23,8 @@ def _split(wanted: Wanted) -> tuple[str, Wanted]:
     name = data_column(wanted, "prodigy")
     if name not in _KEYS:
         raise ValueError(
-            f"data_column: {name!r} does not say what it holds; needs KEY={name}, KEY one of "
-            f"{', '.join(_KEYS)}"
+            f"data_column: {name!r} does not say what it holds; needs KEY={name} with KEY one "
+            f"of {', '.join(_KEYS)}"
         )
     return name, wanted
 

@@ -55,11 +55,13 @@ def select(
     """
     if not isinstance(dataset, _datasets.Dataset):
         kind = type(dataset).__name__
-        raise TypeError(f"dataset: got {kind}, needs a Dataset: one split, not streamed")
+        raise TypeError(f"dataset: got {kind}, needs a Dataset (one split, not streamed)")
     names = ["index", "score", "cluster", "rank", "distance"]
     there = [name for name in names if added is not None and added + name in dataset.column_names]
     if there:
-        raise ValueError(f"added: the dataset has a column {added}{there[0]}; name others")
+        raise ValueError(
+            f"added: the dataset already has a column {added}{there[0]}; needs another prefix"
+        )
     own = f":{scores}" if isinstance(scores, str) else None
     pool = ally_fast.open_pool(dataset, column=column, scores=own)
     values = None if own else scores

@@ -59,10 +59,12 @@ def clustered_sampling(
     values = np.asarray(scores(X_pool) if callable(scores) else scores, np.float64)
     rows = X_pool if embeddings is None else embeddings
     if not hasattr(rows, "__array__"):
-        raise TypeError(f"X_pool: got {type(rows).__name__}, needs a dense array, or embeddings")
+        raise TypeError(
+            f"X_pool: got {type(rows).__name__}, needs a dense array; or pass embeddings"
+        )
     rows = np.asarray(rows)
     if rows.ndim != 2:
-        raise ValueError(f"X_pool: got shape {rows.shape}, needs (n, d), or embeddings")
+        raise ValueError(f"X_pool: got shape {rows.shape}, needs (n, d); or pass embeddings")
     clusters = min(n_instances if k is None else k, len(rows))
     indices = ally_fast.select(rows, values, n_instances, clusters, **options)
     return indices, values[indices]

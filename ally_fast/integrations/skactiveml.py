@@ -74,7 +74,7 @@ class ALLYSampling(_Strategy):
         )
         rows, mapping = self._transform_candidates(candidates, X, y)
         if not len(rows):
-            raise ValueError("y: got labels alone, needs unlabeled samples, or candidates")
+            raise ValueError("y: every sample has a label; needs unlabeled samples, or candidates")
         total = len(rows) if mapping is None else len(X)
         indices = np.arange(total) if mapping is None else mapping
         values = np.asarray(scores(rows) if callable(scores) else scores)

@@ -59,7 +59,9 @@ class ClusteredSampling(_Strategy):
         self._validate_query_input(indices_unlabeled, n)
         unlabeled: NDArray[np.int64] = np.asarray(indices_unlabeled)
         if embeddings is None and not hasattr(clf, "embed"):
-            raise ValueError(f"embeddings: got None, but {type(clf).__name__} gives none itself")
+            raise ValueError(
+                f"embeddings: got None, but {type(clf).__name__} has no embed method; pass them"
+            )
         if embeddings is None:
             rows = np.asarray(clf.embed(dataset[unlabeled]))
         else:

@@ -60,7 +60,7 @@ class JobFolder:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                said = "another process works on this job"
+                said = "another process is working on this job"
                 raise OSError(errno.EBUSY, said, self.path) from None
             yield
         finally:
@@ -78,7 +78,7 @@ class JobFolder:
         if before is None:
             if foreign := [name for name in os.listdir(self.path) if not name.startswith(".")]:
                 raise ValueError(
-                    f"{self.path}: holds {foreign[0]!r} but no job; needs a new or an empty folder"
+                    f"{self.path}: holds {foreign[0]!r} but no job; needs a new or empty folder"
                 )
             self._write_json(_RECORD, record)
             return
@@ -88,7 +88,7 @@ class JobFolder:
             raise ValueError(f"{self._file(_RECORD)}: {error}") from None
         if changed:
             raise ValueError(
-                f"{self.path}: is another job: {changed}; needs another folder, or this one removed"
+                f"{self.path}: holds another job: {changed}; use another folder, or remove this one"
             )
 
     def check(self) -> None:
@@ -114,7 +114,9 @@ class JobFolder:
             return None
         centroids = np.array(numpy_array(self._file(_CENTROIDS), None, ndim=2))
         if facts.pop("digest", None) != _digest(centroids):
-            raise ValueError(f"{self._file(_CENTROIDS)}: is not what {_TRAINING} describes")
+            raise ValueError(
+                f"{self._file(_CENTROIDS)}: is not the file that {_TRAINING} describes"
+            )
         try:
             return KMeansResult(centroids=centroids, **facts)
         except TypeError as error:
@@ -204,7 +206,7 @@ def scores_key(clusters: str, function: str) -> str:
 
 
 def _damaged(path: str) -> ValueError:
-    return ValueError(f"{path}: is damaged; remove it, and run again")
+    return ValueError(f"{path}: is damaged; remove it and run again")
 
 
 def _seal(values: NDArray[Any]) -> NDArray[Any]:

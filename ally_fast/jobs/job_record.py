@@ -90,10 +90,10 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
 def check_format(record: Mapping[str, Any]) -> None:
     """Raise ValueError if a record is none of a job, or of a format that is not read here."""
     if record.get("format") != FORMAT:
-        raise ValueError("is no record of a job")
+        raise ValueError("is not the record of a job")
     if record.get("version") != VERSION:
         raise ValueError(
-            f"is of format {record.get('version')}; this version of ally-fast reads {VERSION}"
+            f"has format {record.get('version')}; this version of ally-fast reads {VERSION}"
         )
 
 

@@ -123,18 +123,21 @@ def run_job(
 def _check_function(scores: Any) -> None:
     if callable(scores) and ScoreFunction(scores).fingerprint is None:
         raise ValueError(
-            "dual_scores: got a function, of which a job cannot tell whether it is the same later; "
-            "needs one with an attribute fingerprint (a text that names its weights), or an array"
+            "dual_scores: got a function without a fingerprint, so a resumed job cannot check that "
+            "it is the same; needs an attribute fingerprint (a text that names its weights), or an "
+            "array"
         )
 
 
 def _with_centroids(arguments: Arguments, earlier: JobFolder) -> Arguments:
     if arguments.centroids is not None:
-        raise ValueError("centroids: got some, but the earlier job has its own; needs one of them")
+        raise ValueError(
+            "centroids: got some, but start_from also gives centroids; pass one of them"
+        )
     earlier.check()
     trained = earlier.training()
     if trained is None:
-        raise ValueError(f"{earlier.path}: holds no job that has come to its centroids")
+        raise ValueError(f"{earlier.path}: holds a job that has no centroids yet")
     return replace(arguments, centroids=trained.centroids)
 
 

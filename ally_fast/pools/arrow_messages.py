@@ -64,7 +64,7 @@ class ArrowMessage:
             (declared,) = struct.unpack("<q", read(start, start + 8))
             most = length * _MOST_PACKED.get(self.codec, 1) + _SPARE_BYTES
             if not -1 <= declared <= most:
-                raise ValueError(f"declares {declared} bytes in {length} that are compressed")
+                raise ValueError(f"declares {declared} bytes in {length} compressed bytes")
 
 
 def arrow_messages(read: Read, size: int) -> Iterator[ArrowMessage]:
@@ -86,7 +86,7 @@ def arrow_messages(read: Read, size: int) -> Iterator[ArrowMessage]:
     start = 8 if is_file else 0
     while True:
         if start + 8 > size:
-            raise ValueError("it ends without its end mark: it was cut off, or is still written")
+            raise ValueError("it has no end mark: it was cut off, or is still being written")
         marker, length = struct.unpack("<Ii", read(start, start + 8))
         if marker != 0xFFFFFFFF or not 0 <= length <= _LONGEST_METADATA:
             raise ValueError(f"there is no message at byte {start}")

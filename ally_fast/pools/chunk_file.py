@@ -87,7 +87,7 @@ class ChunkFile:
             else:
                 content = bytes(numcodecs.get_codec({"id": codec}).decode(content))
         if content[:4] != struct.pack("<I", self.texts):
-            raise ValueError(f"are not {self.texts}, as the array says")
+            raise ValueError(f"a chunk does not hold the {self.texts} that the array declares")
 
     def _is_whole(self, file: IO[bytes], start: int, length: int, most_bytes: int) -> bool:
         if not self.is_blosc:
@@ -129,7 +129,7 @@ def shard_file(sharding: Any, shape: Sequence[int]) -> ChunkFile:
     inner = chunk_file(names, sharding["chunk_shape"])
     index = [codec["name"] for codec in sharding["index_codecs"]]
     if "sharding_indexed" in names or index not in (["bytes"], ["bytes", "crc32c"]):
-        raise ValueError("it has shards within shards, or another index than bytes and crc32c")
+        raise ValueError("it has nested shards, or an index coded by more than bytes and crc32c")
     chunks = math.prod(
         -(-length // chunk) for length, chunk in zip(shape, sharding["chunk_shape"], strict=True)
     )

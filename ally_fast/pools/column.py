@@ -109,8 +109,7 @@ class ArrowColumn:
                 values = values.cast(arrow.float64())
             except arrow.ArrowInvalid:  # the cast refuses what it would have to round
                 raise ValueError(
-                    f"{self.name} holds nulls beside integers beyond 2**53, which floats cannot "
-                    "hold"
+                    f"{self.name} holds nulls, and integers beyond 2**53, which float64 cannot hold"
                 ) from None
         read: NDArray[Any] = values.to_numpy()
         return read

@@ -141,7 +141,7 @@ class ColumnChooser:
         if any(numbered) and not all(numbered):
             raise ValueError(
                 f"{self._file}: columns {quoted(pattern)}: {quoted(names[numbered.index(False)])} "
-                f"is one of them, but has no number as {quoted(names[numbered.index(True)])} has"
+                f"matches, but has no number there, unlike {quoted(names[numbered.index(True)])}"
             )
         return sorted(names, key=natural_order)
 
@@ -154,7 +154,7 @@ class ColumnChooser:
                 needed = "numbers" if number_name(first) is None else str(first)
                 raise TypeError(
                     f"{self._file}: columns {quoted(pattern)}: {quoted(name)} holds "
-                    f"{str(kind)[:_SHOWN]}, needs {needed} as {quoted(names[0])}"
+                    f"{str(kind)[:_SHOWN]}, needs {needed} like {quoted(names[0])}"
                 )
         lists = require("pyarrow", "parquet", self._file).list_(first, len(names))
         return ColumnChoice(pattern, tuple((name,) for name in names), lists, is_pattern=True)

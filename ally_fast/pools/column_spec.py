@@ -44,7 +44,7 @@ class ColumnSpec:
             column, ids = key or "", ""
         if source is None and (ids or not column):
             raise ValueError(
-                f"{text}: a column of the pool itself is :COLUMN; only a file of its own can have "
-                "ids (FILE:COLUMN@IDS)"
+                f"{text}: a column of the pool itself takes no @IDS; write :COLUMN, or "
+                "FILE:COLUMN@IDS for another file"
             )
         return cls(source, column or None, ids or None)

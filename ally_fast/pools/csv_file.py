@@ -181,7 +181,7 @@ def _blocks(lines: Any, width: int) -> Iterator[tuple[list[list[str]], Callable[
                 if not fields:
                     blank = blank or line_of(position)
                 elif blank:
-                    raise ValueError(f"line {blank} is blank, with more lines after it")
+                    raise ValueError(f"line {blank} is blank, but more lines follow")
                 elif len(fields) != width:
                     raise ValueError(
                         f"line {line_of(position)} has {len(fields)} fields, line 1 has {width}"
@@ -217,7 +217,9 @@ class _Numbers:
                 raise self._error(line_of(position), text, "is beyond float64")
             if self._rounded is None and _would_be_rounded(text):
                 self._rounded = str(
-                    self._error(line_of(position), text, "would be rounded: not all are int64")
+                    self._error(
+                        line_of(position), text, "would be rounded, as not all values are int64"
+                    )
                 )
         self._parts.append(part)
         self.count += len(part)

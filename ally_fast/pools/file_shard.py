@@ -36,7 +36,7 @@ class FileShard:
         """Raise ValueError: no vectors are read from this format."""
         raise ValueError(
             f"{self.name}: vectors are not read from {self.form}; save them as .npy or .parquet, "
-            "with numpy.save or DataFrame.to_parquet say"
+            "for example with numpy.save or DataFrame.to_parquet"
         )
 
     def column(self, column: str | None = None) -> Column:
@@ -55,7 +55,7 @@ class FileShard:
         """Return where the file lies; ValueError if that is not on a disk."""
         if self._location.filesystem is not None:
             raise ValueError(
-                f"{self.name}: {self.form} are read from a disk only; copy it to one, or use "
+                f"{self.name}: {self.form} are read from a disk only; copy the file to one, or use "
                 "Parquet"
             )
         return self._location

@@ -60,7 +60,7 @@ class Fingerprint:
                 )
             )
         except (KeyError, TypeError) as error:
-            raise ValueError(f"is no fingerprint of a pool: {error}") from None
+            raise ValueError(f"is not the fingerprint of a pool: {error}") from None
 
     def difference(self, other: Fingerprint) -> str | None:
         """Say how the `other` pool differs; None if indices of it are indices of this one.
@@ -71,7 +71,7 @@ class Fingerprint:
         for number, (ours, theirs) in enumerate(pairs):
             if ours[1:] != theirs[1:]:
                 where = f"shard {number} was {theirs[0]} ({theirs[1]} rows)"
-                return f"{where}, is {ours[0]} ({ours[1]} rows)"
+                return f"{where}, is now {ours[0]} ({ours[1]} rows)"
         if len(other.shards) > len(self.shards):
             return f"it had {len(other.shards)} shards, this one has {len(self.shards)}"
         return None

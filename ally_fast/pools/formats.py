@@ -56,7 +56,7 @@ _CONVERSIONS = {
     ".xlsx": "save it as .csv",
     ".tfrecord": "decode it, and save its vectors as .npy or .parquet",
     ".orc": "read it with pyarrow.orc, and write it with pyarrow.parquet",
-    ".avro": "write it as .parquet, with Spark or polars say",
+    ".avro": "write it as .parquet, for example with Spark or polars",
 }
 
 

@@ -108,8 +108,8 @@ class Hdf5Array:
             raise TypeError(f"{self.name} must hold numbers or texts; it holds objects")
         if filters:
             raise ValueError(
-                f"{self.name}: is compressed by {filters}, which HDF5 lacks here; import what "
-                "brings it first, hdf5plugin say"
+                f"{self.name}: is compressed by {filters}, which HDF5 lacks here; first import a "
+                "package that adds it, such as hdf5plugin"
             )
 
     def _texts_found(self) -> Hdf5Texts | None:

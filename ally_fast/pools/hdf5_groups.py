@@ -69,7 +69,7 @@ def _entries(file: Hdf5Bytes, tree: int) -> Iterator[int]:
             if level is None:
                 expected = depth
             if (signature, kind, depth, after) != (b"TREE", 0, expected, right):
-                raise ValueError(f"damaged: no node of a group's tree is at byte {node}")
+                raise ValueError(f"damaged: byte {node} holds no node of a group's tree")
             values = file.unpack("LA" * count, node + file.size_of("4sBBHAA"))
             children += values[1::2]
         nodes, level = children, expected
@@ -78,7 +78,7 @@ def _entries(file: Hdf5Bytes, tree: int) -> Iterator[int]:
     for node in nodes:
         signature, _, count = file.unpack("4sHH", node)
         if signature != b"SNOD":
-            raise ValueError(f"damaged: no names of a group are at byte {node}")
+            raise ValueError(f"damaged: byte {node} holds no names of a group")
         size = file.size_of("AAII16s")
         yield from range(node + 8, node + 8 + count * size, size)
 
@@ -86,10 +86,10 @@ def _entries(file: Hdf5Bytes, tree: int) -> Iterator[int]:
 def _check_heap(file: Hdf5Bytes, heap: int) -> None:
     signature, _, size, free, data = file.unpack("4sILLA", heap)
     if signature != b"HEAP" or data + size > file.end:
-        raise ValueError(f"damaged: no heap of names is at byte {heap}")
+        raise ValueError(f"damaged: byte {heap} holds no heap of names")
     seen: set[int] = set()
     while free not in (_NO_MORE, file.nowhere):
         if free in seen or free >= size:
-            raise ValueError(f"damaged: what is free in the heap at byte {heap} never ends")
+            raise ValueError(f"damaged: the free list of the heap at byte {heap} never ends")
         seen.add(free)
         free, _ = file.unpack("LL", data + free)

@@ -76,7 +76,7 @@ class Hdf5Heap:
         """Return the bytes of a heap, and where in them each of its objects lies."""
         signature, _, size = self._file.unpack("5s3sL", address)
         if signature != _SIGNATURE or size < _LEAST_BYTES:
-            raise ValueError(f"damaged: no heap of texts is at byte {address}")
+            raise ValueError(f"damaged: byte {address} holds no heap of texts")
         content, place, objects = self._file.read(address, size), _HEAD_BYTES, {}
         form = struct.Struct(f"<HHI{self._file.length}")
         while place + _HEAD_BYTES <= len(content):

@@ -39,7 +39,9 @@ class Hdf5Texts:
         self._heap = Hdf5Heap(file)
         settings = data.id.get_create_plist()
         if settings.get_layout() == h5py.h5d.COMPACT:
-            raise ValueError("its texts are compact, in its header; write it contiguous or chunked")
+            raise ValueError(
+                "its texts lie in its header (compact); write it contiguous or chunked"
+            )
         self._filters = [settings.get_filter(i) for i in range(settings.get_nfilters())]
 
     def rows(self, lo: int, hi: int) -> NDArray[Any]:

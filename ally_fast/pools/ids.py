@@ -71,7 +71,7 @@ class Ids:
         if twice.any():
             row = int(twice.argmax())
             raise ValueError(
-                f"{self.name}: {int(twice.sum())} of {len(values)} ids come again; the first is "
+                f"{self.name}: {int(twice.sum())} of {len(values)} ids are repeated; the first is "
                 f"{_shown(values, row)}, in rows {first[row]} and {row}; needs distinct ids"
             )
         self._unique = True
@@ -107,7 +107,7 @@ class Ids:
                 ours = self.as_integers()
             else:
                 raise TypeError(
-                    f"{others.name}: got {_kind(theirs)}, needs {_kind(ours)} as {self.name}"
+                    f"{others.name}: got {_kind(theirs)}, needs {_kind(ours)} like {self.name}"
                 )
         return self._find(theirs, ours)
 
@@ -130,7 +130,9 @@ class Ids:
         plain = compute.match_substring_regex(texts, r"^(0|-?[1-9]\d{0,18})$")
         bad = ~plain.to_numpy(zero_copy_only=False)
         if bad.any():
-            raise ValueError(f"{self.name}: {self.shown(bad)} is no integer, as the other ids are")
+            raise ValueError(
+                f"{self.name}: {self.shown(bad)} is not an integer, but the other ids are"
+            )
         try:
             return texts.cast(arrow.int64())
         except arrow.ArrowInvalid:
@@ -172,7 +174,7 @@ def _normalized(column: Any, name: str) -> Any:
     whole = [part for part in whole if len(part)] or whole[:1]
     kinds = {_kind(part) for part in whole}
     if len(kinds) > 1:
-        raise TypeError(f"{name}: some are integers, some are texts; needs one kind")
+        raise TypeError(f"{name}: some are integers and some are texts; needs one kind")
     return arrow.concat_arrays(whole) if whole else arrow.array([], arrow.large_string())
 
 

@@ -74,7 +74,7 @@ class JsonLinesShard(FileShard):
                     blank = blank or number
                     continue
                 if blank:
-                    raise ValueError(f"{self.name}: line {blank} is blank, with more after it")
+                    raise ValueError(f"{self.name}: line {blank} is blank, but more lines follow")
                 if len(line) == _LONGEST_LINE:
                     raise ValueError(f"{self.name}: line {number} is too long")
                 try:

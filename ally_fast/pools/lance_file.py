@@ -51,14 +51,16 @@ class LanceFile(ColumnFile):
     def __init__(self, location: Location, version: int | None = None) -> None:
         self._location, self.path = location, location.name
         if not location.unit:
-            raise ValueError(f"{self.path}: is no Lance table; name the folder that has _versions")
+            raise ValueError(
+                f"{self.path}: is not a Lance table; name the folder that has _versions"
+            )
         lance = require("lance", "lance", f"reading {self.path}")
         with self.named(_NOT_ONE):
             checks = {"validate_on_decode": True}
             self._data = lance.dataset(location.path, version=version, read_params=checks)
             if self._data.base_paths():
                 raise ValueError(
-                    "its files lie in other folders; write them into one, by deep_clone"
+                    "its files lie in other folders; copy them into one with deep_clone"
                 )
             self.version: int = self._data.version
             self._stamp = lance_stamp(location, self.version)

@@ -102,7 +102,7 @@ def numpy_array(
             _check_shape(header.shape, ndim, n, most)
             return _read_data(file, header)
         if file.read(4) not in _ARCHIVES:
-            raise ValueError(f"{_NOT_ONE}: it does not begin as an .npz")
+            raise ValueError(f"{_NOT_ONE}: it does not begin like an .npz")
         with zipfile.ZipFile(file) as archive:
             member = _member(archive, key)
             with archive.open(member) as stream:
@@ -154,7 +154,7 @@ def read_header(file: IO[bytes], file_bytes: int, texts: bool) -> Header:
     start = file.read(8)
     size_format = _LENGTH_FORMATS.get(start[6:])
     if start[:6] != _MAGIC or size_format is None:
-        raise ValueError(f"{_NOT_ONE}: it does not begin as an .npy")
+        raise ValueError(f"{_NOT_ONE}: it does not begin like an .npy")
     size_bytes = file.read(struct.calcsize(size_format))
     (text_bytes,) = struct.unpack(size_format, size_bytes)
     if text_bytes > _LONGEST_HEADER:
@@ -181,11 +181,11 @@ def _parse_header(text: str, texts: bool) -> tuple[np.dtype[Any], tuple[int, ...
         place = entry.end()
     complete = text[:1] == "{" and text[-1:] == "}" and place == len(inner)
     if not complete or set(entries) != {"descr", "fortran_order", "shape"}:
-        raise ValueError(f"{_NOT_ONE}: its header describes none")
+        raise ValueError(f"{_NOT_ONE}: its header describes no array")
     descr, shape = entries["descr"]["text"], entries["shape"]["shape"]
     truth = entries["fortran_order"]["truth"]
     if descr is None or shape is None or truth is None or not _SHAPE.fullmatch(shape):
-        raise ValueError(f"{_NOT_ONE}: its header describes none")
+        raise ValueError(f"{_NOT_ONE}: its header describes no array")
     bfloat16 = _BFLOATS.fullmatch(descr)
     if not (bfloat16 or _NUMBERS.fullmatch(descr) or (texts and _TEXTS.fullmatch(descr))):
         raise ValueError(f"{_NOT_ONE}: it holds {quoted(descr)}, needs real numbers up to 8 bytes")

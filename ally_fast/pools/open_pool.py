@@ -201,7 +201,7 @@ def _pool(source: Any, column: str | None, options: Mapping[str, Any] | None) ->
         else:
             source, key = _without_keys(source)
         if key is not None and column is not None:
-            raise ValueError(f"column: got {column!r} beside {source}:{key}; needs one of them")
+            raise ValueError(f"column: got {column!r} and also {source}:{key}; pass one of them")
         column = column or key
         if _is_path(source) and (paired := laion_shards(source, column, options)):
             return ShardedPool(paired)
@@ -220,7 +220,9 @@ def _without_keys(sources: Sequence[Path]) -> tuple[list[str], str | None]:
     keys = {key for _, key in pairs}
     if len(keys) > 1:
         shown = " and ".join(sorted(str(key) for key in keys))
-        raise ValueError(f"{pairs[0][0]}: files of a list have different keys: {shown}; needs one")
+        raise ValueError(
+            f"{pairs[0][0]}: files of a list have different keys: {shown}; needs one key"
+        )
     return [path for path, _ in pairs], keys.pop()
 
 

@@ -42,8 +42,8 @@ class PairedShard:
         beside: Any = self._columns.column(next(iter(self.names), None))
         if beside.n != vectors.n:
             raise ValueError(
-                f"{self.name}: holds {vectors.n} vectors, {self._columns.name} {beside.n} rows; "
-                "needs as many"
+                f"{self.name}: holds {vectors.n} vectors, but {self._columns.name} holds "
+                f"{beside.n} rows; needs as many"
             )
         return vectors
 
@@ -77,7 +77,7 @@ def paired(
         for number, location in some.items():
             if number not in others:
                 beside = os.path.dirname(next(iter(others.values())).name)
-                raise ValueError(f"{location.name}: no file with number {number} is in {beside}")
+                raise ValueError(f"{location.name}: {beside} has no file with number {number}")
     return [(location, second[number]) for number, location in first.items()]
 
 
@@ -86,7 +86,7 @@ def _by_number(locations: Iterable[Location]) -> dict[int, Location]:
     for location in locations:
         match = _NUMBER.search(os.path.splitext(os.path.basename(location.path))[0])
         if match is None:
-            raise ValueError(f"{location.name}: needs a number in its name, to be paired by")
+            raise ValueError(f"{location.name}: needs a number in its name, to find its partner")
         if (other := by_number.setdefault(int(match[1]), location)) is not location:
             raise ValueError(f"{location.name}: has the same number as {other.name}")
     return by_number

@@ -69,7 +69,7 @@ class ParquetFile(ColumnFile):
             declared = metadata.num_rows
         if min(rows, default=0) < 0 or sum(rows) != declared:
             raise ValueError(
-                f"{self.path}: damaged: declares {declared} rows, its row groups {sum(rows)}"
+                f"{self.path}: damaged: declares {declared} rows, but its row groups {sum(rows)}"
             )
         self.starts = np.cumsum([0, *rows], dtype=np.int64)
         self.columns = ColumnChooser(self.path, self.names, lambda name: self._kinds[name])

@@ -105,7 +105,7 @@ def _tensors(file: IO[bytes], path: str) -> dict[str, _Tensor]:
             _check_bytes(name, tensor)
         for tensor in sorted(tensors.values(), key=lambda tensor: (tensor.start, tensor.end)):
             if tensor.start != place:
-                raise ValueError("its tensors do not follow one another")
+                raise ValueError("its tensors overlap, or have gaps between them")
             place = tensor.end
         if place != size:
             raise ValueError(f"it declares {place} bytes and holds {size}")

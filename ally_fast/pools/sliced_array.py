@@ -56,7 +56,7 @@ def check_chunks(array: SlicedArray) -> None:
     if array.chunk_bytes > most:
         raise ValueError(
             f"{array.name}: is stored in chunks of {array.chunk_bytes} bytes, needs at most "
-            f"{most}; write it in smaller ones"
+            f"{most}; write it in smaller chunks"
         )
 
 

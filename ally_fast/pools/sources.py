@@ -57,12 +57,12 @@ def locations(
         for location in _locations(os.fspath(one), storage_options, columns)
     ]
     if not files:
-        raise ValueError("got no files, needs one at least")
+        raise ValueError("got no files, needs at least one")
     seen = set()
     for location in files:
         file = location.name if location.filesystem else os.path.realpath(location.path)
         if file in seen:
-            raise ValueError(f"{location.name}: is named twice; each file once")
+            raise ValueError(f"{location.name}: is named twice; name each file once")
         seen.add(file)
     return files
 
@@ -243,7 +243,7 @@ def _of_one_format(folder: str, files: Iterable[str], units: Units, columns: boo
             by_format.setdefault(form, []).append(path)
     if not by_format:
         needed = ", ".join(formats)
-        raise FileNotFoundError(2, f"is a folder without files that are read ({needed})", folder)
+        raise FileNotFoundError(2, f"the folder holds no files that can be read ({needed})", folder)
     if len(by_format) > 1:
         counts = " and ".join(
             f"{len(paths)} {os.path.splitext(paths[0])[1] or units[paths[0]]}"

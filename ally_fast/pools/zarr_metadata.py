@@ -90,7 +90,7 @@ def _of_format_3(file: str, fields: dict[str, Any]) -> ZarrMetadata:
     if inner is None:
         form = chunk_file([codec["name"] for codec in codecs], chunks)
     elif len(codecs) > 1:
-        raise ValueError("its shards are coded once more")
+        raise ValueError("its shards are encoded again as a whole")
     else:
         form = shard_file(inner["configuration"], chunks)
     return _checked(file, fields["shape"], chunks, prefix, separator, form)

@@ -83,7 +83,9 @@ def select_table(rows: list[Row]) -> str:
 
 def brief_table(rows: list[Row]) -> str:
     """Draw engines in their usual settings at the main shape, and say what they ran on."""
-    usual = [row for row in main_shape(rows) if row.ok and (row.engine, row.setting) in labels.SHORT]
+    usual = [
+        row for row in main_shape(rows) if row.ok and (row.engine, row.setting) in labels.SHORT
+    ]
     if not usual:
         return ""
     ours = one(usual, engine="ally_fast", setting="default")
