@@ -1,4 +1,4 @@
-"""CVAT: the manifest of a task's images, or the list of its files on the server."""
+"""CVAT: the manifest of a task's images, or a list of files on the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain text: the ids, or the indices, one a line."""
+"""Plain text: one id per line, or one index if rows have no ids."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ally_fast.exports.table import BatchTable, Wanted
 
 
 def write_lines(file: IO[bytes], what: str, values: Iterable[Any]) -> None:
-    """Write values, one a line.
+    """Write one value per line.
 
     Raises
     ------
     ValueError
-        If one of them would not read back.
+        If a value would not read back.
     """
     for value in values:
         text = str(value)
