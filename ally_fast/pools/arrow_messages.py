@@ -112,7 +112,7 @@ def read_footer(read: Read, size: int) -> tuple[bool, list[tuple[int, int]]]:
     bool
         Whether the most significant byte comes first.
     list of (int, int)
-        The first and last offsets of the record batches.
+        The bytes where each record batch begins and ends.
 
     Raises
     ------

@@ -50,7 +50,7 @@ class ChunkFile:
     packing: tuple[str, ...] = ()
 
     def check(self, location: Location, most_bytes: int) -> None:
-        """Raise ValueError unless the file holds what it declares, in chunks of at most `most_bytes`.
+        """Raise ValueError unless the file holds what it declares; no chunk exceeds `most_bytes`.
 
         The library takes an empty file, or a chunk beyond the end of its file, for a chunk that was
         never written. It decodes as many bytes as a Blosc buffer declares, even if they are

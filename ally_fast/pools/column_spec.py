@@ -35,7 +35,7 @@ class ColumnSpec:
         Raises
         ------
         ValueError
-            If a column of the pool itself comes with ids.
+            If a column of the pool itself has no name, or comes with ids.
         """
         text = os.fspath(text)
         source, key = (None, text[1:]) if text.startswith(":") else split_key(text)
@@ -44,7 +44,7 @@ class ColumnSpec:
             column, ids = key or "", ""
         if source is None and (ids or not column):
             raise ValueError(
-                f"{text}: a column of the pool itself takes no @IDS; write :COLUMN, or "
-                "FILE:COLUMN@IDS for another file"
+                f"{text}: needs :COLUMN for a column of the pool (without @IDS), or "
+                "FILE:COLUMN@IDS for one of another file"
             )
         return cls(source, column or None, ids or None)

@@ -1,4 +1,4 @@
-"""Groups of an HDF5 file that nobody vouches for."""
+"""Groups of an HDF5 file from an untrusted source."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from ally_fast.pools.hdf5_bytes import Hdf5Bytes
 
 _TABLE, _CONTINUATION = 0x11, 0x10  # kinds of messages in the header of an object
 _MOST_MESSAGES = 1 << 16
-_NO_MORE = 1  # in a heap's list of what is free
+_NO_MORE = 1  # ends a heap's free list
 
 
 def check_groups(file: Hdf5Bytes) -> None:
-    """Raise ValueError if the groups of a file could lead the library astray.
+    """Raise ValueError if damaged groups could make the library loop or exhaust memory.
 
-    Where groups are of the older form, the default, it follows links between the nodes of their
-    trees, and takes the sizes of their heaps of names, as they are: into endless loops and
-    unbounded memory if they are damaged. The newer form has checksums.
+    Groups of the older form, the default, have trees and heaps of names. The library follows the
+    links between tree nodes, and trusts the sizes of the heaps. If they are damaged, it loops
+    without end or takes unbounded memory. The newer form has checksums.
 
     Notes
     -----
     HDF5 File Format Specification 3.0, III.A "B-trees", III.B and III.C "Symbol Table", III.D
-    "Local Heaps", IV.A "Object Headers". Takes as long as there are groups and names in them.
+    "Local Heaps", IV.A "Object Headers". The time grows with the number of groups and names.
     """
     entries = [] if file.root is None else [file.root]
     trees: set[int] = set()
@@ -29,7 +29,7 @@ def check_groups(file: Hdf5Bytes) -> None:
     while entries:
         _, header, kind, _, *cached = file.unpack("AAIIAA", entries.pop())
         tables = [tuple(cached)] if kind == 1 else []
-        if header != file.nowhere:  # as that of a link is
+        if header != file.nowhere:  # a link has no header
             tables += _tables(file, header)
         for tree, heap in tables:
             if heap not in heaps:
@@ -59,7 +59,7 @@ def _tables(file: Hdf5Bytes, header: int) -> Iterator[tuple[int, int]]:
 
 
 def _entries(file: Hdf5Bytes, tree: int) -> Iterator[int]:
-    """Yield the addresses of what a group lists; its tree must be one."""
+    """Yield the addresses of the entries of a group; ValueError if its tree is not a tree."""
     nodes, level = [tree], None
     while level != 0:
         children: list[int] = []

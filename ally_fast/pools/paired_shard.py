@@ -1,4 +1,4 @@
-"""Vectors in one file and the columns of the same rows in another: LAION's layout."""
+"""Vectors in one file, and the columns of the same rows in another: LAION's layout."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _NUMBER = re.compile(r"(\d+)\D*$")
 
 
 class PairedShard:
-    """Two shards that hold the same rows: one gives the vectors, the other the columns.
+    """Two shards with the same rows: one gives the vectors, the other the columns.
 
     Parameters
     ----------
     vectors : Shard
         A file of one array.
     columns : Shard
-        As many rows.
+        A file with as many rows.
     """
 
     def __init__(self, vectors: Shard, columns: Shard) -> None:
@@ -37,7 +37,7 @@ class PairedShard:
         return self._columns.names
 
     def vectors(self, column: str | None = None) -> Pool:
-        """Return the vectors; ValueError if there are more or fewer than rows of columns."""
+        """Return the vectors; ValueError unless the columns have as many rows."""
         vectors = self._vectors.vectors(column)
         beside: Any = self._columns.column(next(iter(self.names), None))
         if beside.n != vectors.n:
@@ -56,14 +56,14 @@ class PairedShard:
         return self._vectors.digest() + self._columns.digest()
 
     def stamp(self) -> tuple[Any, ...]:
-        """Return what changes when one of the files does."""
+        """Return values that change when one of the files changes."""
         return self._vectors.stamp() + self._columns.stamp()
 
 
 def paired(
     vectors: Iterable[Location], columns: Iterable[Location]
 ) -> list[tuple[Location, Location]]:
-    """Return the files of vectors, in order, each with the file of columns of the same number.
+    """Return the files of vectors, in order, each with the file of columns with the same number.
 
     The number is the last one in a file's name: ``img_emb_007.npy`` and ``metadata_7.parquet``.
 

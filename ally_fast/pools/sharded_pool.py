@@ -111,7 +111,7 @@ class ShardedPool(HostPool):
         return list(pairwise([lo, *inner, hi])) if lo < hi else []
 
     def fault(self, row: int) -> str:
-        """Say why a row is not finite, and in which shard it stands."""
+        """Say why a row is not finite, and which shard holds it."""
         number, inside = self.place(row)
         fault = self._vectors(number).fault(inside)
         if fault is None:
