@@ -20,7 +20,7 @@ def data_column(wanted: Wanted, tool: str) -> str:
     if name is None and len(wanted.keep) == 1:
         (name,) = wanted.keep
     if name is None:
-        raise ValueError(f"data_column: got none; the format {tool} needs the one to label")
+        raise ValueError(f"data_column: got none; the format {tool} needs the column to label")
     if name not in wanted.keep:
         raise ValueError(f"data_column: {quoted(name)} is not among the columns to keep")
     return name

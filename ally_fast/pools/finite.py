@@ -81,6 +81,6 @@ def nonfinite_error(pool: Pool, eligible: Any, rows: tuple[int, int] | None = No
         )
     far = max(reports, key=lambda sizes: (sizes.largest, -sizes.far_row))
     return ValueError(
-        f"embeddings: the largest value, {far.largest:.3g} in row {far.far_row}, is too large "
-        "beside the other rows; exclude that row, or rescale"
+        f"embeddings: the largest value is {far.largest:.3g}, in row {far.far_row}; needs values "
+        "closer to those of other rows: exclude that row, or rescale"
     )
