@@ -25,8 +25,7 @@ class ALLYSampling(_Strategy):
         As for `ally_fast.select`.
     missing_label : scalar, str, None or nan
         The value in `y` of a sample without a label.
-    random_state : int, RandomState or None
-        Seed of k-means.
+    random_state : int, RandomState or None, the seed of k-means
     """
 
     def __init__(
@@ -55,28 +54,20 @@ class ALLYSampling(_Strategy):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings of all samples, labeled ones included.
-        y : array-like of shape (n_samples,)
-            Labels; `missing_label` for a sample without one.
+        X, y : array-like of shape (n_samples, n_features), and of shape (n_samples,)
+            Embeddings and labels of all samples; `missing_label` for a sample without a label.
         scores : array-like or callable
-            Samples with higher scores are queried first. An array has one score for each sample in
-            `X`, or for each row of `candidates` if these are rows. A callable is called with rows:
-            ``lambda X: 1 - clf.predict_proba(X).max(1)``.
+            One score per sample in `X`, or per row of `candidates` if these are rows; higher ones
+            come first. Or a function of rows: ``lambda X: 1 - clf.predict_proba(X).max(1)``.
         candidates : None, array-like of int, or array-like of shape (n_candidates, n_features)
             None: the unlabeled samples. Otherwise indices into `X`, or rows.
-        batch_size : int
-            Number of candidates to query.
-        return_utilities : bool
-            Whether to return `utilities` as well.
+        batch_size, return_utilities : int, bool
 
         Returns
         -------
-        query_indices : ndarray of int, shape (batch_size,)
-            Indices into `X`, or into `candidates` if these are rows.
+        query_indices : ndarray of int, shape (batch_size,), into `X`, or `candidates` if rows
         utilities : ndarray of float, shape (batch_size, n_samples or n_candidates)
-            Row i is largest at pick i. It is NaN for earlier picks, and for samples that are not
-            candidates.
+            Row i is largest at pick i, and NaN for earlier picks and samples that cannot be picked.
         """
         X, y, candidates, batch_size, return_utilities = self._validate_data(
             X, y, candidates, batch_size, return_utilities, reset=True, check_X_dict={}
