@@ -167,7 +167,7 @@ def test_centroids_know_their_metric_and_their_version(capsys):
     record = json.loads(Path("c.npy.json").read_text())
     Path("c.npy.json").write_text(json.dumps({**record, "version": 2}))
     error = error_of(capsys, select("--centroids", "c.npy", "--metric", "cosine", "--force"))
-    assert "--centroids c.npy: are of format 2; this version of ally-fast reads 1" in error
+    assert "--centroids c.npy: have format 2; this version of ally-fast reads 1" in error
 
 
 @pytest.mark.parametrize("kind", ["mask", "indices"])

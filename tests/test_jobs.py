@@ -90,7 +90,7 @@ def test_other_arguments_are_refused(case, pool, tmp_path, rng):
     usual = {"pool": tmp_path / "pool", "dual_scores": rng.random(N), "b": B, "k": K}
     jobs.select(tmp_path / "job", **usual)
     change, message = CHANGES[case]
-    with pytest.raises(ValueError, match=f"job: is another job: {message}"):
+    with pytest.raises(ValueError, match=f"job: holds another job: {message}"):
         jobs.select(tmp_path / "job", **{**usual, **change})
 
 
@@ -155,7 +155,7 @@ def test_two_processes_cannot_work_on_one_job(pool, tmp_path, rng):
     from ally_fast.jobs.job_folder import JobFolder
 
     with JobFolder(str(tmp_path / "job")).locked():
-        with pytest.raises(OSError, match="another process works on this job"):
+        with pytest.raises(OSError, match="another process is working on this job"):
             jobs.select(tmp_path / "job", tmp_path / "pool", np.zeros(N), B, K)
 
 
@@ -170,7 +170,7 @@ def test_another_column_is_another_job(pool, tmp_path, rng):
     pools = {name: ally_fast.open_pool(tmp_path / "p.parquet", column=name) for name in rows}
     scores = rng.random(300)
     _, info = jobs.select(tmp_path / "job", pools["one"], scores, 20, 5)
-    with pytest.raises(ValueError, match="is another job: column was one, is two"):
+    with pytest.raises(ValueError, match="holds another job: column was one, is two"):
         jobs.select(tmp_path / "job", pools["two"], scores, 20, 5)
     found = jobs.select(tmp_path / "two", pools["two"], scores, 20, 5, start_from=tmp_path / "job")
     options = {"centroids": info.centroids, "return_info": True}
@@ -184,7 +184,7 @@ def test_damaged_clusters_are_named(pool, tmp_path, rng):
     clusters = np.load(path)
     clusters[3] ^= 1
     np.save(path, clusters)
-    with pytest.raises(ValueError, match=rf"{path.name}: is damaged; remove it, and run again"):
+    with pytest.raises(ValueError, match=rf"{path.name}: is damaged; remove it and run again"):
         jobs.select(tmp_path / "job", tmp_path / "pool", scores, B, K)
     path.unlink()
     expected = ally_fast.select(pool, scores, B, K, return_info=True)
@@ -227,7 +227,7 @@ def test_a_record_of_a_later_version_is_refused(pool, tmp_path):
     jobs.select(tmp_path / "job", tmp_path / "pool", np.zeros(N), B, K)
     record = json.loads((tmp_path / "job" / "job.json").read_text())
     (tmp_path / "job" / "job.json").write_text(json.dumps({**record, "version": 2}))
-    message = "is of format 2; this version of ally-fast reads 1"
+    message = "has format 2; this version of ally-fast reads 1"
     with pytest.raises(ValueError, match=message):
         jobs.select(tmp_path / "job", tmp_path / "pool", np.zeros(N), B, K)
     with pytest.raises(ValueError, match=message):

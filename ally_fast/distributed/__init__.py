@@ -1,4 +1,4 @@
-"""Selections on many machines, with Ray: the batch of one process, bit for bit."""
+"""Selections on many machines with Ray: the same batch as one process gives, bit for bit."""
 
 from ally_fast.distributed.ray_select import pool_read_by_tasks, select
 

@@ -30,8 +30,8 @@ from ally_fast.selection.select import arguments_of, stage_labels
 Range = tuple[int, int]
 Advance = Callable[[int], None]
 
-_TASKS_FOR_EACH_CPU = 4  # so that a slow machine holds up the others little
-_SCORE_BYTES = 4 << 30  # that lie in the store of this machine at once, for tasks under way
+_TASKS_FOR_EACH_CPU = 4  # so that a slow machine delays the others only a little
+_SCORE_BYTES = 4 << 30  # scores of running tasks that this machine's store holds at once
 _MOST_READERS = 64  # threads here, each of which waits for a task
 
 
@@ -51,35 +51,37 @@ def select(
     Parameters
     ----------
     pool, dual_scores, b, k, **options
-        As for `ally_fast.select`. The pool is of files that all machines reach under the same
+        As for `ally_fast.select`. The pool must be files that all machines reach under the same
         names, or a table.
     address : str or None
-        Of the cluster; "auto": the one that this machine belongs to. "local" starts one on this
-        machine. Ignored where Ray has been started. Tasks use its GPUs, unless ``device="cpu"``.
+        Address of the cluster. "auto" is the cluster that this machine belongs to; "local" starts
+        one on this machine. Ignored if Ray is already running in this process. Tasks use the
+        cluster's GPUs unless ``device="cpu"``.
     job, start_from : path, optional
-        The folder of a job, which goes on where it was stopped, and that of an earlier one; see
+        The folder of a job, so that you can continue it, and the folder of an earlier job; see
         `ally_fast.jobs.select`. Only this process uses them.
 
     Returns
     -------
     indices, info
-        As `ally_fast.select` returns them with ``return_info=True``: the same bit for bit,
-        whatever the machines, their number, and the order in which they finish.
+        As `ally_fast.select` returns them with ``return_info=True``. They are the same bit for
+        bit, whatever the machines, their number, and the order in which they finish.
 
     Raises
     ------
     ValueError, TypeError, OSError
         As `ally_fast.select` does, also from within tasks.
     RuntimeError
-        If there is no cluster, or a worker process dies again and again at the same task.
+        If there is no cluster, or a worker process dies repeatedly at the same task.
 
     Notes
     -----
-    This process reads ids and scores, draws the training sample through tasks (256 rows a cluster),
-    and trains on it. Tasks merge shortlists of O(b + k) rows, of which one comes here. Where the
-    rule needs the clusters of all rows (`radius`, groups, costs, allocation by size), they come
-    here: 4 bytes a row, 12 if a function gives the scores. A function is sent once, and unpacked
-    once by each worker. Tasks whose process dies, or that cannot read, run again, elsewhere.
+    This process reads ids and scores, draws the training sample through tasks (256 rows a
+    cluster), and trains on it. Tasks merge shortlists of O(b + k) rows, and this process receives
+    one shortlist. Some rules need the clusters of all rows: `radius`, groups, costs, allocation by
+    size. Then this process receives 4 bytes a row, or 12 if a function gives the scores. A
+    function is sent once, and each worker unpacks it once. If a task's process dies, or the task
+    cannot read, it runs again elsewhere.
     """
     pool = pool if isinstance(pool, ShardedPool) else open_pool(pool)
     if not isinstance(pool, ShardedPool):
@@ -104,7 +106,20 @@ def select(
 
 @contextmanager
 def pool_read_by_tasks(pool: ShardedPool, address: str | None = "auto") -> Iterator[RemotePool]:
-    """Yield a pool of which this process reads no row: a report of it say; see `select`."""
+    """Yield a pool whose rows Ray tasks read, not this process; for example, for a report.
+
+    Parameters
+    ----------
+    pool : ShardedPool
+        Files that all machines reach under the same names, or a table.
+    address : str or None
+        As for `select`.
+
+    Yields
+    ------
+    RemotePool
+        The same rows. It works until the block ends.
+    """
     tasks = Tasks(address)
     try:
         yield _read_by(tasks, pool)
@@ -137,7 +152,7 @@ def _selected(arguments: Arguments, tasks: Tasks) -> tuple[Any, SelectionInfo]:
 
 
 def _parts(tasks: Tasks, plan: Plan) -> int:
-    """Return into how many portions to cut the pool, at least."""
+    """Return the least number of portions to cut the pool into."""
     request, at_once = plan.request, _share(tasks, plan)["at_once"]
     sends_scores = isinstance(request.scores, Scores) and not request.rule.needs_assignments
     for_scores = 8 * request.pool.n * at_once // _SCORE_BYTES if sends_scores else 0
@@ -147,7 +162,7 @@ def _parts(tasks: Tasks, plan: Plan) -> int:
 def _scan_ranges(
     tasks: Tasks, plan: Plan, trained: KMeansResult, ranges: Sequence[Range], advance: Advance
 ) -> Iterator[tuple[Range, Part]]:
-    """Yield ranges of rows with the clusters of all their rows, as tasks find them."""
+    """Yield each range of rows with the clusters of its rows, as tasks finish."""
     task = tasks.put(stages.task(plan, trained, assignments=True))
     calls = ((task, portion(plan, rows, scored=False)) for rows in ranges)
     for part, rows in tasks.map(_scan, calls, **_share(tasks, plan)):
@@ -158,7 +173,7 @@ def _scan_ranges(
 def _shortlisted(
     tasks: Tasks, plan: Plan, trained: KMeansResult, ranges: Sequence[Range], advance: Advance
 ) -> Part:
-    """Return the shortlist of some ranges of rows, merged by tasks."""
+    """Return the shortlist of some ranges of rows; tasks merge it."""
     task = tasks.put(stages.task(plan, trained))
     calls = ((task, portion(plan, rows)) for rows in ranges)
     whole: Part = tasks.merged(
@@ -172,12 +187,12 @@ def _shortlisted(
 
 
 def _share(tasks: Tasks, plan: Plan) -> dict[str, int]:
-    """Return what a task takes of the cluster, and how many are to be under way."""
+    """Return the GPUs of one task, and how many tasks run at once."""
     gpus = tasks.gpus if plan.request.engine.name == "native" else 0
     return {"gpus": min(1, gpus), "at_once": 2 * (gpus or tasks.cpus)}
 
 
 def _scan(task: stages.Task, portion: stages.Portion) -> tuple[Part, Range]:
-    """Scan a portion, on the GPU that the task has, if it has one."""
+    """Scan a portion, on the task's GPU if it has one."""
     has_gpu = bool(require("ray", "ray").get_gpu_ids())
     return stages.scan(task, portion, device="cuda:0" if has_gpu else "cpu"), portion.rows

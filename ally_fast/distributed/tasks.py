@@ -1,4 +1,4 @@
-"""Ray tasks: retried where a machine fails, and errors as the function raised them."""
+"""Ray tasks: retried when a machine fails; errors are those that the function raised."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ally_fast._optional import require
 
 _RETRIES = 4  # of a task whose process died, or that could not read
 _FAN_IN = 8  # parts that one task merges
-_SETTLING_SECONDS = 1.0  # for tasks that were asked to end
+_SETTLING_SECONDS = 1.0  # that cancelled tasks have to end by themselves
 
 
 class Tasks:
-    """Functions run on a cluster.
+    """Run functions on a cluster.
 
     Parameters
     ----------
     address : str or None
-        Of the cluster: "auto" finds the one that this machine belongs to, "local" starts one here,
-        as does None if Ray has not been started.
+        Address of the cluster. "auto" finds the cluster that this machine belongs to. "local"
+        starts one here, as does None. Ignored if Ray is already running in this process.
     use_gpus : bool
-        Whether tasks may have GPUs, where there are some.
+        Whether tasks may use the cluster's GPUs.
 
     Raises
     ------
@@ -42,7 +42,7 @@ class Tasks:
         self._running: set[Any] = set()
         if not self._ray.is_initialized():
             try:
-                # Logs of tasks are the cluster's; what a user needs to know is raised here.
+                # The cluster keeps the logs of tasks; what a user needs to know is raised here.
                 self._ray.init(
                     address=None if address == "local" else address,
                     log_to_driver=False,
@@ -58,7 +58,7 @@ class Tasks:
             self._started = True
 
     def close(self) -> None:
-        """Leave the cluster, if it was joined here."""
+        """Leave the cluster, if this object joined it."""
         if self._started:
             self._ray.shutdown()
 
@@ -69,18 +69,18 @@ class Tasks:
 
     @property
     def gpus(self) -> int:
-        """The GPUs of the cluster that tasks may have."""
+        """The GPUs of the cluster that tasks may use."""
         return int(self._ray.cluster_resources().get("GPU", 0)) if self._use_gpus else 0
 
     def put(self, value: Any) -> Sent:
-        """Send a value to the cluster, once; a worker unpacks it once for all tasks it runs."""
+        """Send a value to the cluster once; each worker unpacks it once for all its tasks."""
         return Sent(self._run_id, self._ray.put(value))
 
     def check(self, value: Any, name: str) -> None:
-        """Raise TypeError, naming an argument, if a value cannot be sent."""
+        """Raise TypeError that names the argument if its value cannot be sent."""
         try:
             self._ray.cloudpickle.dumps(value)
-        except Exception as error:  # a pickler raises whatever it likes
+        except Exception as error:  # a pickler can raise anything
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
             raise TypeError(f"{name}: cannot be sent to workers ({reason})") from None
 
@@ -95,7 +95,7 @@ class Tasks:
             self._running.discard(reference)
 
     def cancel_runs(self) -> None:
-        """End the tasks that `run` waits for, in whatever threads."""
+        """End the tasks that `run` waits for, in any thread."""
         self._cancel(list(self._running))
 
     def map(
@@ -106,7 +106,7 @@ class Tasks:
         gpus: int = 0,
         at_once: int,
     ) -> Iterator[Any]:
-        """Yield the results of many tasks, as they come; at most so many are under way."""
+        """Yield the results of many tasks as they finish; at most `at_once` run at a time."""
         remote = self._remote(_run, gpus)
         left = iter(calls)
         running: list[Any] = []
@@ -129,14 +129,14 @@ class Tasks:
         at_once: int,
         done: Callable[[Any], None],
     ) -> Any:
-        """Return the results of many tasks, merged by tasks, a few at a time: a tree.
+        """Return the results of many tasks, merged in a tree by further tasks.
 
-        What stands between stays on the machines that made it. A function returns its result and
-        something small, for which `done` is called here.
+        Intermediate results stay on the machines that made them. `function` returns its result and
+        a small value; `done` is called here with each small value.
         """
         remote, unite = self._remote(_run, gpus, 2), self._remote(_unite, 0, 2)
         merger, left = self.put(merge), iter(calls)
-        running: dict[Any, Any] = {}  # what is small -> the result
+        running: dict[Any, Any] = {}  # small value -> result
         ready: list[Any] = []
         with self._cancelled(running):
             while True:
@@ -170,7 +170,7 @@ class Tasks:
             return self._ray.get(reference)
         except errors.RayTaskError as error:
             cause = error
-            while isinstance(cause, errors.RayTaskError):  # of a task that this one waited for
+            while isinstance(cause, errors.RayTaskError):  # from a task that this one waited for
                 cause = cause.cause
             raise cause from None
         except errors.WorkerCrashedError as error:
@@ -183,7 +183,7 @@ class Tasks:
 
     @contextmanager
     def _cancelled(self, references: Iterable[Any]) -> Iterator[None]:
-        """Cancel what is under way if the block ends early."""
+        """Cancel running tasks if the block ends early."""
         try:
             yield
         except BaseException:
@@ -191,9 +191,9 @@ class Tasks:
             raise
 
     def _cancel(self, references: list[Any]) -> None:
-        """End tasks that are under way; those of a cluster that is left at once end with that."""
-        # Ray 2.60 may abort this process where it ends a worker whose task ends by itself just
-        # then: tasks are asked first, and only those that do not hear are ended so.
+        """End running tasks; if `close` stops the cluster at once, they end with it."""
+        # Ray 2.60 may abort this process when it kills a worker whose task is just ending. So
+        # tasks are first asked to end, and only those that do not react are killed.
         if self._started or not references:
             return
         for reference in references:
@@ -206,12 +206,12 @@ class Tasks:
 
 @dataclass(frozen=True)
 class Sent:
-    """A value that lies in the cluster's store.
+    """A value in the cluster's store.
 
     Attributes
     ----------
     run : str
-        The selection that it belongs to.
+        Identifies the selection that the value belongs to.
     reference : ObjectRef
     """
 
@@ -220,14 +220,14 @@ class Sent:
 
 
 class _Held:
-    """Values that were sent, unpacked: those of one selection at a time."""
+    """The unpacked values of one selection at a time."""
 
     def __init__(self) -> None:
         self._run = ""
         self._values: dict[Any, Any] = {}
 
     def value(self, argument: Any) -> Any:
-        """Return what was sent; anything else as it is."""
+        """Return the value behind a `Sent`; anything else as it is."""
         if not isinstance(argument, Sent):
             return argument
         if argument.run != self._run:
@@ -242,7 +242,7 @@ _held = _Held()  # of a worker process, which runs one task at a time
 
 
 def _run(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function on the one CPU that its task has."""
+    """Call a function on the task's one CPU."""
     with _settings.using_threads(1):
         return function(*(_held.value(argument) for argument in arguments))
 

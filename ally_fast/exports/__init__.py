@@ -1,4 +1,4 @@
-"""A batch as files: tables, and what labeling tools import."""
+"""Write a batch to a file: a table, or a format that a labeling tool imports."""
 
 from ally_fast.exports.formats import EXTENSIONS, FORMATS, Format, choose_format
 from ally_fast.exports.kept_column import KeptColumn

@@ -1,4 +1,4 @@
-"""What a written batch says of itself: its content, and the pool that it is of."""
+"""The record of a written batch: what the file holds, and which pool the batch comes from."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ SIDECAR = ".json"  # added to the name of a file that cannot hold the record its
 
 @dataclass(frozen=True)
 class BatchRecord:
-    """What stands beside a batch.
+    """The record stored with a batch.
 
     Attributes
     ----------
     content : str
-        "table", "indices", "ids", or, of what is for other tools, "tasks", "stream" or "files".
+        "table", "indices" or "ids"; for labeling tools "tasks", "stream" or "files".
     pool : Fingerprint or None
-        The pool; None where it has no files.
+        The pool; None if it has no files.
     """
 
     content: str
     pool: Fingerprint | None
 
     def as_json(self, written: bytes | None = None) -> dict[str, Any]:
-        """Return it as an object of JSON, with a hash of the file `written` beside it."""
+        """Return the record as a JSON object, with a hash of the batch file `written` if given."""
         record: dict[str, Any] = {"format": FORMAT, "version": VERSION, "content": self.content}
         if written is not None:
             record["digest"] = _digest(written)
@@ -44,12 +44,12 @@ class BatchRecord:
 
 
 def read_record(path: str) -> BatchRecord | None:
-    """Return the record of a batch in a file, or beside it; None if there is none.
+    """Return the record of a batch, from its file or the file beside it; None if there is none.
 
     Raises
     ------
     ValueError
-        If there is one that is damaged, of a later version, or of another file.
+        If the record is damaged, comes from a later version, or belongs to another file.
     """
     extension = os.path.splitext(path)[1].lower()
     if extension == ".json":
@@ -80,7 +80,7 @@ def read_record(path: str) -> BatchRecord | None:
 
 def _record(content: dict[str, Any]) -> BatchRecord:
     if content.get("format") != FORMAT:
-        raise ValueError("holds no record of a batch where one should be")
+        raise ValueError("needs the record of a batch, but holds something else")
     version = content.get("version")
     if not isinstance(version, int) or version > VERSION:
         raise ValueError(
@@ -97,5 +97,5 @@ def _digest(written: bytes) -> str:
 
 
 def record_text(record: BatchRecord, written: bytes | None = None) -> bytes:
-    """Return a record as it is written."""
+    """Return a record as the bytes to write."""
     return json.dumps(record.as_json(written), allow_nan=False).encode() + b"\n"

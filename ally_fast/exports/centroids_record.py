@@ -1,4 +1,4 @@
-"""What stands beside centroids that were written: how rows were compared with them."""
+"""The record beside written centroids: the metric that they belong to."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ VERSION = 1
 
 
 def centroids_record(metric: str) -> bytes:
-    """Return the record of centroids for a metric."""
+    """Return the bytes of the record of centroids for a metric."""
     return json.dumps({"format": FORMAT, "version": VERSION, "metric": metric}).encode() + b"\n"
 
 
 def check_centroids(path: str, metric: str) -> None:
-    """Check that centroids in a file are for a metric, if there is a record beside them.
+    """Check that the centroids in a file are for `metric`, if there is a record beside them.
 
     Raises
     ------
     ValueError
-        If they are for another metric, or of a later version.
+        If they are for another metric, or a later version wrote the record.
     """
     sidecar = path + SIDECAR
     if not os.path.exists(sidecar):
@@ -34,7 +34,7 @@ def check_centroids(path: str, metric: str) -> None:
         return
     if record.get("version") != VERSION:
         raise ValueError(
-            f"are of format {record.get('version')}; this version of ally-fast reads {VERSION}"
+            f"have format {record.get('version')}; this version of ally-fast reads {VERSION}"
         )
     if record.get("metric") != metric:
         raise ValueError(f"are for --metric {record.get('metric')}, not {metric}")

@@ -1,4 +1,4 @@
-"""CSV: the table, numbers as they read back exactly."""
+"""CSV: the table; every number reads back exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CVAT: the manifest of a task's images, or the list of its files on the server."""
+"""CVAT: the manifest of a task's images, or a list of files on the server."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def _check(wanted: Wanted) -> None:
     absent = [name for name in _SIZES if name not in wanted.keep]
     if wanted.extension == ".jsonl" and absent:
         raise ValueError(
-            f"keep: a manifest of CVAT needs the size of every image, and {', '.join(absent)} "
-            "is not kept; keep width and height, or write the list of files, as .txt"
+            f"keep: got no {', '.join(absent)}, but a CVAT manifest needs the size of every image; "
+            "keep width and height, or write a .txt list of files"
         )
 
 

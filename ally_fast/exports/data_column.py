@@ -1,4 +1,4 @@
-"""The kept column that holds what is to be labeled: a path, a URL, a text."""
+"""The kept column that holds what to label: paths, URLs or texts."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from ally_fast.pools.names import quoted
 
 
 def data_column(wanted: Wanted, tool: str) -> str:
-    """Return the name of the column: that given, or the only one kept.
+    """Return the name of the column: the one named in `wanted`, or the only one kept.
 
     Raises
     ------
     ValueError
-        If it is not clear which one, or the one given is not kept.
+        If none is named and several or none are kept, or the named one is not kept.
     """
     name = wanted.data_column
     if name is None and len(wanted.keep) == 1:
         (name,) = wanted.keep
     if name is None:
-        raise ValueError(f"data_column: the format {tool} needs the kept column to be labeled")
+        raise ValueError(f"data_column: got none; the format {tool} needs the column to label")
     if name not in wanted.keep:
         raise ValueError(f"data_column: {quoted(name)} is not among the columns to keep")
     return name
 
 
 def check_data_column(wanted: Wanted, tool: str) -> None:
-    """Check the column's name, and its type where that is declared."""
+    """Check the column's name, and its type if that is declared."""
     name = data_column(wanted, tool)
     kind = wanted.kinds.get(name)
     if kind is not None and not str(kind).startswith(("string", "large_string", "dictionary")):
@@ -40,7 +40,7 @@ def data_texts(table: BatchTable, wanted: Wanted, tool: str) -> list[str]:
     Raises
     ------
     ValueError
-        If a value is missing, empty, or no text.
+        If a value is missing, empty, or not a text.
     """
     name = data_column(wanted, tool)
     values: list[Any] = table.kept[name].to_pylist()

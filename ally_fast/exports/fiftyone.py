@@ -1,4 +1,4 @@
-"""FiftyOne: ids and what is told of each, as lists, by which a data set finds its samples."""
+"""FiftyOne: lists of ids and their columns; a data set finds its samples by them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a format of output is."""
+"""The description of an output format."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ally_fast.exports.table import OWN_NAMES, BatchTable, Wanted
 
 
 def check_names(wanted: Wanted, *more: str) -> None:
-    """Raise ValueError if a column to keep has the name of a column that a batch has anyway."""
+    """Raise ValueError if a column to keep has the name of one of the batch's own columns."""
     for name in wanted.keep:
         if name in OWN_NAMES or name in more:
-            raise ValueError(f"keep: {name!r} is the name of a column of the batch; rename it")
+            raise ValueError(f"keep: the batch has its own column {name!r}; rename yours")
 
 
 def no_data_column(wanted: Wanted) -> None:
-    """Raise ValueError if a data column is named, which the format does not need."""
+    """Raise ValueError if a data column is named: the format takes none."""
     if wanted.data_column is not None:
-        raise ValueError("data_column: is for the formats cvat and prodigy only")
+        raise ValueError("data_column: only the formats cvat and prodigy take one")
 
 
 def check_table(wanted: Wanted) -> None:
-    """Check what is asked of a table."""
+    """Check the request for a table."""
     check_names(wanted)
     no_data_column(wanted)
 
@@ -36,16 +36,16 @@ class Format:
     ----------
     name : str
     extensions : tuple of str
-        Those its files may have; the first one is usual.
+        The extensions that its files may have; the first is the usual one.
     write : callable
-        Writes a table to an open file: called with the file, the table, what is wanted, and the
-        summary (of `summarize`, or {}).
+        Writes a table to an open file. Called with the file, the `BatchTable`, the `Wanted`, and
+        the summary (a dict from `summarize`, or {}).
     check : callable
-        Raises ValueError before any work, if what is wanted cannot be written.
+        Called with the `Wanted` before any work; raises ValueError if it cannot be written.
     content : str
-        What the record of the batch says of it; see `BatchRecord`.
+        The content that the batch's record names; see `BatchRecord`.
     holds_record : bool
-        Whether the file holds that record itself; else it stands in a file beside.
+        Whether the file itself holds that record; if not, a second file beside it does.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Which format an output has."""
+"""The formats of output, and how one is chosen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ally_fast.exports.npy_indices import NPY
 from ally_fast.exports.parquet_table import PARQUET
 from ally_fast.exports.prodigy import PRODIGY
 
-# The first of an extension is the one that the extension alone means.
+# An extension alone means the first format here that has it.
 _ALL = (CSV, NPY, PARQUET, JSON, JSON_LINES, LINES, LABEL_STUDIO, CVAT, FIFTYONE, PRODIGY)
 FORMATS = {form.name: form for form in _ALL}
 EXTENSIONS = tuple(dict.fromkeys(extension for form in _ALL for extension in form.extensions))
@@ -27,14 +27,14 @@ __all__ = ["EXTENSIONS", "FORMATS", "Format", "choose_format"]
 
 
 def choose_format(path: str, name: str | None = None) -> Format:
-    """Return the format of that name, or the one that a file's extension means.
+    """Return the format called `name`; without a name, the one that the file's extension means.
 
     Raises
     ------
     ValueError
-        If there is none of that name.
+        If no format has that name.
     OSError
-        If the extension means none, naming the file.
+        If the extension does not fit; the message names the file.
     """
     if name is not None:
         checks.choice(name, "format", tuple(FORMATS))

@@ -1,4 +1,4 @@
-"""JSON of our own: the indices, the other columns, and the summary."""
+"""Plain JSON: the indices, the other columns, and the summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A column to keep, which is read once: for `SelectionInfo.kept`, and for what is written."""
+"""A column to keep, read once for both `SelectionInfo.kept` and the written batch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from ally_fast.pools.column import Column
 
 
 class KeptColumn:
-    """A column that remembers the values last taken, with the types that Arrow gives them.
+    """A column that remembers the values last taken, with their Arrow types.
 
     Parameters
     ----------
     column : Column
+        The column to read.
     """
 
     def __init__(self, column: Column) -> None:
@@ -26,7 +27,7 @@ class KeptColumn:
         self._last: tuple[NDArray[np.int64], Any] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: not what was read."""
+        """Return the state to pickle, without the values read."""
         return {**self.__dict__, "_last": None}
 
     def numbers(self, **options: Any) -> NDArray[Any]:
@@ -38,7 +39,7 @@ class KeptColumn:
         return self._column.parts()
 
     def take(self, indices: NDArray[np.int64]) -> Any:
-        """Return the values at sorted row `indices`; read unless they were those of last time."""
+        """Return the values at sorted row `indices`; the same indices again are not read again."""
         if self._last is None or not np.array_equal(self._last[0], indices):
             self._last = indices, self._column.take(indices)
         return self._last[1]

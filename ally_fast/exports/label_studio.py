@@ -1,4 +1,4 @@
-"""Label Studio: tasks to import, and which tasks of an export are labeled."""
+"""Label Studio: tasks to import, and the labeled tasks of an export."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ LABEL_STUDIO = Format("label-studio", (".json",), _write, check=_check, content=
 
 
 def labeled_ids(content: list[Any], names: list[str]) -> list[Any]:
-    """Return the ids of the tasks that are labeled.
+    """Return the ids of the labeled tasks.
 
-    A task is labeled if it has an annotation that was not cancelled. A list in which no task has
-    ``annotations`` is one to be imported, and all of its tasks count.
+    A task is labeled if it has an annotation that was not cancelled. If no task in the list has
+    ``annotations``, the list is one to import, and all of its tasks count.
 
     Parameters
     ----------
     content : list
-        What the file holds.
+        The content of the file.
     names : list of str
-        How the id may be called in a task's data; the first that there is counts.
+        Possible names of the id in a task's data; the first one that is there counts.
 
     Raises
     ------
     ValueError
-        If an item is no task, or has no such id.
+        If an item is not a task, or has no such id.
     """
     for number, task in enumerate(content):
         if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
             raise ValueError(
-                f"item {number} is no task of Label Studio: it has no object 'data'; needs an "
-                "export as JSON, or the tasks that were imported"
+                f"item {number} is not a Label Studio task: it has no object 'data'; needs a "
+                "JSON export, or the tasks that you imported"
             )
     exported = any("annotations" in task for task in content)
     ids = []

@@ -1,4 +1,4 @@
-"""Plain text: the ids, or the indices, one a line."""
+"""Plain text: one id per line, or one index if rows have no ids."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ally_fast.exports.table import BatchTable, Wanted
 
 
 def write_lines(file: IO[bytes], what: str, values: Iterable[Any]) -> None:
-    """Write values, one a line.
+    """Write one value per line.
 
     Raises
     ------
     ValueError
-        If one of them would not read back.
+        If a value would not read back.
     """
     for value in values:
         text = str(value)
         if not text or re.search("[\n\r\0]", text) or text[0] == "\ufeff":
-            raise ValueError(f"{what} cannot stand on a line of its own: {text[:40]!r}; write .csv")
+            raise ValueError(f"{what} does not fit on one line: {text[:40]!r}; write .csv")
         file.write(text.encode() + b"\n")
 
 

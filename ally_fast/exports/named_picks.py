@@ -1,4 +1,4 @@
-"""Picks under names that cannot be those of kept columns, for the tasks of labeling tools."""
+"""Tasks for labeling tools: the batch's own columns get names that no kept column can have."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ _OWN = {name: f"ally_{name}" for name in OWN_NAMES if name != "id"}
 
 
 def check_task_names(wanted: Wanted) -> None:
-    """Raise ValueError if a column to keep has a name that is written anyway."""
+    """Raise ValueError if a column to keep has the name of a column that every task has."""
     for name in wanted.keep:
         if name in _OWN.values():
-            raise ValueError(f"keep: {name!r} is the name of a column of the batch; rename it")
+            raise ValueError(f"keep: the batch has its own column {name!r}; rename yours")
         if name == wanted.id_name:
-            raise ValueError(f"keep: {name!r} is the column of ids, which is written anyway")
+            raise ValueError(
+                f"keep: {name!r} is the id column, which every batch holds; leave it out"
+            )
 
 
 def demand_ids(wanted: Wanted, tool: str) -> None:
-    """Raise ValueError if rows have no ids, by which labels come back."""
+    """Raise ValueError if rows have no ids: labels are matched by them."""
     if wanted.id_name is None:
-        raise ValueError(f"ids: the format {tool} needs them, so that labels can be matched")
+        raise ValueError(f"ids: got none; the format {tool} needs them to match labels to rows")
 
 
 def task_lists(table: BatchTable, wanted: Wanted) -> dict[str, list[Any]]:
-    """Return the columns as lists for JSON: ids, kept columns, and ours as ``ally_score``."""
+    """Return the columns as lists for JSON: ids, kept columns, and ours (``ally_score``, ...)."""
     lists = table.lists()
     named = {}
     if "id" in table.own:

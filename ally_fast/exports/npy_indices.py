@@ -1,4 +1,4 @@
-"""NumPy: the indices alone."""
+"""NumPy: an array of the indices."""
 
 from __future__ import annotations
 

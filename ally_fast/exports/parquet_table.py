@@ -1,4 +1,4 @@
-"""Parquet: the table, with the types that its columns have in the pool."""
+"""Parquet: the table; kept columns have the types that they have in the pool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrow values as what JSON and CSV hold, exactly."""
+"""Convert Arrow values exactly to values that JSON and CSV can hold."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ _SECONDS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def plain_values(column: Any, name: str) -> list[Any]:
-    """Return an Arrow array as a list of numbers, booleans, texts, None, and lists and dicts of it.
+    """Return an Arrow array as a list of plain values.
 
-    Decimals are texts of their digits; dates and times ISO 8601, durations as ``PT1.5S``; bytes
-    base64; maps lists of ``{"key": ..., "value": ...}``.
+    Plain values are numbers, booleans, texts, None, and lists and dicts of plain values.
+    Decimals become their digits as text, dates and times ISO 8601, durations ``PT1.5S``, bytes
+    base64, and maps lists of ``{"key": ..., "value": ...}``.
 
     Raises
     ------
     ValueError
-        Naming the column: if a time is one that has no date.
+        If a time is out of the range of dates; the message names the column.
     """
     arrow = require("pyarrow", "parquet", "columns to keep")
     if _is_plain(column.type, arrow.types):
@@ -35,17 +36,17 @@ def plain_values(column: Any, name: str) -> list[Any]:
 
 
 def finite(value: Any, name: str) -> Any:
-    """Return a value for JSON: NaN, which it lacks, as None, in lists and dicts as well.
+    """Return a value for JSON: NaN becomes None, also inside lists and dicts.
 
     Raises
     ------
     ValueError
-        If it is infinite, naming the column.
+        If a number is infinite; the message names the column.
     """
     if isinstance(value, float):
         if math.isinf(value):
             raise ValueError(
-                f"column {name!r} holds {value}, which JSON cannot; write .csv or .parquet"
+                f"column {name!r} holds {value}, which JSON cannot hold; write .csv or .parquet"
             )
         return None if math.isnan(value) else value
     if isinstance(value, list):
@@ -56,13 +57,13 @@ def finite(value: Any, name: str) -> Any:
 
 
 def json_line(named: dict[str, Any]) -> bytes:
-    """Return an object of JSON as a line."""
+    """Return a JSON object as one line."""
     safe = {name: finite(value, name) for name, value in named.items()}
     return json.dumps(safe, allow_nan=False).encode() + b"\n"
 
 
 def _is_plain(kind: Any, types: Any) -> bool:
-    """Tell whether Arrow's own conversion gives what JSON holds."""
+    """Tell whether Arrow's own conversion gives values that JSON can hold."""
     if types.is_struct(kind):
         return all(_is_plain(kind.field(i).type, types) for i in range(kind.num_fields))
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):

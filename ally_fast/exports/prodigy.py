@@ -15,7 +15,7 @@ _KEYS = ("text", "image", "audio", "video", "html")
 
 
 def _split(wanted: Wanted) -> tuple[str, Wanted]:
-    """Return the key of the task, and what is wanted with the column's name alone."""
+    """Return the task's key, and `wanted` with only the column's name as its data column."""
     column = wanted.data_column
     key, equals, name = (column or "").partition("=")
     if equals and key in _KEYS:
@@ -23,8 +23,8 @@ def _split(wanted: Wanted) -> tuple[str, Wanted]:
     name = data_column(wanted, "prodigy")
     if name not in _KEYS:
         raise ValueError(
-            f"data_column: {name!r} does not say what it holds; needs KEY={name}, KEY one of "
-            f"{', '.join(_KEYS)}"
+            f"data_column: {name!r} does not say what it holds; needs KEY={name} with KEY one "
+            f"of {', '.join(_KEYS)}"
         )
     return name, wanted
 

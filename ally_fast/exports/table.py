@@ -1,4 +1,4 @@
-"""What there is to write: one row per pick, in priority order."""
+"""The table of a batch: one row per pick, in priority order."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ OWN_NAMES = ("order", "index", "id", "score", "cluster", "rank", "distance", "gr
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is known of an output before any work.
+    """The request for an output, known before any work.
 
     Attributes
     ----------
     extension : str
-        Of the file, in lower case, with its dot.
+        The file's extension, in lower case, with its dot.
     keep : tuple of str
         Columns of the pool to write with the batch.
     id_name : str or None
-        What the pool calls its column of ids; None where rows have no ids.
+        The name of the pool's id column; None if rows have no ids.
     data_column : str or None
-        The kept column that holds what is to be labeled; see `Format.check`.
+        The kept column that holds what to label; see `Format.check`.
     kinds : mapping of str to Arrow type
-        Of the columns to keep; one whose type is not declared is left out.
+        The types of the columns to keep; a column that declares no type is left out.
     """
 
     extension: str
@@ -48,23 +48,23 @@ class BatchTable:
     Attributes
     ----------
     own : dict of ndarray
-        ``order`` (0-based priority), ``index`` (pool index), ``id`` (where rows have ids), and,
-        where a selection gives them, ``score``, ``cluster``, ``rank`` (0-based place in its
-        cluster), ``distance`` (to its centroid), ``group``, ``cost``.
+        ``order`` (0-based priority), ``index`` (pool index), ``id`` (if rows have ids), and, if
+        the selection gives them, ``score``, ``cluster``, ``rank`` (0-based place in its cluster),
+        ``distance`` (to its centroid), ``group``, ``cost``.
     kept : dict of Arrow array
-        The columns that the pool was told to keep.
+        The columns that the pool keeps.
     """
 
     own: Columns
     kept: Mapping[str, Any]
 
     def lists(self) -> dict[str, list[Any]]:
-        """Return all columns as lists of what JSON holds, NaN and infinity aside."""
+        """Return all columns as lists of JSON values, except that NaN and infinity may occur."""
         own = {name: column.tolist() for name, column in self.own.items()}
         return own | {name: plain_values(column, name) for name, column in self.kept.items()}
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Yield the picks, as `lists` has them."""
+        """Yield the picks as tuples of the values of `lists`."""
         return zip(*self.lists().values(), strict=True)
 
 
@@ -76,11 +76,16 @@ def batch_table(
     Parameters
     ----------
     indices : ndarray of int64, shape (b,)
-        The batch, pool indices.
+        The batch, as pool indices.
     info : SelectionInfo or object, optional
-        What `select` returned beside it; of any other object the attributes ``ids``, ``scores``,
-        ``clusters``, ``ranks``, ``distances``, ``groups``, ``costs`` that it has.
+        The second value that `select` returned. Any other object may have some of the attributes
+        ``ids``, ``scores``, ``clusters``, ``ranks``, ``distances``, ``groups``, ``costs``.
     kept : mapping of str to Arrow array, optional
+        Kept columns, one value for each pick.
+
+    Returns
+    -------
+    BatchTable
     """
     columns: Columns = {"order": np.arange(len(indices), dtype=np.int64), "index": indices}
     for name in OWN_NAMES[2:]:

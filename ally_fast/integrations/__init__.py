@@ -1,1 +1,1 @@
-"""Batches for the libraries that people already use, a module each: it imports its library."""
+"""Adapters for other libraries, one module each; a module imports its library."""

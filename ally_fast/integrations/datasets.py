@@ -1,4 +1,4 @@
-"""Rows of a Hugging Face dataset."""
+"""Select rows of a Hugging Face dataset."""
 
 from __future__ import annotations
 
@@ -27,39 +27,42 @@ def select(
     Parameters
     ----------
     dataset : datasets.Dataset
-        Filtered, shuffled and formatted ones as well; it is read as Arrow, not copied.
+        It may be filtered, shuffled or formatted. It is read as Arrow, without a copy.
     column : str
-        Its vectors.
+        The column of vectors.
     scores : str, array, shape (n,), or callable
-        A column of the dataset, dual scores in its order, or a function of its vectors; higher is
-        chosen first.
+        A column of the dataset, dual scores in the dataset's order, or a function of the vectors.
+        Rows with higher scores are chosen first.
     b, k : int
         As for `ally_fast.select`.
     added : str or None
-        Begins the names of columns that tell why: ``score``, ``cluster``, ``rank``, ``distance``,
-        and ``index``, the place in `dataset`. None adds none.
+        Prefix of the added columns, which say why each row was chosen: ``score``, ``cluster``,
+        ``rank``, ``distance``, and ``index``, the row's place in `dataset`. None adds no columns.
     **options
-        Of `ally_fast.select`; exclusions, groups and costs in the order of the dataset.
+        As for `ally_fast.select`. Exclusions, groups and costs are in the dataset's order.
 
     Returns
     -------
     datasets.Dataset
-        ``dataset.select(batch)``, with the columns added.
+        ``dataset.select(batch)`` with the added columns.
 
     Raises
     ------
     TypeError
-        If it is no `Dataset`: a ``DatasetDict`` needs a split, an ``IterableDataset`` a file.
+        If `dataset` is not a ``Dataset``. Take a split of a ``DatasetDict``; save an
+        ``IterableDataset`` to a file.
     ValueError
-        As `ally_fast.select` does; if a column to be added is there already.
+        As `ally_fast.select` does. Also if the dataset already has a column to be added.
     """
     if not isinstance(dataset, _datasets.Dataset):
         kind = type(dataset).__name__
-        raise TypeError(f"dataset: got {kind}, needs a Dataset: one split, not streamed")
+        raise TypeError(f"dataset: got {kind}, needs a Dataset (one split, not streamed)")
     names = ["index", "score", "cluster", "rank", "distance"]
     there = [name for name in names if added is not None and added + name in dataset.column_names]
     if there:
-        raise ValueError(f"added: the dataset has a column {added}{there[0]}; name others")
+        raise ValueError(
+            f"added: the dataset already has a column {added}{there[0]}; needs another prefix"
+        )
     own = f":{scores}" if isinstance(scores, str) else None
     pool = ally_fast.open_pool(dataset, column=column, scores=own)
     values = None if own else scores

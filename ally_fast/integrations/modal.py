@@ -24,33 +24,34 @@ def clustered_sampling(
     k: int | None = None,
     **options: Any,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Query the best scores of each cluster of a pool; a ``query_strategy`` of modAL's learners.
+    """Query the best rows of each cluster of a pool; a ``query_strategy`` for modAL's learners.
 
     Parameters
     ----------
     learner : modAL learner or committee
     X_pool : array, shape (n, ...)
     n_instances : int
+        Number of rows to query.
     scores : array, shape (n,), or callable, optional
-        Higher is queried first; a callable gets `X_pool`. By default how unsure the learner is
-        (modAL's `classifier_uncertainty`).
+        Rows with higher scores are queried first. A callable is called with `X_pool`. The default
+        is the learner's uncertainty (modAL's `classifier_uncertainty`).
     embeddings : array, shape (n, d), optional
-        What is clustered; by default `X_pool`, if it is dense.
+        The vectors to cluster; by default `X_pool`, which must be dense.
     k : int, optional
-        Number of clusters; by default as many as are queried. At most one a row.
+        Number of clusters; by default `n_instances`. At most one cluster per row.
     **options
-        Of `ally_fast.select`: ``metric``, ``allocation``, ``radius``, ``seed``.
+        As for `ally_fast.select`: ``metric``, ``allocation``, ``radius``, ``seed``.
 
     Returns
     -------
     indices : ndarray of int64, shape (n_instances,)
-        Into `X_pool`, the first one first.
+        Rows of `X_pool`, in priority order.
     metrics : ndarray of float64, shape (n_instances,)
         Their scores.
 
     Examples
     --------
-    With `functools.partial` a learner remembers what does not change::
+    Use `functools.partial` to fix the arguments that do not change::
 
         ActiveLearner(estimator, query_strategy=partial(clustered_sampling, k=20), ...)
     """
@@ -59,10 +60,12 @@ def clustered_sampling(
     values = np.asarray(scores(X_pool) if callable(scores) else scores, np.float64)
     rows = X_pool if embeddings is None else embeddings
     if not hasattr(rows, "__array__"):
-        raise TypeError(f"X_pool: got {type(rows).__name__}, needs a dense array, or embeddings")
+        raise TypeError(
+            f"X_pool: got {type(rows).__name__}, needs a dense array; or pass embeddings"
+        )
     rows = np.asarray(rows)
     if rows.ndim != 2:
-        raise ValueError(f"X_pool: got shape {rows.shape}, needs (n, d), or embeddings")
+        raise ValueError(f"X_pool: got shape {rows.shape}, needs (n, d); or pass embeddings")
     clusters = min(n_instances if k is None else k, len(rows))
     indices = ally_fast.select(rows, values, n_instances, clusters, **options)
     return indices, values[indices]

@@ -15,17 +15,17 @@ _Strategy: Any = _library.SingleAnnotatorPoolQueryStrategy
 
 
 class ALLYSampling(_Strategy):
-    """Query the best scores of each cluster of the candidates.
+    """Query the best samples of each cluster of the candidates.
 
     Parameters
     ----------
     k : int, optional
-        Number of clusters; by default as many as are queried. At most one a candidate.
+        Number of clusters; by default the batch size. At most one cluster per candidate.
     allocation, metric : str
         As for `ally_fast.select`.
     missing_label : scalar, str, None or nan
-        What stands in `y` where there is no label.
-    random_state : int, RandomState or None, which starts k-means
+        The value in `y` of a sample without a label.
+    random_state : int, RandomState or None, the seed of k-means
     """
 
     def __init__(
@@ -50,31 +50,31 @@ class ALLYSampling(_Strategy):
         batch_size: int = 1,
         return_utilities: bool = False,
     ) -> Any:
-        """Return the candidates to label next, the first one first.
+        """Return the candidates to label next, in priority order.
 
         Parameters
         ----------
         X, y : array-like of shape (n_samples, n_features), and of shape (n_samples,)
-            Embeddings, of labeled samples as well; labels, or `missing_label`.
+            Embeddings and labels of all samples; `missing_label` for a sample without a label.
         scores : array-like or callable
-            Higher is queried first. One for each sample in `X`, or for each of `candidates` where
-            these are rows; or a function of rows: ``lambda X: 1 - clf.predict_proba(X).max(1)``.
+            One score per sample in `X`, or per row of `candidates` if these are rows; higher ones
+            come first. Or a function of rows: ``lambda X: 1 - clf.predict_proba(X).max(1)``.
         candidates : None, array-like of int, or array-like of shape (n_candidates, n_features)
-            Unlabeled samples by default; or indices into `X`; or rows of their own.
+            None: the unlabeled samples. Otherwise indices into `X`, or rows.
         batch_size, return_utilities : int, bool
 
         Returns
         -------
         query_indices : ndarray of int, shape (batch_size,), into `X`, or `candidates` if rows
         utilities : ndarray of float, shape (batch_size, n_samples or n_candidates)
-            Row i is largest at pick i, and NaN where there is no candidate, or an earlier pick.
+            Row i is largest at pick i, and NaN for earlier picks and samples that cannot be picked.
         """
         X, y, candidates, batch_size, return_utilities = self._validate_data(
             X, y, candidates, batch_size, return_utilities, reset=True, check_X_dict={}
         )
         rows, mapping = self._transform_candidates(candidates, X, y)
         if not len(rows):
-            raise ValueError("y: got labels alone, needs unlabeled samples, or candidates")
+            raise ValueError("y: every sample has a label; needs unlabeled samples, or candidates")
         total = len(rows) if mapping is None else len(X)
         indices = np.arange(total) if mapping is None else mapping
         values = np.asarray(scores(rows) if callable(scores) else scores)

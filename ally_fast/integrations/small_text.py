@@ -15,14 +15,14 @@ _Strategy: Any = _library.query_strategies.QueryStrategy
 
 
 class ClusteredSampling(_Strategy):
-    """Query the best scores of each cluster of the unlabeled texts.
+    """Query the best texts of each cluster of the unlabeled texts.
 
     Parameters
     ----------
     k : int, optional
-        Number of clusters; by default as many as are queried. At most one a text.
+        Number of clusters; by default the number of texts queried. At most one cluster per text.
     **options
-        Of `ally_fast.select`: ``metric``, ``allocation``, ``radius``, ``seed``.
+        As for `ally_fast.select`: ``metric``, ``allocation``, ``radius``, ``seed``.
     """
 
     def __init__(self, k: int | None = None, **options: Any) -> None:
@@ -41,7 +41,7 @@ class ClusteredSampling(_Strategy):
         embeddings: Any = None,
         scores: Any = None,
     ) -> NDArray[np.int64]:
-        """Return `n` of the unlabeled indices, the first one first.
+        """Return `n` of the unlabeled indices, in priority order.
 
         Parameters
         ----------
@@ -50,16 +50,20 @@ class ClusteredSampling(_Strategy):
         indices_unlabeled, indices_labeled : ndarray of int
         y : ndarray or csr_matrix
         n : int
+            Number of texts to query.
         embeddings : array, shape (len(dataset), d), optional
-            By default those of the classifier (``clf.embed``), if it has any. Pass your own by
-            ``learner.query(query_strategy_kwargs={"embeddings": ...})``.
+            By default those of the classifier (``clf.embed``), if it has that method. Pass your own
+            with ``learner.query(query_strategy_kwargs={"embeddings": ...})``.
         scores : array, shape (len(dataset),), optional
-            Higher is queried first. By default one minus the largest class probability.
+            Texts with higher scores are queried first. The default is one minus the largest class
+            probability.
         """
         self._validate_query_input(indices_unlabeled, n)
         unlabeled: NDArray[np.int64] = np.asarray(indices_unlabeled)
         if embeddings is None and not hasattr(clf, "embed"):
-            raise ValueError(f"embeddings: got None, but {type(clf).__name__} gives none itself")
+            raise ValueError(
+                f"embeddings: got None, but {type(clf).__name__} has no embed method; pass them"
+            )
         if embeddings is None:
             rows = np.asarray(clf.embed(dataset[unlabeled]))
         else:

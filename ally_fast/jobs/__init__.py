@@ -1,4 +1,4 @@
-"""Selections in a folder: a run that was killed goes on where it stopped."""
+"""Selections that keep their progress in a folder: run a killed one again and it continues."""
 
 from ally_fast.jobs.job_select import select
 

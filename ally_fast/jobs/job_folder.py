@@ -1,4 +1,4 @@
-"""The folder of a job: what is done lies there in whole files."""
+"""The folder of a job: each finished piece of work is a complete file in it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SCORES = "scores"
 
 
 class JobFolder:
-    """A folder with ``job.json``, ``centroids.npy`` and files of each piece: clusters, scores.
+    """A folder with ``job.json``, ``centroids.npy``, and the clusters and scores of each piece.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class JobFolder:
 
     Notes
     -----
-    Files appear whole or not at all, so that a process can be killed at any moment. A piece is
-    some rows of a shard; its file is named by the shard's content, so that a later job finds it
-    under another order of shards.
+    Files appear complete or not at all, so you can kill the process at any moment. A piece is some
+    rows of a shard. Its file is named after the shard's content, so a later job finds it even if
+    the shards come in another order.
     """
 
     def __init__(self, path: str) -> None:
@@ -47,12 +47,12 @@ class JobFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Make the folder, and keep other processes out of it for the block.
+        """Create the folder, and keep other processes out of it during the block.
 
         Raises
         ------
         OSError
-            If it cannot be made, or another process works in it.
+            If the folder cannot be created, or another process is working in it.
         """
         os.makedirs(self.path, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDONLY)
@@ -60,14 +60,14 @@ class JobFolder:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                said = "another process works on this job"
+                said = "another process is working on this job"
                 raise OSError(errno.EBUSY, said, self.path) from None
             yield
         finally:
             os.close(descriptor)
 
     def begin(self, record: dict[str, Any]) -> None:
-        """Write what the job is, or compare it with what it was.
+        """Write the job's record, or compare it with the record that is there.
 
         Raises
         ------
@@ -78,7 +78,7 @@ class JobFolder:
         if before is None:
             if foreign := [name for name in os.listdir(self.path) if not name.startswith(".")]:
                 raise ValueError(
-                    f"{self.path}: holds {foreign[0]!r} but no job; needs a new or an empty folder"
+                    f"{self.path}: holds {foreign[0]!r} but no job; needs a new or empty folder"
                 )
             self._write_json(_RECORD, record)
             return
@@ -88,11 +88,11 @@ class JobFolder:
             raise ValueError(f"{self._file(_RECORD)}: {error}") from None
         if changed:
             raise ValueError(
-                f"{self.path}: is another job: {changed}; needs another folder, or this one removed"
+                f"{self.path}: holds another job: {changed}; use another folder, or remove this one"
             )
 
     def check(self) -> None:
-        """Raise ValueError if the folder holds no job, or one of another format."""
+        """Raise ValueError if the folder holds no job, or a job of another format."""
         record = self._json(_RECORD)
         if record is None:
             raise ValueError(f"{self.path}: holds no job")
@@ -102,38 +102,40 @@ class JobFolder:
             raise ValueError(f"{self._file(_RECORD)}: {error}") from None
 
     def training(self) -> KMeansResult | None:
-        """Return the centroids, and what is known of their training; None if they are not there.
+        """Return the centroids and how they were trained; None if they are not there yet.
 
         Raises
         ------
         ValueError
-            Naming the file, if it is damaged.
+            If a file is damaged; the message names it.
         """
         facts = self._json(_TRAINING)
         if facts is None:
             return None
         centroids = np.array(numpy_array(self._file(_CENTROIDS), None, ndim=2))
         if facts.pop("digest", None) != _digest(centroids):
-            raise ValueError(f"{self._file(_CENTROIDS)}: is not what {_TRAINING} describes")
+            raise ValueError(
+                f"{self._file(_CENTROIDS)}: is not the file that {_TRAINING} describes"
+            )
         try:
             return KMeansResult(centroids=centroids, **facts)
         except TypeError as error:
             raise ValueError(f"{self._file(_TRAINING)}: {error}") from None
 
     def keep_training(self, trained: KMeansResult) -> None:
-        """Write the centroids, then what tells that they are there."""
+        """Write the centroids, then the record that says they are complete."""
         with whole_file(self._file(_CENTROIDS), force=True) as file:
             np.save(file, trained.centroids)
         facts = {name: value for name, value in vars(trained).items() if name != "centroids"}
         self._write_json(_TRAINING, {**facts, "digest": _digest(trained.centroids)})
 
     def assignments(self, piece: str, rows: int, k: int, key: str) -> NDArray[np.int32] | None:
-        """Return the clusters of a piece's rows, below `k`; None if they are not there.
+        """Return the clusters (below `k`) of a piece's rows; None if they are not there.
 
         Raises
         ------
         ValueError
-            Naming the file, if it is damaged.
+            If the file is damaged; the message names it.
         """
         clusters = self._sealed(self._piece_file(_ASSIGNMENTS, piece, key), rows, np.int32)
         if clusters is not None and rows and (clusters.min() < -1 or clusters.max() >= k):
@@ -141,19 +143,19 @@ class JobFolder:
         return clusters
 
     def scores(self, piece: str, rows: int, key: str) -> NDArray[np.float64] | None:
-        """Return the scores of a piece's rows that a function gave, as `assignments` does."""
+        """Return the scores that a function gave a piece's rows, as `assignments` does."""
         return self._sealed(self._piece_file(_SCORES, piece, key), rows, np.float64)
 
     def keep_assignments(self, piece: str, clusters: NDArray[np.int32], key: str) -> None:
-        """Write the clusters of a piece's rows, and a hash of them behind."""
+        """Write the clusters of a piece's rows, followed by their hash."""
         self._keep(self._piece_file(_ASSIGNMENTS, piece, key), clusters)
 
     def keep_scores(self, piece: str, scores: NDArray[np.float64], key: str) -> None:
-        """Write the scores of a piece's rows, and a hash of them behind."""
+        """Write the scores of a piece's rows, followed by their hash."""
         self._keep(self._piece_file(_SCORES, piece, key), scores)
 
     def _piece_file(self, kind: str, piece: str, key: str) -> str:
-        """Return the path of a piece's file; folders of folders keep each of them short."""
+        """Return the path of a piece's file; subfolders keep each folder small."""
         return os.path.join(self.path, kind, key, piece[:2], f"{piece}.npy")
 
     @staticmethod
@@ -192,23 +194,23 @@ class JobFolder:
 
 
 def assignments_key(centroids: NDArray[Any], *how: str) -> str:
-    """Return what clusters follow from beside the rows: centroids, metric, engine, column."""
+    """Return a key of what clusters depend on beside rows: centroids, metric, engine, column."""
     digest = blake2b(_digest(centroids).encode(), digest_size=16)
     digest.update(repr(how).encode())
     return digest.hexdigest()
 
 
 def scores_key(clusters: str, function: str) -> str:
-    """Return what scores follow from: what clusters do (rows, as they are read), and a function."""
+    """Return a key of all that scores depend on: the key of the clusters, and the function."""
     return blake2b(repr((clusters, function)).encode(), digest_size=16).hexdigest()
 
 
 def _damaged(path: str) -> ValueError:
-    return ValueError(f"{path}: is damaged; remove it, and run again")
+    return ValueError(f"{path}: is damaged; remove it and run again")
 
 
 def _seal(values: NDArray[Any]) -> NDArray[Any]:
-    """Return a hash of values, as numbers that can stand behind them."""
+    """Return a hash of values, in their dtype, to append to them."""
     digest = blake2b(np.ascontiguousarray(values).data, digest_size=16).digest()
     return np.frombuffer(digest, values.dtype)
 

@@ -1,4 +1,4 @@
-"""What the batch of a job follows from: compared before a job goes on."""
+"""All that the batch of a job depends on; compared before the job continues."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ally_fast.selection.score_function import ScoreFunction
 FORMAT = "ally-fast job"
 VERSION = 1
 _CHUNK_ROWS = 1 << 20
-# How an entry is called where it has changed.
+# What messages call an entry that has changed.
 _NAMES = {
     "scores": "dual_scores",
     "eligible": "the rows that may be picked (exclusions, scores above max_score, labeled rows)",
@@ -29,7 +29,7 @@ _PLAIN = ("column", "vectors", "metric", "engine", "made_by")  # texts that say 
 
 
 def job_record(plan: Plan, pool: ShardedPool) -> dict[str, Any]:
-    """Return all that a batch follows from, ready for JSON."""
+    """Return all that the batch depends on, ready for JSON."""
     request, rule, training = plan.request, plan.request.rule, plan.request.training
     quotas, costs = request.quotas, request.costs
     return {
@@ -68,7 +68,7 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     Raises
     ------
     ValueError
-        If the earlier one is no record of a job, or of a later version.
+        If the earlier record is not that of a job, or comes from a later version.
     """
     check_format(before)
     pool = Fingerprint.from_json(now["pool"])
@@ -88,12 +88,12 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
 
 
 def check_format(record: Mapping[str, Any]) -> None:
-    """Raise ValueError if a record is none of a job, or of a format that is not read here."""
+    """Raise ValueError if a record is not that of a job, or has an unknown format."""
     if record.get("format") != FORMAT:
-        raise ValueError("is no record of a job")
+        raise ValueError("is not the record of a job")
     if record.get("version") != VERSION:
         raise ValueError(
-            f"is of format {record.get('version')}; this version of ally-fast reads {VERSION}"
+            f"has format {record.get('version')}; this version of ally-fast reads {VERSION}"
         )
 
 

@@ -1,4 +1,4 @@
-"""`select` in a folder, piece by piece."""
+"""`select` piece by piece, with each finished piece kept in a folder."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from ally_fast.selection.score_function import ScoreFunction
 from ally_fast.selection.select import arguments_of, stage_labels
 from ally_fast.selection.task import local_task
 
-# Yields ranges of rows with the parts that they are, assignments kept, in any order; the last
-# argument counts rows.
+# Yields each range of rows with its part, which keeps the assignments; in any order. Calls the
+# last argument with the number of rows done.
 Scan = Callable[
     [Plan, KMeansResult, Sequence[tuple[int, int]], Callable[[int], None]],
     Iterator[tuple[tuple[int, int], Part]],
 ]
 
-_PORTION_BYTES = 512 << 20  # what is lost at most when a job is killed
+_PORTION_BYTES = 512 << 20  # a killed job loses at most the work on so many bytes
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Some rows of a shard; the name follows from the shard's content."""
+    """Some rows of a shard; the shard's content gives the name."""
 
     name: str
     lo: int
@@ -56,19 +56,21 @@ def select(
     start_from: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> tuple[Any, SelectionInfo]:
-    """Select a batch as `ally_fast.select` does, and keep what is done in a folder.
+    """Select a batch as `ally_fast.select` does, and keep finished work in a folder.
 
-    Killed at any moment, the same call goes on where it stopped, and ends with the same batch.
+    You can kill the process at any moment. The same call then continues where it stopped, and
+    returns the same batch.
 
     Parameters
     ----------
     folder : path
-        Made if it is not there. Holds centroids and the cluster of every row: 4 bytes a row.
+        The job's folder; created if it does not exist. It holds the centroids and the cluster of
+        every row (4 bytes a row).
     pool, dual_scores, b, k, **options
-        As for `ally_fast.select`; the pool is of files or a table.
+        As for `ally_fast.select`. The pool must be files or a table.
     start_from : path, optional
-        The folder of an earlier job, of which the centroids are taken, and the clusters of shards
-        that it had as well.
+        The folder of an earlier job. The new job takes its centroids, and the clusters of the
+        shards that both jobs share.
 
     Returns
     -------
@@ -78,10 +80,10 @@ def select(
     Raises
     ------
     ValueError
-        As `ally_fast.select` does; if the folder holds a job of other inputs or arguments: the
-        message says what changed.
+        As `ally_fast.select` does. Also if the folder holds a job with other inputs or arguments;
+        the message says what changed.
     OSError
-        If another process works in the folder, or it cannot be written.
+        If another process is working in the folder, or the folder cannot be written.
     """
     pool = pool if isinstance(pool, ShardedPool) else open_pool(pool)
     if not isinstance(pool, ShardedPool):
@@ -102,9 +104,9 @@ def run_job(
     *,
     parts: int = 1,
 ) -> tuple[Any, SelectionInfo]:
-    """Run the stages in a folder that is locked.
+    """Run the stages in a locked folder.
 
-    `scan` does what is left of the assignment, cut into about so many parts, or more.
+    `scan` assigns the rows that are left, cut into about `parts` portions or more.
     """
     clock = Clock()
     _check_function(arguments.dual_scores)
@@ -123,18 +125,21 @@ def run_job(
 def _check_function(scores: Any) -> None:
     if callable(scores) and ScoreFunction(scores).fingerprint is None:
         raise ValueError(
-            "dual_scores: got a function, of which a job cannot tell whether it is the same later; "
-            "needs one with an attribute fingerprint (a text that names its weights), or an array"
+            "dual_scores: got a function without a fingerprint, so a resumed job cannot check that "
+            "it is the same; needs an attribute fingerprint (a text that names its weights), or an "
+            "array"
         )
 
 
 def _with_centroids(arguments: Arguments, earlier: JobFolder) -> Arguments:
     if arguments.centroids is not None:
-        raise ValueError("centroids: got some, but the earlier job has its own; needs one of them")
+        raise ValueError(
+            "centroids: got some, but start_from also gives centroids; pass one of them"
+        )
     earlier.check()
     trained = earlier.training()
     if trained is None:
-        raise ValueError(f"{earlier.path}: holds no job that has come to its centroids")
+        raise ValueError(f"{earlier.path}: holds a job that has no centroids yet")
     return replace(arguments, centroids=trained.centroids)
 
 
@@ -156,7 +161,7 @@ def _assigned(
     scan: Scan,
     at_least: int,
 ) -> Part:
-    """Return all rows assigned: those that are there, and others, portion by portion."""
+    """Return the assignment of all rows: kept pieces are read, the others computed by portions."""
     rule, pool = plan.request.rule, as_workers_read(plan.request.pool)
     assert isinstance(pool, ShardedPool)
     if rule.b == 0:
@@ -200,21 +205,21 @@ def _scan_here(
 
 @dataclass(frozen=True)
 class _Cache:
-    """What a folder keeps of pieces: clusters, and the scores that a function gave.
+    """The kept clusters of pieces, and the scores that a function gave their rows.
 
     Attributes
     ----------
     key : str
-        What clusters follow from.
+        Identifies all that the clusters depend on; see `assignments_key`.
     function : str or None
-        The fingerprint of what gave the scores.
+        The fingerprint of the score function.
     """
 
     key: str
     function: str | None
 
     def read(self, folder: JobFolder, plan: Plan, piece: _Piece) -> Part | None:
-        """Return a piece's rows, assigned; None if any row that may be picked was not."""
+        """Return a piece's assignment; None if an eligible row has none."""
         rows, scores = piece.hi - piece.lo, None
         clusters = folder.assignments(piece.name, rows, plan.request.rule.k, self.key)
         if self.function is not None and clusters is not None:
@@ -224,7 +229,7 @@ class _Cache:
         return _part(plan, piece, clusters, scores)
 
     def write(self, folder: JobFolder, plan: Plan, piece: _Piece, part: Part) -> Part:
-        """Keep a piece that is some of the rows of a part, and return it as one."""
+        """Keep the rows of a part that a piece holds, and return them as a part."""
         ((first, clusters),) = part.assigned
         inside, scores = slice(piece.lo - first, piece.hi - first), None
         if part.scored:
@@ -249,7 +254,7 @@ def _part(
     else:
         eligible = None
     is_known = clusters >= 0
-    if scores is not None:  # of a shard with the same content, other rows may have been eligible
+    if scores is not None:  # another job over the same shard may have had other eligible rows
         is_known &= np.isfinite(scores)
     if not (is_known if eligible is None else is_known | ~eligible).all():
         return None
@@ -272,7 +277,7 @@ def _pieces(pool: ShardedPool) -> list[_Piece]:
 
 
 def _portions(pieces: list[_Piece], row_bytes: int, parts: int) -> list[list[_Piece]]:
-    """Join neighbours into runs that are worth a pass of their own: about so many, or more."""
+    """Join neighbours into portions large enough for a pass each: about `parts`, or more."""
     total = row_bytes * sum(piece.hi - piece.lo for piece in pieces)
     enough = min(_PORTION_BYTES, total // parts)
     portions: list[list[_Piece]] = []

@@ -25,8 +25,8 @@ def relocate(clustering: Clustering, halves: Halves, nearest: tuple[Any, Any], b
     halves : Halves
         From `halve`, with nothing stale. Clusters that changed are stale afterwards.
     nearest : tuple of two arrays of int32
-        For each cluster whose bit is 0, the position of the nearest centroid among those whose bit is
-        1, and the other way round.
+        For each cluster whose bit is 0, the position of the nearest centroid among those whose bit
+        is 1, and the other way round.
     bit : int
         ``2**bit < k``.
 

@@ -1,4 +1,4 @@
-"""Where rows come from: arrays, files and folders of shards, tables, arrays on a GPU."""
+"""Sources of rows: arrays, files, folders of shards, tables, arrays on a GPU."""
 
 from ally_fast.pools.array_pool import ArrayPool
 from ally_fast.pools.by_id import ById

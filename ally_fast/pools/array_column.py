@@ -1,4 +1,4 @@
-"""A one-dimensional array in a file as a column."""
+"""A column over a one-dimensional array in a file."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _PART_ROWS = 1 << 20
 
 
 class ArrayColumn:
-    """Numbers, truth values or texts in a file that gives them as an array.
+    """Numbers, truth values or texts in a file that holds them as an array.
 
     Parameters
     ----------
     name : str
         File and key, for messages.
     read : callable
-        Returns the array; takes ``n`` and ``most`` (see `Column.numbers`), and ``texts``: whether
-        texts are allowed.
+        Returns the array. Takes ``n`` and ``most`` (see `Column.numbers`), and ``texts``, which
+        says whether texts are allowed.
     """
 
     def __init__(self, name: str, read: Callable[..., NDArray[Any]]) -> None:
@@ -33,13 +33,13 @@ class ArrayColumn:
 
     @property
     def n(self) -> int:
-        """Number of rows; reads an array that is not memory-mapped."""
+        """Number of rows; an array that is not memory-mapped is read for it."""
         return len(self._read(texts=True))
 
     def numbers(
         self, *, n: int | None = None, most: int | None = None, allow_null: bool = False
     ) -> NDArray[Any]:
-        """Return the array itself, memory-mapped if its file can be; see `Column`."""
+        """Return the array itself, memory-mapped if the file allows it; see `Column`."""
         return self._numbers(self._read(n=n, most=most, texts=False))
 
     def parts(self) -> Iterator[Any]:

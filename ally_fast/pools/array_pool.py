@@ -15,28 +15,28 @@ from ally_fast.rows import Rows
 
 
 class ArrayPool(HostPool):
-    """Rows of a two-dimensional array, never copied as a whole.
+    """Serve the rows of a two-dimensional array, which is never copied as a whole.
 
     Parameters
     ----------
     embeddings : array, shape (n, d)
-        float16, bfloat16, float32, float64 or integers; NumPy, ``np.memmap``, anything with
-        ``__dlpack__``, nested sequences. Any strides and byte order.
+        A NumPy array, ``np.memmap``, anything with ``__dlpack__``, or nested sequences. Elements
+        are float16, bfloat16, float32, float64 or integers, with any strides and byte order.
     name : str
         The argument's name, for messages.
 
     Raises
     ------
     TypeError
-        If it does not hold real numbers.
+        If the array does not hold real numbers.
     ValueError
-        If it is not two-dimensional, or not in the memory of the CPU.
+        If the array is not two-dimensional, or not in CPU memory.
 
     Notes
     -----
-    ``read`` gives views. Rows the core cannot compute on as they lie (integers, another byte
-    order, unaligned) are converted a chunk at a time. Of a memory map, or a view of one, the file
-    is checked at each ``read`` and ``gather``, which raise ValueError if it has changed.
+    ``read`` returns views. Rows that the core cannot compute on in place (integers, another byte
+    order, unaligned rows) are converted a chunk at a time. If the array is a memory map, or a view
+    of one, each ``read`` and ``gather`` checks the file and raises ValueError if it has changed.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class ArrayPool(HostPool):
         self.itemsize = view.array.dtype.itemsize
 
     def read(self, lo: int, hi: int) -> Rows:
-        """Return rows ``lo`` to ``hi`` (exclusive), a view where that is possible."""
+        """Return rows ``lo`` to ``hi`` (exclusive), as a view if possible."""
         self.check()
         return computable(self._array[lo:hi], self._bf16)
 
@@ -77,5 +77,5 @@ class ArrayPool(HostPool):
             self._file.check()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: rows and all, so no file."""
+        """Return the state to pickle; it holds the rows themselves, and no file."""
         return {**self.__dict__, "_file": None}

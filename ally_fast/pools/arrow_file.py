@@ -1,4 +1,4 @@
-"""An Arrow IPC file that nobody vouches for."""
+"""An Arrow IPC file from an untrusted source."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _NOT_ONE = "not a readable Arrow file"
 
 
 class ArrowFile(ColumnFile):
-    """An open Arrow IPC file, of the file format (Feather) or the stream format.
+    """An open Arrow IPC file, in the file format (Feather) or the stream format.
 
-    A record batch is a group. A file on a disk is memory-mapped; a record batch that is
-    compressed, or beside a dictionary, is copied and decoded as a whole. What came is validated
-    before it is used: Arrow trusts offsets in a file.
+    A record batch is a group. A file on a disk is memory-mapped. A record batch is copied and
+    decoded as a whole if it is compressed, or if the file has dictionaries. Record batches are
+    validated before use, because Arrow trusts the offsets in a file.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ class ArrowFile(ColumnFile):
     OSError
         If the file cannot be read from the disk.
     ValueError
-        If it is no Arrow file, or a damaged one: here and in every method, with the file's name.
+        If the file is not an Arrow file, or is damaged; also in every method. The message names
+        the file.
     """
 
     part = "record batch"
@@ -84,12 +85,12 @@ class ArrowFile(ColumnFile):
             self._stream.close()
 
     def check(self) -> None:
-        """Raise ValueError if the file has changed while it was read."""
+        """Raise ValueError if the file changed while it was read."""
         if self._mapped is not None:
             self._mapped.check()
 
     def declared(self, choice: ColumnChoice, group: int) -> int:
-        """Return 0: record batches are in memory, or mapped, before they are asked about."""
+        """Return 0: record batches are already in memory, or mapped."""
         return 0
 
     def _batches(self, choice: ColumnChoice, group: int, batch_rows: int) -> Iterator[Any]:
@@ -99,7 +100,7 @@ class ArrowFile(ColumnFile):
             yield values.slice(lo, batch_rows)
 
     def _column(self, choice: ColumnChoice, group: int) -> Any:
-        """Return a column of a record batch; the last one is kept."""
+        """Return a column of a record batch; the last column is cached."""
         self.check()
         if self._last is None or self._last[0] != (choice, group):
             self._last = None
@@ -117,7 +118,7 @@ class ArrowFile(ColumnFile):
         return self._last[1]
 
     def _record_batch(self, names: set[str], group: int) -> Any:
-        """Return the columns of these names of a record batch."""
+        """Return the named columns of a record batch."""
         message = self._batches_at[group]
         before = [one for one in self._dictionaries if one.end <= message.start]
         if not (self._dictionaries or message.is_packed):
@@ -133,7 +134,7 @@ class ArrowFile(ColumnFile):
             return stream.read_next_batch()
 
     def _check_footer(self, size: int) -> None:
-        """Raise if the file format's footer knows of other columns or rows than were found."""
+        """Raise ValueError if the file format's footer lists other columns or record batches."""
         if self._head.start:
             source = self._stream or self._arrow.py_buffer(self._map)
             with self._ipc.open_file(source) as file:

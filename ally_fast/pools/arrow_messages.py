@@ -1,4 +1,4 @@
-"""Where the record batches of an Arrow IPC file lie; their values are not read for it."""
+"""Find the record batches of an Arrow IPC file without reading their values."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 _FILE_MAGIC = b"ARROW1\0\0"
 _LONGEST_METADATA = 1 << 28
 _KINDS = {1: "schema", 2: "dictionary", 3: "rows"}
-# How many times longer than its bytes a buffer can be, by codec: LZ4 says so; Zstandard repeats a
-# byte through a block of 128 KiB, which takes four.
+# The largest compression ratio of a buffer, by codec: LZ4 documents it; Zstandard can store a block
+# of 128 KiB equal bytes in four.
 _MOST_PACKED = {0: 255, 1: 1 << 15}
 _SPARE_BYTES = 1 << 16
 
@@ -26,15 +26,15 @@ class ArrowMessage:
     ----------
     kind : "schema", "dictionary" or "rows"
     start, end : int
-        Its bytes.
+        The message's first byte, and the byte after its last.
     rows : int
-        Of a record batch.
+        Number of rows of a record batch.
     is_packed : bool
-        Whether a record batch, or a dictionary, is compressed.
+        Whether a record batch or a dictionary is compressed.
     begin : int
-        Where its header ends, and its values begin.
+        The byte where the header ends and the values begin.
     buffers : tuple of (int, int)
-        Places and lengths of what is compressed, from there.
+        Offsets (from `begin`) and lengths of the compressed buffers.
     codec : int
     is_big_endian : bool
         Whether a schema says that the most significant byte comes first.
@@ -53,7 +53,7 @@ class ArrowMessage:
     def check_packed(self, read: Read) -> None:
         """Raise ValueError if a compressed buffer declares more than its bytes can hold.
 
-        The library sets aside what it declares, whatever that is.
+        The library allocates as much as a buffer declares.
         """
         for place, length in self.buffers:
             if length <= 0:
@@ -64,29 +64,29 @@ class ArrowMessage:
             (declared,) = struct.unpack("<q", read(start, start + 8))
             most = length * _MOST_PACKED.get(self.codec, 1) + _SPARE_BYTES
             if not -1 <= declared <= most:
-                raise ValueError(f"declares {declared} bytes in {length} that are compressed")
+                raise ValueError(f"declares {declared} bytes in {length} compressed bytes")
 
 
 def arrow_messages(read: Read, size: int) -> Iterator[ArrowMessage]:
-    """Yield the messages of a file of `size` bytes, of the file format or the stream format.
+    """Yield the messages of a file of `size` bytes, in the file format or the stream format.
 
     The file format is the stream format between a magic and a footer.
 
     Parameters
     ----------
     read : callable
-        Returns the bytes from one place to another.
+        Returns the bytes from one offset to another.
 
     Raises
     ------
     ValueError
-        If it is no such file, or not complete.
+        If the file has another format, or is incomplete.
     """
     is_file = read(0, min(8, size)) == _FILE_MAGIC
     start = 8 if is_file else 0
     while True:
         if start + 8 > size:
-            raise ValueError("it ends without its end mark: it was cut off, or is still written")
+            raise ValueError("it has no end mark: it was cut off, or is still being written")
         marker, length = struct.unpack("<Ii", read(start, start + 8))
         if marker != 0xFFFFFFFF or not 0 <= length <= _LONGEST_METADATA:
             raise ValueError(f"there is no message at byte {start}")
@@ -105,19 +105,19 @@ def arrow_messages(read: Read, size: int) -> Iterator[ArrowMessage]:
 
 
 def read_footer(read: Read, size: int) -> tuple[bool, list[tuple[int, int]]]:
-    """Return what the footer of the file format says of the order of bytes, and of batches.
+    """Return the byte order and the record batches that the footer of the file format lists.
 
     Returns
     -------
     bool
         Whether the most significant byte comes first.
     list of (int, int)
-        Where record batches lie, from and to.
+        The bytes where each record batch begins and ends.
 
     Raises
     ------
     ValueError
-        If it is damaged.
+        If the footer is damaged.
     """
     try:
         (length,) = struct.unpack("<i", read(size - 10, size - 6))
@@ -133,7 +133,7 @@ def read_footer(read: Read, size: int) -> tuple[bool, list[tuple[int, int]]]:
 
 
 def _message(metadata: bytes, start: int, begin: int) -> ArrowMessage:
-    """Read the header of a message, a flatbuffer."""
+    """Read the header of a message; it is a flatbuffer."""
     try:
         root = _Table(metadata, struct.unpack_from("<I", metadata)[0])
         kind = _KINDS[root.number(1, "B")]
@@ -158,7 +158,7 @@ def _message(metadata: bytes, start: int, begin: int) -> ArrowMessage:
 
 
 class _Table:
-    """A table of a flatbuffer: fields are found through a list of 16-bit offsets."""
+    """A table in a flatbuffer, which finds its fields through a list of 16-bit offsets."""
 
     def __init__(self, content: bytes, place: int) -> None:
         self._content, self._place = content, place

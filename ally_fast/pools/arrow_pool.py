@@ -16,23 +16,23 @@ _STEP = 1024
 
 
 class ArrowPool(HostPool):
-    """Rows of an Arrow column, a view of its memory where its layout and nulls allow.
+    """Serve the rows of an Arrow column, as views of its memory if layout and nulls allow.
 
     Parameters
     ----------
     rows : ArrowRows
     column : VectorColumn
-        Of the rows' type.
+        How rows of this type become vectors.
 
     Raises
     ------
     ValueError
-        If rows are matrices, or bytes that make no whole numbers.
+        If rows are matrices, or if their bytes are not a whole number of elements.
 
     Notes
     -----
     A row that is null, holds a null, or has another length than the others reads as NaN; `fault`
-    says which it is.
+    says which of these it is.
     """
 
     def __init__(self, rows: ArrowRows, column: VectorColumn) -> None:
@@ -43,15 +43,15 @@ class ArrowPool(HostPool):
         self.dtype_name, self.itemsize = column.dtype_name, column.itemsize
 
     def read(self, lo: int, hi: int) -> Rows:
-        """Return rows ``lo`` to ``hi`` (exclusive); NaN for those that hold no vector."""
+        """Return rows ``lo`` to ``hi`` (exclusive); a row that holds no vector is NaN."""
         return self._joined([self._column.to_matrix(rows) for rows in self._rows.slices(lo, hi)])
 
     def gather(self, indices: NDArray[np.int64]) -> Rows:
-        """Return the rows at pool `indices`; NaN for those that hold no vector."""
+        """Return the rows at pool `indices`; a row that holds no vector is NaN."""
         return self._joined([self._column.to_matrix(self._rows.take(indices))])
 
     def fault(self, row: int) -> str:
-        """Say why a row cannot be used, with the name of the column."""
+        """Say why a row cannot be used; the text names the column."""
         return self._column.fault(row, self._rows.take(np.array([row])))
 
     def _joined(self, parts: list[NDArray[Any]]) -> Rows:

@@ -1,4 +1,4 @@
-"""Rows of an Arrow column that is in memory, or mapped into it."""
+"""Rows of an Arrow column in memory, or mapped into it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _itself(chunk: Any) -> Any:
 
 
 class ArrowRows:
-    """The rows of chunks, one after the other, or in an order of their own; none is copied.
+    """The rows of chunks, in the order of the chunks or in another; none is copied.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class ArrowRows:
     of : callable, optional
         Makes an array of some rows of a chunk.
     order : array of integers, optional
-        The place among all chunks of each row.
+        The place of each row in the chunks, counted through all chunks.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class ArrowRows:
         self.n = int(self._starts[-1]) if order is None else len(order)
 
     def slices(self, lo: int, hi: int) -> Iterator[Any]:
-        """Yield rows ``lo`` to ``hi`` (exclusive) as Arrow arrays, views where that is possible."""
+        """Yield rows ``lo`` to ``hi`` (exclusive) as Arrow arrays, as views if possible."""
         if self._order is not None:
             if lo < hi:
                 yield self.take(np.arange(lo, hi))
@@ -63,7 +63,7 @@ class ArrowRows:
             number += 1
 
     def take(self, indices: NDArray[np.int64]) -> Any:
-        """Return rows, in any order, as one Arrow array; no other rows are read."""
+        """Return rows, in any order, as one Arrow array; reads no other rows."""
         arrow = require("pyarrow", "parquet")
         positions = indices if self._order is None else self._order[indices].astype(np.int64)
         numbers = np.searchsorted(self._starts, positions, side="right") - 1

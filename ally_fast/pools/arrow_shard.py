@@ -32,7 +32,7 @@ class ArrowShard(FileShard):
 
 
 class ArrowFilePool(ParquetPool):
-    """Rows of one column of an Arrow file; all else as for Parquet."""
+    """Rows of one column of an Arrow file; see `ParquetPool`."""
 
     open_file = ArrowFile
 

@@ -11,12 +11,12 @@ from ally_fast._optional import require
 
 
 def arrow_values(values: NDArray[Any], name: str) -> Any:
-    """Return numbers, truth values or texts as an Arrow array; texts in bytes are UTF-8.
+    """Return numbers, truth values or texts as an Arrow array; bytes are taken as UTF-8 text.
 
     Raises
     ------
     ValueError, TypeError
-        If texts are not UTF-8, or values of an object array are none.
+        If texts are not UTF-8, or an object array holds other values.
     """
     arrow = require("pyarrow", "parquet", f"reading {name}")
     kind = values.dtype.kind

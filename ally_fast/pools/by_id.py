@@ -1,4 +1,4 @@
-"""Values that say which row they are of."""
+"""Values that come with the ids of their rows."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 @dataclass(frozen=True, eq=False)
 class ById:
-    """Values matched to the rows of a pool by id, in whatever order they come.
+    """Match values to the rows of a pool by id; they may come in any order.
 
     Attributes
     ----------
     ids : array
-        Integers or texts, distinct.
+        Distinct integers or texts.
     values : array
-        One for each id.
+        One value for each id.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Files of chunks in a Zarr array: lengths in them, which the library trusts."""
+"""The files that hold the chunks of a Zarr array; the library trusts the lengths in them."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class ChunkFile:
     Attributes
     ----------
     is_blosc : bool
-        Whether a chunk is a buffer of Blosc's.
+        Whether a chunk is a Blosc buffer.
     trailing : int
-        Bytes of a checksum after it.
+        Bytes of the checksum after a chunk.
     chunks : int or None
-        How many chunks a file holds, with an index of them (a shard); None: one, without.
+        Number of chunks in a file with an index of them (a shard). None: one chunk, no index.
     index_checksum : int
-        Bytes of a checksum after the index.
+        Bytes of the checksum after the index.
     index_first : bool
-        Whether the index stands at the beginning.
+        Whether the index comes first in the file.
     texts : int or None
-        How many texts a chunk holds, which their codec tells once more; None: numbers.
+        Number of texts in a chunk; their codec stores it too. None: the chunk holds numbers.
     packing : tuple of str
-        What texts are packed by afterwards, in order.
+        The codecs that encoded texts then pass through, in order.
     """
 
     is_blosc: bool
@@ -50,11 +50,11 @@ class ChunkFile:
     packing: tuple[str, ...] = ()
 
     def check(self, location: Location, most_bytes: int) -> None:
-        """Raise ValueError unless the file holds what it declares, chunks of at most some bytes.
+        """Raise ValueError unless the file holds what it declares; no chunk exceeds `most_bytes`.
 
-        The library takes an empty file, and a chunk beyond the end of one, for one that was never
-        written; of Blosc's buffers it decodes as many bytes as they say, be they there or not; of
-        texts it makes room for as many as they say.
+        The library takes an empty file, or a chunk beyond the end of its file, for a chunk that was
+        never written. It decodes as many bytes as a Blosc buffer declares, even if they are
+        missing, and it allocates room for as many texts as a chunk declares.
         """
         with location.open() as file:
             size = file.seek(0, os.SEEK_END)
@@ -87,7 +87,7 @@ class ChunkFile:
             else:
                 content = bytes(numcodecs.get_codec({"id": codec}).decode(content))
         if content[:4] != struct.pack("<I", self.texts):
-            raise ValueError(f"are not {self.texts}, as the array says")
+            raise ValueError(f"a chunk does not hold the {self.texts} that the array declares")
 
     def _is_whole(self, file: IO[bytes], start: int, length: int, most_bytes: int) -> bool:
         if not self.is_blosc:
@@ -101,12 +101,12 @@ class ChunkFile:
 
 
 def chunk_file(codecs: Sequence[Any], shape: Sequence[int]) -> ChunkFile:
-    """Return what the codecs of these names, in order, make of a chunk of a shape.
+    """Return the form of the files that named codecs, in order, make of a chunk of some shape.
 
     Raises
     ------
     ValueError
-        If one runs code that it finds in the file, or Blosc's buffers cannot be found.
+        If a codec runs code from the file, or hides the Blosc buffers.
     """
     names = [str(codec).lower().rpartition(".")[2] for codec in codecs]
     if any("pickle" in name for name in names):
@@ -124,12 +124,12 @@ def chunk_file(codecs: Sequence[Any], shape: Sequence[int]) -> ChunkFile:
 
 
 def shard_file(sharding: Any, shape: Sequence[int]) -> ChunkFile:
-    """Return the same for shards of a shape, from the configuration of their codec."""
+    """Return the form of shards of some shape, from the configuration of their codec."""
     names = [codec["name"] for codec in sharding["codecs"]]
     inner = chunk_file(names, sharding["chunk_shape"])
     index = [codec["name"] for codec in sharding["index_codecs"]]
     if "sharding_indexed" in names or index not in (["bytes"], ["bytes", "crc32c"]):
-        raise ValueError("it has shards within shards, or another index than bytes and crc32c")
+        raise ValueError("it has nested shards, or an index coded by more than bytes and crc32c")
     chunks = math.prod(
         -(-length // chunk) for length, chunk in zip(shape, sharding["chunk_shape"], strict=True)
     )

@@ -10,13 +10,14 @@ from ally_fast.pools.pool import Pool
 
 _CHUNK_BYTES = 64 << 20
 _FEWEST_ROWS = 16384
-_DEVICE_ROWS = 1 << 22  # on a GPU rows are not moved: few calls, each with work for all of it
+_DEVICE_ROWS = 1 << 22  # rows on a GPU are not moved: a few calls that each fill the device
 
 
 def chunk_size(pool: Pool, chunk_rows: Any) -> int:
-    """Return the rows to read at once: `chunk_rows`, or about 64 MiB of them; on a GPU 2**22.
+    """Return the number of rows to read at once.
 
-    Where several chunks are read ahead, each has 16 MiB.
+    It is `chunk_rows` if that is given. Otherwise a chunk has about 64 MiB, or 16 MiB if several
+    are read ahead; on a GPU it has 2**22 rows.
     """
     if chunk_rows is not None:
         return checks.integer(chunk_rows, "chunk_rows", 1)
@@ -31,7 +32,7 @@ def chunks(
 ) -> Iterator[tuple[int, int]]:
     """Yield (lo, hi) that cover [first, n) in order.
 
-    With the `pool` that is read so, its file is checked after each chunk was used.
+    If you pass the `pool` that you read, its file is checked after each chunk was used.
     """
     for lo in range(first, n, rows):
         yield lo, min(n, lo + rows)

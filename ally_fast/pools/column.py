@@ -1,4 +1,4 @@
-"""Columns: one value per row, beside the vectors."""
+"""Columns: one value per row, in addition to the vectors."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Column(Protocol):
         Parameters
         ----------
         n, most : int, optional
-            The number of rows needed, or the largest allowed; compared with what is declared
-            before values are read, where that is possible.
+            The number of rows needed, or the largest number allowed. They are compared with what
+            the file declares before values are read, if it declares anything.
         allow_null : bool
-            Return a missing number as NaN; integers become float64 then.
+            Return a missing number as NaN; integers then become float64.
 
         Raises
         ------
         TypeError, ValueError
-            Naming file, column and row.
+            If the values are not numbers; the message names the file, the column and the row.
         """
         ...
 
@@ -55,10 +55,10 @@ class Column(Protocol):
 
 
 class ArrowColumn:
-    """What a column offers once it yields Arrow arrays of a known number and type.
+    """Base class of columns that yield Arrow arrays of a known number and type.
 
-    Subclasses give ``name``, ``n`` (rows as declared), ``kind`` (the Arrow type) and ``parts``;
-    where rows can be reached without reading all before them, also ``take``.
+    Subclasses define ``name``, ``n`` (rows as declared), ``kind`` (the Arrow type) and ``parts``.
+    If they can reach rows without reading all rows before them, they also define ``take``.
     """
 
     name: str
@@ -107,10 +107,9 @@ class ArrowColumn:
         if values.null_count and whole:
             try:
                 values = values.cast(arrow.float64())
-            except arrow.ArrowInvalid:  # the cast refuses what it would have to round
+            except arrow.ArrowInvalid:  # the cast refuses to round
                 raise ValueError(
-                    f"{self.name} holds nulls beside integers beyond 2**53, which floats cannot "
-                    "hold"
+                    f"{self.name} holds nulls, and integers beyond 2**53, which float64 cannot hold"
                 ) from None
         read: NDArray[Any] = values.to_numpy()
         return read

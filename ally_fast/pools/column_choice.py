@@ -1,4 +1,4 @@
-"""Which columns of a file or a table a name means."""
+"""Find the columns of a file or a table that a name means."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _SHOWN = 80
 
 @dataclass(frozen=True)
 class ColumnChoice:
-    """What a name means: a column, a field within structs, or one column a dimension.
+    """The meaning of a name: a column, a field within structs, or one column per dimension.
 
     Attributes
     ----------
     name : str
         For messages.
     paths : tuple of tuple of str
-        The column, and the fields that lead into its structs; several: one a dimension.
+        The column and the fields that lead into its structs; several paths: one per dimension.
     kind : pyarrow.DataType
-        The type of `of`.
+        The type of the arrays that `of` returns.
     dtype : str or None
-        What bytes hold, where the name says so.
+        The element type of bytes, if the name says it.
     is_pattern : bool
-        Whether rows are put together from one column a dimension.
+        Whether a row is made of one column per dimension.
     """
 
     name: str
@@ -43,26 +43,26 @@ class ColumnChoice:
     is_pattern: bool = False
 
     def of(self, batch: Any) -> Any:
-        """Return the rows of a ``RecordBatch`` as one array; null where a struct is."""
+        """Return the rows of a ``RecordBatch`` as one array; null if a struct is null."""
         arrays = [_within(batch.column(path[0]), path[1:]) for path in self.paths]
         return side_by_side(arrays) if self.is_pattern else arrays[0]
 
     def vectors(self, file: str) -> VectorColumn:
-        """Return how its rows become vectors; raises TypeError if they are none."""
+        """Return how the rows become vectors; TypeError if they are not vectors."""
         return VectorColumn(self.kind, f"{file}: column {quoted(self.name)}", self.dtype)
 
 
 class ColumnChooser:
-    """The columns of a file or a table, found by what a caller writes.
+    """Find columns of a file or a table by what a caller writes.
 
     Parameters
     ----------
     file : str
-        For messages.
+        The file's name, for messages.
     names : sequence of str
-        All columns.
+        The names of all columns.
     kind_of : callable
-        Gives the Arrow type of a column.
+        Returns the Arrow type of a column.
     """
 
     def __init__(self, file: str, names: Sequence[str], kind_of: Callable[[str], Any]) -> None:
@@ -75,7 +75,7 @@ class ColumnChooser:
         Raises
         ------
         ValueError
-            If there is no such column, or two; None: or more than one.
+            If there is no such column, or there are two. With None: unless there is one column.
         """
         if column is None and len(self._names) == 1:
             (column,) = self._names
@@ -90,16 +90,16 @@ class ColumnChooser:
         ----------
         column : str or None
             ``name``; ``a.b`` within a struct; ``name[float16]`` for bytes of such numbers;
-            ``emb_*`` for all columns of numbers that are called so, in natural order, one a
-            dimension. The name of a column as it stands comes first. None: the only column that
-            holds lists of numbers.
+            ``emb_*`` for all columns of numbers with such a name, in natural order, one per
+            dimension. A column whose name is exactly `column` comes first. None: the only column
+            that holds lists of numbers.
 
         Raises
         ------
         TypeError
-            If columns called ``emb_*`` hold something else than numbers of one type.
+            If the columns that ``emb_*`` matches do not hold numbers of one type.
         ValueError
-            If there is no such column, or two.
+            If there is no such column, or there are two.
         """
         if column is None:
             lists = [name for name in self._names if holds_vectors(self._kind_of(name))]
@@ -141,20 +141,20 @@ class ColumnChooser:
         if any(numbered) and not all(numbered):
             raise ValueError(
                 f"{self._file}: columns {quoted(pattern)}: {quoted(names[numbered.index(False)])} "
-                f"is one of them, but has no number as {quoted(names[numbered.index(True)])} has"
+                f"matches, but has no number there, unlike {quoted(names[numbered.index(True)])}"
             )
         return sorted(names, key=natural_order)
 
     def _side_by_side(self, pattern: str, names: list[str]) -> ColumnChoice:
         first = self._kind_of(names[0])
         for name in names:
-            self._find(name)  # refuses two of one name
+            self._find(name)  # refuses two columns of one name
             kind = self._kind_of(name)
             if number_name(kind) is None or kind != first:
                 needed = "numbers" if number_name(first) is None else str(first)
                 raise TypeError(
                     f"{self._file}: columns {quoted(pattern)}: {quoted(name)} holds "
-                    f"{str(kind)[:_SHOWN]}, needs {needed} as {quoted(names[0])}"
+                    f"{str(kind)[:_SHOWN]}, needs {needed} like {quoted(names[0])}"
                 )
         lists = require("pyarrow", "parquet", self._file).list_(first, len(names))
         return ColumnChoice(pattern, tuple((name,) for name in names), lists, is_pattern=True)

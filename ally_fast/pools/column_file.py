@@ -1,4 +1,4 @@
-"""A file of columns that are read a group of rows at a time."""
+"""A file of columns, read a group of rows at a time."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from ally_fast.pools.foreign_errors import foreign_errors
 from ally_fast.pools.location import Location
 from ally_fast.pools.names import quoted
 
-_SPARE_VALUES = 4 << 20  # that a group may declare beside twice those of its rows
+_SPARE_VALUES = 4 << 20  # a group may declare twice the values of its rows, and so many more
 
 
 class ColumnFile:
-    """An open file whose rows lie in groups; subclasses open and decode it.
+    """Base class of open files whose rows lie in groups; subclasses open and decode them.
 
     Attributes
     ----------
     path : str
         The file's path or URL, for messages.
     starts : ndarray of int64, shape (groups + 1,)
-        The first row of each group, and the number of rows.
+        The first row of each group, then the number of rows.
     names : list of str
         The names of its columns.
     columns : ColumnChooser
-        Finds a column by what a user calls it.
+        Finds a column by the name that a user writes.
     """
 
     part = "row group"  # what messages call a group
@@ -48,10 +48,10 @@ class ColumnFile:
         raise NotImplementedError
 
     def check(self) -> None:
-        """Raise ValueError if rows handed out lie in the file, and it has changed."""
+        """Raise ValueError if rows already returned lie in the file, and it has changed."""
 
     def declared(self, choice: ColumnChoice, group: int) -> int:
-        """Return how many values a group of lists declares, or bytes; a null may count as one."""
+        """Return how many values (or bytes) a group of lists declares; a null may count as one."""
         raise NotImplementedError
 
     def _batches(self, choice: ColumnChoice, group: int, batch_rows: int) -> Iterator[Any]:
@@ -72,7 +72,7 @@ class ColumnFile:
         return range(int(self.starts[group]), int(self.starts[group + 1]))
 
     def named(self, what: str) -> AbstractContextManager[None]:
-        """Add the file and the place to whatever is raised."""
+        """Add the file and the place to every error in the block."""
         return foreign_errors(self.path, what)
 
     def place(self, choice: ColumnChoice, group: int) -> str:
@@ -93,13 +93,13 @@ class ColumnFile:
         batch_rows : int
             Rows to decode at once.
         width : int, optional
-            Values, or bytes, in a row that may differ in their number: a group that declares far
-            more is refused.
+            Values, or bytes, expected in a row of variable length. A group that declares far more
+            is refused.
 
         Raises
         ------
         MemoryError, OSError, ValueError
-            If the group cannot be decoded, or holds another number of rows than declared.
+            If the group cannot be decoded, or holds another number of rows than it declares.
         """
         declared = len(self.rows(group))
         if width is not None and not choice.is_pattern:
@@ -120,7 +120,7 @@ class ColumnFile:
 
 
 def check_width(name: str, d: int) -> int:
-    """Return the number of values in a row, if rows so wide can be computed on."""
+    """Return `d`, the number of values in a row; ValueError if it is too large for the core."""
     if d > _cpu.LARGEST_D:
         raise ValueError(f"{name} holds {d} values in a row, needs at most {_cpu.LARGEST_D}")
     return d

@@ -1,4 +1,4 @@
-"""How a caller names a column: ``[SOURCE]:COLUMN[@IDCOLUMN]``."""
+"""The way to name a column: ``[SOURCE]:COLUMN[@IDCOLUMN]``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ally_fast.pools.sources import split_key
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    """A column, and the ids that say which row each of its values is of.
+    """A column, and the id column that says which row each value belongs to.
 
     Attributes
     ----------
     source : str or None
-        Files, as `open_pool` takes them; None: those of the pool itself.
+        Files, as `open_pool` takes them; None: the files of the pool itself.
     column : str or None
-        None: the only one there is.
+        The column's name; None: the only one.
     ids : str or None
-        A column of the same files; None: values go by position.
+        The id column in the same files; None: values are in the order of the rows.
     """
 
     source: str | None
@@ -30,12 +30,12 @@ class ColumnSpec:
     def parse(cls, text: str | os.PathLike[str]) -> ColumnSpec:
         """Read ``:score``, ``duals.npy``, ``duals.parquet:score`` or ``duals.parquet:score@id``.
 
-        The last ``@`` of the column's part opens the id column.
+        The id column follows the last ``@`` after the colon.
 
         Raises
         ------
         ValueError
-            If a column of the pool itself is to be matched by ids.
+            If a column of the pool itself has no name, or comes with ids.
         """
         text = os.fspath(text)
         source, key = (None, text[1:]) if text.startswith(":") else split_key(text)
@@ -44,7 +44,7 @@ class ColumnSpec:
             column, ids = key or "", ""
         if source is None and (ids or not column):
             raise ValueError(
-                f"{text}: a column of the pool itself is :COLUMN; only a file of its own can have "
-                "ids (FILE:COLUMN@IDS)"
+                f"{text}: needs :COLUMN for a column of the pool (without @IDS), or "
+                "FILE:COLUMN@IDS for one of another file"
             )
         return cls(source, column or None, ids or None)

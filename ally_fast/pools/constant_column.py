@@ -14,7 +14,7 @@ _PART_ROWS = 1 << 20
 
 
 class ConstantColumn:
-    """The same text in every row: what the name of a folder says (``date=2026-01-31``).
+    """The same text in every row, from the name of a folder (``date=2026-01-31``).
 
     Parameters
     ----------
@@ -31,11 +31,11 @@ class ConstantColumn:
     def numbers(
         self, *, n: int | None = None, most: int | None = None, allow_null: bool = False
     ) -> NDArray[Any]:
-        """Raise TypeError: it is a text."""
+        """Raise TypeError: the value is a text."""
         raise TypeError(f"{self.name} must hold numbers; it holds the text {self._value!r}")
 
     def parts(self) -> Iterator[Any]:
-        """Yield the value as often as there are rows."""
+        """Yield the value once for each row."""
         for lo in range(0, self._n, _PART_ROWS):
             yield self._times(min(self._n - lo, _PART_ROWS))
 

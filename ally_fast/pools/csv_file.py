@@ -1,4 +1,4 @@
-"""Columns of CSV files, read strictly: what is not plainly a number is refused with its line."""
+"""Columns of CSV files, read strictly: a field that is not plainly a number is an error."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _LONGEST_LINE = 1 << 20
 _EXACT = 1 << 53  # an integer below it is never rounded to float64
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _INTEGER = re.compile(r"[ \t]*[+-]?[0-9]+[ \t]*")
-# `int` and `float` judge texts of these characters only: digits of other scripts, "1_0" and
-# control characters, which they would take, are refused before.
+# `int` and `float` only see texts of these characters. They would also accept digits of other
+# scripts, "1_0" and control characters.
 _OF_NUMBERS = b"0123456789+-.eE \tnaifytNAIFYT,"
 _WORDS_FOR_MISSING = {"na", "n/a", "#n/a", "<na>", "null", "none", "nil", "missing"}
 
@@ -37,7 +37,7 @@ def csv_column(
     most: int | None = None,
     allow_null: bool = False,
 ) -> NDArray[Any]:
-    """Return a column of numbers of a CSV file: UTF-8, commas, names of columns on line 1.
+    """Return a column of numbers of a CSV file in UTF-8, with commas and column names on line 1.
 
     Parameters
     ----------
@@ -46,23 +46,24 @@ def csv_column(
     key : str or None
         The column's name; None: the only column.
     n, most : int, optional
-        How many rows are needed, or allowed. Reading ends with the first row too many.
+        The number of rows needed, or the largest number allowed. Reading stops at the first row
+        too many.
     allow_null : bool
         Read an empty field as NaN.
 
     Returns
     -------
     ndarray of int64 or float64, shape (n,)
-        int64 if every number is an integer of its range, else float64.
+        int64 if every number is an integer in its range, otherwise float64.
 
     Raises
     ------
     ValueError
-        Naming the file and the line: if line 1 does not name the column; if another line has more
-        or fewer fields than line 1 or is blank (blank lines at the end are allowed); if a field of
-        the column is not a decimal number, ``nan`` or ``inf`` (spaces and tabs around it are
-        allowed), is beyond float64, or is an integer that float64 would round; if the file is not
-        UTF-8, holds a NUL, or has a line of a million characters.
+        The message names the file and the line. If line 1 does not name the column. If another
+        line has more or fewer fields than line 1, or is blank; blank lines at the end are allowed.
+        If a field of the column is not a decimal number, ``nan`` or ``inf`` (spaces and tabs
+        around it are allowed), is beyond float64, or is an integer that float64 would round. If
+        the file is not UTF-8, holds a NUL, or has a line of a million characters.
     """
     with _open(source) as lines:
         return _column(lines, key, n, most, allow_null)
@@ -77,14 +78,14 @@ def csv_texts(source: Location | str, key: str | None) -> Iterator[list[str]]:
 
 
 def csv_names(source: Location | str) -> list[str]:
-    """Return the names of the columns, which stand on line 1."""
+    """Return the column names on line 1."""
     with _open(source) as lines:
         return list(next(lines, []))
 
 
 @contextmanager
 def _open(source: Location | str) -> Iterator[Any]:
-    """Give the lines of a file, split; an error names the file, and the line."""
+    """Yield a reader of the file's lines, split into fields; errors name the file and the line."""
     location = as_location(source)
     with TextIOWrapper(
         location.open(), newline="", encoding="utf-8-sig", errors="surrogateescape"
@@ -99,7 +100,7 @@ def _open(source: Location | str) -> Iterator[Any]:
 
 
 def _checked(file: IO[str]) -> Iterator[str]:
-    """Yield the lines of a file, each checked to be text of bounded length."""
+    """Yield the lines of a file; each is checked to be text of bounded length."""
     number = 0
     while line := file.readline(_LONGEST_LINE):
         number += 1
@@ -108,7 +109,7 @@ def _checked(file: IO[str]) -> Iterator[str]:
         if "\0" in line:
             raise ValueError(f"line {number} holds a NUL: not a text file of UTF-8")
         try:
-            line.encode()  # refuses what stands for the bytes that are not UTF-8
+            line.encode()  # refuses the surrogates that stand for bytes that are not UTF-8
         except UnicodeEncodeError:
             raise ValueError(
                 f"line {number} is not UTF-8: save the file in that encoding"
@@ -131,7 +132,7 @@ def _column(
 
 
 def _header(lines: Any, key: str | None) -> tuple[list[str], int]:
-    """Read line 1: the names of the columns, and the place of the one asked for."""
+    """Read line 1: return the column names, and the place of the requested column."""
     header: list[str] = next(lines, [])
     if not lines.line_num:
         raise ValueError("is empty, needs names of columns on line 1")
@@ -139,7 +140,7 @@ def _header(lines: Any, key: str | None) -> tuple[list[str], int]:
 
 
 def _place(key: str | None, header: list[str]) -> int:
-    """Return the place of the column in a line; refuse a first line that can be one of numbers."""
+    """Return the place of the column in a line; refuse a line 1 that may hold numbers."""
     if not any(map(_can_be_name, header)):
         content = f"it begins with {quoted(header[0])}" if header else "it is blank"
         raise ValueError(f"line 1 must hold names of columns; {content}")
@@ -158,7 +159,7 @@ def _place(key: str | None, header: list[str]) -> int:
 
 
 def _can_be_name(text: str) -> bool:
-    """Tell whether a field of line 1 is no number, not even a missing one."""
+    """Tell whether a field of line 1 is neither a number nor a word for a missing one."""
     try:
         float(text)
     except ValueError:
@@ -168,8 +169,8 @@ def _can_be_name(text: str) -> bool:
 
 
 def _blocks(lines: Any, width: int) -> Iterator[tuple[list[list[str]], Callable[[int], int]]]:
-    """Yield lines of `width` fields in blocks, with what tells the number of a block's line."""
-    blank = 0  # the first of the blank lines read last
+    """Yield blocks of lines of `width` fields, each with a function that numbers its lines."""
+    blank = 0  # the first of the blank lines just read
     before = lines.line_num
     while block := list(islice(lines, max(1, _BLOCK_FIELDS // width))):
 
@@ -181,7 +182,7 @@ def _blocks(lines: Any, width: int) -> Iterator[tuple[list[list[str]], Callable[
                 if not fields:
                     blank = blank or line_of(position)
                 elif blank:
-                    raise ValueError(f"line {blank} is blank, with more lines after it")
+                    raise ValueError(f"line {blank} is blank, but more lines follow")
                 elif len(fields) != width:
                     raise ValueError(
                         f"line {line_of(position)} has {len(fields)} fields, line 1 has {width}"
@@ -192,12 +193,12 @@ def _blocks(lines: Any, width: int) -> Iterator[tuple[list[list[str]], Callable[
 
 
 def _height(fields: list[str]) -> int:
-    """Return how many lines of the file these fields take: quoted ones may hold line ends."""
+    """Return how many lines of the file these fields take; quoted fields may hold line ends."""
     return 1 + sum(len(_NEWLINE.findall(field)) for field in fields)
 
 
 class _Numbers:
-    """The numbers of a column: int64 as long as all are integers of its range, then float64."""
+    """The numbers of a column: int64 while all are integers in its range, then float64."""
 
     def __init__(self, name: str, allow_null: bool) -> None:
         self.count = 0
@@ -207,7 +208,7 @@ class _Numbers:
         self._rounded: str | None = None  # says which integer float64 would round
 
     def add(self, texts: Sequence[str], line_of: Callable[[int], int]) -> None:
-        """Add numbers; `line_of` tells the line of a position, for errors."""
+        """Add numbers; `line_of` gives the line of a position, for errors."""
         if self._allow_null:
             texts = [text or "nan" for text in texts]
         part = self._converted(texts, line_of)
@@ -217,13 +218,15 @@ class _Numbers:
                 raise self._error(line_of(position), text, "is beyond float64")
             if self._rounded is None and _would_be_rounded(text):
                 self._rounded = str(
-                    self._error(line_of(position), text, "would be rounded: not all are int64")
+                    self._error(
+                        line_of(position), text, "would be rounded, as not all values are int64"
+                    )
                 )
         self._parts.append(part)
         self.count += len(part)
 
     def column(self) -> NDArray[Any]:
-        """Return the numbers added, in one array."""
+        """Return all added numbers in one array."""
         if self._rounded and any(part.dtype == np.float64 for part in self._parts):
             raise ValueError(self._rounded)
         return np.concatenate(self._parts) if self._parts else np.empty(0, np.int64)
@@ -255,7 +258,7 @@ def _is_number(text: str) -> bool:
 
 
 def _would_be_rounded(text: str) -> bool:
-    """Tell whether a number is an integer that float64 does not hold."""
+    """Tell whether a number is an integer that float64 cannot hold exactly."""
     if not _INTEGER.fullmatch(text):
         return False
     digits = text.strip(" \t+-").lstrip("0")

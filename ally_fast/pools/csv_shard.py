@@ -1,4 +1,4 @@
-"""A CSV file as a shard: columns, no vectors."""
+"""A CSV file as a shard; it has columns but no vectors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ally_fast.pools.text_column import TextColumn
 
 
 class CsvShard(FileShard):
-    """A CSV file, with names of columns on line 1."""
+    """A CSV file with column names on line 1."""
 
     form = "CSV"
 

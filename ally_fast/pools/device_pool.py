@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 class DevicePool(HostPool):
-    """Rows of a two-dimensional array in device memory, never copied as a whole.
+    """Serve the rows of a two-dimensional array in device memory, never copied as a whole.
 
     Parameters
     ----------
     embeddings : array, shape (n, d)
-        float16, bfloat16, float32 or float64; a torch tensor, or anything with
-        ``__cuda_array_interface__`` or ``__dlpack__``. Any strides.
+        A torch tensor, or anything with ``__cuda_array_interface__`` or ``__dlpack__``. Elements
+        are float16, bfloat16, float32 or float64, with any strides.
     name : str
         The argument's name, for messages.
 
     Raises
     ------
     TypeError, ValueError
-        If it does not hold floating-point numbers, or is not two-dimensional.
+        If the array does not hold floating-point numbers, or is not two-dimensional.
     RuntimeError
-        If this installation cannot use its device.
+        If this installation cannot use the array's device.
     """
 
     def __init__(self, embeddings: Any, name: str = "embeddings") -> None:
@@ -45,7 +45,7 @@ class DevicePool(HostPool):
         self.stream: Stream | None = view.array.stream
 
     def read(self, lo: int, hi: int) -> Rows:
-        """Return rows ``lo`` to ``hi`` (exclusive), a view in device memory."""
+        """Return rows ``lo`` to ``hi`` (exclusive), as a view in device memory."""
         return Rows(self.rows.array[lo:hi], self.rows.bf16)
 
     def gather(self, indices: NDArray[np.int64]) -> Rows:

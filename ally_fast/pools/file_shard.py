@@ -1,4 +1,4 @@
-"""What shards that are files have in common."""
+"""The base class of shards that are files."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class FileShard:
 
     @property
     def names(self) -> Sequence[str]:
-        """Columns, or keys; none in a file of one array."""
+        """The names of columns or keys; none in a file of one array."""
         return ()
 
     def vectors(self, column: str | None = None) -> Pool:
         """Raise ValueError: no vectors are read from this format."""
         raise ValueError(
             f"{self.name}: vectors are not read from {self.form}; save them as .npy or .parquet, "
-            "with numpy.save or DataFrame.to_parquet say"
+            "for example with numpy.save or DataFrame.to_parquet"
         )
 
     def column(self, column: str | None = None) -> Column:
@@ -48,18 +48,18 @@ class FileShard:
         return self._location.digest()
 
     def stamp(self) -> tuple[Any, ...]:
-        """Return what changes when the file does."""
+        """Return values that change when the file changes."""
         return self._location.stamp()
 
     def _on_disk(self) -> Location:
-        """Return where the file lies; ValueError if that is not on a disk."""
+        """Return the file's location; ValueError if it is not on a disk."""
         if self._location.filesystem is not None:
             raise ValueError(
-                f"{self.name}: {self.form} are read from a disk only; copy it to one, or use "
+                f"{self.name}: {self.form} are read from a disk only; copy the file to one, or use "
                 "Parquet"
             )
         return self._location
 
     def _named(self, what: str, key: str | None) -> str:
-        """Return what messages call a column, or key, of the file."""
+        """Return the name of a column or key of the file for messages."""
         return f"{self.name}: {what} {quoted(key)}" if key else self.name

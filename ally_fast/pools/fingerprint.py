@@ -1,4 +1,4 @@
-"""What a pool is known by, so that indices of another one are told apart."""
+"""The identity of a pool, so that indices of another pool can be refused."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """The shards of a pool, in order.
+    """Identify a pool by its shards, in order.
 
     Attributes
     ----------
     shards : tuple of (str, int, str)
-        Name, rows and digest (hexadecimal) of each. The name is that of the file alone, so that a
-        folder can move.
+        Name, number of rows and digest (hexadecimal) of each shard. The name is the file's name
+        without its folder, so you can move the folder.
     """
 
     shards: tuple[tuple[str, int, str], ...]
 
     @property
     def text(self) -> str:
-        """One short text for the whole list."""
+        """A short text that stands for all shards."""
         return blake2b(repr(self.shards).encode(), digest_size=16).hexdigest()
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as an object of JSON."""
+        """Return the fingerprint as a JSON object."""
         return {
             "version": VERSION,
             "fingerprint": self.text,
@@ -40,12 +40,12 @@ class Fingerprint:
 
     @classmethod
     def from_json(cls, content: Any) -> Fingerprint:
-        """Read what `as_json` gave.
+        """Return the fingerprint that `as_json` wrote.
 
         Raises
         ------
         ValueError
-            If it is something else, or of a later version.
+            If `content` is something else, or comes from a later version.
         """
         try:
             if content["version"] > VERSION:
@@ -60,18 +60,19 @@ class Fingerprint:
                 )
             )
         except (KeyError, TypeError) as error:
-            raise ValueError(f"is no fingerprint of a pool: {error}") from None
+            raise ValueError(f"is not the fingerprint of a pool: {error}") from None
 
     def difference(self, other: Fingerprint) -> str | None:
-        """Say how the `other` pool differs; None if indices of it are indices of this one.
+        """Say how the `other` pool differs; None if its indices are also indices of this pool.
 
-        They are if it is the same, or if its shards are the first ones here: a pool may grow.
+        They are if the pools are the same, or if the other's shards are the first ones of this
+        pool: a pool may grow.
         """
         pairs: Sequence[Any] = list(zip(self.shards, other.shards, strict=False))
         for number, (ours, theirs) in enumerate(pairs):
             if ours[1:] != theirs[1:]:
                 where = f"shard {number} was {theirs[0]} ({theirs[1]} rows)"
-                return f"{where}, is {ours[0]} ({ours[1]} rows)"
+                return f"{where}, is now {ours[0]} ({ours[1]} rows)"
         if len(other.shards) > len(self.shards):
             return f"it had {len(other.shards)} shards, this one has {len(self.shards)}"
         return None

@@ -1,4 +1,4 @@
-"""Rows that are not finite: found, or the error for them."""
+"""Find rows that are not finite, or describe them in an error."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ally_fast.rows import Rows
 def finite_rows(
     pool: Pool, eligible: NDArray[np.bool_] | None, chunk_rows: int, *, progress: bool = False
 ) -> tuple[NDArray[np.bool_] | None, int]:
-    """Return the eligible rows (None: all) without those to be skipped, and how many these are.
+    """Return the eligible rows (None: all) without the skipped ones, and the number of these.
 
-    Reads the pool only if it says that bad rows are to be skipped.
+    Reads the pool only if its `on_bad_row` is "skip".
     """
     if pool.on_bad_row != "skip":
         return eligible, 0
@@ -42,7 +42,7 @@ def _finite(rows: Rows, first: int, mask: NDArray[np.bool_] | None) -> NDArray[n
 
 
 class _Sizes(NamedTuple):
-    """How many of some rows are not finite, and the first; the largest value of the others."""
+    """The number of rows that are not finite, the first of them, and the others' largest value."""
 
     bad: int
     first: int
@@ -62,11 +62,10 @@ def _sizes(rows: Rows, first: int, mask: NDArray[np.bool_] | None) -> _Sizes:
 
 
 def nonfinite_error(pool: Pool, eligible: Any, rows: tuple[int, int] | None = None) -> ValueError:
-    """Return the error that says how many of the rows read are not finite, and the first one.
+    """Return the error that says how many rows are not finite, and which is the first.
 
-    Of a range of `rows`, those within it; `eligible` is sliced by rows of the pool.
-
-    Called once a pass has met such a row; it reads the pool again to count them.
+    It counts within a range of `rows` if one is given. `eligible` has one entry per row of the
+    pool. Call it once a pass has met such a row; it reads the pool again to count them.
     """
     first_row, end = rows or (0, pool.n)
     said = map_chunks(pool, _sizes, chunk_size(pool, None), eligible, rows=(first_row, end))
@@ -82,6 +81,6 @@ def nonfinite_error(pool: Pool, eligible: Any, rows: tuple[int, int] | None = No
         )
     far = max(reports, key=lambda sizes: (sizes.largest, -sizes.far_row))
     return ValueError(
-        f"embeddings: the largest value is {far.largest:.3g}, in row {far.far_row}, too large "
-        "beside those of other rows; exclude that row, or rescale"
+        f"embeddings: the largest value is {far.largest:.3g}, in row {far.far_row}; needs values "
+        "closer to those of other rows: exclude that row, or rescale"
     )

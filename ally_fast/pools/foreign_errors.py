@@ -1,4 +1,4 @@
-"""Errors of the libraries that read files, with the file's name, in one line."""
+"""One-line errors, with the file's name, for what file-reading libraries raise."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _REASON_CHARACTERS = 120
-_PANIC = (
-    "PanicException"  # of libraries in Rust; each has a class of its own, which is no Exception
-)
+_PANIC = "PanicException"  # Rust libraries raise it; each has its own class, not under Exception
 
 
 @contextmanager
 def foreign_errors(path: str, what: str) -> Iterator[None]:
-    """Add the file and the place to whatever the block raises.
+    """Add the file and the place to any error that the block raises.
 
     Raises
     ------
     OSError
         If the file cannot be read from the disk.
     MemoryError
-        If there is not enough of it.
+        If memory does not suffice.
     ValueError
-        For everything else: what a damaged file makes a library raise is of some twenty classes.
+        For every other error; damaged files make libraries raise some twenty classes.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Which file is read by which shard."""
+"""The shard that reads each file format."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COLUMN_FORMATS: dict[str, type[FileShard]] = {
     ".txt": LinesShard,
 }
 FORMATS = {**VECTOR_FORMATS, **COLUMN_FORMATS}
-# What to do with files that are not read.
+# How to convert files of formats that are not read.
 _CONVERSIONS = {
     ".gz": "unpack it",
     ".bz2": "unpack it",
@@ -56,7 +56,7 @@ _CONVERSIONS = {
     ".xlsx": "save it as .csv",
     ".tfrecord": "decode it, and save its vectors as .npy or .parquet",
     ".orc": "read it with pyarrow.orc, and write it with pyarrow.parquet",
-    ".avro": "write it as .parquet, with Spark or polars say",
+    ".avro": "write it as .parquet, for example with Spark or polars",
 }
 
 
@@ -66,7 +66,7 @@ def open_shard(location: Location) -> FileShard:
     Raises
     ------
     ValueError
-        If none does; the message says how to convert the file.
+        If no shard reads it; the message says how to convert the file.
     """
     form = FORMATS.get(location.extension)
     if form is None:

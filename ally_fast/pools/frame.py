@@ -1,4 +1,4 @@
-"""Tables in memory, whoever made them, as Arrow columns."""
+"""Tables in memory, from any library, as Arrow columns."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _REASON = 120
 
 
 def is_table(source: Any) -> bool:
-    """Tell whether an object is a table of named columns; nothing is imported for it.
+    """Tell whether an object is a table of named columns; imports nothing.
 
-    A type is looked at, not the object: a pandas Series has an attribute for each of its labels.
+    It looks at the type, not the object, because a pandas Series has an attribute for each label.
     """
     if isinstance(source, _known("pyarrow", "Table", "RecordBatch")):
         return True
@@ -28,7 +28,7 @@ def is_table(source: Any) -> bool:
 
 
 def is_matrix(table: Any) -> bool:
-    """Tell whether all columns of a table hold numbers, and NumPy can read it as an array."""
+    """Tell whether all columns of a table hold numbers, so that NumPy can read it as an array."""
     if isinstance(table, _known("pandas", "DataFrame")):
         return all(getattr(kind, "kind", "O") in "iuf" for kind in table.dtypes)
     if isinstance(table, _known("polars", "DataFrame")):
@@ -39,21 +39,21 @@ def is_matrix(table: Any) -> bool:
 
 
 class Frame:
-    """The columns of a table; of pandas and polars each is converted once it is asked for.
+    """The columns of a table; a column of pandas or polars is converted when it is needed.
 
     Parameters
     ----------
     table : pyarrow.Table, pyarrow.RecordBatch, pandas.DataFrame, polars.DataFrame, \
-datasets.Dataset, or what exports an Arrow stream
+datasets.Dataset, or anything that exports an Arrow stream
 
     Attributes
     ----------
     names : list of str
-        The columns; an index of pandas that has a name is one.
+        The columns, among them a pandas index that has a name.
     n : int
         Number of rows.
     order : ndarray of integers, or None
-        The place of each row in the columns, where a Dataset was shuffled, filtered or selected.
+        The place of each row in the columns, if a Dataset was shuffled, filtered or selected.
     """
 
     def __init__(self, table: Any) -> None:
@@ -76,7 +76,7 @@ datasets.Dataset, or what exports an Arrow stream
         self._table = table
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return what makes it again."""
+        """Return how to make it again."""
         return Frame, (self._table,)
 
     def column(self, name: str) -> Any:
@@ -85,7 +85,7 @@ datasets.Dataset, or what exports an Arrow stream
         Raises
         ------
         ValueError
-            If there is no such column, or two, or its objects are none that Arrow holds.
+            If there is no such column, there are two, or Arrow cannot hold its objects.
         """
         if (count := self.names.count(name)) != 1:
             twice = f"{count} columns are called {quoted(name)}; rename all but one"
@@ -116,7 +116,7 @@ def _as_chunks(column: Any) -> Any:
 
 
 def _of_pandas(frame: Any) -> tuple[list[str], Callable[[str], Any]]:
-    """Return the names of a pandas frame's columns, and what converts one."""
+    """Return the names of a pandas frame's columns, and a function that converts one."""
     arrow = require("pyarrow", "parquet", "a table")
     columns = {str(name): place for place, name in enumerate(frame.columns)}
     levels = {
@@ -131,13 +131,13 @@ def _of_pandas(frame: Any) -> tuple[list[str], Callable[[str], Any]]:
         else:
             values = frame.index.get_level_values(levels[name]).to_series()
         if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
-            return arrow.array(values.to_numpy())  # keeps NaN, which is no null
+            return arrow.array(values.to_numpy())  # keeps NaN, which is not null
         return arrow.array(values, from_pandas=True)
 
     return [*map(str, frame.columns), *levels], get
 
 
 def _known(module: str, *names: str) -> Any:
-    """Return types of a module that is loaded; none if it is not."""
+    """Return types of a module if it is loaded; otherwise none."""
     loaded = sys.modules.get(module)
     return () if loaded is None else tuple(getattr(loaded, name) for name in names)

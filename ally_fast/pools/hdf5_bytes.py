@@ -1,4 +1,4 @@
-"""What lies where in an HDF5 file, by address."""
+"""The bytes of an HDF5 file, by address."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ import struct
 from typing import IO, Any
 
 _SUPERBLOCK_BYTES = 28 + 3 * 8
-# By version: where the widths of addresses and lengths are, and where the base and end addresses.
+# By version: the offsets of the widths of addresses and lengths, and of the base and end addresses.
 _SUPERBLOCKS = {0: (13, 24), 1: (13, 28), 2: (9, 12), 3: (9, 12)}
 _FORMS = {2: "H", 4: "I", 8: "Q"}
 
 
 class Hdf5Bytes:
-    """The bytes of an HDF5 file, as far as it is in use.
+    """The used bytes of an HDF5 file.
 
     Parameters
     ----------
     file : binary file
-        Can seek.
+        It can seek.
     start : int
-        Where the superblock is, and addresses count from: the size of the user block.
+        The place of the superblock, from which addresses count: the size of the user block.
 
     Attributes
     ----------
     end : int
-        The address behind the last byte that is in use.
+        The address after the last used byte.
     address, length : str
-        How `struct` writes addresses and lengths: "H", "I" or "Q".
+        The `struct` codes of addresses and lengths: "H", "I" or "Q".
     nowhere : int
-        The address that stands for none.
+        The address that means "none".
     root : int or None
         The address of the root's entry, which only superblocks of versions 0 and 1 have.
 
     Raises
     ------
     ValueError
-        If the superblock is of no version that is known, or addresses or lengths of other widths
-        than 2, 4 and 8 bytes.
+        If the superblock has an unknown version, or if addresses or lengths do not have 2, 4 or 8
+        bytes.
 
     Notes
     -----
@@ -61,9 +61,9 @@ class Hdf5Bytes:
         self.root = addresses + 4 * wide if version < 2 else None
 
     def read(self, address: int, size: int) -> bytes:
-        """Return so many bytes; ValueError if they are not all in the file."""
+        """Return `size` bytes; ValueError if they are not all in the file."""
         content = b""
-        if 0 <= address <= self.end - size:  # else the place may be more than a file can have
+        if 0 <= address <= self.end - size:  # otherwise seek may refuse the place
             self._file.seek(self.start + address)
             content = self._file.read(size)
         if len(content) != size:
@@ -73,11 +73,11 @@ class Hdf5Bytes:
         return content
 
     def unpack(self, form: str, address: int) -> tuple[Any, ...]:
-        """Return what is at an address, as `struct` has it; A is an address and L a length."""
+        """Unpack values at an address as `struct` does; in `form`, A is an address, L a length."""
         return struct.unpack(self._form(form), self.read(address, self.size_of(form)))
 
     def size_of(self, form: str) -> int:
-        """Return how many bytes a form takes."""
+        """Return the number of bytes of a form."""
         return struct.calcsize(self._form(form))
 
     def _form(self, form: str) -> str:

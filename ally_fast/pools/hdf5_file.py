@@ -22,25 +22,26 @@ _NOT_ONE = "not a readable HDF5 file"
 
 
 class Hdf5Array:
-    """A data set of an HDF5 file, which is open, for reading only, as long as this lives.
+    """A data set of an HDF5 file; the file is open, read-only, as long as this object lives.
 
     Parameters
     ----------
     location : Location
         The file.
     key : str or None
-        Groups and name, ``group/dataset``; None: the only one of so many dimensions.
+        Groups and name, ``group/dataset``; None: the only data set with `ndim` dimensions.
     ndim : int
-        The number of dimensions that is needed.
+        The number of dimensions needed.
 
     Raises
     ------
     ImportError
         If h5py is not installed.
     ValueError
-        If the file is damaged, has no such data set, or one of a kind that is not read: virtual,
-        in other files, compressed by a filter that is not there, of values that are no numbers
-        and no texts.
+        If the file is damaged or has no such data set. Also if the data set is virtual, lies in
+        other files, or needs a filter that is not installed.
+    TypeError
+        If the data set holds neither numbers nor texts.
     """
 
     def __init__(self, location: Location, key: str | None, ndim: int) -> None:
@@ -58,7 +59,7 @@ class Hdf5Array:
         self._files.close()
 
     def rows(self, lo: int, hi: int) -> NDArray[Any]:
-        """Return rows ``lo`` to ``hi`` (exclusive); of a column all must have been written."""
+        """Return rows ``lo`` to ``hi`` (exclusive); all rows of a column must have been written."""
         if len(self.shape) == 1:
             for row in range(lo, hi, self.chunk_rows or max(1, hi - lo)):
                 if not self.is_written(row):
@@ -70,10 +71,10 @@ class Hdf5Array:
         return rows
 
     def is_written(self, row: int) -> bool:
-        """Tell whether there is space for a row in the file: a data set can have gaps."""
+        """Tell whether the file has space for a row; a data set can have gaps."""
         identity = self._data.id
         if self.chunk_rows is None:
-            return bool(identity.get_storage_size() >= self._data.size)  # a byte each, at least
+            return bool(identity.get_storage_size() >= self._data.size)  # at least a byte each
         with foreign_errors(self.name, f"row {row}"):
             corner = row // self.chunk_rows * self.chunk_rows
             for place in range(0, *self._data.shape[1:2] or (1,), *self._data.chunks[1:2] or (1,)):
@@ -83,7 +84,7 @@ class Hdf5Array:
         return True
 
     def check(self) -> None:
-        """Do nothing: what is read is a copy, and the file's stamp is compared by the pool."""
+        """Do nothing: rows are copies, and the pool compares the file's stamp."""
 
     def _open(self, path: str, key: str | None, ndim: int) -> None:
         h5py = require("h5py", "hdf5", f"reading {path}")
@@ -108,8 +109,8 @@ class Hdf5Array:
             raise TypeError(f"{self.name} must hold numbers or texts; it holds objects")
         if filters:
             raise ValueError(
-                f"{self.name}: is compressed by {filters}, which HDF5 lacks here; import what "
-                "brings it first, hdf5plugin say"
+                f"{self.name}: is compressed by {filters}, which HDF5 lacks here; first import a "
+                "package that adds it, such as hdf5plugin"
             )
 
     def _texts_found(self) -> Hdf5Texts | None:
@@ -128,7 +129,7 @@ class Hdf5Array:
 
 
 def hdf5_keys(location: Location) -> list[str]:
-    """Return the names of the data sets in a file; errors as those of `Hdf5Array`."""
+    """Return the names of the data sets in a file; raises the errors of `Hdf5Array`."""
     h5py = require("h5py", "hdf5", f"reading {location.name}")
     with _opened(location) as (file, _), foreign_errors(location.name, _NOT_ONE):
         return list(_shapes(file, h5py))
@@ -136,11 +137,11 @@ def hdf5_keys(location: Location) -> list[str]:
 
 @contextmanager
 def _opened(location: Location) -> Iterator[tuple[Any, Hdf5Bytes]]:
-    """Open a file twice, as h5py has it and as it is, and check its groups."""
+    """Open a file twice, with h5py and as bytes, and check its groups."""
     h5py = require("h5py", "hdf5", f"reading {location.name}")
     with ExitStack() as files:
         with foreign_errors(location.name, _NOT_ONE):
-            # Some network file systems have no locks; where there are, writers are kept away.
+            # Where the file system has locks (some network ones have none), keep writers away.
             source = location.path if location.filesystem is None else location.open()
             try:
                 file = files.enter_context(h5py.File(source, "r", locking="best-effort"))
@@ -152,7 +153,7 @@ def _opened(location: Location) -> Iterator[tuple[Any, Hdf5Bytes]]:
 
 
 def _shapes(file: Any, h5py: Any) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the data sets by name; links to other files are not followed."""
+    """Return the shapes of the data sets by name, without following links to other files."""
     shapes = {}
 
     def visit(name: str, item: Any) -> None:

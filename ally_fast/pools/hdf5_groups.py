@@ -1,4 +1,4 @@
-"""Groups of an HDF5 file that nobody vouches for."""
+"""Groups of an HDF5 file from an untrusted source."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from ally_fast.pools.hdf5_bytes import Hdf5Bytes
 
 _TABLE, _CONTINUATION = 0x11, 0x10  # kinds of messages in the header of an object
 _MOST_MESSAGES = 1 << 16
-_NO_MORE = 1  # in a heap's list of what is free
+_NO_MORE = 1  # ends a heap's free list
 
 
 def check_groups(file: Hdf5Bytes) -> None:
-    """Raise ValueError if the groups of a file could lead the library astray.
+    """Raise ValueError if damaged groups could make the library loop or exhaust memory.
 
-    Where groups are of the older form, the default, it follows links between the nodes of their
-    trees, and takes the sizes of their heaps of names, as they are: into endless loops and
-    unbounded memory if they are damaged. The newer form has checksums.
+    Groups of the older form, the default, have trees and heaps of names. The library follows the
+    links between tree nodes, and trusts the sizes of the heaps. If they are damaged, it loops
+    without end or takes unbounded memory. The newer form has checksums.
 
     Notes
     -----
     HDF5 File Format Specification 3.0, III.A "B-trees", III.B and III.C "Symbol Table", III.D
-    "Local Heaps", IV.A "Object Headers". Takes as long as there are groups and names in them.
+    "Local Heaps", IV.A "Object Headers". The time grows with the number of groups and names.
     """
     entries = [] if file.root is None else [file.root]
     trees: set[int] = set()
@@ -29,7 +29,7 @@ def check_groups(file: Hdf5Bytes) -> None:
     while entries:
         _, header, kind, _, *cached = file.unpack("AAIIAA", entries.pop())
         tables = [tuple(cached)] if kind == 1 else []
-        if header != file.nowhere:  # as that of a link is
+        if header != file.nowhere:  # a link has no header
             tables += _tables(file, header)
         for tree, heap in tables:
             if heap not in heaps:
@@ -59,7 +59,7 @@ def _tables(file: Hdf5Bytes, header: int) -> Iterator[tuple[int, int]]:
 
 
 def _entries(file: Hdf5Bytes, tree: int) -> Iterator[int]:
-    """Yield the addresses of what a group lists; its tree must be one."""
+    """Yield the addresses of the entries of a group; ValueError if its tree is not a tree."""
     nodes, level = [tree], None
     while level != 0:
         children: list[int] = []
@@ -69,7 +69,7 @@ def _entries(file: Hdf5Bytes, tree: int) -> Iterator[int]:
             if level is None:
                 expected = depth
             if (signature, kind, depth, after) != (b"TREE", 0, expected, right):
-                raise ValueError(f"damaged: no node of a group's tree is at byte {node}")
+                raise ValueError(f"damaged: byte {node} holds no node of a group's tree")
             values = file.unpack("LA" * count, node + file.size_of("4sBBHAA"))
             children += values[1::2]
         nodes, level = children, expected
@@ -78,7 +78,7 @@ def _entries(file: Hdf5Bytes, tree: int) -> Iterator[int]:
     for node in nodes:
         signature, _, count = file.unpack("4sHH", node)
         if signature != b"SNOD":
-            raise ValueError(f"damaged: no names of a group are at byte {node}")
+            raise ValueError(f"damaged: byte {node} holds no names of a group")
         size = file.size_of("AAII16s")
         yield from range(node + 8, node + 8 + count * size, size)
 
@@ -86,10 +86,10 @@ def _entries(file: Hdf5Bytes, tree: int) -> Iterator[int]:
 def _check_heap(file: Hdf5Bytes, heap: int) -> None:
     signature, _, size, free, data = file.unpack("4sILLA", heap)
     if signature != b"HEAP" or data + size > file.end:
-        raise ValueError(f"damaged: no heap of names is at byte {heap}")
+        raise ValueError(f"damaged: byte {heap} holds no heap of names")
     seen: set[int] = set()
     while free not in (_NO_MORE, file.nowhere):
         if free in seen or free >= size:
-            raise ValueError(f"damaged: what is free in the heap at byte {heap} never ends")
+            raise ValueError(f"damaged: the free list of the heap at byte {heap} never ends")
         seen.add(free)
         free, _ = file.unpack("LL", data + free)

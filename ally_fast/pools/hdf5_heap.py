@@ -1,4 +1,4 @@
-"""Heaps of texts in an HDF5 file that nobody vouches for."""
+"""Heaps of texts in an HDF5 file from an untrusted source."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from ally_fast.pools.hdf5_bytes import Hdf5Bytes
 
 _SIGNATURE = b"GCOL\1"
-_HEAD_BYTES = 16  # of a heap and of an object, however wide lengths are: both are padded to eight
+_HEAD_BYTES = 16  # of a heap and of an object, for any width of lengths: both are padded to eight
 _LEAST_BYTES = 4096
 
 
 class Hdf5Heap:
-    """The texts of variable length that references in an HDF5 file name.
+    """The texts of variable length that references in an HDF5 file point to.
 
-    The library follows damaged heaps into endless loops and unbounded memory, so they are read
-    here: each heap once a call, within the file, and no more bytes of texts than the file has.
+    On damaged heaps the library loops without end or takes unbounded memory, so this class reads
+    them itself: each heap once per call, only within the file, and no more bytes of text than the
+    file has.
 
     Parameters
     ----------
@@ -28,7 +29,7 @@ class Hdf5Heap:
     Attributes
     ----------
     reference : np.dtype
-        How a reference lies in the file: fields length, address and index.
+        The layout of a reference in the file: fields length, address and index.
 
     Notes
     -----
@@ -42,12 +43,12 @@ class Hdf5Heap:
         )
 
     def texts(self, references: NDArray[Any]) -> list[bytes]:
-        """Return what an array of references names; of the null reference nothing.
+        """Return the texts that an array of references points to; a null reference gives b"".
 
         Raises
         ------
         ValueError
-            If a heap, or a reference, is damaged.
+            If a heap or a reference is damaged.
         """
         if int(references["length"].sum(dtype=np.uint64)) > self._file.end:
             raise ValueError("damaged: declares more texts than the file has bytes")
@@ -73,16 +74,16 @@ class Hdf5Heap:
         return texts
 
     def _heap(self, address: int) -> tuple[bytes, dict[int, tuple[int, int]]]:
-        """Return the bytes of a heap, and where in them each of its objects lies."""
+        """Return the bytes of a heap, and the place of each of its objects in them."""
         signature, _, size = self._file.unpack("5s3sL", address)
         if signature != _SIGNATURE or size < _LEAST_BYTES:
-            raise ValueError(f"damaged: no heap of texts is at byte {address}")
+            raise ValueError(f"damaged: byte {address} holds no heap of texts")
         content, place, objects = self._file.read(address, size), _HEAD_BYTES, {}
         form = struct.Struct(f"<HHI{self._file.length}")
         while place + _HEAD_BYTES <= len(content):
             index, _, _, length = form.unpack_from(content, place)
             lo = place + _HEAD_BYTES
-            if index == 0:  # what is free: all the rest
+            if index == 0:  # the free space: all the rest
                 lo, length = place, max(length, _HEAD_BYTES)
             place = lo + -(-length // 8) * 8
             if place > len(content) or (index == 0 and place != len(content)):

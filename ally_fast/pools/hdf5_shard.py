@@ -12,7 +12,7 @@ from ally_fast.pools.sliced_pool import SlicedPool
 
 
 class Hdf5Shard(FileShard):
-    """Data sets, streamed: of two dimensions vectors, of one dimension columns."""
+    """Streamed data sets: those of two dimensions are vectors, those of one are columns."""
 
     form = "HDF5"
 

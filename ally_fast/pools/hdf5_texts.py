@@ -14,22 +14,23 @@ from ally_fast.pools.hdf5_heap import Hdf5Heap
 
 
 class Hdf5Texts:
-    """The texts of a data set of one dimension, whatever its filters.
+    """The texts of a data set of one dimension, with any filters.
 
-    The data set holds references into heaps. The library would follow them unchecked, so they are
-    taken as they lie in the file, and `Hdf5Heap` reads what they name.
+    The data set holds references into heaps. The library would follow them unchecked, so this
+    class takes them from the file, and `Hdf5Heap` reads the texts.
 
     Parameters
     ----------
     data : h5py.Dataset
-        Of texts of variable length.
+        A data set of texts of variable length.
     file : Hdf5Bytes
-        The file that it is in.
+        Its file.
 
     Raises
     ------
     ValueError
-        If the references lie in the data set's header; here and on reading, if the file is damaged.
+        If the references lie in the data set's header. Also if the file is damaged, here or on
+        reading.
     """
 
     def __init__(self, data: Any, file: Hdf5Bytes) -> None:
@@ -39,11 +40,13 @@ class Hdf5Texts:
         self._heap = Hdf5Heap(file)
         settings = data.id.get_create_plist()
         if settings.get_layout() == h5py.h5d.COMPACT:
-            raise ValueError("its texts are compact, in its header; write it contiguous or chunked")
+            raise ValueError(
+                "its texts lie in its header (compact); write it contiguous or chunked"
+            )
         self._filters = [settings.get_filter(i) for i in range(settings.get_nfilters())]
 
     def rows(self, lo: int, hi: int) -> NDArray[Any]:
-        """Return texts ``lo`` to ``hi`` (exclusive), as an array of str; all were written."""
+        """Return texts ``lo`` to ``hi`` (exclusive) as an array of str; all must be written."""
         references = self._chunked(lo, hi) if self._data.chunks else self._contiguous(lo, hi)
         rows = np.empty(hi - lo, object)
         # HDF5 ends a text at its first NUL, as C does.
@@ -55,7 +58,7 @@ class Hdf5Texts:
     def _contiguous(self, lo: int, hi: int) -> NDArray[Any]:
         width = self._heap.reference.itemsize
         if (place := self._data.id.get_offset()) is None:
-            return np.empty(0, self._heap.reference)  # no row is written, none was asked for
+            return np.empty(0, self._heap.reference)  # no row is written, and none is requested
         start = place - self._file.start + lo * width
         return np.frombuffer(self._file.read(start, (hi - lo) * width), self._heap.reference)
 
@@ -78,7 +81,7 @@ class Hdf5Texts:
         return np.frombuffer(content, self._heap.reference)
 
     def _decoded(self, content: bytes, filters: list[Any]) -> NDArray[Any]:
-        """Return the references in a chunk: it is put into a data set in memory, of plain bytes."""
+        """Decode the references in a chunk, through a data set of plain bytes in memory."""
         h5py, rows = self._h5py, np.empty(self._data.chunks, self._heap.reference)
         with h5py.File(BytesIO(), "w") as file:
             settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)

@@ -1,4 +1,4 @@
-"""Pools whose rows come to host memory."""
+"""Pools that give their rows in host memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class HostPool:
-    """What a pool in host memory offers beside its rows, unless it knows better; see `Pool`."""
+    """Base class of pools in host memory: defaults for all of `Pool` but the rows."""
 
     family: Family = NUMPY
     device: str = "cpu"
@@ -33,19 +33,19 @@ class HostPool:
     readers: int | None = None
 
     def units(self, lo: int, hi: int) -> list[tuple[int, int]]:
-        """Return the range itself: it is read in one go."""
+        """Return the range itself: one reader reads it."""
         return [(lo, hi)]
 
     def fault(self, row: int) -> str | None:
-        """Return None: the row's number says it all."""
+        """Return None: there is nothing to say but the row's number."""
         return None
 
     def check(self) -> None:
-        """Do nothing: there is no file that could change."""
+        """Do nothing: no file could change."""
 
 
 class SourcePool(HostPool):
-    """A pool over a row source of the caller's own.
+    """Make a pool of a row source that the caller wrote.
 
     Parameters
     ----------

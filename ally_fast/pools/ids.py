@@ -1,4 +1,4 @@
-"""Ids: what the user calls a row, integers or texts."""
+"""Ids: the user's names of rows, integers or texts."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _MOST = 2**31 - 1  # Arrow finds values by an int32
 
 
 class Ids:
-    """One id a row: all integers, or all texts; none missing, none twice.
+    """Hold one id per row: all integers or all texts, none missing, none repeated.
 
     Parameters
     ----------
     column : Column or array
-        Integers (of any width) or texts; anything that pyarrow takes.
+        Integers (of any width) or texts, in any form that pyarrow takes.
     name : str
-        What messages call it.
+        The name of the ids in messages.
 
     Notes
     -----
-    `values` reads the column once and keeps it: 8 bytes a row for integers, 8 and the text for
-    texts. A lookup needs a hash table of the smaller side beside.
+    `values` reads the column once and keeps it: 8 bytes a row for integers, 8 bytes plus the text
+    for texts. A lookup also needs a hash table of the smaller side.
     """
 
     def __init__(self, column: Any, name: str = "ids") -> None:
@@ -39,7 +39,7 @@ class Ids:
         self._unique = False
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: not what was read, for workers need a row of it at most."""
+        """Return the state to pickle, without the ids read: a worker needs one of them at most."""
         return {**self.__dict__, "_values": None}
 
     def __len__(self) -> int:
@@ -52,16 +52,16 @@ class Ids:
         Raises
         ------
         TypeError
-            If they are neither integers nor texts.
+            If the ids are neither integers nor texts.
         ValueError
-            If one is missing, or there are too many.
+            If an id is missing, or there are too many.
         """
         if self._values is None:
             self._values = _normalized(self._column, self.name)
         return self._values
 
     def check_unique(self) -> None:
-        """Raise ValueError if an id comes twice: how many do, the first and its rows."""
+        """Raise ValueError if ids repeat; it counts them and shows the first with its rows."""
         if self._unique:
             return
         values = self.values()
@@ -71,33 +71,33 @@ class Ids:
         if twice.any():
             row = int(twice.argmax())
             raise ValueError(
-                f"{self.name}: {int(twice.sum())} of {len(values)} ids come again; the first is "
+                f"{self.name}: {int(twice.sum())} of {len(values)} ids are repeated; the first is "
                 f"{_shown(values, row)}, in rows {first[row]} and {row}; needs distinct ids"
             )
         self._unique = True
 
     def check_number(self, n: int) -> None:
-        """Raise ValueError if there are not `n` ids."""
+        """Raise ValueError unless there are `n` ids."""
         if len(self) != n:
             raise ValueError(f"{self.name}: got {len(self)}, needs one for each of {n} rows")
 
     def take(self, indices: NDArray[np.int64]) -> Any:
-        """Return the ids of rows, in their order, as an Arrow array; reads no others."""
+        """Return the ids of rows, in the order of `indices`, as an Arrow array; reads no others."""
         if self._values is not None or not hasattr(self._column, "parts"):
             return self.values().take(require("pyarrow", "parquet", self.name).array(indices))
         return taken_as_stored(self._column, indices)
 
     def shown(self, mask: NDArray[np.bool_]) -> str:
-        """Return how the first id of a mask reads in a message."""
+        """Return the first id of a mask as messages show it."""
         return _shown(self.values(), int(mask.argmax()))
 
     def places(self, others: Ids) -> NDArray[np.int64]:
-        """Return the row of each of the `others`, -1 where there is none.
+        """Return the row of each of the `others`; -1 for an id that no row has.
 
         Raises
         ------
         TypeError
-            If one side has integers, the other texts.
+            If one side holds integers and the other texts.
         """
         ours, theirs = self.values(), others.values()
         if ours.type != theirs.type and len(ours) and len(theirs):
@@ -107,22 +107,22 @@ class Ids:
                 ours = self.as_integers()
             else:
                 raise TypeError(
-                    f"{others.name}: got {_kind(theirs)}, needs {_kind(ours)} as {self.name}"
+                    f"{others.name}: got {_kind(theirs)}, needs {_kind(ours)} like {self.name}"
                 )
         return self._find(theirs, ours)
 
     @property
     def untyped(self) -> bool:
-        """Whether they come from a file that tells no integers from texts, as CSV."""
+        """Whether the ids come from a format without types, such as CSV: integers read as texts."""
         return bool(getattr(self._column, "untyped", False))
 
     def as_integers(self) -> Any:
-        """Return the ids of such a file as integers, to be compared with integers.
+        """Return `untyped` ids as integers, to compare them with integers.
 
         Raises
         ------
         ValueError
-            If one is not written as Python writes an integer of 64 bits: ``007`` is not.
+            If an id is not written as Python writes a 64-bit integer; ``007`` is refused.
         """
         arrow = require("pyarrow", "parquet", self.name)
         compute = require("pyarrow.compute", "parquet", self.name)
@@ -130,7 +130,9 @@ class Ids:
         plain = compute.match_substring_regex(texts, r"^(0|-?[1-9]\d{0,18})$")
         bad = ~plain.to_numpy(zero_copy_only=False)
         if bad.any():
-            raise ValueError(f"{self.name}: {self.shown(bad)} is no integer, as the other ids are")
+            raise ValueError(
+                f"{self.name}: {self.shown(bad)} is not an integer, but the other ids are"
+            )
         try:
             return texts.cast(arrow.int64())
         except arrow.ArrowInvalid:
@@ -145,7 +147,7 @@ class Ids:
 
 
 def as_ids(values: Any, name: str = "ids") -> Ids:
-    """Return `values` itself if it is `Ids`, else ids of a column, an array or a list."""
+    """Return `values` itself if it is `Ids`, otherwise `Ids` of a column, an array or a list."""
     return values if isinstance(values, Ids) else Ids(values, name)
 
 
@@ -172,7 +174,7 @@ def _normalized(column: Any, name: str) -> Any:
     whole = [part for part in whole if len(part)] or whole[:1]
     kinds = {_kind(part) for part in whole}
     if len(kinds) > 1:
-        raise TypeError(f"{name}: some are integers, some are texts; needs one kind")
+        raise TypeError(f"{name}: some are integers and some are texts; needs one kind")
     return arrow.concat_arrays(whole) if whole else arrow.array([], arrow.large_string())
 
 

@@ -1,4 +1,4 @@
-"""Lists of numbers in JSON files, such as the batches this package writes."""
+"""Lists of numbers in JSON files, such as the batches that this package writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def json_column(
     most: int | None = None,
     allow_null: bool = False,
 ) -> NDArray[Any]:
-    """Return a list of numbers, or of truth values, in the object that a JSON file holds.
+    """Return a list of numbers or truth values from the object in a JSON file.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def json_column(
     key : str or None
         The name of the list; None: the only one.
     n, most : int, optional
-        How many numbers are needed, or allowed.
+        The number of values needed, or the largest number allowed.
     allow_null : bool
         Read a null as NaN.
 
@@ -41,9 +41,9 @@ def json_column(
     Raises
     ------
     ValueError
-        Naming the file: if it is no JSON object of UTF-8, names a thing twice, or holds a number
-        that is not finite; if it lacks the list, or the list holds anything else, integers beyond
-        int64, or beside floats one that float64 would round.
+        The message names the file. If it is not a JSON object in UTF-8, repeats a name, or holds a
+        number that is not finite. If it lacks the list. If the list holds other values, integers
+        beyond int64, or floats together with an integer that float64 would round.
     """
     location = as_location(source)
     try:
@@ -55,7 +55,7 @@ def json_column(
 
 
 def json_list(source: Location | str, key: str | None) -> list[Any]:
-    """Return a list in the object that a JSON file holds, whatever is in it; see `json_column`."""
+    """Return a list of any values from the object in a JSON file; see `json_column`."""
     location = as_location(source)
     try:
         return _list(location, key)[1]
@@ -64,7 +64,7 @@ def json_list(source: Location | str, key: str | None) -> list[Any]:
 
 
 def json_names(source: Location | str) -> list[str]:
-    """Return the names of the lists in the object that a JSON file holds."""
+    """Return the names of the lists in the object in a JSON file."""
     location = as_location(source)
     try:
         return list(_lists(location))
@@ -88,7 +88,7 @@ def _list(location: Location, key: str | None) -> tuple[str, list[Any]]:
 
 
 def number_array(key: str, values: list[Any], allow_null: bool) -> NDArray[Any]:
-    """Return a list of numbers, or of truth values, as an array; ValueError for any other."""
+    """Return a list of numbers or truth values as an array; ValueError for other values."""
     if allow_null and None in values:
         values = [np.nan if value is None else value for value in values]
     kinds = set(map(type, values))

@@ -1,4 +1,4 @@
-"""A file of JSON lines as a shard: columns, no vectors."""
+"""A file of JSON lines as a shard; it has columns but no vectors."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class JsonLinesShard(FileShard):
             yield row[column]
 
     def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield the lines, numbered from 1; blank ones at the end are left out."""
+        """Yield the lines, numbered from 1, without blank lines at the end."""
         with self._location.open() as file:
             number, blank = 0, 0
             while line := file.readline(_LONGEST_LINE):
@@ -74,7 +74,7 @@ class JsonLinesShard(FileShard):
                     blank = blank or number
                     continue
                 if blank:
-                    raise ValueError(f"{self.name}: line {blank} is blank, with more after it")
+                    raise ValueError(f"{self.name}: line {blank} is blank, but more lines follow")
                 if len(line) == _LONGEST_LINE:
                     raise ValueError(f"{self.name}: line {number} is too long")
                 try:

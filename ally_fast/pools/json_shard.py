@@ -1,4 +1,4 @@
-"""A JSON file as a shard: lists, no vectors."""
+"""A JSON file as a shard; it has lists but no vectors."""
 
 from __future__ import annotations
 

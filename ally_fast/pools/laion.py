@@ -1,4 +1,4 @@
-"""Folders as LAION and clip-retrieval lay them out: embeddings and metadata side by side."""
+"""Folders in the layout of LAION and clip-retrieval: embeddings beside metadata."""
 
 from __future__ import annotations
 
@@ -19,21 +19,27 @@ _METADATA = "metadata"
 def laion_shards(
     source: str | os.PathLike[str], column: str | None, options: Mapping[str, Any] | None
 ) -> list[Shard] | None:
-    """Return the shards of a folder with ``img_emb`` or ``text_emb``, and ``metadata``; else None.
+    """Return the shards of a folder with ``img_emb`` or ``text_emb``, and ``metadata``.
 
     Parameters
     ----------
     source : path or URL
-        Anything; only a folder can be one.
+        Any source.
     column : str or None
-        ``"img_emb"`` or ``"text_emb"``; may be left out where there is one of them.
+        ``"img_emb"`` or ``"text_emb"``; it may be None if only one of them is there.
     options : mapping or None
         For the file system of a URL.
+
+    Returns
+    -------
+    list of Shard, or None
+        None if `source` is not such a folder.
 
     Raises
     ------
     ValueError
-        If both are there and none is named, or files have no partner.
+        If `column` is None but both are there, if it names one that is not there, or if a file
+        has no partner.
     """
     folders = folders_in(source, options)
     columns = [name for name in _EMBEDDINGS if name in folders]

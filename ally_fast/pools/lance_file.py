@@ -1,4 +1,4 @@
-"""A Lance table: a folder of files, in a version."""
+"""A version of a Lance table, which is a folder of files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ally_fast.pools.location import Location
 from ally_fast.pools.names import quoted
 
 _GROUP_ROWS = 1 << 16
-_AHEAD_BYTES = 16 << 20  # that are read before they are asked for
+_AHEAD_BYTES = 16 << 20  # that Lance reads ahead
 _LARGEST = (1 << 64) - 1
 _NOT_ONE = "not a readable Lance table"
 
@@ -30,20 +30,20 @@ class LanceFile(ColumnFile):
     location : Location
         Its folder.
     version : int, optional
-        Which state of the table; by default the latest.
+        The version of the table to read; by default the latest.
 
     Attributes
     ----------
     version : int
-        The one that is read: what others write meanwhile makes new ones.
+        The version that is read. Later writes make new versions.
 
     Raises
     ------
     ImportError
         If pylance is not installed.
     ValueError
-        If it is no Lance table, or a damaged one, or has files elsewhere: here and in every
-        method, with the folder's name.
+        If the folder is not a Lance table, is damaged, or has files elsewhere; also in every
+        method. The message names the folder.
     """
 
     part = "part"
@@ -51,14 +51,16 @@ class LanceFile(ColumnFile):
     def __init__(self, location: Location, version: int | None = None) -> None:
         self._location, self.path = location, location.name
         if not location.unit:
-            raise ValueError(f"{self.path}: is no Lance table; name the folder that has _versions")
+            raise ValueError(
+                f"{self.path}: is not a Lance table; name the folder that has _versions"
+            )
         lance = require("lance", "lance", f"reading {self.path}")
         with self.named(_NOT_ONE):
             checks = {"validate_on_decode": True}
             self._data = lance.dataset(location.path, version=version, read_params=checks)
             if self._data.base_paths():
                 raise ValueError(
-                    "its files lie in other folders; write them into one, by deep_clone"
+                    "its files lie in other folders; copy them into one with deep_clone"
                 )
             self.version: int = self._data.version
             self._stamp = lance_stamp(location, self.version)
@@ -75,19 +77,19 @@ class LanceFile(ColumnFile):
         self.starts = np.cumsum([0, *(hi - lo for _, lo, hi in self._parts)], dtype=np.int64)
 
     def close(self) -> None:
-        """Do nothing: Lance has its files open only while it reads."""
+        """Do nothing: Lance opens its files only while it reads."""
 
     def check(self) -> None:
-        """Raise ValueError if the version that is read was removed, or written anew."""
+        """Raise ValueError if the version was removed or rewritten."""
         if lance_stamp(self._location, self.version) != self._stamp:
             raise ValueError(f"{self.path}: the file changed while it was read")
 
     def declared(self, choice: ColumnChoice, group: int) -> int:
-        """Return 0: Lance does not tell, and validates what it decodes."""
+        """Return 0: Lance does not tell, but validates what it decodes."""
         return 0
 
     def take(self, choice: ColumnChoice, indices: NDArray[np.int64]) -> Any:
-        """Return the rows at sorted `indices` of a column, as one Arrow array; reads no others."""
+        """Return a column's rows at sorted `indices` as one Arrow array; reads no others."""
         with self.named(f"column {quoted(choice.name)}: {len(indices)} rows"):
             table = self._data.take(indices.tolist(), columns=_heads(choice))
             return _rows(choice, table.to_batches())
@@ -114,7 +116,7 @@ class LanceFile(ColumnFile):
 
 
 def lance_stamp(location: Location, version: int) -> tuple[Any, ...]:
-    """Return what changes when a version is written anew; () if it was removed."""
+    """Return values that change when a version is rewritten; () if it was removed."""
     try:
         return lance_manifest(location, version).stamp()
     except FileNotFoundError:
@@ -122,9 +124,9 @@ def lance_stamp(location: Location, version: int) -> tuple[Any, ...]:
 
 
 def lance_manifest(location: Location, version: int) -> Location:
-    """Return the file that lists the files of a version; each of those is written once.
+    """Return the file that lists the files of a version; Lance writes each of those once.
 
-    It is called by the version in older tables, by how far that is from the largest in newer ones.
+    Its name is the version in older tables, and the largest version minus that one in newer ones.
     """
     older, newer = (
         location.inside(f"_versions/{number}.manifest") for number in (version, _LARGEST - version)
@@ -133,7 +135,7 @@ def lance_manifest(location: Location, version: int) -> Location:
 
 
 def _rows(choice: ColumnChoice, batches: Iterable[Any]) -> Any:
-    """Return a column of record batches as one array, which is whole."""
+    """Return a column of record batches as one validated array."""
     arrow = require("pyarrow", "parquet")
     parts = [choice.of(batch) for batch in batches]
     parts = [part if part.type == choice.kind else part.cast(choice.kind) for part in parts]

@@ -18,7 +18,7 @@ from ally_fast.rows import Rows
 
 
 class LanceShard(FileShard):
-    """A Lance table, in the version that is the latest when it is first opened."""
+    """A Lance table, in the version that is the latest when you first open it."""
 
     form = "Lance tables"
 
@@ -40,11 +40,11 @@ class LanceShard(FileShard):
         return LanceColumn(self._location, column, self._pinned())
 
     def digest(self) -> bytes:
-        """Return a hash of what lists the version's files: Lance writes each once."""
+        """Return a hash of the list of the version's files; Lance writes each file once."""
         return lance_manifest(self._location, self._pinned()).digest()
 
     def stamp(self) -> tuple[Any, ...]:
-        """Return what changes when the version is written anew; others leave it alone."""
+        """Return values that change when this version is rewritten; other versions do not count."""
         return lance_stamp(self._location, self._pinned())
 
     def _pinned(self) -> int:
@@ -55,7 +55,7 @@ class LanceShard(FileShard):
 
 
 class LancePool(ParquetPool):
-    """Rows of one column of a Lance table; single rows are read without those around them."""
+    """Rows of one column of a Lance table; single rows are read without their neighbours."""
 
     _file: LanceFile
 
@@ -65,11 +65,11 @@ class LancePool(ParquetPool):
         super().__init__(location, column)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return what opens the same version again."""
+        """Return how to open the same version again."""
         return type(self), (self._location, self._name, self._version)
 
     def gather(self, indices: NDArray[np.int64]) -> Rows:
-        """Return the rows at sorted pool `indices`; NaN for those that hold no vector."""
+        """Return the rows at sorted pool `indices`; a row that holds no vector is NaN."""
         rows = np.empty((len(indices), self.d), self._column.dtype)
         for lo in range(0, len(indices), self._batch_rows):
             part = slice(lo, lo + self._batch_rows)

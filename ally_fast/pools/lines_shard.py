@@ -1,4 +1,4 @@
-"""A file of plain lines as a shard: one column, such as a list of ids."""
+"""A file of plain lines as a shard with one column, such as a list of ids."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LinesShard(FileShard):
     def _numbers(
         self, *, n: int | None = None, most: int | None = None, allow_null: bool = False
     ) -> NDArray[Any]:
-        """Return the lines as integers: what is listed so are indices and ids."""
+        """Return the lines as integers: such files list indices and ids."""
         numbers: list[int] = []
         limit = n if n is not None else most
         for number, text in self._lines():
@@ -61,7 +61,7 @@ class LinesShard(FileShard):
         yield part
 
     def _lines(self) -> Iterator[tuple[int, str]]:
-        """Yield the lines, numbered from 1, without their ends; blank ones at the end left out."""
+        """Yield (number from 1, line without its end); blank lines at the end are left out."""
         with self._location.open() as file:
             number, blank = 0, 0
             while line := file.readline(_LONGEST_LINE):
@@ -74,7 +74,7 @@ class LinesShard(FileShard):
                     blank = blank or number
                     continue
                 if blank:
-                    raise ValueError(f"{self.name}: line {blank} is blank, with more after it")
+                    raise ValueError(f"{self.name}: line {blank} is blank, but more lines follow")
                 if "\0" in text or len(line) == _LONGEST_LINE:
-                    raise ValueError(f"{self.name}: line {number} is no line of text")
+                    raise ValueError(f"{self.name}: line {number} is too long, or holds a NUL")
                 yield number, text

@@ -1,4 +1,4 @@
-"""Where a file lies: on a disk, or behind a URL."""
+"""The place of a file: on a disk, or behind a URL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import IO, Any
 
 _BLOCKS = 32
 _BLOCK_BYTES = 4096
-_AHEAD_BYTES = 4 << 20  # that an open file behind a URL fetches at once
+_AHEAD_BYTES = 4 << 20  # that one request for an open file behind a URL fetches
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,15 +20,16 @@ class Location:
     Attributes
     ----------
     path : str
-        On a disk, or within `filesystem`.
+        The path on a disk, or within `filesystem`.
     filesystem : fsspec.AbstractFileSystem or None
-        None: a disk.
+        None means a disk.
     partitions : mapping of str to str
-        What hive-style folders above it say: ``{"date": "2026-01-31"}``.
+        Keys and values from the names of hive-style folders above: ``{"date": "2026-01-31"}``.
     unit : str or None
-        Of a folder that is one unit the extension of its format, whatever it is called: ``.zarr``.
+        For a folder that is one unit, the extension of its format, such as ``.zarr``, whatever the
+        folder's name is.
     shown : str or None
-        What messages call it; None: by its path.
+        The name in messages; None means the path.
     """
 
     path: str
@@ -39,7 +40,7 @@ class Location:
 
     @property
     def name(self) -> str:
-        """The path as it was given, or the URL, for messages."""
+        """The path as the caller wrote it, or the URL, for messages."""
         if self.shown is not None:
             return self.shown
         if self.filesystem is None:
@@ -48,11 +49,11 @@ class Location:
 
     @property
     def extension(self) -> str:
-        """The end of the name from its last dot, in lower case; of a folder its format's."""
+        """The extension in lower case, with its dot; for a folder, its format's extension."""
         return self.unit or os.path.splitext(self.path)[1].lower()
 
     def inside(self, name: str) -> Location:
-        """Return a file, or folder, within a folder; "" is itself."""
+        """Return a file or folder within this folder; "" means the folder itself."""
         path, shown = (
             f"{above.rstrip('/')}/{name}".rstrip("/") for above in (self.path, self.name)
         )
@@ -77,9 +78,9 @@ class Location:
         return opened
 
     def read(self, start: int, end: int) -> bytes:
-        """Return bytes ``start`` to ``end`` (exclusive), fewer at the end of the file; no others.
+        """Return bytes ``start`` to ``end`` (exclusive), fewer at the end of the file.
 
-        A file that is open behind a URL is read ahead.
+        It reads no other bytes. An open file behind a URL, in contrast, is read ahead.
         """
         if self.filesystem is not None:
             content: bytes = self.filesystem.cat_file(self.path, start=start, end=end)
@@ -93,7 +94,7 @@ class Location:
         return os.path.getsize(self.path) if self.filesystem is None else int(self._info()["size"])
 
     def stamp(self) -> tuple[Any, ...]:
-        """Return what changes when the file does: size, time, and what the file system adds."""
+        """Return values that change with the file: size, time, and what the file system adds."""
         if self.filesystem is None:
             status = os.stat(self.path)
             return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
@@ -104,7 +105,7 @@ class Location:
     def digest(self) -> bytes:
         """Return a hash of the size, of both ends and of blocks in between.
 
-        Cheap at any size. Files that differ in other bytes only, and not in size, share it.
+        It is cheap at any size. Files of the same size that differ only in other bytes share it.
         """
         if self.unit:
             return self._digest_of_folder()
@@ -116,13 +117,13 @@ class Location:
         return digest.digest()
 
     def absolute(self) -> Location:
-        """Return the same file, whatever the working directory will be; it keeps its name."""
+        """Return the same file for any working directory; it keeps its name in messages."""
         if self.filesystem is not None:
             return self
         return replace(self, path=os.path.abspath(self.path), shown=self.name)
 
     def _digest_of_folder(self) -> bytes:
-        """Return a hash of the names and sizes of the files within, and of some of them."""
+        """Return a hash of the names and sizes of the files within, and of some files' content."""
         sizes = self._sizes_within()
         names = sorted(sizes)
         digest = blake2b(str([(name, sizes[name]) for name in names]).encode(), digest_size=16)
@@ -149,5 +150,5 @@ class Location:
 
 
 def as_location(source: Location | str | os.PathLike[str]) -> Location:
-    """Return a location, or that of a path on a disk."""
+    """Return a location itself, or the location of a path on a disk."""
     return source if isinstance(source, Location) else Location(os.fspath(source))

@@ -1,4 +1,4 @@
-"""The file under a memory map, which others may change."""
+"""The file under a memory map; other processes may change it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def mapped(
     shape: tuple[int, ...],
     order: Literal["C", "F"] = "C",
 ) -> NDArray[Any]:
-    """Return the values that begin at a byte of an open file, memory-mapped, to be read in order.
+    """Return a memory map of the values that begin at a byte of an open file, to read in order.
 
-    The caller has checked that the file holds them.
+    The caller must have checked that the file holds them.
     """
     if 0 in shape:
         return np.empty(shape, dtype, order)
@@ -33,7 +33,7 @@ def mapped(
 
 
 class MappedFile:
-    """A file as it was when its memory map was first met.
+    """A file as it was when this object first saw its memory map.
 
     Parameters
     ----------
@@ -42,13 +42,13 @@ class MappedFile:
 
     Notes
     -----
-    `check` looks at the size of the open file, so that no page is touched that is gone: that ends
-    a process with SIGBUS. Of a map that is only read it also compares the file at the path, its
-    size and its time of modification. A writable map changes these itself. A file that is no
-    longer at its path is left alone: what is mapped stays.
+    `check` looks at the size of the open file, because a process that touches a page beyond the
+    end dies of SIGBUS. For a read-only map it also compares the file at the path, its size and its
+    modification time; a writable map changes these itself. If the file is no longer at its path,
+    that is no error: the mapped pages stay.
 
-    What happens between two checks is found by the second one; a process that touches a page
-    before it, after the file was truncated, still ends.
+    A change between two checks is found by the second. If the file is truncated in between, a
+    process that touches a lost page before the second check still dies.
     """
 
     def __init__(self, array: np.memmap[Any, Any]) -> None:
@@ -59,7 +59,7 @@ class MappedFile:
 
     @classmethod
     def under(cls, array: NDArray[Any]) -> MappedFile | None:
-        """Return the file under an array that is a memory map, or a view of one; else None."""
+        """Return the file under a memory map or a view of one; None for any other array."""
         while True:
             owner: object = array.base
             if isinstance(array, np.memmap) and isinstance(owner, mmap.mmap):
@@ -69,7 +69,7 @@ class MappedFile:
             array = owner
 
     def check(self) -> None:
-        """Raise ValueError if the file has been truncated, changed or replaced."""
+        """Raise ValueError if the file was truncated, changed or replaced."""
         changed = self._map.size() < len(self._map)
         if self._compared and not changed:
             now = self._stamp()
@@ -79,7 +79,7 @@ class MappedFile:
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Check before the block, which reads, and after it."""
+        """Check before and after the block, which reads."""
         self.check()
         yield
         self.check()
@@ -94,7 +94,7 @@ class MappedFile:
 
 
 def in_memory(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the values of a memory map, read between two checks; any other array as it is."""
+    """Return a copy of a memory map, read between two checks; any other array as it is."""
     file = MappedFile.under(array)
     if file is None:
         return array

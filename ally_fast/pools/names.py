@@ -1,4 +1,4 @@
-"""What a file calls its parts, in messages of bounded length."""
+"""Names of a file's parts, for messages of bounded length."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def quoted(name: str) -> str:
 
 
 def chosen(path: str, key: str | None, shapes: Mapping[str, tuple[int, ...]], ndim: int) -> str:
-    """Return the key of an array in a file: the one asked for, or the only one of so many axes.
+    """Return the key of an array in a file: `key` itself, or the only one with `ndim` axes.
 
     Raises
     ------
@@ -35,9 +35,9 @@ def chosen(path: str, key: str | None, shapes: Mapping[str, tuple[int, ...]], nd
 
 
 def missing(key: str | None, names: Sequence[str], what: str) -> str:
-    """Say which name is missing from a file, or missing from the request, and what there is.
+    """Say which name the file or the request lacks, and list the names that there are.
 
-    Of many names the ten that are nearest to `key`, or the first ten, are listed.
+    It lists at most ten names: those nearest to `key`, or the first ten.
     """
     near = [] if key is None else get_close_matches(key, names, n=3)
     examples: list[str] = []

@@ -9,7 +9,7 @@ _DIGITS = re.compile(r"(\d+)")
 
 
 def natural_order(path: str) -> tuple[Any, ...]:
-    """Return a key that sorts paths by folder and name, numbers in them by value."""
+    """Return a key that sorts paths by folder and name, and numbers in them by value."""
     return tuple(
         (tuple((int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces), part)
         for part in path.split("/")

@@ -1,4 +1,4 @@
-"""Arrays in ``.npy`` and ``.npz`` files: what a header declares is checked before it is read."""
+"""Arrays in ``.npy`` and ``.npz`` files; a header is checked before its values are read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NOT_ONE = "not a NumPy file of numbers"
 _MAGIC = b"\x93NUMPY"
 _ARCHIVES = (b"PK\3\4", b"PK\5\6")  # the latter is empty
 _LENGTH_FORMATS = {b"\1\0": "<H", b"\2\0": "<I", b"\3\0": "<I"}  # by version
-_LONGEST_HEADER = 10_000  # as NumPy's own limit
+_LONGEST_HEADER = 10_000  # NumPy has the same limit
 _REASON_CHARACTERS = 200
 _PIECE_BYTES = 1 << 20
 _ENTRY = re.compile(
@@ -43,7 +43,7 @@ _TEXTS = re.compile(r"[<>|][SU][1-9]\d{0,8}")
 
 @dataclass(frozen=True)
 class Header:
-    """What an ``.npy`` file declares; `length` is that of the header itself, in bytes."""
+    """The contents of an ``.npy`` header; `length` is the header's own length in bytes."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -65,19 +65,19 @@ def numpy_array(
     most: int | None = None,
     texts: bool = False,
 ) -> NDArray[Any]:
-    """Return an array of numbers or truth values; that of a ``.npy`` file is memory-mapped.
+    """Return an array of numbers or truth values; a ``.npy`` file is memory-mapped.
 
     Parameters
     ----------
     source : Location or str
-        A ``.npy`` file; any other is read as ``.npz``. Behind a URL there is no map.
+        A ``.npy`` file; any other file is read as ``.npz``. A file behind a URL is not mapped.
     key : str or None
         The name of an array in an ``.npz``; None: the only one.
     ndim, n, most : int, optional
-        The number of dimensions and of rows that are needed, the rows that are allowed: compared
-        with what the file declares, before any of it is read.
+        The numbers of dimensions and rows needed, and the largest number of rows allowed. They are
+        compared with what the file declares before any value is read.
     texts : bool
-        Whether texts of fixed width are allowed as well.
+        Whether texts of fixed width are also allowed.
 
     Returns
     -------
@@ -87,8 +87,8 @@ def numpy_array(
     Raises
     ------
     ValueError
-        Naming the file: if it is damaged, holds anything but real numbers of at most 8 bytes, is
-        longer or shorter than it declares, or lacks the key.
+        If the file is damaged, holds other values than real numbers of at most 8 bytes, is longer
+        or shorter than it declares, or lacks the key. The message names the file.
     """
     location = as_location(source)
     with named(location.name), location.open() as file:
@@ -102,7 +102,7 @@ def numpy_array(
             _check_shape(header.shape, ndim, n, most)
             return _read_data(file, header)
         if file.read(4) not in _ARCHIVES:
-            raise ValueError(f"{_NOT_ONE}: it does not begin as an .npz")
+            raise ValueError(f"{_NOT_ONE}: it does not begin like an .npz")
         with zipfile.ZipFile(file) as archive:
             member = _member(archive, key)
             with archive.open(member) as stream:
@@ -112,21 +112,21 @@ def numpy_array(
 
 
 def numpy_keys(location: Location) -> list[str]:
-    """Return the names of the arrays in an ``.npz``; errors as those of `numpy_array`."""
+    """Return the names of the arrays in an ``.npz``; raises the errors of `numpy_array`."""
     with named(location.name), location.open() as file, zipfile.ZipFile(file) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 @contextmanager
 def named(path: str) -> Iterator[None]:
-    """Put the file's name before every error that its content can cause."""
+    """Add the file's name to every error that its content can cause."""
     try:
         yield
     except ValueError as error:
         raise ValueError(f"{path}: {_reason(error)}") from error
     except MemoryError as error:
         raise MemoryError(f"{path}: {_reason(error)}") from error
-    except Exception as error:  # of a dozen classes, by what is damaged and how it is compressed
+    except Exception as error:  # a dozen classes, depending on the damage and the compression
         if isinstance(error, OSError) and error.filename is not None:
             raise
         raise ValueError(f"{path}: {_NOT_ONE}: {_reason(error)}") from error
@@ -150,11 +150,11 @@ def _member(archive: zipfile.ZipFile, key: str | None) -> zipfile.ZipInfo:
 
 
 def read_header(file: IO[bytes], file_bytes: int, texts: bool) -> Header:
-    """Read the header of an array in a file, or member of an archive, of so many bytes."""
+    """Read the header of an array in a file or archive member of `file_bytes` bytes."""
     start = file.read(8)
     size_format = _LENGTH_FORMATS.get(start[6:])
     if start[:6] != _MAGIC or size_format is None:
-        raise ValueError(f"{_NOT_ONE}: it does not begin as an .npy")
+        raise ValueError(f"{_NOT_ONE}: it does not begin like an .npy")
     size_bytes = file.read(struct.calcsize(size_format))
     (text_bytes,) = struct.unpack(size_format, size_bytes)
     if text_bytes > _LONGEST_HEADER:
@@ -172,7 +172,7 @@ def read_header(file: IO[bytes], file_bytes: int, texts: bool) -> Header:
 
 
 def _parse_header(text: str, texts: bool) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
-    """Read the one form of Python dictionary that describes an array of plain numbers."""
+    """Parse the one form of Python dictionary that describes an array of plain numbers."""
     entries: dict[str, re.Match[str]] = {}
     text = text.strip(" \n")
     inner, place = text[1:-1].rstrip(" \n"), 0
@@ -181,11 +181,11 @@ def _parse_header(text: str, texts: bool) -> tuple[np.dtype[Any], tuple[int, ...
         place = entry.end()
     complete = text[:1] == "{" and text[-1:] == "}" and place == len(inner)
     if not complete or set(entries) != {"descr", "fortran_order", "shape"}:
-        raise ValueError(f"{_NOT_ONE}: its header describes none")
+        raise ValueError(f"{_NOT_ONE}: its header describes no array")
     descr, shape = entries["descr"]["text"], entries["shape"]["shape"]
     truth = entries["fortran_order"]["truth"]
     if descr is None or shape is None or truth is None or not _SHAPE.fullmatch(shape):
-        raise ValueError(f"{_NOT_ONE}: its header describes none")
+        raise ValueError(f"{_NOT_ONE}: its header describes no array")
     bfloat16 = _BFLOATS.fullmatch(descr)
     if not (bfloat16 or _NUMBERS.fullmatch(descr) or (texts and _TEXTS.fullmatch(descr))):
         raise ValueError(f"{_NOT_ONE}: it holds {quoted(descr)}, needs real numbers up to 8 bytes")

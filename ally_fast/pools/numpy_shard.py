@@ -13,7 +13,7 @@ from ally_fast.pools.streamed_array import StreamedArray
 
 
 class NumpyShard(FileShard):
-    """A ``.npy`` file, memory-mapped, or the arrays of an ``.npz``, read into memory."""
+    """A memory-mapped ``.npy`` file, or the arrays of an ``.npz``, read into memory."""
 
     form = "NumPy files"
 
@@ -23,7 +23,7 @@ class NumpyShard(FileShard):
         return () if self._location.extension == ".npy" else numpy_keys(self._location)
 
     def vectors(self, column: str | None = None) -> ArrayPool | StreamedArray:
-        """Return a two-dimensional array; behind a URL it is read in parts."""
+        """Return a two-dimensional array; a file behind a URL is read in parts."""
         if self._location.filesystem is not None and self._location.extension == ".npy":
             return StreamedArray(self._location)
         return ArrayPool(numpy_array(self._location, column, ndim=2), self.name)

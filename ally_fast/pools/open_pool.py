@@ -1,4 +1,4 @@
-"""Pools and columns from what a caller names: an object, files, a URL, files and a key."""
+"""Open pools and columns from what a caller names: an object, files, a URL, files and a key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,19 @@ Path = str | os.PathLike[str]
 
 
 def as_pool(embeddings: Any, name: str = "embeddings") -> Pool:
-    """Return `embeddings` itself if it is a pool, else one over it, where it is."""
+    """Return `embeddings` itself if it is a pool; otherwise a pool over it, without moving it.
+
+    Parameters
+    ----------
+    embeddings : Pool, RowSource, path, table or array
+        All that `select` takes.
+    name : str
+        The argument's name, for messages.
+
+    Returns
+    -------
+    Pool
+    """
     if isinstance(embeddings, Pool):
         return embeddings
     if isinstance(embeddings, RowSource):
@@ -61,36 +73,37 @@ def open_pool(
     storage_options: Mapping[str, Any] | None = None,
     on_bad_row: str = "error",
 ) -> Pool:
-    """Open files, or a table, as a pool of embeddings with the columns beside them.
+    """Open files or a table as a pool of embeddings, together with the columns of its rows.
 
     Parameters
     ----------
     source : path, URL, sequence of them, table or array
-        ``pool.npy``, ``pool.parquet:column``, a folder of shards, a glob pattern (``"p/*.npy"``),
-        a hive-partitioned folder, ``"s3://bucket/folder"``; a pyarrow ``Table``, a pandas or
-        polars frame, a Hugging Face ``Dataset``; any array that `select` takes. Files of a list
-        keep its order; those of a folder or a pattern come in natural sort order of their paths.
-        Formats: ``.npy``, ``.npz``, Parquet, Arrow IPC (Feather), safetensors, HDF5, Zarr, Lance. A
-        folder with ``img_emb`` or ``text_emb`` beside ``metadata`` (LAION's layout) takes vectors
-        from the one and all other columns from the other.
+        Files: ``pool.npy``, ``pool.parquet:column``, a folder of shards, a glob pattern
+        (``"p/*.npy"``), a hive-partitioned folder, ``"s3://bucket/folder"``. Tables: a pyarrow
+        ``Table``, a pandas or polars frame, a Hugging Face ``Dataset``. Arrays: any that `select`
+        takes. A list of files keeps its order; the files of a folder or a pattern come in natural
+        sort order of their paths. Formats: ``.npy``, ``.npz``, Parquet, Arrow IPC (Feather),
+        safetensors, HDF5, Zarr, Lance. If a folder has ``img_emb`` or ``text_emb`` beside
+        ``metadata`` (LAION's layout), vectors come from the first and all other columns from
+        ``metadata``.
     column : str, optional
-        The column of vectors, or the key, or ``"img_emb"``; may be left out where only one holds
-        vectors. Of Parquet, Arrow and tables also ``a.b``, a field of a struct; ``emb[float16]``,
-        bytes of such numbers; ``emb_*``, all columns of numbers called so, one a dimension, in
-        natural order.
+        The column of vectors, or the key, or ``"img_emb"``. You can leave it out if only one holds
+        vectors. In Parquet, Arrow and tables it can also be ``a.b``, a field of a struct;
+        ``emb[float16]``, bytes of such numbers; or ``emb_*``, all columns of numbers with such a
+        name, one per dimension, in natural order.
     ids : str or array, optional
-        One id a row: the name of a column of the pool, a column spec of other files
-        (``"meta/*.parquet:id"``), or integers or texts.
+        One id per row: the name of a column of the pool, a column spec of other files
+        (``"meta/*.parquet:id"``), or an array of integers or texts.
     scores : str, array or ById, optional
-        What ``select(pool, None, b, k)`` takes for dual scores: named as ``ids`` is; with
-        ``"duals.parquet:score@id"`` matched by id.
+        The dual scores that ``select(pool, None, b, k)`` uses, given in the same ways as ``ids``.
+        ``"duals.parquet:score@id"`` matches them by id.
     keep : sequence of str
         Columns whose values `SelectionInfo.kept` gives for the picks.
     storage_options : mapping, optional
-        For the file system of a URL, as fsspec takes them.
+        Options for the file system of a URL, as fsspec takes them.
     on_bad_row : "error" or "skip"
-        What becomes of rows that are null, hold NaN, infinity or a null, or have another length
-        than the others: an error that names the first, or they are left out and counted.
+        What to do with rows that are null, hold NaN, infinity or a null, or have another length
+        than the others. "error" names the first one; "skip" leaves them out and counts them.
 
     Returns
     -------
@@ -101,10 +114,10 @@ def open_pool(
     FileNotFoundError
         If there is no such file.
     ImportError
-        If a format's package is missing; names the extra that brings it.
+        If a format's package is missing. The message names the extra that installs it.
     ValueError, TypeError
-        If a file is none that is read, or damaged; if shards differ in width or dtype; if columns
-        differ in length. The message names the file.
+        If a file is damaged or has an unknown format, if shards differ in width or dtype, or if
+        columns differ in length. The message names the file.
 
     Examples
     --------
@@ -146,27 +159,29 @@ def read_column(
         ``scores.csv:column`` (line 1 names the columns), ``batch.json:name`` (a list),
         ``rows.jsonl:name``, ``indices.txt``; also folders and patterns, as `open_pool` takes them.
     key : str, optional
-        The key of a file given without one.
+        The column or key, if `source` does not name it.
     n, most : int, optional
-        The number of rows needed, or the largest number allowed: compared with what the file
-        declares, before rows are read; of text no more rows are read.
+        The number of rows needed, or the largest number allowed. They are compared with what the
+        file declares before rows are read. A text file declares nothing: reading stops at the
+        first row too many.
     allow_null : bool
         Read a null, or an empty field of CSV, as NaN.
     storage_options : mapping, optional
-        For the file system of a URL, as fsspec takes them.
+        Options for the file system of a URL, as fsspec takes them.
 
     Returns
     -------
     ndarray, shape (n,)
-        Booleans, integers or floats, as stored; numbers from text are int64 if all of them are.
+        Booleans, integers or floats, as stored. Numbers from text are int64 if all of them fit,
+        otherwise float64.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError, TypeError
-        If the file cannot be read so: the message names the file and says why, with the first bad
-        row, or line.
+        If the file does not hold such a column. The message names the file and the first bad row
+        or line, and says why.
     """
     if _is_path(source):
         source, own_key = split_key(os.fspath(source))
@@ -177,12 +192,19 @@ def read_column(
 def open_column(
     source: str | Path, *, storage_options: Mapping[str, Any] | None = None
 ) -> Column | ById:
-    """Return the column that a column spec names, by id where it names ids as well; see `Column`.
+    """Open the column that a column spec names.
 
     Parameters
     ----------
     source : str or path-like
         ``FILES[:COLUMN[@IDCOLUMN]]``.
+    storage_options : mapping, optional
+        Options for the file system of a URL, as fsspec takes them.
+
+    Returns
+    -------
+    Column or ById
+        `ById` if the spec names an id column.
     """
     spec = ColumnSpec.parse(source)
     if spec.source is None:
@@ -201,7 +223,7 @@ def _pool(source: Any, column: str | None, options: Mapping[str, Any] | None) ->
         else:
             source, key = _without_keys(source)
         if key is not None and column is not None:
-            raise ValueError(f"column: got {column!r} beside {source}:{key}; needs one of them")
+            raise ValueError(f"column: got {column!r} and also {source}:{key}; pass one of them")
         column = column or key
         if _is_path(source) and (paired := laion_shards(source, column, options)):
             return ShardedPool(paired)
@@ -215,17 +237,19 @@ def _pool(source: Any, column: str | None, options: Mapping[str, Any] | None) ->
 
 
 def _without_keys(sources: Sequence[Path]) -> tuple[list[str], str | None]:
-    """Return the files of a list, and the key that all of them are followed by."""
+    """Return the files of a list without their key, and that key: the same for all."""
     pairs = [split_key(os.fspath(source)) for source in sources]
     keys = {key for _, key in pairs}
     if len(keys) > 1:
         shown = " and ".join(sorted(str(key) for key in keys))
-        raise ValueError(f"{pairs[0][0]}: files of a list have different keys: {shown}; needs one")
+        raise ValueError(
+            f"{pairs[0][0]}: files of a list have different keys: {shown}; needs one key"
+        )
     return [path for path, _ in pairs], keys.pop()
 
 
 def _named_column(pool: Any, value: Any, name: str, options: Mapping[str, Any] | None) -> Any:
-    """Return the column that a text names, of the pool or of other files; an array as it is."""
+    """Return the column that a text names, in the pool or in other files; an array as it is."""
     if not _is_path(value):
         return value
     text = os.fspath(value)

@@ -1,4 +1,4 @@
-"""Vectors in one file and the columns of the same rows in another: LAION's layout."""
+"""Vectors in one file, and the columns of the same rows in another: LAION's layout."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _NUMBER = re.compile(r"(\d+)\D*$")
 
 
 class PairedShard:
-    """Two shards that hold the same rows: one gives the vectors, the other the columns.
+    """Two shards with the same rows: one gives the vectors, the other the columns.
 
     Parameters
     ----------
     vectors : Shard
         A file of one array.
     columns : Shard
-        As many rows.
+        A file with as many rows.
     """
 
     def __init__(self, vectors: Shard, columns: Shard) -> None:
@@ -37,13 +37,13 @@ class PairedShard:
         return self._columns.names
 
     def vectors(self, column: str | None = None) -> Pool:
-        """Return the vectors; ValueError if there are more or fewer than rows of columns."""
+        """Return the vectors; ValueError unless the columns have as many rows."""
         vectors = self._vectors.vectors(column)
         beside: Any = self._columns.column(next(iter(self.names), None))
         if beside.n != vectors.n:
             raise ValueError(
-                f"{self.name}: holds {vectors.n} vectors, {self._columns.name} {beside.n} rows; "
-                "needs as many"
+                f"{self.name}: holds {vectors.n} vectors, but {self._columns.name} holds "
+                f"{beside.n} rows; needs as many"
             )
         return vectors
 
@@ -56,14 +56,14 @@ class PairedShard:
         return self._vectors.digest() + self._columns.digest()
 
     def stamp(self) -> tuple[Any, ...]:
-        """Return what changes when one of the files does."""
+        """Return values that change when one of the files changes."""
         return self._vectors.stamp() + self._columns.stamp()
 
 
 def paired(
     vectors: Iterable[Location], columns: Iterable[Location]
 ) -> list[tuple[Location, Location]]:
-    """Return the files of vectors, in order, each with the file of columns of the same number.
+    """Return the files of vectors, in order, each with the file of columns with the same number.
 
     The number is the last one in a file's name: ``img_emb_007.npy`` and ``metadata_7.parquet``.
 
@@ -77,7 +77,7 @@ def paired(
         for number, location in some.items():
             if number not in others:
                 beside = os.path.dirname(next(iter(others.values())).name)
-                raise ValueError(f"{location.name}: no file with number {number} is in {beside}")
+                raise ValueError(f"{location.name}: {beside} has no file with number {number}")
     return [(location, second[number]) for number, location in first.items()]
 
 
@@ -86,7 +86,7 @@ def _by_number(locations: Iterable[Location]) -> dict[int, Location]:
     for location in locations:
         match = _NUMBER.search(os.path.splitext(os.path.basename(location.path))[0])
         if match is None:
-            raise ValueError(f"{location.name}: needs a number in its name, to be paired by")
+            raise ValueError(f"{location.name}: needs a number in its name, to find its partner")
         if (other := by_number.setdefault(int(match[1]), location)) is not location:
             raise ValueError(f"{location.name}: has the same number as {other.name}")
     return by_number

@@ -20,19 +20,19 @@ _BATCH_ROWS = 1 << 16
 
 
 class ParquetColumn(ArrowColumn):
-    """A column of a Parquet file, which is open only while it is read.
+    """A column of a Parquet file; the file is open only while it is read.
 
     Parameters
     ----------
     location : Location
         The file.
     column : str or None
-        ``a.b`` is a field of a struct. May be left out if it is the only one.
+        ``a.b`` is a field of a struct. You can leave it out if there is only one column.
 
     Raises
     ------
     ValueError
-        If there is no such column; here and on reading, if the file is damaged.
+        If there is no such column. Also if the file is damaged, here or on reading.
     """
 
     open_file: Callable[..., ColumnFile] = ParquetFile
@@ -52,7 +52,7 @@ class ParquetColumn(ArrowColumn):
                 yield from file.batches(self._choice, group, _BATCH_ROWS)
 
     def take(self, indices: NDArray[np.int64]) -> Any:
-        """Return the values at sorted row `indices`; decodes only row groups that it needs."""
+        """Return the values at sorted row `indices`; decodes only the row groups that it needs."""
         arrow = require("pyarrow", "parquet", f"reading {self.name}")
         parts = []
         with closing(self.open_file(self._location)) as file:

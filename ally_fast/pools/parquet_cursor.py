@@ -1,4 +1,4 @@
-"""A place in a Parquet column, from where rows are decoded onwards."""
+"""A place in a Parquet column from which rows are decoded onwards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ally_fast.vector_column import VectorColumn
 
 
 class ParquetCursor:
-    """A block of rows of one row group, and what decodes those after it.
+    """A block of rows of one row group, and the decoder of the rows after it.
 
     Parameters
     ----------
@@ -22,14 +22,14 @@ class ParquetCursor:
     column : VectorColumn
         Its shape is known.
     group : int
-        The row group; the cursor stands before its first row.
+        The row group; the cursor starts before its first row.
     batch_rows : int
-        Rows of a block.
+        Number of rows in a block.
 
     Attributes
     ----------
     start, end : int
-        The first row that can be had from here, and the end of the row group.
+        The first row that the cursor can still reach, and the end of the row group.
     """
 
     def __init__(
@@ -53,19 +53,19 @@ class ParquetCursor:
         return self._stop == self.end
 
     def reaches(self, row: int) -> bool:
-        """Tell whether a row can be had from here."""
+        """Tell whether the cursor can reach a row."""
         return self.start <= row < self.end
 
     def block(self, row: int) -> tuple[int, NDArray[Any]]:
         """Return the first row and the vectors of the block that holds a row.
 
-        Blocks in between are decoded, as Parquet has no other way to it, and dropped.
+        Blocks in between are decoded and dropped, because Parquet has no other way to the row.
         """
         while row >= self._stop:
             self._rows = next(self._batches)
             self.start, self._stop = self._stop, self._stop + len(self._rows)
             self._matrix = None
-            if self._stop == self.end:  # compares what was declared; lets go of the decoder
+            if self._stop == self.end:  # compares the number of rows declared; frees the decoder
                 for _ in self._batches:
                     pass
         if self._matrix is None:

@@ -1,4 +1,4 @@
-"""A Parquet file that nobody vouches for."""
+"""A Parquet file from an untrusted source."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ally_fast.pools.location import Location, as_location
 
 _BUFFER_BYTES = 1 << 20  # without it the reader holds a row group's whole column chunk
 _REASON_CHARACTERS = 120
-_SPARE_VALUES = 4 << 20  # that a row group may declare beside twice those of its rows
+_SPARE_VALUES = 4 << 20  # a row group may declare twice the values of its rows, and so many more
 
 
 class ParquetFile(ColumnFile):
     """An open Parquet file, read a row group of a column at a time.
 
-    Page checksums are verified where the file holds them. What the file declares is compared with
-    what was asked for before anything is decoded, and with what came afterwards.
+    Page checksums are verified if the file holds them. What the file declares is compared with the
+    request before anything is decoded, and with the decoded values afterwards.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ class ParquetFile(ColumnFile):
     path : str
         The file's path or URL, for messages.
     starts : ndarray of int64, shape (groups + 1,)
-        The first row of each row group, and the number of rows.
+        The first row of each row group, then the number of rows.
     names : list of str
-        Its columns.
+        The names of its columns.
     columns : ColumnChooser
-        Finds what a caller names.
+        Finds a column by the name that a user writes.
 
     Raises
     ------
@@ -48,7 +48,8 @@ class ParquetFile(ColumnFile):
     OSError
         If the file cannot be read from the disk.
     ValueError
-        If it is no Parquet file, or a damaged one: here and in every method, with the file's name.
+        If the file is not a Parquet file, or is damaged; also in every method. The message names
+        the file.
     """
 
     def __init__(self, location: Location | str | os.PathLike[str]) -> None:
@@ -69,7 +70,7 @@ class ParquetFile(ColumnFile):
             declared = metadata.num_rows
         if min(rows, default=0) < 0 or sum(rows) != declared:
             raise ValueError(
-                f"{self.path}: damaged: declares {declared} rows, its row groups {sum(rows)}"
+                f"{self.path}: damaged: declares {declared} rows, but its row groups {sum(rows)}"
             )
         self.starts = np.cumsum([0, *rows], dtype=np.int64)
         self.columns = ColumnChooser(self.path, self.names, lambda name: self._kinds[name])
@@ -81,10 +82,10 @@ class ParquetFile(ColumnFile):
         self._file.close(force=True)
 
     def declared(self, choice: ColumnChoice, group: int) -> int:
-        """Return how many values a row group of lists declares; of bytes, how many bytes.
+        """Return how many values a row group of lists declares, or how many bytes one of bytes.
 
-        A null counts as one. Its first row is decoded before: pyarrow ends the process where it is
-        asked about a column that is damaged in the file's footer, but not where it reads one.
+        A null counts as one. The first row is decoded before, because pyarrow ends the process if
+        you ask about a column that is damaged in the file's footer, but not if you read it.
         """
         if not self.rows(group):
             return 0
@@ -94,7 +95,7 @@ class ParquetFile(ColumnFile):
             with self.named(self.place(choice, group)):
                 chunk = self._file.metadata.row_group(group).column(self._leaf(choice.paths[0]))
                 declared = int(chunk.num_values)
-                if is_bytes(undressed(choice.kind)):  # each stands behind four that tell its length
+                if is_bytes(undressed(choice.kind)):  # four bytes before each value hold its length
                     declared = max(0, int(chunk.total_uncompressed_size) - 4 * declared)
                 self._values[choice, group] = declared
         return self._values[choice, group]
@@ -116,7 +117,7 @@ class ParquetFile(ColumnFile):
             yield part
 
     def _leaf(self, path: tuple[str, ...]) -> int:
-        """Return the place of a column's values among all that are stored: those before it."""
+        """Return the number of stored columns of values before those of a column."""
         place, fields = 0, list(self._schema)
         for name in path:
             for field in fields:
@@ -128,7 +129,7 @@ class ParquetFile(ColumnFile):
 
 
 def _leaves(kind: Any) -> int:
-    """Return how many columns of values a column of some type is stored in."""
+    """Return how many stored columns of values a column of some type has."""
     kind = undressed(kind)
     inner = [kind.field(i).type for i in range(kind.num_fields)]
     return sum(map(_leaves, inner)) if inner else 1

@@ -23,20 +23,20 @@ _BATCH_BYTES = 4 << 20
 _WIDTH_ROWS = 1024
 _WIDTH_BYTES = 4 << 20
 _UNIT_BYTES = 16 << 20
-_MOST_CURSORS = 8  # of readers that go through ranges at the same time
+_MOST_CURSORS = 8  # one for each reader that goes through a range of its own
 
 
 class ParquetPool(HostPool):
-    """Rows of one Parquet column, read a few megabytes at a time.
+    """Serve the rows of one Parquet column, a few megabytes at a time.
 
     Parameters
     ----------
     location : Location or path-like
         A Parquet file.
     column : str, optional
-        A column of vectors, as `ColumnChooser.vectors` takes it: lists of float16, float32,
-        float64 or integers, ``name[float16]`` for bytes, ``a.b``, ``emb_*``. May be left out if
-        only one holds lists of numbers.
+        A column of vectors: ``name`` for lists of float16, float32, float64 or integers,
+        ``name[float16]`` for bytes, ``a.b`` for a field of a struct, ``emb_*`` for one column per
+        dimension. You can leave it out if only one column holds lists of numbers.
 
     Raises
     ------
@@ -47,20 +47,20 @@ class ParquetPool(HostPool):
     TypeError
         If the column does not hold lists of numbers.
     ValueError
-        If there is no such column, or two; here and on reading, if the file is damaged. The
-        message names the file, and the column and row group.
+        If there is no such column, or there are two. Also if the file is damaged, here or on
+        reading. The message names the file, the column and the row group.
 
     Notes
     -----
-    A row that is null, holds a null, or has another length than the others reads as NaN: it does
-    no harm where it is excluded, and is refused by name (`fault`) where it is not. The length of a
-    row, unless the column's type tells, is that of most of the first 1,024 rows (at most 4 MiB)
-    that are neither null nor empty.
+    A row reads as NaN if it is null, holds a null, or has another length than the others. You can
+    exclude such a row; otherwise it is an error that names it (`fault`). If the column's type does
+    not say how long a row is, it is the most frequent length among the first 1,024 rows (at most
+    4 MiB) that are neither null nor empty.
 
-    ``read`` and ``gather`` continue where the last call ended: as long as rows go forward each
-    value is decoded once, and row groups without wanted rows are skipped. Going back starts again
-    at the row group. Up to eight readers that go forward in ranges of their own do not disturb
-    each other. A pool can be pickled: the copy opens the file again.
+    ``read`` and ``gather`` continue where the last call ended. While rows go forward, each value is
+    decoded once, and row groups without wanted rows are skipped. A step back decodes again from
+    the start of the row group. Up to eight readers can go forward in ranges of their own without
+    disturbing each other. You can pickle a pool; the copy opens the file again.
 
     A null row of a ``fixed_size_list`` needs pyarrow 26; older releases cannot decode it.
     """
@@ -87,11 +87,11 @@ class ParquetPool(HostPool):
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return what opens the file again."""
+        """Return how to open the file again."""
         return type(self), (self._location, self._name)
 
     def read(self, lo: int, hi: int) -> Rows:
-        """Return rows ``lo`` to ``hi`` (exclusive); NaN for those that hold no vector."""
+        """Return rows ``lo`` to ``hi`` (exclusive); a row that holds no vector is NaN."""
         with self._lock:
             if lo < hi:
                 start, block = self._block(lo)
@@ -109,7 +109,7 @@ class ParquetPool(HostPool):
         return Rows(rows, self._column.bf16)
 
     def gather(self, indices: NDArray[np.int64]) -> Rows:
-        """Return the rows at sorted pool `indices`; NaN for those that hold no vector."""
+        """Return the rows at sorted pool `indices`; a row that holds no vector is NaN."""
         rows = np.empty((len(indices), self.d), self._column.dtype)
         count = 0
         with self._lock:
@@ -122,11 +122,11 @@ class ParquetPool(HostPool):
         return Rows(rows, self._column.bf16)
 
     def check(self) -> None:
-        """Raise ValueError if rows handed out lie in the file, and it has changed."""
+        """Raise ValueError if rows already returned lie in the file, and it has changed."""
         self._file.check()
 
     def units(self, lo: int, hi: int) -> list[tuple[int, int]]:
-        """Return runs of row groups, each of 16 MiB at least but the last."""
+        """Return runs of row groups, each of at least 16 MiB except the last."""
         least = max(1, _UNIT_BYTES // max(1, self.d * self.itemsize))
         bounds = [lo]
         for start in self._file.starts.tolist():
@@ -135,7 +135,7 @@ class ParquetPool(HostPool):
         return list(pairwise([*bounds, hi])) if lo < hi else []
 
     def fault(self, row: int) -> str:
-        """Say why a row cannot be used, with the names of the file and the column."""
+        """Say why a row cannot be used; the text names the file and the column."""
         group = self._group_of(row)
         start = self._file.rows(group).start
         with self._lock:
@@ -158,7 +158,7 @@ class ParquetPool(HostPool):
             for rows in self._file.batches(self._choice, group, batch_rows, widest):
                 yield rows
                 if (self._column.lengths(rows) > 0).any():
-                    break  # the others may be giants, put there to fill the memory
+                    break  # later rows may be huge, to fill the memory
 
     def _group_of(self, row: int) -> int:
         return int(np.searchsorted(self._file.starts, row, side="right")) - 1
@@ -174,11 +174,11 @@ class ParquetPool(HostPool):
             self._cursors = going_on[-(_MOST_CURSORS - 1) :]
             group = self._group_of(row)
             cursor = ParquetCursor(self._file, self._choice, self._column, group, self._batch_rows)
-        block = cursor.block(row)  # a cursor that fails is dropped: the next call starts afresh
+        block = cursor.block(row)  # if it fails, the cursor stays dropped
         self._cursors.append(cursor)
         return block
 
     def _let_go(self, stop: int) -> None:
-        """Drop the cursor used last if rows before `stop` were the last of its row group."""
+        """Drop the last cursor if its row group ends at row `stop`."""
         if self._cursors[-1].end == stop:
             self._cursors.pop()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class RowSource(Protocol):
-    """The least that rows of one's own must offer: ``n`` of ``d`` features, read in parts.
+    """Define what your own source of rows must offer: ``n`` rows of ``d`` features, read in parts.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class RowSource(Protocol):
     dtype_name : str
         Element type as stored, such as ``"float16"`` or ``"bfloat16"``.
     itemsize : int
-        Bytes an element takes where it is stored.
+        Bytes per stored element.
     """
 
     n: int
@@ -48,28 +48,28 @@ class RowSource(Protocol):
 
 @runtime_checkable
 class Pool(RowSource, Protocol):
-    """Where rows come from, and what the package asks of it; `as_pool` makes one of a `RowSource`.
+    """Define all that the package asks of a source of rows; `as_pool` completes a `RowSource`.
 
     Attributes
     ----------
     family : Family
-        The kind of array that answers are given in.
+        The kind of array that results come in.
     device : str
         Where the rows are: "cpu" or "cuda:N".
     stream : Stream or None
-        What rows in device memory are used on; None for rows in host memory.
+        The stream that rows in device memory are used on; None for rows in host memory.
     ids : Ids or None
-        What the user calls the rows.
+        The user's names of the rows.
     scores : array, Column, ById or None
-        Dual scores that came with the pool.
+        Dual scores that come with the pool.
     keep : mapping of str to Column
-        Columns whose values are wanted for the picks.
+        Columns whose values you want for the picks.
     on_bad_row : str
-        "error" or "skip", for rows that are not finite.
+        "error" or "skip": what to do with rows that are not finite.
     streamed : bool
-        Whether reading is work, such as decoding, that is worth doing ahead.
+        Whether reading takes work, such as decoding, so that it pays to read ahead.
     readers : int or None
-        Then: how many read side by side, at most; None: one a thread.
+        The most readers that work side by side on a streamed pool; None means one per thread.
     """
 
     family: Family
@@ -83,41 +83,41 @@ class Pool(RowSource, Protocol):
     readers: int | None
 
     def units(self, lo: int, hi: int) -> list[tuple[int, int]]:
-        """Return ranges that cover rows ``lo`` to ``hi``; threads may read them side by side."""
+        """Return ranges that cover rows ``lo`` to ``hi``; threads may read them in parallel."""
         ...
 
     def fault(self, row: int) -> str | None:
-        """Say why a row is not finite, and where it stands; None if its number says it all."""
+        """Say why a row is not finite, and in which file; None if only its number is known."""
         ...
 
     def check(self) -> None:
-        """Raise ValueError if rows handed out lie in a file that has changed since."""
+        """Raise ValueError if rows already returned lie in a file that has changed since."""
         ...
 
 
 def is_wide(pool: Pool) -> bool:
-    """Tell whether rows of a pool are computed on in float64: float32 may lack their digits."""
+    """Tell whether a pool's rows need float64, because float32 may lose digits."""
     return pool.dtype_name in ("float64", "int32", "int64", "uint32", "uint64")
 
 
 def computable(array: NDArray[Any], bf16: bool) -> Rows:
-    """Return rows in a form the core computes on, copied only if they are not in one.
+    """Return rows in a form that the core computes on; they are copied only if they need it.
 
-    Integers widen to the float type that holds them: 8 and 16 bits exactly to float32, wider
-    ones to float64 (exact up to 2**53).
+    Integers become floats: those of 8 and 16 bits exact float32, wider ones float64 (exact up to
+    2**53).
     """
     dtype = array.dtype
     if dtype.kind in "iu" and not bf16:
         dtype = np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)
     dtype = dtype.newbyteorder("=")
     if array.dtype == dtype and array.flags.aligned:
-        # Equal, but the core knows one way to say "the machine's byte order" only.
+        # An equal dtype; the core knows only one way to write "the machine's byte order".
         return Rows(array if array.dtype.byteorder == dtype.byteorder else array.view(dtype), bf16)
     return Rows(array.astype(dtype), bf16)
 
 
 def as_float(rows: Rows) -> NDArray[Any]:
-    """Return rows as float32 (float64 if they are that), bfloat16 decoded; a new array."""
+    """Return rows as a new float32 array (float64 rows stay float64); bfloat16 is decoded."""
     array = to_host(rows.array)
     if rows.bf16:
         return decoded(array, True)

@@ -1,4 +1,4 @@
-"""Passes over a pool. Where reading is work, it is done ahead of use and side by side."""
+"""Passes over a pool. If reading takes work, threads read ahead in parallel."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ally_fast.pools.remote_pool import RemotePool
 from ally_fast.rows import Rows
 
 Answer = TypeVar("Answer")
-# Says something of rows, given the index of the first and which of them are wanted.
+# Computes an answer from rows, the index of the first row, and a mask of the wanted ones.
 SayOfRows = Callable[[Rows, int, NDArray[np.bool_] | None], Answer]
-# What one reader does, in order; so that stopping is heard between two of them.
+# The steps of one reader, in order; a reader can stop between two of them.
 Steps = Iterator[Callable[[], Answer]]
 
 MOST_READERS = 8  # each holds a chunk
@@ -40,18 +40,18 @@ def read_chunks(
     Parameters
     ----------
     pool : Pool
-        Its file is checked after each chunk was used.
+        The pool; its file is checked after each chunk was used.
     chunk_rows : int
-        Rows in a chunk, at most.
+        The most rows in a chunk.
     rows : (int, int), optional
         The range; by default all rows.
     wanted : ndarray of bool, shape (n,), optional
-        Chunks without any are not read: None comes in place of their rows.
+        Chunks without wanted rows are not read; None takes the place of their rows.
 
     Notes
     -----
-    Of a pool that streams its rows, chunks come in the order in which they are ready, and up to
-    16 of them are held. Of any other pool they come in order, one at a time.
+    If the pool streams its rows, chunks come in the order in which they are ready, and up to 16 of
+    them are held. From any other pool they come in order, one at a time.
     """
 
     def step(lo: int, hi: int) -> tuple[int, int, Rows | None]:
@@ -75,9 +75,9 @@ def map_chunks(
     *,
     rows: tuple[int, int] | None = None,
 ) -> Iterator[tuple[int, int, Answer | None]]:
-    """Yield (lo, hi, what a function says of rows ``lo`` to ``hi``), as `read_chunks` does.
+    """Yield (lo, hi, the function's answer for rows ``lo`` to ``hi``), as `read_chunks` does.
 
-    Rows that workers read do not come here: the function goes there, and must pickle.
+    If workers read the rows, the function is called there instead; it must pickle.
     """
 
     def mask(lo: int, hi: int) -> NDArray[np.bool_] | None:
@@ -104,7 +104,7 @@ def gather_chunks(
 ) -> Iterator[tuple[slice, Rows]]:
     """Yield (part, the rows at ``indices[part]``) for parts that cover sorted indices.
 
-    The order is that of `read_chunks`.
+    Parts come in the same order as the chunks of `read_chunks`.
     """
 
     def step(lo: int, hi: int) -> tuple[slice, Rows]:
@@ -120,7 +120,7 @@ def gather_chunks(
 
 
 def gather_rows(pool: Pool, indices: NDArray[np.int64]) -> Rows:
-    """Return the rows at sorted indices, in one piece."""
+    """Return the rows at sorted indices, in one array."""
     if not pool.streamed or not len(indices):
         return pool.gather(indices)
     parts = sorted(
@@ -131,7 +131,7 @@ def gather_rows(pool: Pool, indices: NDArray[np.int64]) -> Rows:
 
 
 def reader_number() -> int:
-    """Return which reader of a pass the thread is: each has files open of its own."""
+    """Return the number of this thread among the readers of a pass; each opens its own files."""
     return getattr(_reader, "number", 0)
 
 
@@ -150,7 +150,7 @@ def _answers(pool: Pool, units: Sequence[Steps[Answer]]) -> Iterator[Answer]:
 def _side_by_side(
     units: Sequence[Steps[Answer]], readers: int, cancel: Callable[[], None] | None
 ) -> Iterator[Answer]:
-    """Yield what the steps of all units give; each unit is done by one thread, in order."""
+    """Yield the answers of the steps of all units; one thread does each unit, in order."""
     readers = min(len(units), readers)
     ready: Queue[tuple[Answer | None, BaseException | None, bool]] = Queue(max(1, readers))
     stop = threading.Event()
@@ -177,7 +177,7 @@ def _side_by_side(
                         return
                     put((step(), None, False))
             put((None, None, True))
-        except BaseException as error:  # raised where the rows are waited for
+        except BaseException as error:  # raised in the thread that waits for the rows
             put((None, error, True))
 
     threads = [threading.Thread(target=run, args=(i,), daemon=True) for i in range(readers)]
@@ -198,7 +198,7 @@ def _side_by_side(
         if running and cancel is not None:
             cancel()
         while any(thread.is_alive() for thread in threads):
-            try:  # makes room, so that none waits for it
+            try:  # make room, so that no reader waits
                 ready.get(timeout=_PATIENCE)
             except Empty:
                 continue

@@ -1,4 +1,4 @@
-"""A pool whose rows are read by workers elsewhere."""
+"""A pool whose rows are read by workers on other machines."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from ally_fast.rows import Rows
 
 
 class RemotePool(HostPool):
-    """The rows of a pool, of which this process reads none.
+    """The rows of a pool, read by workers and not by this process.
 
     Parameters
     ----------
     pool : Pool
-        Its files must be reachable under the same names from all workers.
+        All workers must reach its files under the same names.
     run : callable
-        ``run(function, *arguments)`` calls a function in a worker, and returns what it returns.
-        Several threads call it at once.
+        ``run(function, *arguments)`` calls a function in a worker, and returns its result.
+        Several threads call `run` at once.
     readers : int
-        How many calls are under way at once, at most.
+        The most calls that run at once.
     put : callable, optional
-        Sends a value to the workers once, for all calls that are given what it returns.
+        Sends a value to the workers once; its result stands for the value in all calls.
     cancel : callable, optional
-        Ends the calls that are under way; called where a pass ends early, by Ctrl-C say.
+        Ends the running calls; called when a pass ends early, for example by Ctrl-C.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class RemotePool(HostPool):
         self._run = run
 
     def units(self, lo: int, hi: int) -> list[tuple[int, int]]:
-        """Return the ranges that workers read side by side."""
+        """Return the ranges that workers read in parallel."""
         return self.workers_pool.units(lo, hi)
 
     def read(self, lo: int, hi: int) -> Rows:
@@ -71,11 +71,11 @@ class RemotePool(HostPool):
         return rows
 
     def apply(self, function: Any, lo: int, hi: int, mask: NDArray[np.bool_] | None) -> Any:
-        """Return what a function says of rows ``lo`` to ``hi``, called where they are read."""
+        """Return a function's answer for rows ``lo`` to ``hi``, computed by a worker."""
         return self._run(_apply, self.sent, function, lo, hi, mask)
 
     def fault(self, row: int) -> str | None:
-        """Say why a row is not finite, and in which shard it stands."""
+        """Say why a row is not finite, and which shard holds it."""
         return self.workers_pool.fault(row)
 
     def check(self) -> None:
@@ -83,7 +83,7 @@ class RemotePool(HostPool):
 
 
 def as_workers_read(pool: Pool) -> Pool:
-    """Return the pool that workers are to be given."""
+    """Return the pool to send to workers."""
     return pool.workers_pool if isinstance(pool, RemotePool) else pool
 
 

@@ -1,4 +1,4 @@
-"""Tensors in ``.safetensors`` files: what the header declares is checked before it is used."""
+"""Tensors in ``.safetensors`` files; the header is checked before it is used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ally_fast.pools.mapped_file import mapped
 from ally_fast.pools.names import chosen, quoted
 from ally_fast.pools.row_count import check_rows
 
-_LONGEST_HEADER = 100_000_000  # as the format's own limit
+_LONGEST_HEADER = 100_000_000  # the limit of the format
 _NOT_ONE = "not a safetensors file"
 _DTYPES: Mapping[str, np.dtype[Any]] = {
     "BF16": BFLOAT16,
@@ -42,18 +42,18 @@ class _Tensor:
 def safetensors_array(
     location: Location, key: str | None, *, ndim: int, n: int | None = None, most: int | None = None
 ) -> NDArray[Any]:
-    """Return a tensor, memory-mapped.
+    """Return a memory-mapped tensor.
 
     Parameters
     ----------
     location : Location
         The file, on a disk.
     key : str or None
-        The tensor's name; None: the only one of so many dimensions.
+        The tensor's name; None: the only tensor with `ndim` dimensions.
     ndim : int
-        The number of dimensions that is needed.
+        The number of dimensions needed.
     n, most : int, optional
-        The number of rows that is needed, or the largest allowed.
+        The number of rows needed, or the largest number allowed.
 
     Returns
     -------
@@ -63,8 +63,8 @@ def safetensors_array(
     Raises
     ------
     ValueError
-        Naming the file: if it is damaged, longer or shorter than it declares, or has no such
-        tensor, or one of another kind.
+        If the file is damaged, is longer or shorter than it declares, or has no such tensor, or if
+        the tensor has another kind. The message names the file.
     """
     path = location.name
     with open(location.path, "rb") as file:
@@ -85,7 +85,7 @@ def safetensors_array(
 
 
 def safetensors_keys(location: Location) -> list[str]:
-    """Return the names of the tensors in a file; errors as those of `safetensors_array`."""
+    """Return the names of the tensors in a file; raises the errors of `safetensors_array`."""
     with open(location.path, "rb") as file:
         return list(_tensors(file, location.name))
 
@@ -105,7 +105,7 @@ def _tensors(file: IO[bytes], path: str) -> dict[str, _Tensor]:
             _check_bytes(name, tensor)
         for tensor in sorted(tensors.values(), key=lambda tensor: (tensor.start, tensor.end)):
             if tensor.start != place:
-                raise ValueError("its tensors do not follow one another")
+                raise ValueError("its tensors overlap, or have gaps between them")
             place = tensor.end
         if place != size:
             raise ValueError(f"it declares {place} bytes and holds {size}")

@@ -14,7 +14,7 @@ from ally_fast.pools.safetensors_file import safetensors_array, safetensors_keys
 
 
 class SafetensorsShard(FileShard):
-    """Named tensors, memory-mapped: of two dimensions vectors, of one dimension columns."""
+    """Memory-mapped tensors: those of two dimensions are vectors, those of one are columns."""
 
     form = "safetensors files"
 

@@ -1,4 +1,4 @@
-"""The protocol of a shard: one file, or one table, of a pool."""
+"""The protocol of a shard: one file or one table of a pool."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ally_fast.pools.pool import Pool
 
 @runtime_checkable
 class Shard(Protocol):
-    """One file of a pool, or one table: rows of vectors, and columns beside them.
+    """One file or one table of a pool: rows of vectors, with their columns.
 
-    Opening one reads what it declares, and no rows. It can be pickled.
+    Opening a shard reads what it declares, but no rows. A shard can be pickled.
 
     Attributes
     ----------
     name : str
         Path or URL, for messages.
     partitions : mapping of str to str
-        What hive-style folders above it say of all its rows: ``{"date": "2026-01-31"}``.
+        Keys and values from the names of hive-style folders above: ``{"date": "2026-01-31"}``.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Shard(Protocol):
 
     @property
     def names(self) -> Sequence[str]:
-        """Columns, or keys; none in a file of one array."""
+        """The names of columns or keys; none in a file of one array."""
         ...
 
     def vectors(self, column: str | None = None) -> Pool:
@@ -37,7 +37,7 @@ class Shard(Protocol):
         Raises
         ------
         ValueError, TypeError
-            Naming the file: if there is no such column, or it holds something else.
+            If there is no such column, or it holds other values. The message names the file.
         """
         ...
 
@@ -46,9 +46,9 @@ class Shard(Protocol):
         ...
 
     def digest(self) -> bytes:
-        """Return bytes that differ between shards of other content; takes little time."""
+        """Return bytes that differ between shards with different content; takes little time."""
         ...
 
     def stamp(self) -> tuple[Any, ...]:
-        """Return what changes when its file is written to; () in memory."""
+        """Return values that change when the file is written to; () in memory."""
         ...

@@ -1,4 +1,4 @@
-"""A column of shards, one after the other."""
+"""A column of shards in order."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from ally_fast.pools.row_count import check_rows
 
 
 class ShardedColumn:
-    """The values of several columns in order, one of each shard.
+    """The values of several columns in order, one column from each shard.
 
     Parameters
     ----------
     columns : sequence of Column
         At least one.
     starts : ndarray of int64, shape (len(columns) + 1,), optional
-        The first row of each, of which it must hold as many as there are to the next; needed by
-        `take`.
+        The first row of each column, then the number of rows. Each column must hold the rows up to
+        the next start. `take` needs it.
 
     Raises
     ------
     ValueError
-        On reading: if a column holds more or fewer rows than its shard.
+        On reading, if a column holds more or fewer rows than its shard.
 
     Notes
     -----
-    Values of several shards have one Arrow type, that of the first.
+    Values of all shards get the Arrow type of the first.
     """
 
     def __init__(self, columns: Sequence[Column], starts: NDArray[np.int64] | None = None) -> None:
@@ -101,7 +101,7 @@ class ShardedColumn:
         return arrow.concat_arrays(parts)
 
     def _rows(self, number: int) -> int | None:
-        """Return how many rows a column must hold, if that is known."""
+        """Return how many rows a column must hold; None if that is not known."""
         if self._starts is None:
             return None
         return int(self._starts[number + 1] - self._starts[number])

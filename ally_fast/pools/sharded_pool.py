@@ -1,4 +1,4 @@
-"""A pool of shards, one after the other."""
+"""A pool of shards in order."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from ally_fast.pools.shard import Shard
 from ally_fast.pools.sharded_column import ShardedColumn
 from ally_fast.rows import Rows
 
-_MOST_OPEN = 64  # files; a process may often open no more than 1,024
+_MOST_OPEN = 64  # files; many systems allow a process only 1,024
 
 
 class ShardedPool(HostPool):
-    """The rows of shards in order; those of one column of vectors in each.
+    """Serve the rows of shards in order, from one column of vectors in each shard.
 
     Parameters
     ----------
     shards : sequence of Shard
-        At least one. A shard may hold no rows.
+        At least one shard. A shard may hold no rows.
     column : str, optional
-        The column of vectors, or key; None: the only one there is.
+        The column of vectors, or the key. None means the only one that there is.
 
     Raises
     ------
     ValueError, TypeError
-        If shards differ in the width or dtype of their vectors; here and on reading, what a shard
-        raises. The message names the shard.
+        If shards differ in the width or dtype of their vectors. Also whatever a shard raises, here
+        or on reading. The message names the shard.
 
     Notes
     -----
-    ``read`` gives the rows of a shard as the shard gives them; only rows of several are copied
-    together. At most 64 shards are open at a time. A shard that changes between two passes, in
-    size or time, is refused by name.
+    ``read`` returns the rows of one shard as the shard gives them; it copies only rows of several
+    shards, to join them. At most 64 shards are open at a time. If a shard's size or modification
+    time changes between two passes, that is an error that names the shard.
     """
 
     def __init__(self, shards: Sequence[Shard], column: str | None = None) -> None:
@@ -106,12 +106,12 @@ class ShardedPool(HostPool):
         return self._joined(parts)
 
     def units(self, lo: int, hi: int) -> list[tuple[int, int]]:
-        """Return the ranges of the shards, and those within them that they have."""
+        """Return the ranges of the shards, split further where a shard has units of its own."""
         inner = self._bounds[(self._bounds > lo) & (self._bounds < hi)].tolist()
         return list(pairwise([lo, *inner, hi])) if lo < hi else []
 
     def fault(self, row: int) -> str:
-        """Say why a row is not finite, and in which shard it stands."""
+        """Say why a row is not finite, and which shard holds it."""
         number, inside = self.place(row)
         fault = self._vectors(number).fault(inside)
         if fault is None:
@@ -122,24 +122,24 @@ class ShardedPool(HostPool):
         return fault
 
     def column(self, name: str | None) -> Column:
-        """Return a column of the shards, in their order; what folders are named is one, too."""
+        """Return a column of the shards, in order; hive-style folder names are columns too."""
         return ShardedColumn(
             [self._shard_column(i, name) for i in range(len(self.shards))], self.starts
         )
 
     @property
     def column_name(self) -> str | None:
-        """The column of vectors that was asked for; None: the only one."""
+        """The column of vectors that the caller named; None means the only one."""
         return self._column
 
     def digest(self, number: int) -> str:
-        """Return a hash of parts of a shard, hexadecimal; read once."""
+        """Return a hash of parts of a shard, as hexadecimal text; it is read once."""
         if number not in self._digests:
             self._digests[number] = self._shards[number].digest().hex()
         return self._digests[number]
 
     def fingerprint(self) -> Fingerprint:
-        """Return what this pool is known by; reads a little of each shard."""
+        """Return the pool's fingerprint; reads a little of each shard."""
         rows = np.diff(self.starts).tolist()
         return Fingerprint(
             tuple(
@@ -164,17 +164,17 @@ class ShardedPool(HostPool):
             self._check(number)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: no open files."""
+        """Return the state to pickle, without open files."""
         state = {**self.__dict__, "_open": OrderedDict(), "_used": set()}
         del state["_lock"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore; shards are opened when they are read."""
+        """Restore the state; shards open when they are read."""
         self.__dict__.update(state, _lock=threading.Lock())
 
     def _vectors(self, number: int) -> Pool:
-        """Return a shard's vectors for this reader; those not used for longest are closed."""
+        """Return a shard's vectors for this reader; the least recently used ones are closed."""
         key = (number, reader_number())
         with self._lock:
             self._used.add(number)
@@ -228,14 +228,14 @@ class ShardedPool(HostPool):
         return Rows(np.concatenate([part.array for part in rows]), rows[0].bf16)
 
     def _whole(self, number: int, rows: Rows) -> Rows:
-        """Return rows as they are; of a shard in which no row has a vector, as NaN."""
+        """Return rows as they are; NaN rows if no row of the shard has a vector."""
         if self._widths[number] or not self.d:
             return rows
         return Rows(np.full((len(rows), self.d), np.nan, rows.array.dtype))
 
 
 def _check_alike(shard: Shard, vectors: Pool, first: Pool, first_shard: Shard) -> None:
-    """Raise ValueError if a shard's vectors differ from those of the first in kind."""
+    """Raise ValueError if a shard's vectors differ from the first shard's in width or dtype."""
     if vectors.d and first.d and vectors.d != first.d:
         raise ValueError(
             f"{shard.name}: holds vectors of {vectors.d} values, needs {first.d} as in "

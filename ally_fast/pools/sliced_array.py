@@ -1,4 +1,4 @@
-"""The protocol of an array that a library reads from a file, a slice of rows at a time."""
+"""The protocol of an array that a library reads from a file in slices of rows."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ class SlicedArray(Protocol):
         File and key, for messages.
     shape : tuple of int
     dtype : np.dtype
-        As it is read.
+        The dtype of the rows read.
     chunk_rows : int or None
-        The rows that are decoded together; None: stored in one piece, as they are.
+        Number of rows decoded together; None: stored in one piece, without encoding.
     chunk_bytes : int
-        What is decoded together, whatever of it lies within the array; 0: stored in one piece.
+        Number of bytes decoded together, including those outside the array; 0: stored in one
+        piece.
     """
 
     name: str
@@ -39,29 +40,29 @@ class SlicedArray(Protocol):
         ...
 
     def is_written(self, row: int) -> bool:
-        """Tell whether the chunks that hold a row are in the file; an array can have gaps."""
+        """Tell whether the file holds the chunks of a row; an array can have gaps."""
         ...
 
     def check(self) -> None:
-        """Raise ValueError if what was read has changed since."""
+        """Raise ValueError if anything read has changed since."""
         ...
 
 
 def check_chunks(array: SlicedArray) -> None:
-    """Raise ValueError if chunks are too large to be decoded as a whole.
+    """Raise ValueError if chunks are too large, because each is decoded as a whole.
 
-    They are if they have more than 1 GiB, or more than 64 MiB and than the array.
+    A chunk is too large if it exceeds 1 GiB, or exceeds both 64 MiB and the whole array.
     """
     most = most_chunk_bytes(array)
     if array.chunk_bytes > most:
         raise ValueError(
             f"{array.name}: is stored in chunks of {array.chunk_bytes} bytes, needs at most "
-            f"{most}; write it in smaller ones"
+            f"{most}; write it in smaller chunks"
         )
 
 
 def most_chunk_bytes(array: SlicedArray) -> int:
-    """Return how many bytes a chunk may take; how long texts are, no array tells."""
+    """Return how many bytes a chunk may take; an array does not tell how long its texts are."""
     if array.dtype.kind in "OT":
         return _MOST_CHUNK_BYTES
     size = math.prod(array.shape) * array.dtype.itemsize

@@ -1,4 +1,4 @@
-"""A column that is read in slices: HDF5, Zarr."""
+"""A column read in slices: HDF5, Zarr."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class SlicedColumn(ArrowColumn):
     Parameters
     ----------
     opener : callable
-        Opens the array, which stays open only while it is read.
+        Opens the array; it stays open only while it is read.
 
     Raises
     ------
     TypeError
-        If it holds something else.
+        If the array holds other values.
     ValueError
-        If it is not one-dimensional.
+        If the array is not one-dimensional.
     """
 
     def __init__(self, opener: Callable[[], SlicedArray]) -> None:
@@ -54,7 +54,7 @@ class SlicedColumn(ArrowColumn):
             yield arrow_values(array.rows(lo, min(self.n, lo + rows)), self.name)
 
     def take(self, indices: NDArray[np.int64]) -> Any:
-        """Return the values at sorted row `indices`; decodes only chunks that it needs."""
+        """Return the values at sorted row `indices`; decodes only the chunks that it needs."""
         arrow = require("pyarrow", "parquet", f"reading {self.name}")
         array = self._opener()
         rows, parts = array.chunk_rows or _PART_ROWS, []

@@ -1,4 +1,4 @@
-"""A pool over a two-dimensional array that is read in slices: HDF5, Zarr."""
+"""A pool over a two-dimensional array read in slices: HDF5, Zarr."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ally_fast.rows import Rows
 
 _BLOCK_BYTES = 4 << 20
 _BF16_NAN = 0x7FC0
-_PIECE_BYTES = 64 << 10  # of an array in one piece: what is read for a single row
+_PIECE_BYTES = 64 << 10  # read for a single row of an array that is stored in one piece
 
 
 class SlicedPool(HostPool):
@@ -27,21 +27,21 @@ class SlicedPool(HostPool):
     Parameters
     ----------
     opener : callable
-        Opens the array; can be pickled.
+        Opens the array. It can be pickled.
 
     Raises
     ------
     TypeError
         If the array does not hold real numbers.
     ValueError
-        If it is not two-dimensional, or its chunks are too large; here and on reading, if the file
-        is damaged.
+        If the array is not two-dimensional, or its chunks are too large. Also if the file is
+        damaged, here or on reading.
 
     Notes
     -----
-    A block is a whole number of chunks and the last one is kept, so that a pass in order decodes
-    each chunk once. ``gather`` decodes the chunks that it needs. A row whose chunk was never
-    written reads as NaN. A pool can be pickled: the copy opens the file again.
+    Rows are decoded in blocks, which are whole numbers of chunks. The last block is kept, so a pass
+    in order decodes each chunk once. ``gather`` decodes only the chunks that it needs. A row whose
+    chunk was never written reads as NaN. You can pickle a pool; the copy opens the file again.
     """
 
     streamed = True
@@ -66,11 +66,11 @@ class SlicedPool(HostPool):
         self._start, self._block = 0, np.empty((0, self.d), self._dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return what opens the file again."""
+        """Return how to open the file again."""
         return type(self), (self._opener,)
 
     def read(self, lo: int, hi: int) -> Rows:
-        """Return rows ``lo`` to ``hi`` (exclusive); NaN for those that were never written."""
+        """Return rows ``lo`` to ``hi`` (exclusive); a row that was never written is NaN."""
         rows, parts = self._unit * self._units_at_once, []
         with self._lock:
             for start in range(lo // rows * rows, hi, rows):
@@ -81,7 +81,7 @@ class SlicedPool(HostPool):
         return self._joined(parts)
 
     def gather(self, indices: NDArray[np.int64]) -> Rows:
-        """Return the rows at sorted pool `indices`; NaN for those that were never written."""
+        """Return the rows at sorted pool `indices`; a row that was never written is NaN."""
         parts = []
         with self._lock:
             for start, end in self._runs(np.unique(indices // self._unit)):
@@ -90,7 +90,7 @@ class SlicedPool(HostPool):
         return self._joined(parts)
 
     def fault(self, row: int) -> str:
-        """Say why a row cannot be used, with the names of the file and the array."""
+        """Say why a row cannot be used; the text names the file and the array."""
         with self._lock:
             what = "holds NaN or infinite values"
             if not self._array.is_written(row):
@@ -98,11 +98,11 @@ class SlicedPool(HostPool):
         return f"{self._array.name}: row {row} {what}"
 
     def check(self) -> None:
-        """Raise ValueError if what was read has changed since."""
+        """Raise ValueError if anything read has changed since."""
         self._array.check()
 
     def _runs(self, units: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-        """Yield (lo, hi) of rows that cover sorted units, neighbours together up to a block."""
+        """Yield (lo, hi) of rows that cover sorted units; neighbours are joined up to a block."""
         for run in np.split(units, np.flatnonzero(np.diff(units) != 1) + 1):
             for place in range(0, len(run), self._units_at_once):
                 part = run[place : place + self._units_at_once]

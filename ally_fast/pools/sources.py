@@ -1,4 +1,4 @@
-"""From what a caller names to files in a written order."""
+"""Find the files that a caller names, in a documented order."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ally_fast.pools.location import Location
 from ally_fast.pools.natural_order import natural_order
 
 Path = str | os.PathLike[str]
-Units = dict[str, str]  # folders that are one unit each, and the extensions of their formats
+Units = dict[str, str]  # folder that is one unit -> extension of its format
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:::[A-Za-z0-9+.-]+)*://")
 _GLOB = re.compile(r"[*?[]")
-# What is in a folder that is one unit, and the extension of its format.
+# A name in a folder that is one unit, and the extension of its format.
 _MARKERS = {"zarr.json": ".zarr", ".zarray": ".zarr", ".zgroup": ".zarr", "_versions": ".lance"}
 
 
@@ -38,14 +38,14 @@ def locations(
         order. The files of a folder or a pattern come in natural sort order of their paths:
         ``part-2`` before ``part-10``. ``~`` is the home folder.
     storage_options : mapping, optional
-        For the file system of a URL, as fsspec takes them.
+        Options for the file system of a URL, as fsspec takes them.
     columns : bool
-        Whether columns are wanted, so that files without vectors count in a folder.
+        Whether you want columns; then a folder's files without vectors count too.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file, no file matches, or a folder holds none that is read.
+        If there is no such file, no file matches, or a folder holds no file that can be read.
     ValueError
         If a folder holds files of several formats.
     """
@@ -57,20 +57,20 @@ def locations(
         for location in _locations(os.fspath(one), storage_options, columns)
     ]
     if not files:
-        raise ValueError("got no files, needs one at least")
+        raise ValueError("got no files, needs at least one")
     seen = set()
     for location in files:
         file = location.name if location.filesystem else os.path.realpath(location.path)
         if file in seen:
-            raise ValueError(f"{location.name}: is named twice; each file once")
+            raise ValueError(f"{location.name}: is named twice; name each file once")
         seen.add(file)
     return files
 
 
 def split_key(source: str) -> tuple[str, str | None]:
-    """Split ``source:key`` at the first colon before which there is a file, or the name of one.
+    """Split ``source:key`` at the first colon that follows a file, or the name of one.
 
-    A file, a pattern or a URL may have colons of its own.
+    A file name, a pattern or a URL may contain colons.
     """
     if _URL.match(source) is None and os.path.exists(os.path.expanduser(source)):
         return source, None
@@ -83,7 +83,7 @@ def split_key(source: str) -> tuple[str, str | None]:
 
 
 def folders_in(source: Path, storage_options: Mapping[str, Any] | None = None) -> list[str]:
-    """Return the names of the folders within a folder, sorted; none within anything else."""
+    """Return the sorted names of the folders within a folder; none if `source` is no folder."""
     path = os.fspath(source)
     if _URL.match(path):
         filesystem, path = _file_system(path, storage_options)
@@ -115,13 +115,13 @@ def _locations(path: str, options: Mapping[str, Any] | None, columns: bool) -> l
 
 
 def _unit(folder: str, exists: Callable[[str], bool] = os.path.exists) -> str | None:
-    """Return the extension of the format that a folder is one unit of; None if it is none."""
+    """Return the extension of the format if a folder is one unit; otherwise None."""
     markers = (marker for marker in _MARKERS if exists(f"{folder.rstrip('/')}/{marker}"))
     return next((_MARKERS[marker] for marker in markers), None)
 
 
 def _units(folders: Iterable[str], exists: Callable[[str], bool] = os.path.exists) -> Units:
-    """Return those that are units, with the extensions of their formats."""
+    """Return the folders that are units, with the extensions of their formats."""
     units = ((folder, _unit(folder, exists)) for folder in folders)
     return {folder: unit for folder, unit in units if unit}
 
@@ -177,7 +177,7 @@ def _file_system(url: str, options: Mapping[str, Any] | None) -> tuple[Any, str]
 
 
 def _told(error: Exception, url: str) -> Exception:
-    """Return an error with the URL in it; there are as many classes as file systems."""
+    """Return an error that names the URL; each file system raises classes of its own."""
     if isinstance(error, OSError) or url in str(error):
         return error
     return ValueError(f"{url}: {(str(error) or type(error).__name__).splitlines()[0]}")
@@ -193,7 +193,7 @@ def _located(
 
 
 def _matching(pattern: str, matches: Iterable[str]) -> list[str]:
-    """Return what a pattern matches; what is hidden, or in a hidden folder, only if it says so."""
+    """Return the matches of a pattern; hidden files and folders only if the pattern names them."""
     said = [part for part in pattern.split("/") if _is_hidden(part)]
 
     def is_wanted(name: str) -> bool:
@@ -207,7 +207,7 @@ def _matching(pattern: str, matches: Iterable[str]) -> list[str]:
 
 
 def _units_among(files: Iterable[str]) -> Units:
-    """Return the folders that are units of those that files lie in, without those within others."""
+    """Return the folders of files that are units, without units within other units."""
     marked: Units = {}
     for path in files:
         for folder in (*_above(path), path):
@@ -217,23 +217,23 @@ def _units_among(files: Iterable[str]) -> Units:
 
 
 def _outside(paths: Iterable[str], units: Units) -> list[str]:
-    """Return the paths that lie within no unit."""
+    """Return the paths that are not within a unit."""
     return [path for path in paths if not any(above in units for above in _above(path))]
 
 
 def _above(path: str) -> list[str]:
-    """Return the folders that a path lies in."""
+    """Return all folders above a path."""
     parts = path.split("/")[:-1]
     return ["/".join(parts[: count + 1]) for count in range(len(parts))]
 
 
 def _is_hidden(name: str) -> bool:
-    """Tell whether a name is that of what programs leave: ``.cache``, ``_SUCCESS``."""
+    """Tell whether a name is one that programs leave behind: ``.cache``, ``_SUCCESS``."""
     return name[:1] in (".", "_")
 
 
 def _of_one_format(folder: str, files: Iterable[str], units: Units, columns: bool) -> list[str]:
-    """Return the files and units in a folder that are shards; hidden ones are none."""
+    """Return the files and units in a folder that are shards, without hidden ones."""
     formats = FORMATS if columns else VECTOR_FORMATS
     by_format: dict[Any, list[str]] = {}
     named = [(os.path.splitext(path)[1], path) for path in files]
@@ -243,7 +243,7 @@ def _of_one_format(folder: str, files: Iterable[str], units: Units, columns: boo
             by_format.setdefault(form, []).append(path)
     if not by_format:
         needed = ", ".join(formats)
-        raise FileNotFoundError(2, f"is a folder without files that are read ({needed})", folder)
+        raise FileNotFoundError(2, f"the folder holds no files that can be read ({needed})", folder)
     if len(by_format) > 1:
         counts = " and ".join(
             f"{len(paths)} {os.path.splitext(paths[0])[1] or units[paths[0]]}"
@@ -255,6 +255,6 @@ def _of_one_format(folder: str, files: Iterable[str], units: Units, columns: boo
 
 
 def _partitions(path: str) -> dict[str, str]:
-    """Return what folders named ``key=value`` say."""
+    """Return the keys and values of folders named ``key=value``."""
     folders = os.path.dirname(path).split("/")
     return dict(folder.split("=", 1) for folder in folders if "=" in folder)

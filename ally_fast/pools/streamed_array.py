@@ -1,4 +1,4 @@
-"""A ``.npy`` file that cannot be mapped into memory: it lies behind a URL."""
+"""A ``.npy`` file behind a URL, which cannot be mapped into memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ally_fast.pools.numpy_file import named, read_header
 from ally_fast.pools.pool import computable
 from ally_fast.rows import Rows
 
-_GAP_BYTES = 1 << 20  # rows nearer to one another are fetched by one request
+_GAP_BYTES = 1 << 20  # one request fetches rows that are closer than this
 _MOST_BYTES = 16 << 20
 _HEAD_BYTES = 16 << 10  # more than the longest header
 
@@ -24,12 +24,12 @@ class StreamedArray(HostPool):
     Parameters
     ----------
     location : Location
-        The file; in C order.
+        A file in C order.
 
     Raises
     ------
     ValueError
-        If it is damaged, has another number of dimensions, or is in Fortran order.
+        If the file is damaged, has another number of dimensions, or is in Fortran order.
     """
 
     streamed = True
@@ -61,7 +61,7 @@ class StreamedArray(HostPool):
         return computable(np.frombuffer(content, self._dtype).reshape(hi - lo, self.d), False)
 
     def gather(self, indices: NDArray[np.int64]) -> Rows:
-        """Return the rows at sorted pool `indices`; near ones are fetched together."""
+        """Return the rows at sorted pool `indices`; one request fetches rows close together."""
         width = self.d * self.itemsize
         rows = np.empty(
             (len(indices), self.d), computable(np.empty(0, self._dtype), False).array.dtype

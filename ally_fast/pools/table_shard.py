@@ -28,7 +28,7 @@ class TableShard:
     Parameters
     ----------
     table : pyarrow.Table, pandas.DataFrame, polars.DataFrame or datasets.Dataset
-        Anything else that `is_table` takes.
+        Also anything else for which `is_table` is true.
     """
 
     name = "table"
@@ -44,7 +44,7 @@ class TableShard:
         return self._frame.names
 
     def vectors(self, column: str | None = None) -> ArrowPool:
-        """Return a column of vectors, as `ColumnChooser.vectors` takes it; a view of it."""
+        """Return a view of a column of vectors, named as `ColumnChooser.vectors` takes it."""
         choice = self._columns.vectors(column)
         return ArrowPool(self._rows(choice), choice.vectors(self.name))
 

@@ -1,4 +1,4 @@
-"""Values of some rows, as NumPy arrays that the user gets."""
+"""Values of some rows, as the NumPy arrays that users get."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ally_fast.pools.column import Column
 
 
 def taken(column: Column, indices: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the values of a column in rows in any order, as NumPy's; see `taken_as_stored`."""
+    """Return a column's values at rows in any order as a NumPy array; see `taken_as_stored`."""
     return as_values(taken_as_stored(column, indices))
 
 
 def taken_as_stored(column: Column, indices: NDArray[np.int64]) -> Any:
-    """Return the values of a column in rows in any order, as an Arrow array.
+    """Return a column's values at rows in any order, as an Arrow array.
 
-    The column is read in its own order.
+    The column is read in the order of its rows.
     """
     arrow = require("pyarrow", "parquet", f"reading {column.name}")
     order = np.argsort(indices)
@@ -29,9 +29,10 @@ def taken_as_stored(column: Column, indices: NDArray[np.int64]) -> Any:
 
 
 def as_values(values: Any) -> NDArray[Any]:
-    """Return an Arrow array as NumPy's: numbers and booleans as such, all else as objects.
+    """Return an Arrow array as a NumPy array of numbers, booleans, or objects for all else.
 
-    Objects are Python's; NumPy's for times in nanoseconds; texts where neither can hold a value.
+    The objects are Python's. Times in nanoseconds are NumPy's. A value that neither can hold is a
+    text.
     """
     numeric = values.null_count == 0 and str(values.type).startswith(
         ("int", "uint", "float", "double", "halffloat", "bool")
@@ -40,10 +41,10 @@ def as_values(values: Any) -> NDArray[Any]:
         array: NDArray[Any] = values.to_numpy(zero_copy_only=False)
         return array
     if str(values.type).startswith(("timestamp[ns", "duration[ns")):
-        items = list(values.to_numpy(zero_copy_only=False))  # Python's have microseconds
+        items = list(values.to_numpy(zero_copy_only=False))  # Python only has microseconds
     else:
         try:
             items = values.to_pylist()
         except (ValueError, OverflowError):  # a time that Python cannot hold
             items = values.cast("string").to_pylist()
-    return np.fromiter(items, object, len(items))  # lists of one length are values, too
+    return np.fromiter(items, object, len(items))  # lists of equal length stay single values

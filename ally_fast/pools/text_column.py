@@ -1,4 +1,4 @@
-"""A column of a file of text: numbers are read strictly, anything else as it is written."""
+"""A column of a text file: numbers are read strictly, anything else as it is written."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from ally_fast._optional import require
 from ally_fast.pools.column import ArrowColumn
 
-# Called with n, most and allow_null, as `Column.numbers` is.
+# Called with n, most and allow_null, like `Column.numbers`.
 ReadNumbers = Callable[..., NDArray[Any]]
 
 
 class TextColumn(ArrowColumn):
-    """One value per row of a file of text.
+    """One value per row of a text file.
 
     Parameters
     ----------
     name : str
         For messages.
     values : callable
-        Gives lists of values in order: texts, integers, anything that Arrow holds.
+        Returns lists of values in order: texts, integers, anything that Arrow holds.
     numbers : callable
-        See `Column.numbers`.
+        Reads all values as numbers; see `Column.numbers`.
     untyped : bool
-        Whether the file tells no integers from texts.
+        Whether the format does not tell integers from texts.
     """
 
     def __init__(

@@ -21,25 +21,25 @@ Seen = dict[str, tuple[Any, ...] | None]
 
 
 class ZarrArray:
-    """An array of a Zarr folder, format 2 or 3.
+    """An array of a Zarr folder, in format 2 or 3.
 
     Parameters
     ----------
     location : Location
         The folder: an array, or a group of arrays.
     key : str or None
-        The array's path in the group; None: the only one of so many dimensions.
+        The array's path in the group; None: the only array with `ndim` dimensions.
     ndim : int
-        The number of dimensions that is needed.
+        The number of dimensions needed.
     seen : dict
-        Files that were read, with their size and time; extended here.
+        The files read so far, with their sizes and times. This object adds to it.
 
     Raises
     ------
     ImportError
         If zarr is not installed.
     ValueError
-        If the folder is damaged, has no such array, or one whose values are pickled.
+        If the folder is damaged or has no such array, or if the array's values are pickled.
     """
 
     def __init__(self, location: Location, key: str | None, ndim: int, seen: Seen) -> None:
@@ -64,14 +64,14 @@ class ZarrArray:
         self._note(self._metadata.file)
 
     def rows(self, lo: int, hi: int) -> NDArray[Any]:
-        """Return rows ``lo`` to ``hi`` (exclusive); where nothing was written, the fill value."""
+        """Return rows ``lo`` to ``hi`` (exclusive); unwritten places hold the fill value."""
         for file in self._metadata.files(lo, hi):
             self._note(file)
         with foreign_errors(self.name, f"rows {lo} to {hi}"):
             return np.asarray(self._array[lo:hi])
 
     def is_written(self, row: int) -> bool:
-        """Tell whether the files that hold a row are there: an array can have gaps."""
+        """Tell whether the files that hold a row exist; an array can have gaps."""
         return all(self._stamp(file) is not None for file in self._metadata.files(row, row + 1))
 
     def check(self) -> None:
@@ -82,7 +82,7 @@ class ZarrArray:
         self._read = set()
 
     def _note(self, file: str) -> None:
-        """Compare a file with what it was when it was first read; then look at its form."""
+        """Compare a file with its state when it was first read; check its form the first time."""
         stamp = self._stamp(file) if self._folder.filesystem is None else ()
         if self._seen.get(file, stamp) != stamp:
             raise ValueError(f"{self.name}: {file}: the file changed while it was read")
@@ -119,7 +119,7 @@ def zarr_keys(location: Location) -> list[str]:
 
 
 def _arrays(location: Location) -> dict[str, ZarrMetadata]:
-    """Return the arrays by path; that of the folder itself is empty."""
+    """Return the arrays by path; the folder's own path is empty."""
     return dict(_walk(location, ""))
 
 

@@ -1,4 +1,4 @@
-"""What a Zarr array says of itself, read before the library may."""
+"""The metadata of a Zarr array, checked before the library reads it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ally_fast.pools.location import Location
 
 @dataclass(frozen=True)
 class ZarrMetadata:
-    """The form of an array, and where its chunks lie.
+    """The form of an array, and the place of its chunks.
 
     Attributes
     ----------
     file : str
-        The file that says so, in the array's folder.
+        The metadata file in the array's folder.
     shape, chunks : tuple of int
-        Of the array, and of what one file holds.
+        The shape of the array, and of the part in one file.
     prefix, separator : str
-        Of the names of these files.
+        Parts of the names of these files.
     chunk_file : ChunkFile
         The form of these files.
     """
@@ -36,7 +36,7 @@ class ZarrMetadata:
     chunk_file: ChunkFile
 
     def files(self, lo: int, hi: int) -> Iterator[str]:
-        """Yield the files that hold rows ``lo`` to ``hi`` (exclusive), if they are there."""
+        """Yield the files of rows ``lo`` to ``hi`` (exclusive); some may be missing."""
         first, *rest = zip(self.shape, self.chunks, strict=True)
         rows = range(lo // first[1], -(-hi // first[1]))
         columns = [range(-(-length // chunk)) for length, chunk in rest]
@@ -45,12 +45,12 @@ class ZarrMetadata:
 
 
 def zarr_metadata(folder: Location) -> ZarrMetadata | None:
-    """Return what the folder of an array says; None if it is none.
+    """Return the metadata in the folder of an array; None if the folder holds no array.
 
     Raises
     ------
     ValueError
-        If it is damaged, or names a codec that runs code which it finds in the file.
+        If the metadata is damaged, or names a codec that runs code from the file.
     """
     for file, read in (("zarr.json", _of_format_3), (".zarray", _of_format_2)):
         location = folder.inside(file)
@@ -90,7 +90,7 @@ def _of_format_3(file: str, fields: dict[str, Any]) -> ZarrMetadata:
     if inner is None:
         form = chunk_file([codec["name"] for codec in codecs], chunks)
     elif len(codecs) > 1:
-        raise ValueError("its shards are coded once more")
+        raise ValueError("its shards are encoded again as a whole")
     else:
         form = shard_file(inner["configuration"], chunks)
     return _checked(file, fields["shape"], chunks, prefix, separator, form)

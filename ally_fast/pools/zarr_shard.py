@@ -13,7 +13,7 @@ from ally_fast.pools.zarr_array import Seen, ZarrArray, zarr_keys
 
 
 class ZarrShard(FileShard):
-    """An array, or a group of them, streamed: of two dimensions vectors, of one columns."""
+    """A streamed array or group: arrays of two dimensions are vectors, those of one are columns."""
 
     form = "Zarr"
 

@@ -96,7 +96,7 @@ def test_the_name_of_the_ids_comes_before_id(ids):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1]", "item 0 is no task of Label Studio"),
+        ("[1]", "item 0 is not a Label Studio task"),
         ('[{"data": {"image_id": 1, "image_id": 2}}]', "has 'image_id' twice"),
         ('[{"data": {"image_id": NaN}}]', "holds NaN, needs finite numbers"),
         ('[{"data": {"image_id": 1e999}}]', "holds 1e999, needs finite numbers"),
@@ -172,8 +172,16 @@ def test_fiftyone_is_excluded_next():
 MISTAKES = {
     "format": (["--format", "excel"], "x.csv", "--format: invalid choice: 'excel'"),
     "extension": (["--format", "cvat"], "x.csv", "x.csv: the extension must be one of .jsonl"),
-    "no ids": (["--format", "label-studio"], "x.json", "--ids: the format label-studio needs them"),
-    "no column": (["--format", "prodigy"], "x.jsonl", "--data-column: the format prodigy needs"),
+    "no ids": (
+        ["--format", "label-studio"],
+        "x.json",
+        "--ids: got none; the format label-studio needs them",
+    ),
+    "no column": (
+        ["--format", "prodigy"],
+        "x.jsonl",
+        "--data-column: got none; the format prodigy needs",
+    ),
     "a number": (
         ["--format", "prodigy", "--keep", "width", "--data-column", "text=width"],
         "x.jsonl",
@@ -182,7 +190,7 @@ MISTAKES = {
     "no sizes": (
         ["--format", "cvat", "--keep", "uri"],
         "x.jsonl",
-        "--keep: a manifest of CVAT needs the size of every image",
+        "--keep: got no width, height, but a CVAT manifest needs the size of every image",
     ),
 }  # fmt: skip
 
@@ -205,5 +213,5 @@ def test_what_is_found_late_leaves_nothing(folder, capsys):
     pq.write_table(table.append_column("far", pa.array([np.inf] * N)), "pool.parquet")
     before = {path.name for path in folder.iterdir()}
     error = error_of(capsys, select("--keep", "far", out="batch.jsonl"))
-    assert "column 'far' holds inf, which JSON cannot" in error
+    assert "column 'far' holds inf, which JSON cannot hold" in error
     assert {path.name for path in folder.iterdir()} == before

@@ -235,12 +235,12 @@ MISTAKES = {
     "folder": (["--scores", "nothing/:s"], "--scores .*no such file"),
     "column": (["--scores", "duals.parquet:sc"], "--scores duals.parquet: no column 'sc'; it has"),
     "own column": (["--scores", ":dual"], "--scores .*part-0.parquet: no column 'dual'; it has"),
-    "own column by id": (["--scores", ":score@id"], "a column of the pool itself is :COLUMN"),
+    "own column by id": (["--scores", ":score@id"], "needs :COLUMN for a column of the pool"),
     "ids": (
         ["--scores", "duals.parquet:score@image_id"],
         "--scores .*: got ids, but the pool has none",
     ),
-    "keep": ([*BY_ID, "--keep", "score"], "keep: 'score' is the name of a column of the batch"),
+    "keep": ([*BY_ID, "--keep", "score"], "keep: the batch has its own column 'score'"),
     "keep what": ([*BY_ID, "--keep", "url"], "no column 'url'; it has 'uri', 'emb', 'image_id'"),
     "ids of what": (["--scores", "duals.parquet:score", "--ids", ":name"], "no column 'name'"),
     "ids are vectors": (

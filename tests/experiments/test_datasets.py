@@ -413,7 +413,7 @@ def test_an_npz_that_is_not_whole(tmp_path):
             load_dataset(str(path))
     with path.open("wb") as file:
         np.save(file, np.ones(3))
-    with pytest.raises(ValueError, match=r"mine.npz: .*it does not begin as an .npz"):
+    with pytest.raises(ValueError, match=r"mine.npz: .*it does not begin like an .npz"):
         load_dataset(str(path))
 
 

@@ -151,7 +151,7 @@ def test_nan_is_null_in_json_and_infinity_is_refused():
     first = json.loads(written("jsonl", kept).splitlines()[0])
     assert (first["real"], first["reals"]) == (None, [None, 1.0])
     for form in ("jsonl", "json", "label-studio", "fiftyone"):
-        with pytest.raises(ValueError, match="column 'far' holds inf, which JSON cannot"):
+        with pytest.raises(ValueError, match="column 'far' holds inf, which JSON cannot hold"):
             written(form, {"far": pa.array([np.inf] * N)})
     assert b"inf" in written("csv", {"far": pa.array([np.inf] * N)})
 
@@ -176,7 +176,7 @@ def test_an_id_that_does_not_read_back_from_a_line_is_refused(bad):
     class Bad(Info):
         ids = np.array([bad] * N, object)
 
-    with pytest.raises(ValueError, match="an id cannot stand on a line of its own"):
+    with pytest.raises(ValueError, match="an id does not fit on one line"):
         written("ids", info=Bad)
 
 
@@ -258,18 +258,18 @@ def test_cvat_files():
 
 
 MISTAKES = {
-    "own name": ("csv", ("score",), "x", None, "keep: 'score' is the name of a column"),
-    "group": ("parquet", ("group",), "x", None, "keep: 'group' is the name of a column"),
-    "info": ("json", ("info",), "x", None, "keep: 'info' is the name of a column"),
-    "task name": ("label-studio", ("ally_score",), "x", None, "keep: 'ally_score' is the name"),
-    "the ids": ("label-studio", ("x",), "x", None, "keep: 'x' is the column of ids"),
-    "no ids": ("label-studio", (), None, None, "ids: the format label-studio needs them"),
-    "no ids, fiftyone": ("fiftyone", (), None, None, "ids: the format fiftyone needs them"),
-    "not for it": ("csv", ("a",), "x", "a", "data_column: is for the formats cvat and prodigy"),
-    "which column": ("prodigy", ("a", "b"), "x", None, "data_column: the format prodigy needs"),
+    "own name": ("csv", ("score",), "x", None, "keep: the batch has its own column 'score'"),
+    "group": ("parquet", ("group",), "x", None, "keep: the batch has its own column 'group'"),
+    "info": ("json", ("info",), "x", None, "keep: the batch has its own column 'info'"),
+    "task name": ("label-studio", ("ally_score",), "x", None, "has its own column 'ally_score'"),
+    "the ids": ("label-studio", ("x",), "x", None, "keep: 'x' is the id column"),
+    "no ids": ("label-studio", (), None, None, "ids: got none; the format label-studio needs them"),
+    "no ids, fiftyone": ("fiftyone", (), None, None, "ids: got none; the format fiftyone needs"),
+    "not for it": ("csv", ("a",), "x", "a", "data_column: only the formats cvat and prodigy"),
+    "which column": ("prodigy", ("a", "b"), "x", None, "got none; the format prodigy needs"),
     "not kept": ("prodigy", ("a", "b"), "x", "text=c", "data_column: 'c' is not among"),
     "of what kind": ("prodigy", ("a",), "x", "a", "'a' does not say what it holds; needs KEY=a"),
-    "no sizes": ("cvat", ("uri",), "x", "uri", "needs the size of every image, and width, height"),
+    "no sizes": ("cvat", ("uri",), "x", "uri", "got no width, height, but a CVAT manifest needs"),
 }  # fmt: skip
 
 
@@ -336,10 +336,10 @@ def test_labeled_tasks():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([3], "item 0 is no task of Label Studio"),
+        ([3], "item 0 is not a Label Studio task"),
         (
             [{"id": 3, "image_id": "a"}],
-            "item 0 is no task of Label Studio: it has no object 'data'",
+            "item 0 is not a Label Studio task: it has no object 'data'",
         ),
         ([{"data": {"x": 1}}], "task 0: 'data': no key 'image_id'; it has 'x'"),
         ([{"data": {}, "annotations": 3}], "task 0: 'annotations' must be a list"),

@@ -109,7 +109,7 @@ def test_what_is_no_dataset_is_refused(dataset):
 
 def test_a_column_that_would_be_overwritten_is_refused(dataset):
     taken = dataset.add_column("ally_rank", [0] * N)
-    with pytest.raises(ValueError, match="added: the dataset has a column ally_rank"):
+    with pytest.raises(ValueError, match="added: the dataset already has a column ally_rank"):
         select(taken, "emb", "score", 5, 2)
     assert "why_rank" in select(taken, "emb", "score", 5, 2, added="why_").column_names
 

@@ -233,7 +233,7 @@ def test_all_labeled_leaves_nothing_to_query(data):
     X, _, scores = data
     with (
         pytest.warns(UserWarning, match="batch_size=0"),
-        pytest.raises(ValueError, match="y: got labels alone"),
+        pytest.raises(ValueError, match="y: every sample has a label"),
     ):
         ALLYSampling().query(X, np.zeros(N), scores)
 

@@ -94,7 +94,9 @@ def test_it_refuses_what_its_library_refuses(dataset, embeddings):
 
 def test_missing_and_short_embeddings_are_told(dataset, embeddings):
     learner = learner_of(dataset, ClusteredSampling())
-    with pytest.raises(ValueError, match="embeddings: got None, but SklearnClassifier gives none"):
+    with pytest.raises(
+        ValueError, match="embeddings: got None, but SklearnClassifier has no embed method"
+    ):
         learner.query(num_samples=3)
     short = {"embeddings": embeddings[1:]}
     with pytest.raises(

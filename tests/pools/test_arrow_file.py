@@ -86,7 +86,7 @@ def test_a_stream_without_its_end_mark_was_cut_off(array, tmp_path):
     write_arrow("stream")(path, array, {})
     content = path.read_bytes()
     path.write_bytes(content[:-8])
-    with pytest.raises(ValueError, match=r"x\.arrow: .*ends without its end mark: it was cut off"):
+    with pytest.raises(ValueError, match=r"x\.arrow: .*has no end mark: it was cut off"):
         open_pool(path)
     path.write_bytes(content + content)
     with pytest.raises(ValueError, match=r"x\.arrow: .*goes on for \d+ bytes after its end mark"):

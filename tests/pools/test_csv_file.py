@@ -67,13 +67,13 @@ REFUSED = {
     "beyond float64": ("v\n1e999\n", "line 2: column 'v': '1e999' is beyond float64"),
     "rounded beside a float": (
         f"v\n{2**53 + 1}\n0.5\n",
-        "line 2: column 'v': '9007199254740993' would be rounded: not all are int64",
+        "line 2: column 'v': '9007199254740993' would be rounded, as not all values are int64",
     ),
     "rounded beyond int64": (
         f"v\n1\n{2**64 - 1}\n",
-        "line 3: column 'v': '18446744073709551615' would be rounded: not all are int64",
+        "line 3: column 'v': '18446744073709551615' would be rounded, as not all values are int64",
     ),
-    "a blank line": ("v\n1\n\n2\n", "line 3 is blank, with more lines after it"),
+    "a blank line": ("v\n1\n\n2\n", "line 3 is blank, but more lines follow"),
     "a line of spaces": ("v\n1\n  \n", "line 3: column 'v': '  ' is not a number"),
     "a repeated name": ("v,w,v\n1,2,3\n", "line 1: 2 columns are named 'v'"),
     "no such column": ("a,w\n1,2\n", "no column 'v'; it has 'a', 'w'"),

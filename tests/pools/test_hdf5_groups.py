@@ -98,15 +98,15 @@ def spoiled(path, fill, signature, place, value, form="<Q"):
 
 
 DAMAGE = {
-    "its own neighbour": (b"TREE", 16, "itself", "no node of a group's tree"),
-    "a neighbour elsewhere": (b"TREE", 16, 0, "no node of a group's tree"),
-    "a child that is itself": (b"TREE", 32, "itself", "no names of a group"),
+    "its own neighbour": (b"TREE", 16, "itself", "holds no node of a group's tree"),
+    "a neighbour elsewhere": (b"TREE", 16, 0, "holds no node of a group's tree"),
+    "a child that is itself": (b"TREE", 32, "itself", "holds no names of a group"),
     "a child beyond the end": (b"TREE", 32, 1 << 60, "beyond the end"),
-    "names beyond the end": (b"HEAP", 24, 1 << 40, "no heap of names"),
-    "endless names": (b"HEAP", 8, (1 << 64) - 1, "no heap of names"),
-    "more names than the file has": (b"HEAP", 8, 1 << 20, "no heap of names"),
+    "names beyond the end": (b"HEAP", 24, 1 << 40, "holds no heap of names"),
+    "endless names": (b"HEAP", 8, (1 << 64) - 1, "holds no heap of names"),
+    "more names than the file has": (b"HEAP", 8, 1 << 20, "holds no heap of names"),
     "free beyond the names": (b"HEAP", 16, 1 << 20, "never ends"),
-    "no group": (b"SNOD", 0, 7, "no names of a group"),
+    "no group": (b"SNOD", 0, 7, "holds no names of a group"),
 }
 
 

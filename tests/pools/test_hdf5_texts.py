@@ -97,9 +97,9 @@ def spoil(path, place, form, value):
 
 # Of "a" to "h" in one heap: a head of 16 bytes, objects of 16 and 8 bytes, then what is free.
 HEAP_DAMAGE = {
-    "signature": (0, "<I", 7, "no heap of texts is at"),
-    "version": (4, "<B", 2, "no heap of texts is at"),
-    "no size": (8, "<Q", 0, "no heap of texts is at"),
+    "signature": (0, "<I", 7, "holds no heap of texts"),
+    "version": (4, "<B", 2, "holds no heap of texts"),
+    "no size": (8, "<Q", 0, "holds no heap of texts"),
     "size beyond the file": (8, "<Q", 1 << 40, "is beyond the end"),
     "endless size": (8, "<Q", (1 << 64) - 1, "is beyond the end"),
     "object beyond the heap": (24, "<Q", 1 << 40, "beyond the heap"),
@@ -125,8 +125,8 @@ def test_a_damaged_heap_is_refused(damage, tmp_path):
 REFERENCE_DAMAGE = {
     "length": (0, "<I", 5, "holds no text 8"),
     "endless length": (0, "<I", (1 << 32) - 1, "declares more texts"),
-    "no heap": (4, "<Q", 0, "no heap of texts is at byte 0"),
-    "inside a heap": (4, "<B", 1, "no heap of texts is at"),
+    "no heap": (4, "<Q", 0, "byte 0 holds no heap of texts"),
+    "inside a heap": (4, "<B", 1, "holds no heap of texts"),
     "address beyond the file": (4, "<Q", (1 << 64) - 1, "is beyond the end"),
     "index": (12, "<I", 77, "holds no text 77"),
     "endless index": (12, "<I", (1 << 32) - 1, "holds no text 4294967295"),

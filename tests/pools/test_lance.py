@@ -124,7 +124,9 @@ def test_struct_fields_and_one_column_a_dimension(array, tmp_path):
 
 def test_what_is_not_read(path, tmp_path):
     (file, *_) = sorted((path / "data").iterdir())
-    with pytest.raises(ValueError, match="is no Lance table; name the folder that has _versions"):
+    with pytest.raises(
+        ValueError, match="is not a Lance table; name the folder that has _versions"
+    ):
         open_pool(file)
     lance.dataset(path).tags.create("now", 1)
     lance.dataset(path).shallow_clone(str(tmp_path / "clone.lance"), "now")

@@ -282,9 +282,9 @@ def test_the_only_column_of_a_pattern(source, rows, tmp_path):
 @pytest.mark.parametrize(
     ("more", "error", "message"),
     [
-        ({"emb_3": np.ones(N)}, TypeError, "'emb_3' holds double, needs float as 'emb_0'"),
-        ({"emb_3": ["a"] * N}, TypeError, "'emb_3' holds string, needs float as 'emb_0'"),
-        ({"emb_norm": np.ones(N, np.float32)}, ValueError, "'emb_norm' is one .* has no number as"),
+        ({"emb_3": np.ones(N)}, TypeError, "'emb_3' holds double, needs float like 'emb_0'"),
+        ({"emb_3": ["a"] * N}, TypeError, "'emb_3' holds string, needs float like 'emb_0'"),
+        ({"emb_norm": np.ones(N, np.float32)}, ValueError, "'emb_norm' matches, but has no number"),
     ],
 )
 def test_columns_of_a_pattern_that_do_not_belong_together(

@@ -89,7 +89,7 @@ def test_arrays_come_back(dtype, order, shape, tmp_path):
 
 
 NOT_ONE = "not a NumPy file of numbers: "
-DESCRIBES_NONE = NOT_ONE + "its header describes none"
+DESCRIBES_NONE = NOT_ONE + "its header describes no array"
 HEADERS = {
     "an open bracket": (plain(shape="(5,")[:-1], DESCRIBES_NONE),
     "an open brace": (plain()[:-2], DESCRIBES_NONE),
@@ -136,12 +136,12 @@ def test_headers_refused(case, name, read, tmp_path):
 
 
 START = {
-    "no bytes": (b"", "it does not begin as an .npy"),
-    "text": (b"1.5\n2.5\n0.5\n", "it does not begin as an .npy"),
-    "another version": (npy(plain(), version=4), "it does not begin as an .npy"),
+    "no bytes": (b"", "it does not begin like an .npy"),
+    "text": (b"1.5\n2.5\n0.5\n", "it does not begin like an .npy"),
+    "another version": (npy(plain(), version=4), "it does not begin like an .npy"),
     "another part of the version": (
         b"\x93NUMPY\x01\x07" + npy(plain())[8:],
-        "it does not begin as an .npy",
+        "it does not begin like an .npy",
     ),
     "a huge header": (npy(plain(), version=2, length=2**32 - 1), "header of 4294967295 bytes"),
     "a cut header": (npy(plain(), b"", length=200), "declares 250 bytes"),
@@ -214,7 +214,7 @@ def test_members(tmp_path):
     zipped(tmp_path / "x.npz", {"a.npy": good, "read.me": b"hello", "b": good})
     source = tmp_path / "x.npz"
     assert read_column(source, "a").tolist() == read_column(source, "b").tolist() == SCORES.tolist()
-    assert refusal(read_column, source, key="read.me") == NOT_ONE + "it does not begin as an .npy"
+    assert refusal(read_column, source, key="read.me") == NOT_ONE + "it does not begin like an .npy"
     message = "it has 'a', 'read.me', 'b'"
     assert refusal(read_column, source, key="c") == f"no key 'c'; {message}"
     assert refusal(read_column, source).endswith(message)
@@ -243,7 +243,7 @@ def test_archives_that_cannot_be_read(tmp_path):
         assert text.startswith(NOT_ONE)
         assert message in text
     (tmp_path / "x.npz").write_bytes(saved(SCORES))
-    assert refusal(read_column, tmp_path / "x.npz") == NOT_ONE + "it does not begin as an .npz"
+    assert refusal(read_column, tmp_path / "x.npz") == NOT_ONE + "it does not begin like an .npz"
 
 
 @pytest.mark.parametrize("method", ["ZIP_STORED", "ZIP_DEFLATED", "ZIP_BZIP2", "ZIP_LZMA"])

@@ -111,7 +111,7 @@ def test_parquet_nulls_are_nan_where_they_are_allowed(groups, tmp_path):
         with pytest.raises(ValueError, match=rf"s\.parquet: column '{name}': row {first} is null"):
             read_column(f"{path}:{name}")
     assert read_column(f"{path}:whole", allow_null=True).tolist() == table["whole"][1]
-    with pytest.raises(ValueError, match=r"column 'rounded' holds nulls beside integers beyond"):
+    with pytest.raises(ValueError, match=r"column 'rounded' holds nulls, and integers beyond"):
         read_column(f"{path}:rounded", allow_null=True)
     with pytest.raises(ValueError, match=r"column 'mask': row 1 is null"):
         read_column(f"{path}:mask", allow_null=True)

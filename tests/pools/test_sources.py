@@ -172,9 +172,9 @@ def test_no_such_file(extension, key):
         ("*.npz:emb", "no file matches: '*.npz'"),
         ("x[12].npy", "no file matches: 'x[12].npy'"),
         ("nowhere.zarr:emb", "no such file: 'nowhere.zarr'"),
-        ("empty", "is a folder without files that are read (.npy, .npz, .parquet"),
-        ("other", "is a folder without files that are read (.npy, .npz, .parquet"),
-        ("empty.zarr", "is a folder without files that are read"),
+        ("empty", "the folder holds no files that can be read (.npy, .npz, .parquet"),
+        ("other", "the folder holds no files that can be read (.npy, .npz, .parquet"),
+        ("empty.zarr", "the folder holds no files that can be read"),
     ],
 )
 def test_nothing_is_there(source, message):
@@ -214,7 +214,7 @@ HINTS = {
     "x.bin": "numpy.memmap",
     "x.mat": "scipy.io.loadmat",
     "x.tsv": "save it with commas, as .csv",
-    "x.lance": "is no Lance table; name the folder that has _versions",
+    "x.lance": "is not a Lance table; name the folder that has _versions",
     "x.xyz": ".xyz files are not read; needs one of .npy, .npz",
     "noextension": "such a file is not read; needs one of .npy, .npz",
     "_SUCCESS": "such a file is not read",
@@ -280,7 +280,7 @@ def test_a_remote_folder():
 def test_a_key_and_a_column():
     np.savez("x.npz", a=ROWS, b=ROWS)
     message = refusal(ValueError, "x.npz:a", column="b")
-    assert message == "column: got 'b' beside x.npz:a; needs one of them"
+    assert message == "column: got 'b' and also x.npz:a; pass one of them"
 
 
 def test_an_array_has_no_columns():

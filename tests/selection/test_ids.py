@@ -138,9 +138,9 @@ def test_unknown_ids(rows, scores, ids):
 def test_ids_that_come_twice(rows, scores, ids):
     twice = ids.copy()
     twice[40] = twice[7]
-    with pytest.raises(ValueError, match=r"ids: 1 of 90 ids come again; .* in rows 7 and 40"):
+    with pytest.raises(ValueError, match=r"ids: 1 of 90 ids are repeated; .* in rows 7 and 40"):
         select(rows, scores, B, K, ids=twice)
-    with pytest.raises(ValueError, match=r"dual_scores\.ids: 1 of 90 ids come again"):
+    with pytest.raises(ValueError, match=r"dual_scores\.ids: 1 of 90 ids are repeated"):
         select(rows, ById(twice, scores), B, K, ids=ids)
 
 

@@ -216,14 +216,14 @@ def test_shards_with_the_same_content_and_other_exclusions(rows, tmp_path):
 
 def test_a_job_refuses_another_function(folder, tmp_path):
     jobs.select(tmp_path / "job", folder, Head(), B, K)
-    with pytest.raises(ValueError, match="is another job: dual_scores changed"):
+    with pytest.raises(ValueError, match="holds another job: dual_scores changed"):
         jobs.select(tmp_path / "job", folder, Head("v2"), B, K)
-    with pytest.raises(ValueError, match="is another job: dual_scores changed"):
+    with pytest.raises(ValueError, match="holds another job: dual_scores changed"):
         jobs.select(tmp_path / "job", folder, np.zeros(N), B, K)
 
 
 def test_a_job_refuses_a_function_that_it_cannot_tell_from_another(folder, tmp_path):
-    with pytest.raises(ValueError, match="needs one with an attribute fingerprint") as error:
+    with pytest.raises(ValueError, match="needs an attribute fingerprint") as error:
         jobs.select(tmp_path / "job", folder, rounded, B, K)
     assert len(str(error.value)) < 300
     assert not (tmp_path / "job" / "job.json").exists()
