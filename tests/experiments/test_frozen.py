@@ -337,7 +337,7 @@ def test_processes_change_nothing(pool):
     [
         (("--head", "mlp"), "holds an experiment with head='logistic', this one has 'mlp'"),
         (("--budgets", "20,40"), "with budgets=[20, 30, 50], this one has [20, 40]"),
-        (("--rounds", "3"), "rounds: got some beside budgets"),
+        (("--rounds", "3"), "rounds: got both rounds and budgets"),
         (("--start", "best"), "start: got 'best', needs some of random, typical"),
         (("--budgets", "20,many"), "--budgets"),
     ],
