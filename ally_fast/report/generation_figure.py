@@ -31,7 +31,7 @@ def draw_generation(
     shape : (height, width)
         Shape of an image.
     shown : int
-        Number of steps to draw, evenly spaced, with the first and the last.
+        Number of steps to draw, evenly spaced, including the first and the last.
     title : str
         Title of the figure.
 

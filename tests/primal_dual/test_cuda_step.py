@@ -128,7 +128,7 @@ def test_tensors_of_two_devices_are_refused(place, name, device):
         ([0, -1, 0, -1, 0], None, ""),
         ([2, 31, 0, -1, 0], NonFiniteLossError, r"sample 31$"),
         ([0, -1, 1, 4, 99], ValueError, r"ids\[4\]: got 99"),
-        ([0, -1, 5, -1, 3], ValueError, "sample 3 comes more than once"),
+        ([0, -1, 5, -1, 3], ValueError, "sample 3 is given more than once"),
     ],
 )
 def test_reports(report, error, message):
