@@ -22,7 +22,9 @@ def checked_device(device: Any) -> torch.device:
             f"device: got {device!r}, needs a device of torch, such as 'cpu' or 'cuda:0'"
         ) from error
     if torch_device.type == "cuda" and (torch_device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device: got {device!r}, torch finds {torch.cuda.device_count()} GPUs")
+        raise ValueError(
+            f"device: got {device!r}, but torch finds {torch.cuda.device_count()} GPUs"
+        )
     return torch_device
 
 

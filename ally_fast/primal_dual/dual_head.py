@@ -249,7 +249,7 @@ class DualHead:
         d = self._inputs.width
         if view.array.shape[1] != d:
             raise ValueError(
-                f"embeddings: got {view.array.shape[1]} columns, needs {d} as those of fit"
+                f"embeddings: got {view.array.shape[1]} columns, needs {d}, as fit got"
             )
         scores = np.empty(len(view.array), np.float32)
         for begin in range(0, len(scores), _SCORED_AT_A_TIME):

@@ -209,7 +209,8 @@ class DualVariables:
                 f"{tuple(ids.shape)}"
             )
         if len(ids) and not (0 <= int(ids.min()) and int(ids.max()) < len(self)):
-            raise ValueError(f"ids: needs samples in [0, {len(self)})")
+            low, high = int(ids.min()), int(ids.max())
+            raise ValueError(f"ids: got {low} to {high}, needs samples in [0, {len(self)})")
         if len(torch.unique(ids)) < len(ids):
             raise ValueError("ids: a sample is given more than once")
         moved = self._multipliers[ids].double() + self._lr * slacks.double()
@@ -345,7 +346,7 @@ class DualVariables:
             )
         tensor = tensor.detach().to(torch.float32)
         if not bool(torch.isfinite(tensor).all()):
-            raise ValueError("epsilon: all must be finite")
+            raise ValueError("epsilon: all numbers must be finite")
         where = self._multipliers.device if tensor.dim() else "cpu"
         return tensor.to(where, copy=True).contiguous()
 

@@ -37,7 +37,10 @@ def labeled_samples(data: Any) -> Samples:
     if isinstance(data, tuple | list) and len(data) == 2 and not _is_dataset(data):
         inputs, targets = (_as_tensor(x, name) for x, name in zip(data, _NAMES, strict=True))
         if len(inputs) != len(targets):
-            raise ValueError(f"data: got {len(inputs)} inputs and {len(targets)} targets")
+            raise ValueError(
+                f"data: got {len(inputs)} inputs and {len(targets)} targets, needs as many targets "
+                "as inputs"
+            )
         return _Tensors(inputs, targets)
     return DatasetSamples(data, labeled=True)
 

@@ -39,7 +39,7 @@ class Comparison:
         The distance within which a random batch covers nine tenths of the rows.
     near : float
         Two rows of a batch within this distance are near-duplicates. It is the radius of the
-        selection, or without a radius the distance that holds for a tenth of a random batch.
+        selection. Without a radius, a tenth of a random batch has another row within it.
     """
 
     rows: int

@@ -21,7 +21,7 @@ def summarize(
     info : SelectionInfo
         The info that `select` returned with the indices.
     seconds : mapping of str to float, optional
-        Wall time by stage, with "total"; by default that of `select` alone.
+        Wall time by stage, with "total"; by default only the time of `select`.
 
     Returns
     -------

@@ -181,7 +181,7 @@ def test_bad_scoring(rows, monkeypatch):
     with pytest.raises(RuntimeError, match="call fit"):
         quick().score(rows)
     head = quick(max_epochs=2).fit(rows, multipliers_of(rows))
-    with pytest.raises(ValueError, match="got 4 columns, needs 5 as those of fit"):
+    with pytest.raises(ValueError, match="got 4 columns, needs 5, as fit got"):
         head.score(rows[:, :4])
     monkeypatch.setattr(dual_head, "_SCORED_AT_A_TIME", 64)
     with pytest.raises(ValueError, match="the first is 200"):

@@ -240,7 +240,7 @@ def test_epsilon_is_a_copy():
             r"epsilon: got shape \(2,\), needs one number or one",
         ),
         ({"epsilon": [[0.1] * 3]}, ValueError, r"epsilon: got shape \(1, 3\)"),
-        ({"epsilon": float("nan")}, ValueError, "epsilon: all must be finite"),
+        ({"epsilon": float("nan")}, ValueError, "epsilon: all numbers must be finite"),
         ({"epsilon": "much"}, TypeError, "epsilon: got 'much', needs numbers"),
         ({"epsilon": True}, TypeError, "epsilon: got torch.bool"),
         ({"lr": -1}, ValueError, "lr: got -1"),

@@ -535,7 +535,7 @@ def one_target_wrong(data):
         ),
         ({"loss": "squared_error"}, None, ValueError, "targets: got shape"),
         ({"device": "gpu"}, None, ValueError, "device: got 'gpu', needs a device of torch"),
-        ({"device": "cuda:99"}, None, ValueError, "device: got 'cuda:99', torch finds"),
+        ({"device": "cuda:99"}, None, ValueError, "device: got 'cuda:99', but torch finds"),
         (
             {"optimizer": lambda parameters: torch.optim.SGD},
             None,
