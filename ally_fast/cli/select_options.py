@@ -38,7 +38,7 @@ def add_select_parser(commands: Any) -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for add_group in (_add_files, _add_rows, _add_clusters, _add_running):
+    for add_group in (_add_files, _add_rows, _add_limits, _add_clusters, _add_running):
         add_group(parser)
     return parser
 
@@ -132,17 +132,6 @@ def _add_rows(parser: argparse.ArgumentParser) -> None:
         help="what to do with rows that hold a null or NaN, or have the wrong length (default: "
         "error)",
     )
-    add("--groups", metavar="SPEC", help="a group for each row, such as its class or camera")
-    for least in ("min", "max"):
-        add(
-            f"--{least}-per-group",
-            type=_limits,
-            metavar="N|A=N,B=N",
-            help=f"choose at {'least' if least == 'min' else 'most'} N rows of each group, or of "
-            "each group named",
-        )
-    add("--cost", metavar="SPEC", help="a cost for each row")
-    add("--cost-budget", type=float, metavar="C", help="most that all picks may cost together")
     add(
         "--tie-break",
         default="index",
@@ -158,6 +147,21 @@ def _add_rows(parser: argparse.ArgumentParser) -> None:
         help="embeddings of rows labeled before: picks keep --radius from them (ally), are far "
         "from them (core-set), or add to what they cover (max-, uncertainty- and ally-herding)",
     )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("groups and costs").add_argument
+    add("--groups", metavar="SPEC", help="a group for each row, such as its class or camera")
+    for least in ("min", "max"):
+        add(
+            f"--{least}-per-group",
+            type=_limits,
+            metavar="N|A=N,B=N",
+            help=f"choose at {'least' if least == 'min' else 'most'} N rows of each group, or of "
+            "each group named",
+        )
+    add("--cost", metavar="SPEC", help="a cost for each row")
+    add("--cost-budget", type=float, metavar="C", help="most that all picks may cost together")
 
 
 def _add_clusters(parser: argparse.ArgumentParser) -> None:
