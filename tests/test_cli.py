@@ -226,7 +226,7 @@ def test_report():
     assert page.startswith("<!DOCTYPE html>")
     assert "<code>ally-fast select --embeddings" in page
     assert "--report batch.html --plot batch.png</code>" in page
-    assert "What was asked" in page
+    assert "<h2>Arguments</h2>" in page
     assert Path("batch.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -243,7 +243,7 @@ def test_a_report_of_a_job_that_goes_on_is_that_of_one_run():
 def test_a_report_of_another_strategy_is_refused(capsys):
     words = ["select", "--embeddings", "pool.npy", "--strategy", "random", "-b", "5"]
     words += ["-o", "batch.npy", "--report", "batch.html"]
-    assert "--report: is not used by the strategy random" in error_of(capsys, main(words))
+    assert "--report: the strategy random does not use it" in error_of(capsys, main(words))
 
 
 # What is printed
@@ -323,8 +323,11 @@ MISTAKES = {
     "extension out": (["-o", "batch.xls"], r"batch\.xls: .* \.csv, \.npy, \.parquet, \.json"),
     "folder out": (["-o", "no/batch.csv"], r"no: no such folder"),
     "output exists": (["-o", "old.csv"], r"old\.csv: exists; add --force"),
-    "output is input": (["-o", "scores.npy", "--force"], r"scores\.npy: is an input"),
-    "output twice": (["--save-centroids", "batch.npy"], r"batch\.npy: is an input or output"),
+    "output is input": (["-o", "scores.npy", "--force"], r"scores\.npy: is already an input"),
+    "output twice": (
+        ["--save-centroids", "batch.npy"],
+        r"batch\.npy: is already an input or another output",
+    ),
     "k": (["-k", "0"], r"-k"),
     "b": (["-b", "61"], r"-b.*61.*60"),
     "metric": (["--metric", "l1"], r"--metric.*l1"),
@@ -351,7 +354,7 @@ MISTAKES = {
     "labeled of a file": (["--labeled", "text.npy"], r"--labeled text\.npy: not a NumPy file"),
     "output is weights": (
         ["--allocation", "w.npy", "-o", "w.npy", "--force"],
-        r"w\.npy: is an input or output already",
+        r"w\.npy: is already an input or another output",
     ),
     "scores not finite": (["--scores", "nan.npy"], r"--scores nan\.npy: 60 of 60 scores are NaN"),
     "rows not finite": (
@@ -574,7 +577,7 @@ def test_standard_output_may_be_closed_if_nothing_is_printed():
 @pytest.mark.parametrize("options", [(), ("--json",), ("--json", "--quiet")])
 def test_what_cannot_be_printed_is_told_before_any_work(options, folder):
     before = names(folder)
-    closed = "ally-fast: error: standard output is closed, and there is something to print\n"
+    closed = "ally-fast: error: standard output is closed, so nothing can be printed\n"
     assert shell(">&-", *arguments(*options)) == (2, "", closed)
     assert shell(">&-", "info") == (2, "", closed)
     assert names(folder) == before

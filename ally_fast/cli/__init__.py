@@ -1,4 +1,4 @@
-"""The ``ally-fast`` command. NumPy and all that is imported with it come after `own_process`."""
+"""The ``ally-fast`` command. It imports NumPy, and what needs it, only after `own_process`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        The arguments. If None, those of the process, which then is the command's own.
+        The arguments. If None, those of the process; the command then owns the process.
 
     Returns
     -------
     int
-        Exit status: 0; 2 after a user's mistake, told in one line of at most 300 characters on
-        standard error; 130 after Ctrl-C; 141 if the reader of standard output went away.
+        Exit status: 0 on success; 2 after a user's mistake, with one line of at most 300 characters
+        on standard error; 130 after Ctrl-C; 141 if the reader of standard output closed it.
     """
     with own_process() if argv is None else nullcontext():
         from ally_fast.cli.program import run

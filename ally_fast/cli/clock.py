@@ -1,4 +1,4 @@
-"""Wall time of a command by stage; the stages add up to the total."""
+"""Wall time of a command by stage. The stages add up to the total."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 class Clock:
-    """Seconds by stage, from the moment it is made."""
+    """Seconds by stage, counted from its construction."""
 
     def __init__(self) -> None:
         self._last = time.perf_counter()
@@ -20,7 +20,7 @@ class Clock:
         self._last = now
 
     def lap_by_stage(self, seconds: Mapping[str, float], rest: str) -> None:
-        """Charge it to stages that were timed elsewhere, and what they leave to `rest`."""
+        """Charge the time since the last lap to stages timed elsewhere, and the rest to `rest`."""
         self.lap(rest)
         inner = {stage: duration for stage, duration in seconds.items() if stage != "total"}
         left = self._seconds.pop(rest) - sum(inner.values())

@@ -1,4 +1,4 @@
-"""Rows never to be taken: masks, indices, ids, batches written earlier."""
+"""Rows never to choose: masks, indices, ids, earlier batches."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _INDEX_KEYS = {".csv": "index", ".parquet": "index", ".json": "indices", ".jsonl
 
 @dataclass(frozen=True, eq=False)
 class Exclusions:
-    """What the options say.
+    """The rows that the options exclude.
 
     Attributes
     ----------
     mask : ndarray of bool, shape (n,), or None
         Rows excluded by position.
     ids : Arrow array or None
-        Those excluded by id.
+        Ids of the rows excluded by id.
     """
 
     mask: NDArray[np.bool_] | None
@@ -52,12 +52,12 @@ def read_exclusions(
     ----------
     pool : ShardedPool
     entries : sequence of Input
-        Ids if the pool has ids, unless a batch says that it holds indices; else masks, indices,
-        or batches.
+        Ids if the pool has ids, except for a batch whose record says that it holds indices; else
+        masks, indices or batches.
     by_index : sequence of Input
-        Masks, indices or batches in any case.
+        Always masks, indices or batches.
     id_name : str or None
-        What the pool calls its column of ids; files may call theirs so.
+        Name of the pool's id column; the files may use the same name.
     """
     mask = np.zeros(pool.n, np.bool_)
     ids: list[Any] = []
@@ -65,7 +65,9 @@ def read_exclusions(
         with reading(one):
             record = _record(one)
             if record is not None and record.content in _FOR_TOOLS:
-                raise ValueError("was written for another tool; exclude what was labeled by ids")
+                raise ValueError(
+                    "was written for another tool; exclude the labeled rows by their ids"
+                )
             holds_ids = pool.ids is not None and one not in by_index
             if holds_ids and not (record is not None and record.content == "indices"):
                 names = ["id", id_name] if record is not None else [id_name, "id"]
@@ -86,23 +88,23 @@ def _record(entry: Input) -> BatchRecord | None:
 
 
 def _rows(entry: Input, record: BatchRecord | None, pool: ShardedPool) -> NDArray[np.bool_]:
-    """Read a mask, or at most `n` indices: more would repeat some."""
+    """Read a mask, or at most `n` indices: more than that would contain repeats."""
     spec = ColumnSpec.parse(entry.text)
     if record is not None:
         if record.content in ("ids", "tasks"):
-            raise ValueError("holds ids, but the pool has none; name them with --ids")
+            raise ValueError("holds ids, but the pool has no ids; name its id column with --ids")
         difference = record.pool and pool.fingerprint().difference(record.pool)
         if difference:
-            raise ValueError(f"holds indices of another pool: {difference}; exclude by ids")
+            raise ValueError(f"holds indices of another pool: {difference}; exclude rows by ids")
     key = spec.column or _INDEX_KEYS.get(os.path.splitext(str(spec.source))[1].lower())
     read = read_column(spec.source, key, most=pool.n, storage_options=entry.storage_options)
     return excluded_mask(in_memory(read), pool.n)
 
 
 def _ids(entry: Input, likely: list[str], like: Ids | None) -> Any:
-    """Read ids, as an Arrow array of the kind that the pool's are of.
+    """Read ids as an Arrow array of the same type as the pool's ids.
 
-    Where no column is named it is one of the `likely` ones, or the only one.
+    If no column is named, take one of the `likely` columns, or the only column.
     """
     spec = ColumnSpec.parse(entry.text)
     tasks = _tasks(entry, spec, likely)
@@ -116,7 +118,7 @@ def _ids(entry: Input, likely: list[str], like: Ids | None) -> Any:
     if str(kind) == "int64" and ids.untyped:
         return ids.as_integers()
     kinds = ("integers", "texts") if str(values.type) == "int64" else ("texts", "integers")
-    raise TypeError(f"exclude_ids: got {kinds[0]}, needs {kinds[1]} as the pool's ids")
+    raise TypeError(f"exclude_ids: got {kinds[0]}, needs {kinds[1]}, as the pool's ids are")
 
 
 def _id_column(entry: Input, spec: ColumnSpec, likely: list[str]) -> Any:
@@ -134,7 +136,7 @@ def _id_column(entry: Input, spec: ColumnSpec, likely: list[str]) -> Any:
 
 
 def _tasks(entry: Input, spec: ColumnSpec, likely: list[str]) -> list[Any] | None:
-    """Return the ids of labeled tasks where the file is an export of Label Studio, a list."""
+    """Return the ids of labeled tasks if the file is a Label Studio export (a JSON list)."""
     files = entry.files()
     if len(files) != 1 or files[0].extension != ".json":
         return None

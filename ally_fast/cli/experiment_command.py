@@ -1,4 +1,4 @@
-"""``ally-fast experiment``: the outer loop on a data set, learning curves out."""
+"""``ally-fast experiment``: run the outer loop on a data set and draw learning curves."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ strategies:
   {", ".join(STRATEGIES[:7])},
   {", ".join(STRATEGIES[7:12])},
   {", ".join(STRATEGIES[12:])}
-  Each takes options: ally:k=50:radius=0.1, bald:dropout=0.3, dal:mini_queries=5
-  and training=constrained (so are models of ally, ally_herding and gist
-  trained, all others plainly);
-  a k with a point is a share of b: cluster_margin:k=0.5;
-  ally:heads=5 scores by the mean of five dual heads, ally:scores=random and
-  ally:scores=margin by random numbers and margins, in the same clusters.
+  A strategy takes options after colons: ally:k=50:radius=0.1, bald:dropout=0.3
+  k=0.5 (with a point)  a share of b, not a number: cluster_margin:k=0.5
+  training=constrained  train with one constraint a sample; ally, ally_herding
+                        and gist do so by default
+  ally:heads=5          score by the mean of five dual heads
+  ally:scores=random    the same clusters with random scores
+  ally:scores=margin    the same clusters with margins as scores
 
 examples:
   ally-fast experiment mnist --strategies random,badge,ally -o mnist
   ally-fast experiment pool/ --column emb --labels :topic \\
       --head logistic --budgets 50,100,200,400 --start random,typical \\
       --strategies random,margin,cluster_margin --seeds 10 -o topics
-  Stopped or killed, the same command goes on; with more seeds, rounds or
-  strategies it adds what is not there.
+  If a run stops, repeat the command to resume. With more seeds, rounds or
+  strategies it runs only what is missing.
 """
 _ROUNDS = 15
 _OF_PROTOCOL = (
@@ -53,51 +54,137 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "experiment",
         help="compare strategies on a data set",
-        description="Train, choose, label, and again: learning curves of strategies, by seed.",
+        description="Train, choose a batch, label it, repeat; draw a learning curve per strategy.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    paper = Protocol(dataset="")
-    add = parser.add_argument_group("what").add_argument
-    add("dataset", metavar="NAME", help=f"{', '.join(DATASETS)}, FILE.npz, or a pool (--labels)")
-    add("--labels", metavar="SPEC", help="a label for each row of a pool; a null is none")
-    add("--column", metavar="NAME", help="the pool's column of vectors, or its key")
-    add("--ids", metavar="SPEC", help="the pool's ids, where labels are matched by id")
-    add("--strategies", required=True, metavar="LIST", help="arms, separated by commas; see below")
-    add("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N - 1 (default: 5)")
-    add("--start", default=RANDOM_START, metavar="LIST", help="random (default), typical, or both")
-    add("--rounds", type=int, metavar="R", help="batches to label (default: 15)")
-    add("-o", "--output", required=True, metavar="DIR", help="folder of rows, table and figure")
-    add("--data", metavar="FOLDER", help="of the data sets (default: ALLY_FAST_DATA, or download)")
-    add("--split", default=paper.split, help="of parkinsons: subjects (default) or rows")
-    add("--split-by-seed", action="store_true", help="of parkinsons: a test set for each seed")
-    add("--pool-rows", type=int, metavar="N", help="a random part of the pool (default: all)")
-    add("--clones", type=int, default=1, metavar="N", help="copies of each pool row (default: 1)")
-
-    add = parser.add_argument_group("how (the paper's settings by default)").add_argument
-    add("--initial", type=int, default=paper.initial, help="random labels at the start (100)")
-    add("-b", "--budget", dest="b", type=int, default=paper.b, help="labels a round (200)")
-    add("--budgets", type=_numbers, metavar="LIST", help="labels in all, by round, instead of both")
-    add("--head", default=paper.head, help="network (default), or logistic, mlp on embeddings")
-    add("--epsilon", type=float, help="bound of the loss (0.2; regression 0.1)")
-    add("--schedule", default=paper.schedule, help="of its rate: constant (default) or cosine")
-    add("--primal-lr", type=float, default=paper.primal_lr, help="of Adam (0.005)")
-    add("--dual-lr", type=float, default=paper.dual_lr, help="of the multipliers (0.05)")
-    add("--primal-steps", type=int, default=paper.primal_steps, help="T_p (1)")
-    add("--dual-update", default=paper.dual_update, help="epoch (default) or batch")
-    add("--batch-size", type=int, default=paper.batch_size, help="of minibatches (64)")
-    add("--max-epochs", type=int, default=paper.max_epochs, help="(100)")
-    add("--patience", type=int, default=paper.patience, help="epochs, early stopping (6)")
-    add("--validation", type=float, default=paper.validation, help="labels held out for it (0.1)")
-    add("--refit-head", action="store_true", help="dual heads then learn all labels")
-
-    add = parser.add_argument_group("running").add_argument
-    add("--device", default=paper.device, help="of torch: cpu (default), cuda, cuda:1")
-    add("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
-    add("--threads", type=int, metavar="N", help="of each process (default: the cores there are)")
-    add("--quiet", action="store_true", help="no progress, no table")
+    for add_group in (_add_data, _add_comparison, _add_training, _add_running):
+        add_group(parser, Protocol(dataset=""))
     parser.set_defaults(run=run)
     return parser
+
+
+def _add_data(parser: argparse.ArgumentParser, paper: Protocol) -> None:
+    add = parser.add_argument_group("data").add_argument
+    add(
+        "dataset",
+        metavar="NAME",
+        help=f"{', '.join(DATASETS)}, FILE.npz, or a pool of embeddings with --labels",
+    )
+    add("--labels", metavar="SPEC", help="a label for each row of the pool; null means no label")
+    add("--column", metavar="NAME", help="column or key that holds the pool's vectors")
+    add("--ids", metavar="SPEC", help="the pool's ids, if labels are matched by id")
+    add(
+        "--data",
+        metavar="FOLDER",
+        help="folder with the data sets (default: ALLY_FAST_DATA; without it, they are downloaded)",
+    )
+    add(
+        "--split",
+        default=paper.split,
+        metavar="BY",
+        help="parkinsons: split off the test set by subjects (default) or rows",
+    )
+    add("--split-by-seed", action="store_true", help="parkinsons: another test set for each seed")
+    add("--pool-rows", type=int, metavar="N", help="use N random rows of the pool (default: all)")
+    add("--clones", type=int, default=1, metavar="N", help="copies of each pool row (default: 1)")
+
+
+def _add_comparison(parser: argparse.ArgumentParser, paper: Protocol) -> None:
+    add = parser.add_argument_group("comparison").add_argument
+    add(
+        "--strategies",
+        required=True,
+        metavar="LIST",
+        help="strategies to compare, separated by commas; see below",
+    )
+    add("--seeds", type=int, default=5, metavar="N", help="run seeds 0 to N - 1 (default: 5)")
+    add(
+        "--start",
+        default=RANDOM_START,
+        metavar="LIST",
+        help="how the first rows are chosen: random (default), typical or random,typical",
+    )
+    add("--rounds", type=int, metavar="R", help="batches to label (default: 15)")
+    add(
+        "--initial",
+        type=int,
+        default=paper.initial,
+        metavar="N",
+        help=f"labels at the start (default: {paper.initial})",
+    )
+    add(
+        *("-b", "--budget"),
+        dest="b",
+        type=int,
+        default=paper.b,
+        help=f"labels added in each round (default: {paper.b})",
+    )
+    add(
+        "--budgets",
+        type=_numbers,
+        metavar="LIST",
+        help="total labels in each round, instead of --initial, --budget and --rounds",
+    )
+    add("-o", "--output", required=True, metavar="DIR", help="folder for rows, table and figure")
+
+
+def _add_training(parser: argparse.ArgumentParser, paper: Protocol) -> None:
+    add = parser.add_argument_group("training (by default as in the paper)").add_argument
+    add(
+        "--head",
+        default=paper.head,
+        metavar="NAME",
+        help="what learns: network (default), or logistic or mlp on frozen embeddings",
+    )
+    add(
+        "--epsilon",
+        type=float,
+        metavar="E",
+        help="bound on the loss of each sample (default: 0.2; 0.1 for regression)",
+    )
+    add(
+        "--schedule",
+        default=paper.schedule,
+        metavar="NAME",
+        help="how --primal-lr changes with the epochs: constant (default) or cosine",
+    )
+    for option, kind, metavar, text in (
+        ("primal-lr", float, "RATE", "learning rate of Adam"),
+        ("dual-lr", float, "RATE", "learning rate of the multipliers"),
+        ("primal-steps", int, "N", "passes over the labeled set between dual updates"),
+        ("dual-update", str, "WHEN", "update multipliers after each epoch or each batch"),
+        ("batch-size", int, "N", "minibatch size"),
+        ("max-epochs", int, "N", "most epochs"),
+        ("patience", int, "N", "stop after N epochs without a lower validation loss"),
+        ("validation", float, "SHARE", "share of the labels held out for validation"),
+    ):
+        default = getattr(paper, option.replace("-", "_"))
+        text = f"{text} (default: {default})"
+        add(f"--{option}", type=kind, default=default, metavar=metavar, help=text)
+    add(
+        "--refit-head",
+        action="store_true",
+        help="train each dual head again on all labels, for the epochs that validation chose",
+    )
+
+
+def _add_running(parser: argparse.ArgumentParser, paper: Protocol) -> None:
+    add = parser.add_argument_group("running").add_argument
+    add(
+        "--device",
+        default=paper.device,
+        metavar="NAME",
+        help="torch device for training: cpu (default), cuda, cuda:1",
+    )
+    add("--jobs", type=int, default=1, metavar="N", help="processes to run (default: 1)")
+    add(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads of each process (default: all cores, divided among the processes)",
+    )
+    add("--quiet", action="store_true", help="print no progress and no table")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -107,7 +194,7 @@ def run(arguments: argparse.Namespace) -> None:
     protocol = Protocol(**{name: getattr(arguments, name) for name in _OF_PROTOCOL})
     arms = parse_arms(arguments.strategies, arguments.start)
     if protocol.budgets is not None and arguments.rounds is not None:
-        raise ValueError("rounds: got some beside budgets, which say how many; needs one of them")
+        raise ValueError("rounds: got both rounds and budgets; needs one of them")
     if arguments.rounds is None:
         arguments.rounds = _ROUNDS if protocol.budgets is None else len(protocol.budgets) - 1
     for name in ("seeds", "rounds"):
@@ -167,7 +254,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _pictures(rows: Sequence[RoundRow]) -> dict[str, tuple[str, str]]:
-    """Return the name of each picture, the metric it shows and what that is called."""
+    """Return for each picture its file name, the metric it shows and the label of that metric."""
     if rows[0].accuracy is None:
         return {"curves.png": ("metric", "test mean squared error")}
     pictures = {"curves.png": ("metric", "test accuracy")}

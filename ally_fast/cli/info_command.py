@@ -1,4 +1,4 @@
-"""``ally-fast info``: what this installation can do, on this machine."""
+"""``ally-fast info``: what this installation can do on this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ally_fast._version import __version__
 from ally_fast.cli.standard_output import show
 from ally_fast.device import cuda_module
 
-# What is asked for, and the distributions that bring it.
+# Each engine, and the distributions that provide it.
 _ENGINES = {
     "faiss": ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu12", "faiss"),
     "sklearn": ("scikit-learn",),
@@ -30,10 +30,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to the parser's list of commands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "info",
-        help="show build, instruction sets, devices, engines",
-        description="Show what this installation can do, on this machine.",
+        help="show the build, instruction sets, devices and engines",
+        description="Show what this installation can do on this machine.",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="print the facts as one JSON object")
     parser.set_defaults(run=run)
     return parser
 
@@ -45,9 +45,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def installation() -> dict[str, Any]:
-    """Return what is installed and what this machine runs, ready for JSON.
+    """Return what is installed and what this machine can run, ready for JSON.
 
-    No optional package is imported: versions are read from their metadata.
+    No optional package is imported; versions come from package metadata.
     """
     build = _cpu.build_info()
     return {

@@ -1,4 +1,4 @@
-"""Input files of a command: an error that one causes names its option and the file, once."""
+"""Input files of a command. An error about an input names its option and its file once."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class InputError(ValueError):
 
 @dataclass(frozen=True)
 class Input:
-    """Something that a user named.
+    """An input that the user named.
 
     Attributes
     ----------
     argument : str
-        The argument of `ally_fast.select` that it is for.
+        The argument of `ally_fast.select` that it fills.
     option : str
-        How the user gave it.
+        The option that the user wrote.
     text : str
-        What the user wrote: files, or a column spec.
+        Its value: files, or a column spec.
     is_column : bool
-        Whether it is a column spec.
+        Whether `text` is a column spec.
     storage_options : mapping or None
-        For the file system of a URL.
+        Options for the file system of a URL.
     """
 
     argument: str
@@ -49,7 +49,7 @@ class Input:
         return ColumnSpec.parse(self.text).source if self.is_column else split_key(self.text)[0]
 
     def files(self) -> list[Location]:
-        """Return the files named; an error names the option."""
+        """Return the named files; an error names the option."""
         with reading(self):
             source = self.source
             if source is None:
@@ -60,7 +60,7 @@ class Input:
 
 @contextmanager
 def reading(entry: Input) -> Iterator[None]:
-    """Name the option and the file in any error of the block, which reads that input alone."""
+    """Name the option and the file in any error of the block, which must read only that input."""
     try:
         yield
     except InputError:
@@ -71,7 +71,7 @@ def reading(entry: Input) -> Iterator[None]:
 
 @contextmanager
 def using(inputs: Sequence[Input]) -> Iterator[None]:
-    """Name the option and the file in errors of the block that name the argument or the file."""
+    """Name the option and the file in those errors of the block that name argument or file."""
     try:
         yield
     except InputError:
@@ -95,7 +95,7 @@ def _named(text: str, entry: Input) -> str:
 
 
 def _paths(entry: Input) -> tuple[str, ...]:
-    """Return the path of a file as given, and the absolute one, as memory maps know it."""
+    """Return the path of the file as written, and its absolute path, which memory maps report."""
     try:
         path = entry.source
     except ValueError:
@@ -109,7 +109,7 @@ def _begins(text: str, argument: str) -> bool:
 
 
 def _mentions(text: str, entry: Input) -> bool:
-    """Tell whether a message names the files; a name that may be a word has something after it."""
+    """Tell whether a message names the files. A name that could be a word needs / or : after it."""
     for path in _paths(entry):
         after = r"(?![\w-]|\.\w)" if re.search(r"[./]", path) else "(?=[/:])"
         if re.search(rf"(?<![\w./-]){re.escape(path)}{after}", text):

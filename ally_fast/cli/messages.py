@@ -1,4 +1,4 @@
-"""What a user is told about an error."""
+"""The messages of errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ USER_ERRORS = (
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says, in one line."""
+    """Return the message of an error as one line."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = " ".join(str(error).split())

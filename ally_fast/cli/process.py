@@ -1,4 +1,4 @@
-"""What the command does first in a process of its own. Imports nothing that takes time."""
+"""What the command does first if it owns the process. Imports nothing slow."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TextIO
 
 @contextmanager
 def own_process() -> Iterator[None]:
-    """Prepare standard streams; while the block imports, Ctrl-C ends the process at once.
+    """Prepare the standard streams. Ctrl-C ends the process at once while the block imports.
 
-    An exception would not do there: a C extension may turn it into an `ImportError`, or print it.
+    An exception does not work there: a C extension may turn it into an `ImportError` or print it.
     """
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
@@ -34,9 +34,9 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 def _open_closed_streams() -> None:
-    """Fill the places of closed streams: the next file opened would take them.
+    """Open the null device in place of closed streams; otherwise the next file would take them.
 
-    ``sys.stdout`` stays None, which tells that nobody can read what is printed.
+    ``sys.stdout`` stays None, so that the command knows that nobody can read its output.
     """
     for descriptor in range(3):
         try:
@@ -48,6 +48,6 @@ def _open_closed_streams() -> None:
 
 
 def _print_any_name(stream: TextIO | None) -> None:
-    """Show what the stream's encoding lacks as an escape: the name of a file may hold anything."""
+    """Print characters outside the stream's encoding as escapes: file names may hold anything."""
     if stream is not None and hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")

@@ -43,7 +43,7 @@ class _OnceTrue(_Once):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Takes an option once, by its full name; one with an action of its own as that has it."""
+    """Takes each option once, by its full name. Options with their own action follow that."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, allow_abbrev=False)
@@ -63,14 +63,14 @@ class _Terminated(BaseException):
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    """Run the command line, and return its exit status; see `ally_fast.cli.main`."""
+    """Run the command line and return its exit status; see `ally_fast.cli.main`."""
     debug, options, how = False, {}, ""
     try:
         words = sys.argv[1:] if argv is None else list(argv)
         arguments = _parser().parse_args(words, argparse.Namespace(words=words))
         debug, options = arguments.debug, arguments.options
         if job := getattr(arguments, "job", None):
-            how = f": what is done is in {job}; the same command goes on from there"
+            how = f": progress is saved in {job}; run the same command to resume"
         with _termination_raises():
             if not getattr(arguments, "quiet", False) or getattr(arguments, "json", False):
                 standard_output.check_open()
@@ -92,21 +92,21 @@ def run(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="ally-fast",
-        description="Choose the batch of a pool to label next: high scores, spread over clusters.",
+        description="Choose which rows of a pool to label next: high scores, spread over clusters.",
     )
     parser.add_argument("--version", action="version", version=f"ally-fast {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in (select_command, experiment_command, info_command):
         subparser = command.add_parser(commands)
         subparser.add_argument(
-            "--debug", action="store_true", help="show where in the code an error arose"
+            "--debug", action="store_true", help="show the traceback of an error"
         )
         subparser.set_defaults(options=_options(subparser))
     return parser
 
 
 def _options(parser: argparse.ArgumentParser) -> dict[str, str]:
-    """Return the option of each argument: the short one if it has one."""
+    """Return the option of each argument: the short form if there is one."""
     return {
         action.dest: action.option_strings[0] for action in parser._actions if action.option_strings
     }
@@ -121,7 +121,7 @@ def _complain(message: str, status: int) -> int:
 
 
 def _cut(text: str) -> str:
-    """Return a line without its middle where it is too long."""
+    """Return the text as one line; if it is too long, leave out its middle."""
     text = " ".join(text.split())
     if len(text) <= _LONGEST_LINE:
         return text
@@ -130,7 +130,7 @@ def _cut(text: str) -> str:
 
 
 def _with_option(error: BaseException, options: Mapping[str, str]) -> str:
-    """Return what an error says, an argument of `ally_fast.select` named by its option."""
+    """Return the message of an error; name an argument of `ally_fast.select` by its option."""
     text = one_line(error)
     if isinstance(error, OSError):  # begins with the name of a file
         return text

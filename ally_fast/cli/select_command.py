@@ -1,4 +1,4 @@
-"""``ally-fast select``: files in, a batch out."""
+"""``ally-fast select``: read files, choose a batch, write it."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _by_another(
 def _selected(
     arguments: argparse.Namespace, pool: ShardedPool, scores: Any, **options: Any
 ) -> tuple[NDArray[np.int64], SelectionInfo]:
-    """Select here, in the folder of a job, or on a cluster."""
+    """Select in this process, with the folder of a job, or on a cluster."""
     if arguments.ray is not None:
         folders = {"job": arguments.job, "start_from": arguments.start_from}
         return distributed.select(pool, scores, address=arguments.ray, **folders, **options)
@@ -143,17 +143,17 @@ def _selected(
 
 
 def _passed_on(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the options that are arguments of `select`; what files hold is not read yet."""
+    """Return the options that are arguments of `select`, without reading any file."""
     names = {field.name for field in fields(Arguments)} - {"embeddings", "dual_scores", "ids"}
     return {name: value for name, value in vars(arguments).items() if name in names}
 
 
 def _inputs(arguments: argparse.Namespace) -> list[Input]:
-    """Return everything that names files; one that is no file is refused."""
+    """Return all inputs that name files; raise an error for one that names none."""
     if arguments.start_from and not arguments.job:
-        raise ValueError("--from needs --job: a folder for this round")
+        raise ValueError("--from needs --job, a folder for this round")
     if bool(arguments.pool) == bool(arguments.embeddings):
-        raise ValueError("select needs a pool: POOL, or --embeddings FILE, and not both")
+        raise ValueError("select needs a pool: either POOL or --embeddings FILE, not both")
     options = arguments.options
     sources = arguments.pool or [arguments.embeddings]
     option = "POOL" if arguments.pool else options["embeddings"]
@@ -169,7 +169,7 @@ def _inputs(arguments: argparse.Namespace) -> list[Input]:
             locations(split_key(arguments.allocation)[0], columns=True)
         except FileNotFoundError:
             raise ValueError(
-                f"allocation must be {', '.join(_ALLOCATIONS)} or a file of weights; "
+                f"allocation must be {', '.join(_ALLOCATIONS)}, or a file of weights; "
                 f"got {arguments.allocation!r}"
             ) from None
         inputs.append(Input("allocation", options["allocation"], arguments.allocation))
@@ -198,7 +198,7 @@ def _pool(arguments: argparse.Namespace, inputs: Sequence[Input]) -> ShardedPool
 
 
 def _column(pool: ShardedPool, entry: Input | None) -> Any:
-    """Return a column as it is named: by position, or by id."""
+    """Return a column, by position or by id as its spec says."""
     if entry is None:
         return None
     with reading(entry):
@@ -212,7 +212,7 @@ def _column(pool: ShardedPool, entry: Input | None) -> Any:
 
 
 def _tell_what_could_match(pool: ShardedPool, entry: Input, spec: ColumnSpec) -> None:
-    """Warn that values go by position if a column of both files may tell their rows."""
+    """Note that values are matched by position if both files have a column to match rows by."""
     files = entry.files()
     ours = {shard.name for shard in pool.shards}
     if any(file.name in ours for file in files):
@@ -222,8 +222,8 @@ def _tell_what_could_match(pool: ShardedPool, entry: Input, spec: ColumnSpec) ->
     if common and common[0] != pool.column_name:
         name = common[0]
         note(
-            f"{entry.option} {entry.text} goes by position, but its files and the pool both have "
-            f"{name!r}: to match rows by it, use --ids :{name} and {entry.text}@{name}"
+            f"{entry.option} {entry.text} is matched by position, but its files and the pool both "
+            f"have {name!r}: to match rows by it, use --ids :{name} and {entry.text}@{name}"
         )
 
 
@@ -247,7 +247,7 @@ def _allocation(inputs: Sequence[Input], arguments: argparse.Namespace) -> str |
 def _matrix(
     inputs: Sequence[Input], argument: str, n: int | None = None, metric: str = ""
 ) -> NDArray[Any] | None:
-    """Read a small file of vectors whole."""
+    """Read all rows of a small file of vectors."""
     entry = _of(inputs, argument)
     if entry is None:
         return None

@@ -1,4 +1,4 @@
-"""What ``ally-fast select`` writes: all of it appears, or none."""
+"""The files that ``ally-fast select`` writes: all of them appear, or none."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from ally_fast.report.page import page, require_report
 
 
 def output_names(arguments: argparse.Namespace) -> list[str]:
-    """Return the files that were asked for."""
+    """Return the paths of the requested output files."""
     paths = (arguments.output, arguments.save_centroids, arguments.plot, arguments.report)
     return [path for path in paths if path]
 
 
 def check_outputs(arguments: argparse.Namespace, inputs: Iterable[Location]) -> None:
-    """Find out before any work whether every output can be written."""
+    """Check before any work that every output can be written."""
     paths = {os.path.realpath(file.path) for file in inputs if file.filesystem is None}
     form, wanted = _format(arguments), _wanted(arguments)
     for path, extensions in _outputs(arguments, form):
         if os.path.realpath(path) in paths:
-            raise OSError(errno.EINVAL, "is an input or output already", path)
+            raise OSError(errno.EINVAL, "is already an input or another output", path)
         check_output(path, extensions, force=arguments.force)
         paths.add(os.path.realpath(path))
     if wanted.extension == ".parquet":
@@ -58,15 +58,15 @@ def check_outputs(arguments: argparse.Namespace, inputs: Iterable[Location]) -> 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What was selected, and from what.
+    """A selected batch and what it was selected from.
 
     Attributes
     ----------
     pool : ShardedPool
     scores : array or ById
-        As given.
+        As passed to `select`.
     options : dict
-        What else was given to `select`, by keyword; empty for other strategies.
+        All other arguments of `select`, by keyword; empty for other strategies.
     indices : ndarray of int64, shape (b,)
     info : SelectionInfo or Picked
     summary : dict
@@ -81,7 +81,7 @@ class Outcome:
 
 
 def write_outputs(arguments: argparse.Namespace, outcome: Outcome) -> None:
-    """Write the batch and what was asked for beside it."""
+    """Write the batch and the other requested files."""
     pool, indices, info = outcome.pool, outcome.indices, outcome.info
     form = _format(arguments)
     content = "indices" if form.content == "ids" and info.ids is None else form.content
@@ -110,7 +110,7 @@ def _write_pictures(
     outcome: Outcome,
     create: Callable[[str], AbstractContextManager[IO[bytes]]],
 ) -> None:
-    """Write the picture and the page of a batch, from rows that are read once."""
+    """Write the picture and the page of a batch; read the rows for both once."""
     pool: Any = nullcontext(outcome.pool)
     if arguments.ray is not None:
         pool = distributed.pool_read_by_tasks(outcome.pool, arguments.ray)
@@ -136,7 +136,7 @@ def _write_pictures(
 
 
 def remember_kept(arguments: argparse.Namespace, pool: ShardedPool) -> None:
-    """Have the columns to keep read once; find out whether what they declare can be written."""
+    """Make sure that kept columns are read once; check that their types can be written."""
     pool.keep = {name: KeptColumn(column) for name, column in pool.keep.items()}
     kinds = {name: getattr(column, "kind", None) for name, column in pool.keep.items()}
     form = _format(arguments)
@@ -161,7 +161,7 @@ def _wanted(arguments: argparse.Namespace, kinds: Mapping[str, Any] | None = Non
 
 
 def _outputs(arguments: argparse.Namespace, form: Format) -> list[tuple[str, tuple[str, ...]]]:
-    """Return the files to write, each with the extensions it may have."""
+    """Return the files to write, each with its allowed extensions."""
     sidecar = None
     if not form.holds_record:
         sidecar = arguments.output + SIDECAR

@@ -1,4 +1,4 @@
-"""What is printed for the user, and what becomes of it where nobody can read it."""
+"""Print for the user, and handle output that nobody can read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TextIO
 
 
 def check_open() -> None:
-    """Find out before any work whether something can be printed.
+    """Check before any work that standard output is open.
 
     Raises
     ------
@@ -17,7 +17,7 @@ def check_open() -> None:
         If standard output was closed when the process started.
     """
     if sys.stdout is None:
-        raise ValueError("standard output is closed, and there is something to print")
+        raise ValueError("standard output is closed, so nothing can be printed")
 
 
 def show(text: str) -> None:
@@ -26,7 +26,7 @@ def show(text: str) -> None:
     Raises
     ------
     OSError
-        Naming standard output, unless it is a `BrokenPipeError`.
+        If writing fails; the error names standard output unless it is a `BrokenPipeError`.
     """
     try:
         print(text, flush=True)
@@ -37,13 +37,13 @@ def show(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Tell the user something on standard error; the run goes on."""
+    """Print a note on standard error; the run continues."""
     with suppress(OSError, AttributeError):  # full, or closed when the process started
         print(f"ally-fast: note: {text}", file=sys.stderr, flush=True)
 
 
 def discard(stream: TextIO | None) -> None:
-    """Drop what a stream could not print: the interpreter would try once more at its end."""
+    """Drop what a stream could not print; the interpreter would try again when it exits."""
     if stream is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""``--strategy``: strategies that need embeddings or class probabilities only."""
+"""``--strategy``: strategies other than ALLY."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _OF_ANY = (
 
 @dataclass(frozen=True)
 class _Kind:
-    """A strategy: how it is made of the options, those it takes, those it needs."""
+    """A strategy: how to make it from the options, which options it takes and which it needs."""
 
     make: Callable[[argparse.Namespace], Strategy]
     takes: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ STRATEGIES = (ALLY, *_OTHERS)
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """What strategies go by beside the pool; None: not given.
+    """Inputs of a strategy besides the pool; None if not given.
 
     Attributes
     ----------
@@ -122,7 +122,7 @@ class Pieces:
 
 @dataclass(frozen=True, eq=False)
 class Picks:
-    """What is known of picks that have no clusters.
+    """The picks of a strategy without clusters.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class Picks:
 
 
 def check_options(arguments: argparse.Namespace) -> None:
-    """Raise ValueError if the strategy lacks an option that it needs, or does not use one given."""
+    """Raise ValueError if the strategy lacks a needed option or does not use a given one."""
     name = arguments.strategy
     options: set[str] = getattr(arguments, "_given", set())
     needs: tuple[str, ...] = ("dual_scores", "k")
@@ -147,10 +147,10 @@ def check_options(arguments: argparse.Namespace) -> None:
         needs = _OTHERS[name].needs
         unused = options - {*_OF_ANY, *needs, *_OTHERS[name].takes}
     if unused:
-        raise ValueError(f"{min(unused)}: is not used by the strategy {name}")
+        raise ValueError(f"{min(unused)}: the strategy {name} does not use it")
     for option in needs:
         if getattr(arguments, option) is None:
-            raise ValueError(f"{option}: is needed by the strategy {name}")
+            raise ValueError(f"{option}: the strategy {name} needs it")
 
 
 def pick(
@@ -159,7 +159,7 @@ def pick(
     excluded: Exclusions,
     pieces: Pieces,
 ) -> Picks:
-    """Choose a batch by a strategy other than ALLY; arguments as `ally_fast.select` has them."""
+    """Choose a batch with a strategy other than ALLY; see `ally_fast.select` for the arguments."""
     join = checked_join(pool, None, arguments.unknown_ids)
     eligible = rows_not_excluded(excluded.mask, pool.n, join.excluded(excluded.ids))
     rows = chunk_size(pool, arguments.chunk_rows)
@@ -189,7 +189,7 @@ def pick(
 def summarize_picks(
     arguments: argparse.Namespace, pool: ShardedPool, picks: Picks, seconds: dict[str, float]
 ) -> dict[str, Any]:
-    """Return what `ally_fast.report.summarize` does, without what there are no clusters for."""
+    """Return the summary of `ally_fast.report.summarize` without its facts about clusters."""
     return {
         "strategy": arguments.strategy,
         "rows": pool.n,
@@ -208,7 +208,7 @@ def summarize_picks(
 def _by_chunk(
     pool: ShardedPool, join: Join, eligible: NDArray[np.bool_] | None, entry: Input | None
 ) -> Callable[[int, int], NDArray[np.floating]] | None:
-    """Return what gives the probabilities of some rows, by position or by id."""
+    """Return a function that gives the probabilities of a range of rows, by position or by id."""
     if entry is None:
         return None
     with reading(entry):
@@ -229,7 +229,7 @@ def _by_chunk(
 
 @contextmanager
 def _told_of_its_arguments(strategy: Strategy) -> Iterator[None]:
-    """Begin errors with the argument, as those of `ally_fast.select` do."""
+    """Make errors begin with the argument, as errors of `ally_fast.select` do."""
     try:
         yield
     except ValueError as error:

@@ -1,6 +1,6 @@
-"""The outer loop of active learning on real data: train, choose, label, repeat.
+"""Run the outer loop of active learning on real data: train, choose, label, repeat.
 
-`ally-fast experiment` runs it. Needs torch.
+The command `ally-fast experiment` runs it. Needs torch.
 """
 
 from ally_fast.experiments.arm import Arm, parse_arms

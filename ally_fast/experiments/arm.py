@@ -1,4 +1,4 @@
-"""An arm of an experiment: a strategy with its settings, and how its models are trained."""
+"""An arm of an experiment: a strategy, its settings, and the training of its models."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _allocation(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Kind:
-    """A strategy as it is named on the command line."""
+    """A strategy that the command line can name, and the options that it takes there."""
 
     make: Callable[..., Strategy]
     training: str = PLAIN
@@ -64,7 +64,7 @@ class _Kind:
     options: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
     of_model: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
     of_arm: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
-    network: bool = False  # means nothing for a head on frozen embeddings
+    network: bool = False  # makes no sense for a head on frozen embeddings
 
 
 _HERDING = {"width": float, "targets": int, "metric": str}
@@ -125,27 +125,29 @@ _OF_MODEL = {
 
 @dataclass(frozen=True)
 class Arm:
-    """What is compared: a strategy, its settings, the training of its models.
+    """One side of a comparison: a strategy, its settings, and the training of its models.
 
     Attributes
     ----------
     name : str
-        As on the command line: ``ally``, ``ally:k=50:radius=0.1``, ``random:training=constrained``.
+        Name on the command line, such as ``ally``, ``ally:k=50:radius=0.1`` or
+        ``random:training=constrained``.
     strategy : str
         One of `STRATEGIES`.
     training : {"plain", "constrained"}
-        Mean loss alone, or the Lagrangian with one constraint a sample; "constrained" for ALLY,
-        ALLY Herding and GIST, "plain" for all others unless asked for.
+        The objective: the mean loss, or the Lagrangian with one constraint for each sample. The
+        default is "constrained" for ALLY, ALLY Herding and GIST, and "plain" for all others.
     start : {"random", "typical"}
         How the first rows to label are chosen: at random, or by `TypicalStart`.
     scores : {"duals", "random", "margin"}
-        Of ``ally``: predicted multipliers; or in the same clusters random numbers, or margins.
+        The scores of ``ally``: predicted multipliers, random numbers, or margins. The clusters are
+        the same.
     heads : int
-        Of ``ally``: dual heads whose mean prediction is the score; they differ by seed.
+        Number of dual heads of ``ally``. They differ by seed; their mean prediction is the score.
     options : mapping
         Arguments of the strategy.
     of_model : mapping
-        What the strategy asks of the model: dropout and passes (``bald``), rate and passes of its
+        What the strategy needs of the model: dropout and passes (``bald``), rate and passes of the
         last layer or head (``drop_query``), weight of the loss-prediction module's loss
         (``learning_loss``).
     """
@@ -161,17 +163,17 @@ class Arm:
 
     @property
     def classification(self) -> bool:
-        """Whether it has a meaning for classification tasks only."""
+        """Whether the arm needs a classification task."""
         return _KINDS[self.strategy].classification or self.scores == MARGIN_SCORES
 
     @property
     def of_duals(self) -> bool:
-        """Whether it goes by multipliers that a head predicts."""
+        """Whether the arm scores rows by multipliers that a head predicts."""
         return _KINDS[self.strategy].training == CONSTRAINED and self.scores == DUALS
 
     @property
     def of_networks(self) -> bool:
-        """Whether it has no meaning for a head on frozen embeddings."""
+        """Whether the arm needs a network, not a head on frozen embeddings."""
         constrained = self.training == CONSTRAINED
         kind = _KINDS[self.strategy]
         return kind.network or (constrained and kind.training != CONSTRAINED)
@@ -182,18 +184,19 @@ class Arm:
 
 
 def parse_arms(text: str, starts: str = RANDOM_START) -> tuple[Arm, ...]:
-    """Return the arms of a list, ``NAME[:OPTION=VALUE ...],...``, once with each start.
+    """Parse a list of arms; return each arm once for each start.
 
     Parameters
     ----------
     text : str
+        Arms separated by commas, each ``NAME[:OPTION=VALUE ...]``.
     starts : str
-        Some of `STARTS`, separated by commas; an arm that names its own keeps it.
+        Some of `STARTS`, separated by commas. An arm that names its own start keeps it.
 
     Raises
     ------
     ValueError
-        If a name or an option is not known, a value is of the wrong kind, or an arm comes twice.
+        If a name or an option is unknown, a value is of the wrong kind, or an arm is repeated.
 
     Examples
     --------
@@ -203,18 +206,20 @@ def parse_arms(text: str, starts: str = RANDOM_START) -> tuple[Arm, ...]:
     kinds = [start.strip() for start in starts.split(",")]
     for start in kinds:
         if start not in STARTS or kinds.count(start) > 1:
-            raise ValueError(f"start: got {starts!r}, needs some of {', '.join(STARTS)}, each once")
+            raise ValueError(
+                f"start: got {starts!r}, needs one or more of {', '.join(STARTS)}, each once"
+            )
     parts = [part.strip() for part in text.split(",")]
     arms = tuple(_parse(name) for start in kinds for name in _with_start(parts, start, kinds))
     names = [arm.name for arm in arms]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"strategies: {name!r} is there twice")
+            raise ValueError(f"strategies: got {name!r} twice, needs each arm once")
     return arms
 
 
 def _with_start(parts: list[str], start: str, starts: list[str]) -> list[str]:
-    """Return the names of arms with a start; one that names its own comes with the first."""
+    """Return the names of arms for a start; an arm with its own start belongs to the first."""
     named = [part for part in parts if ":start=" in part]
     suffix = "" if start == RANDOM_START else f":start={start}"
     return [
@@ -228,7 +233,7 @@ def _parse(text: str) -> Arm:
     name, *pairs = text.split(":")
     kind = _KINDS.get(name)
     if kind is None:
-        raise ValueError(f"strategies: got {name!r}, needs some of {', '.join(STRATEGIES)}")
+        raise ValueError(f"strategies: got {name!r}, needs one of {', '.join(STRATEGIES)}")
     parsers = {
         "training": _training,
         "start": _start,
@@ -246,16 +251,20 @@ def _parse(text: str) -> Arm:
         try:
             items[option] = parsers[option](value)
         except ValueError:
-            raise ValueError(f"strategies: {name} got {pair!r}: not a value of {option}") from None
+            raise ValueError(
+                f"strategies: {name} got {pair!r}, which is not a value of {option}"
+            ) from None
     start, scores = items.pop("start", RANDOM_START), items.pop("scores", DUALS)
     heads = items.pop("heads", 1)
     if heads > 1 and scores != DUALS:
-        raise ValueError(f"strategies: ally got heads={heads}, but scores={scores} needs none")
+        raise ValueError(f"strategies: ally got heads={heads}, but scores={scores} uses no heads")
     training = items.pop("training", kind.training if scores == DUALS else PLAIN)
     if kind.training == CONSTRAINED and training == PLAIN and scores == DUALS:
-        raise ValueError(f"strategies: {name} needs multipliers, so training=constrained")
+        raise ValueError(
+            f"strategies: {name} got training=plain, needs training=constrained for its multipliers"
+        )
     of_model = {**_OF_MODEL.get(name, {}), **{k: v for k, v in items.items() if k in kind.of_model}}
     options = {k: v for k, v in items.items() if k in kind.options}
     arm = Arm(text, name, training, options, of_model, start, scores, heads)
-    arm.make()  # whose own checks come before any work
+    arm.make()  # checks the options before any work
     return arm

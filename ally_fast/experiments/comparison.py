@@ -1,4 +1,4 @@
-"""Arms compared over seeds: learning curves, and paired differences with their intervals."""
+"""Compare arms over seeds: learning curves, and paired differences with intervals."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ _CONFIDENCE = 0.95
 
 @dataclass(frozen=True, eq=False)
 class Curve(Record):
-    """The metric of an arm, by seed and round.
+    """The metric of an arm by seed and round.
 
     Attributes
     ----------
     arm : str
     seeds : tuple of int
     labeled : ndarray, shape (rounds + 1,)
+        Number of labeled rows.
     values : ndarray, shape (seeds, rounds + 1)
         Accuracy, macro recall or mean squared error.
     """
@@ -36,7 +37,7 @@ class Curve(Record):
 
     @property
     def area(self) -> NDArray[np.float64]:
-        """Mean over the curve past its first point (that of the start), of each seed."""
+        """Mean of each seed's curve after the first point, which only depends on the start."""
         area: NDArray[np.float64] = self.values[:, 1:].mean(axis=1)
         return area
 
@@ -60,7 +61,7 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """Return "higher", "lower", or "not told apart" where the interval holds 0."""
+        """Return "higher" or "lower", or "not told apart" if the interval contains 0."""
         if self.low > 0:
             return "higher"
         return "lower" if self.high < 0 else "not told apart"
@@ -69,13 +70,13 @@ class Difference:
 def curves(
     rows: Sequence[RoundRow], arms: Sequence[str] | None = None, metric: str = "metric"
 ) -> list[Curve]:
-    """Return the curves of arms, cut to the rounds that all seeds of the arm have finished.
+    """Return the curve of each arm, up to the last round that all its seeds have finished.
 
     Parameters
     ----------
     rows : sequence of RoundRow
     arms : sequence of str, optional
-        All, in the order of the rows, if None.
+        Names of arms; by default all, in the order of the rows.
     metric : str
         An attribute of the rows, such as ``"macro_recall"``.
     """
@@ -102,12 +103,12 @@ def curves(
 
 
 def difference(a: Curve, b: Curve, at: int | None = None) -> Difference:
-    """Return by how much `a` is above `b`, over the seeds and rounds that both have.
+    """Return how much higher `a` is than `b`, over the seeds and rounds that both have.
 
     Parameters
     ----------
     at : int, optional
-        A place in the curves; the mean over all but the first point if None.
+        A point of the curves; by default the mean over all points but the first.
     """
     seeds = sorted(set(a.seeds) & set(b.seeds))
     rounds = min(a.values.shape[1], b.values.shape[1])

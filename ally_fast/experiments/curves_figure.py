@@ -10,7 +10,7 @@ from ally_fast.experiments.arm import TYPICAL_START
 from ally_fast.experiments.comparison import Curve, Difference, difference
 
 _GREY, _INK, _LIGHT = "#666666", "#222222", "#dddddd"
-_FEW = 6  # bands of more arms hide one another
+_FEW = 6  # bands of more arms would hide each other
 _TYPICAL = f":start={TYPICAL_START}"
 
 
@@ -22,23 +22,25 @@ def draw_curves(
     reference: str = "random",
     lower_is_better: bool = False,
 ) -> Any:
-    """Draw curves, how far each is from the reference, and the mean of that over rounds.
+    """Draw learning curves, their differences from a reference, and the mean differences.
 
     Parameters
     ----------
     curves : sequence of Curve
     title, metric : str
-        Of the picture; of the vertical axis.
+        Title of the picture; label of the vertical axis.
     reference : str
-        The arm that the others are compared with, seed by seed; without it there, one panel.
+        The arm to compare the others with, seed by seed. If it is not among the curves, only the
+        first panel is drawn.
     lower_is_better : bool
-        Of an error: the axes say so, and arms are ordered by it.
+        True for an error: the axes say so, and the arms are ordered accordingly.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Lines are means over seeds, not smoothed. Intervals are Student's 95 % intervals of the
-        difference paired by seed; bands on the left, of up to six arms, one standard deviation.
+        Lines are means over seeds, without smoothing. Intervals are Student's 95 % intervals of the
+        differences paired by seed. Bands on the left show one standard deviation, for up to six
+        arms.
     """
     base = next((curve for curve in curves if curve.arm == reference), None)
     others = [curve for curve in curves if base and set(curve.seeds) & set(base.seeds)]
@@ -67,17 +69,17 @@ def draw_curves(
             _draw_difference(panels[1], curve, base, styles[curve.arm], len(others) < _FEW)
         panels[1].axhline(0, color=_GREY, lw=1)
         shown = ", 95 % interval" if len(others) < _FEW else ""
-        _label(panels[1], f"less {reference}, paired by seed: mean{shown}", "labeled rows")
+        _label(panels[1], f"minus {reference}, paired by seed: mean{shown}", "labeled rows")
         gaps = {curve.arm: difference(curve, base) for curve in others}
         best_last = sorted(gaps, key=lambda arm: gaps[arm].mean, reverse=lower_is_better)
         _draw_means(panels[2], {arm: gaps[arm] for arm in best_last}, styles)
         below = f"{metric}, difference{better}"
-        _label(panels[2], "its mean past the first round, 95 % interval", below)
+        _label(panels[2], "mean over rounds after the first, 95 % interval", below)
     return figure
 
 
 def _styles(curves: Sequence[Curve]) -> dict[str, dict[str, Any]]:
-    """Return a colour for each strategy, broken lines for its typical start."""
+    """Return a colour for each strategy, and broken lines for its typical start."""
     colours = require("matplotlib", "report").colormaps["tab10"].colors
     bare = {curve.arm: curve.arm.replace(_TYPICAL, "") for curve in curves}
     numbers = {name: number for number, name in enumerate(dict.fromkeys(bare.values()))}
@@ -107,7 +109,7 @@ def _draw_difference(
 
 
 def _draw_means(axes: Any, gaps: dict[str, Difference], styles: dict[str, dict[str, Any]]) -> None:
-    """Draw a dot and its interval for each arm, the first below."""
+    """Draw a dot and an interval for each arm, the first arm at the bottom."""
     axes.axvline(0, color=_GREY, lw=1)
     for height, (arm, gap) in enumerate(gaps.items()):
         style = styles[arm]

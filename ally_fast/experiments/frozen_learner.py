@@ -1,4 +1,4 @@
-"""A round's head on frozen embeddings: what `Learner` is to a network."""
+"""The head of a round on frozen embeddings, as `Learner` is the network of a round."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _LEAST = 1e-30  # of a probability
 
 @dataclass(frozen=True, eq=False)
 class FrozenLearner:
-    """A head fitted to the labeled rows, and where the arm asks for multipliers a network.
+    """A head fitted to the labeled rows, and a network if the arm needs multipliers.
 
     Attributes
     ----------
     dataset, labeled, seconds
         See `Learner`.
     head : FittedHead
+        Makes the predictions.
     setting : Head
-        What `head` is once it has learned.
+        The head before fitting.
     network : Learner or None
-        The paper's network on the same rows, which gives the multipliers; predictions are the
-        head's.
+        The paper's network on the same rows, which gives the multipliers.
     """
 
     dataset: Dataset
@@ -45,21 +45,21 @@ class FrozenLearner:
 
     @property
     def trained(self) -> TrainedModel | None:
-        """Whose multipliers these are."""
+        """The trained network with the multipliers, or None."""
         return None if self.network is None else self.network.trained
 
     @property
     def epochs(self) -> int:
-        """Iterations of the head."""
+        """Number of iterations of the head."""
         return self.head.epochs
 
     @property
     def kept_epoch(self) -> int:
-        """The last."""
+        """The last iteration."""
         return self.head.epochs
 
     def predict(self, inputs: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return log-probabilities (n, C), and what the head's last layer reads."""
+        """Return log-probabilities (n, C), and the inputs of the head's last layer."""
         shares = np.maximum(self.head.probabilities(inputs), np.float32(_LEAST))
         return np.log(shares), self.head.last_inputs(inputs)
 
@@ -68,11 +68,11 @@ class FrozenLearner:
         return self.dataset.inputs
 
     def of_space(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return class probabilities of rows that lie where `space` does: by the head."""
+        """Return the head's class probabilities for rows in the space of `space`."""
         return self.head.probabilities(rows)
 
     def held_out(self) -> NDArray[np.float32] | None:
-        """Return class probabilities of the labeled rows, each by a head that has not seen it."""
+        """Return class probabilities of each labeled row from a head that has not seen the row."""
         return out_of_fold(self.dataset, self.setting, self.labeled)
 
     def losses(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float64]:
@@ -92,7 +92,7 @@ def learn_head(
     seed: int,
     head: Head,
 ) -> FrozenLearner:
-    """Fit a head to the labeled rows of the pool; parameters as of `learn`."""
+    """Fit a head to the labeled rows of the pool; see `learn` for the parameters."""
     assert dataset.classes is not None
     began = time.perf_counter()
     network = None

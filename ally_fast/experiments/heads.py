@@ -1,4 +1,4 @@
-"""Heads on frozen embeddings: scikit-learn's logistic regression, and its MLP."""
+"""Heads on frozen embeddings: the logistic regression and the MLP of scikit-learn."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _ROWS_AT_A_TIME = 8192
 
 @dataclass(frozen=True)
 class Head:
-    """A head and its one setting that is tuned.
+    """A head and its tuned setting.
 
     Attributes
     ----------
     kind : {"logistic", "mlp"}
-        Multinomial logistic regression, to its optimum; or an MLP with one hidden layer of 128,
-        ReLU, 200 epochs of Adam at 0.002 with minibatches of 64.
+        Multinomial logistic regression, fitted to its optimum; or an MLP with one hidden layer of
+        128 units, ReLU, trained for 200 epochs of Adam at 0.002 with minibatches of 64.
     penalty : float
-        Of squared weights: 1 / C of scikit-learn's logistic regression, alpha of its MLP.
+        Penalty on squared weights: 1 / C of scikit-learn's logistic regression, alpha of its MLP.
     """
 
     kind: str
@@ -40,7 +40,7 @@ class Head:
     def fit(
         self, rows: NDArray[np.float32], targets: NDArray[np.int64], classes: int, seed: int
     ) -> FittedHead:
-        """Return the head that has learned targets, in [0, classes), of rows, shape (l, d)."""
+        """Fit rows, shape (l, d), to targets in [0, classes); return the fitted head."""
         if len(np.unique(targets)) == 1:
             return FittedHead(None, targets[:1].copy(), classes, 0)
         if self.kind == "logistic":
@@ -57,7 +57,7 @@ class Head:
                 random_state=seed % 2**32,
             )
         with warnings.catch_warnings():
-            # A number of epochs is meant; of a convex fit that ends early little is missing.
+            # The number of epochs is fixed; a convex fit that ends early is close to its optimum.
             warnings.filterwarnings("ignore", message=".*(not|failed to|hasn't) converge")
             model.fit(rows, targets)
         return FittedHead(model, model.classes_, classes, int(np.max(model.n_iter_)))
@@ -65,18 +65,18 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class FittedHead:
-    """A head that has learned.
+    """A fitted head.
 
     Attributes
     ----------
     model : scikit-learn estimator, or None
-        None: there was one class to learn.
+        None if there was only one class to learn.
     known : ndarray of int64
-        Classes that it has seen.
+        Classes among the training rows.
     classes : int
-        Classes that there are.
+        Number of classes in all.
     epochs : int
-        Or iterations.
+        Number of epochs or iterations.
     """
 
     model: Any
@@ -85,7 +85,7 @@ class FittedHead:
     epochs: int
 
     def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return class probabilities, shape (m, classes); 0 for a class it has not seen."""
+        """Return class probabilities, shape (m, classes); 0 for a class not seen in training."""
         probabilities = np.zeros((len(rows), self.classes), np.float32)
         if self.model is None:
             probabilities[:, self.known[0]] = 1.0
@@ -96,7 +96,7 @@ class FittedHead:
         return probabilities
 
     def last_inputs(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what the last layer reads: the rows, or the hidden layer."""
+        """Return the inputs of the last layer: the rows, or the hidden layer."""
         if not hasattr(self.model, "coefs_"):
             return rows
         weights, bias = self.model.coefs_[0], self.model.intercepts_[0]
@@ -108,6 +108,6 @@ class FittedHead:
 
 
 def candidates(kind: str) -> tuple[Head, ...]:
-    """Return the heads to choose from, the weakest penalty first."""
+    """Return the heads to choose from, in order of rising penalty."""
     assert kind in HEADS
     return tuple(Head(kind, penalty) for penalty in _PENALTIES[kind])

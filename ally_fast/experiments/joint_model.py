@@ -1,4 +1,4 @@
-"""A model and the module that predicts its losses, trained as one (learning loss)."""
+"""A model and the module that predicts its losses, trained together (learning loss)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class JointModel(torch.nn.Module):  # type: ignore[misc, unused-ignore]
     Parameters
     ----------
     model : module
-        With ``features``, ``last`` and ``widths``, as those of `ally_fast.experiments.models`.
+        Has ``features``, ``last`` and ``widths``, as the models of `ally_fast.experiments.models`.
     seed : int
-        Of the loss module's weights.
+        Seed of the loss module's weights.
     """
 
     def __init__(self, model: Any, seed: int) -> None:
@@ -29,7 +29,7 @@ class JointModel(torch.nn.Module):  # type: ignore[misc, unused-ignore]
             self.loss_module = LossModule(model.widths)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return (outputs with one column more, embeddings)."""
+        """Return (outputs with the predicted losses as an extra column, embeddings)."""
         features = self.model.features(x)
         outputs = self.model.last(features[-1])
         predicted = self.loss_module(features)
@@ -37,10 +37,10 @@ class JointModel(torch.nn.Module):  # type: ignore[misc, unused-ignore]
 
 
 def joint_loss(loss: str, weight: float) -> Callable[[Any, Any], torch.Tensor]:
-    """Return the model's own loss of each sample plus, on each, the minibatch's ranking loss.
+    """Return a loss: each sample's own loss plus the ranking loss of the minibatch.
 
-    Where no gradient is asked for, as on the validation split, it is the model's own loss alone, so
-    that the module has no say in when training stops.
+    Without gradients, as on the validation split, it is only the sample's own loss. So the module
+    does not affect when training stops.
     """
 
     def joint(outputs: Any, targets: Any) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""A round's model: trained on the labeled set, asked about any rows."""
+"""The model of a round, trained on the labeled set."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROWS_AT_A_TIME = 2048
 
 @dataclass(frozen=True, eq=False)
 class Learner:
-    """A trained model, with the rows it was trained on.
+    """A trained model and its training rows.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Learner:
     labeled : ndarray of int64
         Pool rows of the labeled set; ``trained.positions`` are positions in it.
     seconds : float
-        That training took.
+        Time of the training.
     """
 
     dataset: Dataset
@@ -43,16 +43,16 @@ class Learner:
 
     @property
     def epochs(self) -> int:
-        """Epochs trained."""
+        """Number of epochs trained."""
         return len(self.trained.history)
 
     @property
     def kept_epoch(self) -> int:
-        """The epoch whose weights are kept."""
+        """The epoch whose weights were kept."""
         return self.trained.epoch
 
     def space(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the embeddings that strategies cluster: those of the model."""
+        """Return the embeddings that strategies cluster: the model's embeddings."""
         return embeddings
 
     def predict(
@@ -64,7 +64,7 @@ class Learner:
         ----------
         inputs : array, shape (n, ...)
         dropout_seed : int, optional
-            With dropout left on, drawn from this seed; all else is in evaluation mode.
+            Keep dropout on and draw it from this seed; all other modules are in evaluation mode.
         """
         parts = list(self._parts(inputs, dropout_seed))
         outputs, embeddings = (np.concatenate(of) for of in zip(*parts, strict=True))
@@ -87,14 +87,14 @@ class Learner:
         model.eval()
 
     def of_space(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return class probabilities of rows that lie where `space` does: by the last layer."""
+        """Return the last layer's class probabilities for rows in the space of `space`."""
         model: Any = self.trained.model
         with torch.no_grad():
             outputs = model.last(torch.from_numpy(rows).to(self.trained.device))
         return softmax(outputs.float().cpu().numpy())
 
     def held_out(self) -> NDArray[np.float32] | None:
-        """Return None: no other network is trained to judge the labeled set."""
+        """Return None: no network is trained that has not seen the labeled rows."""
         return None
 
     def losses(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float64]:
@@ -117,7 +117,7 @@ def softmax_losses(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> N
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return class probabilities, in float32, computed in float64."""
+    """Return class probabilities in float32, computed in float64."""
     wide = logits.astype(np.float64)
     wide = np.exp(wide - wide.max(axis=1, keepdims=True))
     shares: NDArray[np.float32] = (wide / wide.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -138,8 +138,8 @@ def learn(
     labeled : ndarray of int64
         Pool rows.
     seed : int
-        Of weights, split, shuffles and dropout: the same for every arm, so that arms differ by
-        what they label.
+        Seed of weights, split, shuffles and dropout. It is the same for every arm, so that arms
+        differ only in the rows that they label.
     """
     began = time.perf_counter()
     model = build_model(dataset, seed, arm.of_model.get("dropout", 0.0))
@@ -168,7 +168,7 @@ def trainer_of(task: str, protocol: Protocol, arm: Arm, seed: int) -> PrimalDual
         epsilon=protocol.epsilon_for(task),
         loss=loss,
         primal_lr=protocol.primal_lr if protocol.schedule == CONSTANT else protocol.rate_at,
-        # Multipliers that stay 0 leave the mean loss, and "batch" spares the pass for slacks.
+        # With multipliers of 0 the objective is the mean loss; "batch" avoids the pass for slacks.
         dual_lr=protocol.dual_lr if constrained else 0.0,
         dual_update=protocol.dual_update if constrained else "batch",
         primal_steps=protocol.primal_steps,

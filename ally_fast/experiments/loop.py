@@ -1,4 +1,4 @@
-"""The outer loop of active learning: train, measure, choose, label; and again."""
+"""The outer loop of active learning: train, measure, choose, label, repeat."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _START, _MODEL, _QUERY, _PROBE = range(4)
 
 
 def prepare(protocol: Protocol, folder: str | None = None, seed: int = 0) -> Dataset:
-    """Return the data set of a protocol: part of the pool, cloned; the split is that of a seed."""
+    """Load the data set of a protocol with the split of a seed; sample and clone its pool."""
     if protocol.labels is not None:
         dataset = labeled_pool.load(
             protocol.dataset, protocol.labels, protocol.column, protocol.ids
@@ -35,16 +35,16 @@ def prepare(protocol: Protocol, folder: str | None = None, seed: int = 0) -> Dat
 
 
 def check(dataset: Dataset, protocol: Protocol, arms: tuple[Arm, ...], rounds: int) -> None:
-    """Raise ValueError if the experiment cannot be carried out to its end.
+    """Raise ValueError if the experiment cannot run to its end.
 
-    If an arm has no meaning for the task, the pool is too small for the rounds, or the labeled set
-    for its validation split.
+    That is if an arm does not suit the task, the pool is too small for the rounds, or the labeled
+    set is too small for its validation split.
     """
     n, needed = len(dataset.inputs), protocol.labels_in(rounds)
     if n < needed and protocol.budgets is None:
         raise ValueError(
-            f"rounds: {dataset.name} has a pool of {n} rows; {protocol.initial} at the start and "
-            f"{rounds} rounds of b={protocol.b} need {needed}"
+            f"rounds: {dataset.name} has a pool of {n} rows, but {protocol.initial} at the start "
+            f"and {rounds} rounds of b={protocol.b} need {needed}"
         )
     if n < needed:
         raise ValueError(f"budgets: {dataset.name} has a pool of {n} rows; needs {needed}")
@@ -53,23 +53,23 @@ def check(dataset: Dataset, protocol: Protocol, arms: tuple[Arm, ...], rounds: i
     for arm in arms:
         trainer_of(dataset.task, protocol, arm, 0)
         if arm.classification and dataset.task == "regression":
-            raise ValueError(f"strategies: {arm.name} needs classes; {dataset.name} has none")
+            raise ValueError(f"strategies: {arm.name} needs classes, but {dataset.name} has none")
     first, name = protocol.labels_in(0), "initial" if protocol.budgets is None else "budgets"
     if first < 10:
-        raise ValueError(f"{name}: got {first}, needs at least 10 to hold a split out")
+        raise ValueError(f"{name}: got {first}, needs at least 10 to hold out a validation split")
 
 
 def _check_frozen(dataset: Dataset, protocol: Protocol, arms: tuple[Arm, ...]) -> None:
-    """Raise ValueError if a head cannot learn the data set, or an arm asks for a network."""
+    """Raise ValueError if a head cannot learn the data set, or an arm needs a network."""
     if dataset.classes is None or dataset.inputs.ndim != 2 or dataset.inputs.dtype == np.uint8:
         raise ValueError(
-            f"head: got {protocol.head!r}, which learns classes of embeddings; {dataset.name} has "
+            f"head: got {protocol.head!r}, which needs embeddings with classes; {dataset.name} is "
             f"{dataset.task} of {dataset.inputs.dtype}, shape {dataset.inputs.shape}"
         )
     for arm in arms:
         if arm.of_networks:
             raise ValueError(
-                f"strategies: {arm.name} is of networks; got a {protocol.head} head on frozen "
+                f"strategies: {arm.name} needs a network, got a {protocol.head} head on frozen "
                 "embeddings"
             )
 
@@ -77,13 +77,13 @@ def _check_frozen(dataset: Dataset, protocol: Protocol, arms: tuple[Arm, ...]) -
 def done(
     dataset: Dataset, protocol: Protocol, arm: Arm, seed: int, file: RoundFile
 ) -> tuple[list[RoundRow], NDArray[np.int64]]:
-    """Return the rows of a run that are there, and the pool rows that are labeled after them.
+    """Return the finished rows of a run, and the pool rows that are labeled after them.
 
     Raises
     ------
     ValueError
-        Names file and line, if they are no rounds of this run: a batch is of another size, or not
-        of unlabeled rows of the pool, each once.
+        If the rows do not belong to this run: a batch has another size, or holds rows that are
+        labeled, repeated or not in the pool. The message names file and line.
     """
     rows, n = file.read(), len(dataset.inputs)
     begin = typical_start if arm.start == TYPICAL_START else random_start
@@ -104,7 +104,7 @@ def done(
                 message = f"batch[{place}]: got {index}, needs a row of the pool, [0, {n})"
                 raise file.error(number, message)
             if index in known_rows:
-                raise file.error(number, f"batch[{place}]: row {index} is labeled already")
+                raise file.error(number, f"batch[{place}]: row {index} is already labeled")
             known_rows.add(index)
         labeled = np.concatenate([labeled, np.array(row.batch, np.int64)])
     return rows, labeled
@@ -119,12 +119,12 @@ def run(
     file: RoundFile,
     head: Head | None = None,
 ) -> Iterator[RoundRow]:
-    """Run one arm with one seed from where its file ends, and yield each row once it is written.
+    """Run one arm with one seed from where its file ends; yield each row once it is written.
 
-    With a `head` it is fitted in each round, in place of the paper's network.
+    If you pass a `head`, it is fitted in each round in place of the paper's network.
 
-    Everything random is drawn by (seed, round, purpose), the same for all arms, so that a run that
-    was killed goes on as if it had not been, and arms differ by what they label.
+    Every random draw depends on (seed, round, purpose) and is the same for all arms. So a run gives
+    the same result with and without an interruption, and arms differ only in what they label.
     """
     rows, labeled = done(dataset, protocol, arm, seed, file)
     if rows and rows[-1].batch is None and rows[-1].round < rounds:

@@ -1,4 +1,4 @@
-"""What a round tells: of its model on the test set, and of its batch."""
+"""The measurements of a round: of its model on the test set, and of its batch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PROBE_ROWS = 2000
 
 
 def measured(arm: Arm, learner: AnyLearner, seed: int, number: int) -> RoundRow:
-    """Return the row of a model: how it does on the test set, and its multipliers."""
+    """Return the row of a model: its results on the test set, and its multipliers."""
     dataset = learner.dataset
     outputs, _ = learner.predict(dataset.test_inputs)
     losses = learner.losses(outputs, dataset.test_targets)
@@ -59,7 +59,7 @@ def measured(arm: Arm, learner: AnyLearner, seed: int, number: int) -> RoundRow:
 
 
 def macro_recall(right: NDArray[np.bool_], targets: NDArray[np.int64]) -> float:
-    """Return the mean over the classes of the test set of the share that is recognised."""
+    """Return the mean recall over the classes of the test set."""
     counts = np.bincount(targets)
     there = counts > 0
     return float((np.bincount(targets, weights=right)[there] / counts[there]).mean())
@@ -68,7 +68,7 @@ def macro_recall(right: NDArray[np.bool_], targets: NDArray[np.int64]) -> float:
 def with_query(
     row: RoundRow, protocol: Protocol, learner: AnyLearner, query: Query, seed: int
 ) -> RoundRow:
-    """Return the row with the batch, and what an experiment alone can know of it."""
+    """Return the row with the batch, and facts about it that only an experiment can know."""
     dataset = learner.dataset
     probe = np.random.Generator(np.random.Philox(key=seed)).choice(
         len(dataset.inputs), min(_PROBE_ROWS, len(dataset.inputs)), replace=False

@@ -15,12 +15,12 @@ _STATISTICS_ROWS = 10_000
 
 
 class Standardize(torch.nn.Module):  # type: ignore[misc, unused-ignore]
-    """Bring images of bytes to mean 0 and deviation 1, a channel at a time; pass features on.
+    """Scale images of bytes to mean 0 and deviation 1 by channel; leave features unchanged.
 
     Parameters
     ----------
     inputs : array, shape (n, d) or (n, channels, height, width)
-        The pool, of which some evenly spaced rows are read.
+        The pool; only some evenly spaced rows are read.
     """
 
     mean: torch.Tensor
@@ -39,21 +39,21 @@ class Standardize(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         self.register_buffer("scale", torch.tensor(1 / (255.0 * deviation), dtype=torch.float32))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return float32."""
+        """Return the inputs as float32, scaled if they are images."""
         return (x.float() - self.mean) * self.scale if self.images else x.float()
 
 
 class MLP(torch.nn.Module):  # type: ignore[misc, unused-ignore]
-    """Two hidden layers of 256, ReLU; the embedding is what the last layer reads.
+    """An MLP with two hidden layers of 256 and ReLU; its last layer reads the embedding.
 
     Parameters
     ----------
     standardize : module
-        What comes first.
+        The first module.
     d, outputs : int
-        Input features; classes, or 1.
+        Number of input features; number of classes, or 1.
     dropout : float
-        After each hidden layer.
+        Dropout after each hidden layer.
     """
 
     widths = (256, 256)
@@ -69,7 +69,7 @@ class MLP(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         self.last = torch.nn.Linear(256, outputs)
 
     def features(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Return what each block gives, the embedding last."""
+        """Return the output of each block; the last one is the embedding."""
         first = self.dropout(torch.relu(self.first(self.standardize(x).flatten(1))))
         return [first, self.dropout(torch.relu(self.second(first)))]
 
@@ -101,16 +101,20 @@ class _Block(torch.nn.Module):  # type: ignore[misc, unused-ignore]
 
 
 class ResNet18(torch.nn.Module):  # type: ignore[misc, unused-ignore]
-    """He et al. 2016, for images of 32 x 32: four stages of two blocks, embedding 128.
+    """A ResNet-18 for images of 32 x 32: four stages of two blocks, embeddings of 128.
 
     Parameters
     ----------
     standardize : module
-        What comes first.
+        The first module.
     channels, outputs : int
-        Of the images; classes, or 1.
+        Number of image channels; number of classes, or 1.
     dropout : float
-        Before the last layer.
+        Dropout before the last layer.
+
+    Notes
+    -----
+    Source: He et al. 2016.
     """
 
     widths = (16, 32, 64, 128)
@@ -137,7 +141,7 @@ class ResNet18(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         self.last = torch.nn.Linear(128, outputs)
 
     def features(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Return what each stage gives, the embedding last."""
+        """Return the output of each stage; the last one is the embedding."""
         x = self.stem(self.standardize(x))
         outputs = []
         for stage in self.stages:
@@ -155,7 +159,7 @@ class ResNet18(torch.nn.Module):  # type: ignore[misc, unused-ignore]
 def build_model(dataset: Dataset, seed: int, dropout: float = 0.0) -> torch.nn.Module:
     """Return the paper's model for a data set: the ResNet for images with channels, else the MLP.
 
-    Its weights depend on `seed` alone; torch's random state is left as found.
+    Its weights depend only on `seed`; torch's random state does not change.
     """
     standardize = Standardize(dataset.inputs)
     outputs = dataset.classes or 1

@@ -1,4 +1,4 @@
-"""What all arms of an experiment have in common."""
+"""The settings that all arms of an experiment share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ally_fast import checks
 NETWORK = "network"
 CONSTANT, COSINE = "constant", "cosine"
 HEADS = ("logistic", "mlp")
-# Folders written before these were there hold the same experiment.
+# Settings added later, with their defaults: a folder without them holds the same experiment.
 _LATER = {
     **{"labels": None, "column": None, "ids": None, "budgets": None, "head": NETWORK},
     **{"schedule": CONSTANT, "refit_head": False, "split_by_seed": False},
@@ -21,45 +21,46 @@ _LATER = {
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """The settings of an experiment; those of the paper by default.
+    """The settings of an experiment. The defaults are those of the paper.
 
     Attributes
     ----------
     dataset : str
         A name, or the path of an ``.npz``; see `ally_fast.experiments.datasets.load_dataset`. With
-        `labels` a pool of embeddings, as `ally_fast.open_pool` takes it.
+        `labels`, a pool of embeddings as `ally_fast.open_pool` takes it.
     labels, column, ids : str, optional
-        Of a pool; see `ally_fast.experiments.datasets.labeled_pool.load`.
+        Columns of a pool; see `ally_fast.experiments.datasets.labeled_pool.load`.
     split : str
-        Of Parkinsons: "subjects" or "rows".
+        Split of Parkinsons: "subjects" or "rows".
     split_by_seed : bool
-        Of Parkinsons: whether each seed has a test set of its own.
+        Whether each seed has its own test set; only for Parkinsons.
     pool_rows : int, optional
-        A random part of the pool, of so many rows; all of it if None.
+        Number of random pool rows to use; None uses all.
     clones : int
         Copies of each row of the pool (Appendix D.2).
     initial, b : int
-        Rows labeled at the start; rows labeled each round.
+        Number of rows labeled at the start; number of rows labeled in each round.
     budgets : tuple of int, optional
-        Labels there are in each round, in place of `initial` and `b`.
+        Total number of labels in each round, in place of `initial` and `b`.
     head : {"network", "logistic", "mlp"}
-        What learns: the paper's network, or a head on frozen embeddings, whose penalty is chosen
-        once for the data set; see `ally_fast.experiments.heads.Head`.
+        What learns: the paper's network, or a head on frozen embeddings. The penalty of a head is
+        chosen once for the data set; see `ally_fast.experiments.heads.Head`.
     epsilon : float, optional
-        Bound of the constraints; 0.2 for classification, 0.1 for regression if None.
+        Bound of the constraints; by default 0.2 for classification and 0.1 for regression.
     schedule : {"constant", "cosine"}
-        Of `primal_lr`: as it is, or falling to 0 over `max_epochs` as a cosine.
+        Schedule of `primal_lr`: constant, or a cosine that falls to 0 over `max_epochs`.
     primal_lr, dual_lr, primal_steps, dual_update, batch_size, max_epochs, patience, validation
-        Of `ally_fast.primal_dual.PrimalDualTrainer`.
+        Settings of `ally_fast.primal_dual.PrimalDualTrainer`.
     refit_head : bool
-        Whether dual heads learn all rows once they know for how long; see `DualHead`.
+        Whether dual heads are trained again on all rows; see `refit` of
+        `ally_fast.primal_dual.DualHead`.
     device : str
-        Where models are trained.
+        Device for training.
 
     Notes
     -----
-    Source: ALLY, section 5.1. The paper gives neither the minibatch (64 here) nor the validation
-    split (a tenth of the labeled set here) that its early stopping looks at.
+    Source: ALLY, section 5.1. The paper gives neither the minibatch size (64 here) nor the
+    validation split for early stopping (a tenth of the labeled set here).
     """
 
     dataset: str
@@ -88,7 +89,7 @@ class Protocol:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        """Check what can be checked without data; the trainer checks its own."""
+        """Check what can be checked without data; the trainer checks its own settings."""
         if self.epsilon is not None and checks.number(self.epsilon, "epsilon") < 0:
             raise ValueError(f"epsilon: got {self.epsilon}, needs at least 0")
         checks.choice(self.schedule, "schedule", (CONSTANT, COSINE))
@@ -99,29 +100,29 @@ class Protocol:
             checks.integer(self.pool_rows, "pool_rows", 1)
         checks.choice(self.head, "head", (NETWORK, *HEADS))
         if self.labels is None and (self.column is not None or self.ids is not None):
-            raise ValueError("labels: got none beside a column; a pool needs labels")
+            raise ValueError("labels: got none, but a pool (with a column or ids) needs them")
         if (self.split != "subjects" or self.split_by_seed) and (
             self.labels is not None or self.dataset != "parkinsons"
         ):
             name = "split_by_seed" if self.split_by_seed else "split"
-            raise ValueError(f"{name}: got {self.dataset}; it is of parkinsons alone")
+            raise ValueError(f"{name}: got the data set {self.dataset}, needs parkinsons")
         if self.budgets is not None:
             steps = [checks.integer(labels, "budgets", 1) for labels in self.budgets]
             if len(steps) < 2 or any(a >= b for a, b in pairwise(steps)):
-                raise ValueError(f"budgets: got {steps}, needs at least two numbers that rise")
+                raise ValueError(f"budgets: got {steps}, needs at least two rising numbers")
 
     def labels_in(self, number: int) -> int:
-        """Return how many labels there are in a round."""
+        """Return the total number of labels in a round."""
         if self.budgets is None:
             return self.initial + number * self.b
         return self.budgets[number]
 
     def batch_after(self, number: int) -> int:
-        """Return how many rows are labeled after a round."""
+        """Return the number of rows to label after a round."""
         return self.labels_in(number + 1) - self.labels_in(number)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings, ready for JSON; those that came later are left out by default."""
+        """Return the settings, ready for JSON, without later additions that have their default."""
         settings = asdict(self)
         if self.budgets is not None:
             settings["budgets"] = list(self.budgets)
@@ -131,14 +132,14 @@ class Protocol:
         return settings
 
     def rate_at(self, epoch: int) -> float:
-        """Return the primal rate of an epoch, from 1."""
+        """Return the primal learning rate of an epoch, counted from 1."""
         if self.schedule == CONSTANT:
             return self.primal_lr
         share = (epoch - 1) / self.max_epochs
         return self.primal_lr * (1 + math.cos(math.pi * share)) / 2
 
     def epsilon_for(self, task: str) -> float:
-        """Return the bound of the constraints."""
+        """Return the bound of the constraints for a task."""
         if self.epsilon is not None:
             return self.epsilon
         return 0.2 if task == "classification" else 0.1

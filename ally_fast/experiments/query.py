@@ -1,4 +1,4 @@
-"""From a round's model to a batch: each strategy gets the pieces it needs, and no others."""
+"""Choose a batch with the model of a round. Each strategy gets only the inputs that it needs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ally_fast.strategies import Context, WeakHeadWarning, dropout_passes
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """A batch, what it took, and what the dual head was worth.
+    """A batch, the time it took, and the quality of the dual head.
 
     Attributes
     ----------
     batch : ndarray of int64
         Pool rows.
     pool_seconds, query_seconds : float
-        To run the model over the pool; to choose, the dual head included.
+        Time to run the model over the pool; time to choose, including the dual head.
     head_rank_correlation, head_error_share, pool_rank_correlation : float or None
         See `RoundRow`.
     """
@@ -46,7 +46,7 @@ AnyLearner = Learner | FrozenLearner
 def choose(
     arm: Arm, learner: AnyLearner, b: int, seed: int, protocol: Protocol | None = None
 ) -> Query:
-    """Choose `b` rows of the pool that are not labeled; dual heads are fitted by the protocol."""
+    """Choose `b` unlabeled rows of the pool; the protocol says how to fit dual heads."""
     began = time.perf_counter()
     outputs, pieces = _pieces(arm, learner, seed)
     pool_seconds = time.perf_counter() - began
@@ -89,11 +89,11 @@ def choose(
 def _fitted_head(
     learner: AnyLearner, embeddings: NDArray[np.float32], seed: int, refit: bool
 ) -> DualHead:
-    """Return a dual head that knows the rows which have a multiplier."""
+    """Return a dual head that is fitted to the rows with a multiplier."""
     trained = learner.trained
     assert trained is not None  # that of constrained training
     with warnings.catch_warnings():
-        # That a head says little is told by its numbers, in the row.
+        # The row has numbers that show how much the head says.
         warnings.simplefilter("ignore", DualHeadWarning)
         return DualHead(seed=seed, refit=refit, device=trained.device).fit(
             embeddings[learner.labeled[trained.positions]], trained.multipliers
@@ -103,7 +103,7 @@ def _fitted_head(
 def _pieces(
     arm: Arm, learner: AnyLearner, seed: int
 ) -> tuple[NDArray[np.float32] | None, dict[str, Any]]:
-    """Return the model's outputs on the pool, and what the strategy needs of it."""
+    """Return the model's outputs on the pool, and the inputs of the strategy."""
     dataset, strategy = learner.dataset, arm.strategy
     if strategy == "random":
         return None, {"n": len(dataset.inputs)}

@@ -1,4 +1,4 @@
-"""One row a round: a line of JSON, written as soon as the round is over."""
+"""One row for each round: a line of JSON, written as soon as the round ends."""
 
 from __future__ import annotations
 
@@ -15,44 +15,45 @@ from ally_fast.json_object import parse_object
 
 @dataclass(frozen=True, kw_only=True)
 class RoundRow:
-    """A model trained on the labeled set of a round, and the batch chosen with it.
+    """The results of a round: of its trained model, and of the batch chosen with it.
 
     Attributes
     ----------
     arm, seed, round
-        Which run, and which of its rounds, from 0.
+        The run, and the number of the round, from 0.
     labeled : int
-        Labeled rows the model had, its validation split included.
+        Number of labeled rows, including the validation split.
     accuracy, macro_recall, cross_entropy : float or None
-        On the test set; of classification. The second is the mean over the classes of the share
-        recognised.
+        Results on the test set, for classification. Macro recall is the mean recall over the
+        classes.
     squared_error, absolute_error : float or None
-        Means on the test set, of standardised targets; of regression.
+        Mean errors on the test set, for regression, in units of the standardised targets.
     epochs, kept_epoch : int
-        Trained, and of the model kept.
+        Number of epochs trained; the epoch whose model was kept.
     train_seconds, pool_seconds, query_seconds : float
-        To train; to run the model over the pool; to choose (the dual head included).
+        Time to train; to run the model over the pool; to choose, including the dual head.
     active_share, mean_multiplier, max_multiplier : float or None
-        Of the multipliers that belong to the model kept; of constrained training.
+        Statistics of the kept model's multipliers, for constrained training.
     multiplier_quantiles : list of float or None
         Their 0, 10, ..., 100 % quantiles.
     head_rank_correlation, head_error_share : float or None
-        The dual head on rows held out: Spearman's correlation; its squared error over that of the
-        mean (below 1 is better than the mean).
+        The dual head on held-out rows: Spearman's rank correlation; its squared error divided by
+        the error of the mean (below 1 is better than the mean).
     pool_rank_correlation : float or None
-        Spearman's correlation of the scores predicted for the pool with the losses the model makes
-        there (which only an experiment knows).
+        Spearman's rank correlation between the predicted scores of the pool and the model's losses
+        there, which only an experiment knows.
     batch_loss, pool_loss : float or None
-        Mean loss of the model on the batch, before it is labeled, and on 2000 random pool rows.
+        Mean loss of the model on the batch, before it is labeled; and on 2000 random pool rows.
     batch_error : float or None
-        Share of the batch that the model gets wrong; of classification.
+        Share of the batch that the model gets wrong, for classification.
     batch_known : float or None
-        Share of the batch that are copies of labeled rows, or of one another (clones).
+        Share of the batch that copies labeled rows or other rows of the batch (clones).
     batch_classes : int or None
-        Classes in the batch.
+        Number of classes in the batch.
     threads : int
+        Number of torch threads.
     batch : list of int or None
-        Pool rows chosen, in the strategy's order; None after the last round.
+        The chosen pool rows, in the strategy's order; None after the last round.
     """
 
     arm: str
@@ -86,24 +87,24 @@ class RoundRow:
 
     @property
     def metric(self) -> float:
-        """Accuracy, or mean squared error."""
+        """The accuracy, or the mean squared error for regression."""
         value = self.squared_error if self.accuracy is None else self.accuracy
         assert value is not None
         return value
 
     def to_json(self) -> str:
-        """Write the row as a line; what does not apply is left out."""
+        """Return the row as a line of JSON, without the values that do not apply."""
         values = {name: _short(value) for name, value in asdict(self).items() if value is not None}
         return json.dumps(values, allow_nan=False, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, line: bytes | str) -> RoundRow:
-        """Read a row back; names that it does not know are passed over.
+        """Return the row of a line of JSON; unknown names are ignored.
 
         Raises
         ------
         ValueError
-            If the line is no object, something is missing, or a value is of another kind.
+            If the line is not an object, a name is missing, or a value has the wrong type.
         """
         items, hints = parse_object(line), get_type_hints(cls)
         missing = [item.name for item in fields(cls) if item.default is MISSING]
@@ -125,7 +126,7 @@ _KINDS: dict[Any, tuple[Any, str]] = {
 
 
 def _checked(name: str, value: Any, hint: Any) -> Any:
-    """Return a value if it is of the kind that a field's annotation asks for."""
+    """Return a value if it has the type of a field's annotation; else raise ValueError."""
     if type(None) in get_args(hint):  # kind | None
         kind = get_args(hint)[0]
         return None if value is None else _checked(name, value, kind)
@@ -154,7 +155,7 @@ def _told(value: Any) -> str:
 
 
 def _short(value: Any) -> Any:
-    """Round what is measured to six digits."""
+    """Round measured values to six digits."""
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, list):
@@ -163,7 +164,7 @@ def _short(value: Any) -> Any:
 
 
 class RoundFile:
-    """The rows of one run, arm and seed, in a file that only ever grows.
+    """The rows of one run (an arm and a seed), in a file that only grows.
 
     Parameters
     ----------
@@ -177,12 +178,13 @@ class RoundFile:
         self.path = folder / f"{arm.replace(':', ',')},seed={seed}.jsonl"
 
     def read(self) -> list[RoundRow]:
-        """Return the rows; a line that a kill cut short is taken off the file.
+        """Return the rows; remove a last line that an interruption cut short.
 
         Raises
         ------
         ValueError
-            Names file and line, if a line is no row, or none of this run or of this round.
+            If a line is not a row, or not the row of this run and round. The message names file and
+            line.
         """
         if not self.path.is_file():
             return []
@@ -201,34 +203,35 @@ class RoundFile:
         return ValueError(f"{self.path}, line {number + 1}: {message}")
 
     def append(self, row: RoundRow) -> None:
-        """Write a row; it is on the disk when this returns."""
+        """Append a row; it is on the disk when this returns."""
         with self.path.open("ab") as file:
             file.write(row.to_json().encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
     def drop_last(self) -> None:
-        """Take the last row off."""
+        """Remove the last row."""
         lines = self.path.read_bytes().splitlines(keepends=True)
         os.truncate(self.path, sum(map(len, lines[:-1])))
 
 
 def load_rounds(folder: str | Path, arms: Sequence[str] | None = None) -> list[RoundRow]:
-    """Return the rows of all runs in a folder, by arm (in the order asked for), seed and round.
+    """Return the rows of all runs in a folder, ordered by arm, seed and round.
 
-    A last line without its end, as a kill leaves it, is no row.
+    A last line that an interruption cut short is ignored.
 
     Parameters
     ----------
     folder : path
         The ``rows`` folder of an experiment.
     arms : sequence of str, optional
-        Names of arms; all, in the order of their names, if None.
+        Names of arms, in the order to return; by default all, in alphabetical order.
 
     Raises
     ------
     ValueError
-        Names file and line, if a line is no row, or of a run and round that another line is of.
+        If a line is not a row, or two lines have the same run and round. The message names file and
+        line.
     """
     by_key: dict[tuple[str, int, int], tuple[RoundRow, str]] = {}
     for path in sorted(Path(folder).glob("*.jsonl")):
@@ -248,7 +251,7 @@ def load_rounds(folder: str | Path, arms: Sequence[str] | None = None) -> list[R
 
 
 def _read(path: Path) -> tuple[list[RoundRow], int]:
-    """Return the rows of the lines that have an end, and how many bytes these are."""
+    """Return the rows of the complete lines, and their size in bytes."""
     content = path.read_bytes()
     whole = content.rfind(b"\n") + 1
     rows = []

@@ -1,4 +1,4 @@
-"""All runs of an experiment: each arm with each seed, one process or several."""
+"""All runs of an experiment: each arm with each seed, in one process or several."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ _ROWS = "rows"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be run, and where its rows go.
+    """The runs of an experiment, and the folder for their rows.
 
     Attributes
     ----------
     protocol : Protocol
     arms : tuple of Arm
     seeds : int
-        Seeds 0 to ``seeds - 1``.
+        Run the seeds 0 to ``seeds - 1``.
     rounds : int
-        Batches chosen; one model more is trained.
+        Number of batches to choose; one more model is trained.
     output : path
-        A folder: ``experiment.json``, and ``rows`` with a file a run.
+        A folder for ``experiment.json`` and ``rows``, which has a file for each run.
     data_folder : str or None
         See `ally_fast.experiments.datasets.load_dataset`.
     jobs : int
-        Processes; runs are shared out among them.
+        Number of processes, which share the runs.
     threads : int or None
-        Of each process; the cores there are, divided among the processes, if None.
+        Threads of each process; None divides all cores among the processes.
     """
 
     protocol: Protocol
@@ -64,23 +64,23 @@ class Plan:
 
     @property
     def rows_folder(self) -> Path:
-        """Where the rows are."""
+        """The folder of the rows."""
         return self.output / _ROWS
 
     @property
     def threads_each(self) -> int:
-        """Threads of a process."""
+        """Number of threads of each process."""
         return self.threads or max(1, _settings.threads() // self.jobs)
 
 
 def run_all(plan: Plan, command: str, *, progress: bool = False) -> None:
-    """Run what is not there yet; rows are written as they come.
+    """Run the missing rounds of a plan; write each row as soon as it is known.
 
     Raises
     ------
     ValueError
-        Before any work: if the folder holds another experiment, or what is no experiment (the
-        message names file and line), or this one cannot be carried out.
+        Before any work: if the folder holds another experiment, its files are not those of an
+        experiment (the message names file and line), or the experiment cannot run to its end.
     """
     from ally_fast.experiments.loop import check, done
     from ally_fast.experiments.start import typical_start
@@ -116,7 +116,7 @@ def run_all(plan: Plan, command: str, *, progress: bool = False) -> None:
 
 
 def _head(plan: Plan, header: dict[str, Any], dataset: Any, progress: bool) -> Head | None:
-    """Return the head to fit, of which the header tells; it is chosen if none is there."""
+    """Return the head that the header names; if it names none, choose one and add it."""
     from ally_fast.experiments.heads import Head
     from ally_fast.experiments.tuning import steps, tuned
 
@@ -185,7 +185,7 @@ def _set_threads(threads: int) -> None:
 
 
 def _dataset(plan: Plan, seed: int) -> Any:
-    """Return the data that a seed learns from: the same for all, unless they are split by seed."""
+    """Return the data of a seed, which all seeds share unless the split depends on the seed."""
     return _prepared(plan.protocol, plan.data_folder, seed if plan.protocol.split_by_seed else 0)
 
 
@@ -197,7 +197,7 @@ def _prepared(protocol: Protocol, folder: str | None, seed: int) -> Any:
 
 
 def _header(plan: Plan, command: str, dataset: Any) -> dict[str, Any]:
-    """Return what the rows are of, after a check that the rows there are of the same."""
+    """Return the header of the experiment; check that existing rows belong to it."""
     from ally_fast.experiments.stamp import stamp
     from ally_fast.primal_dual.digests import digest
 
@@ -213,7 +213,7 @@ def _header(plan: Plan, command: str, dataset: Any) -> dict[str, Any]:
             if theirs.get(name) != mine.get(name):
                 raise ValueError(
                     f"output: {plan.output} holds an experiment with {name}={theirs.get(name)!r}, "
-                    f"this one has {mine.get(name)!r}; needs another folder"
+                    f"but this one has {mine.get(name)!r}; needs another folder"
                 )
         if "head" in there:
             head = {"head": there["head"]}
@@ -224,8 +224,8 @@ def _header(plan: Plan, command: str, dataset: Any) -> dict[str, Any]:
             )
     elif any(plan.rows_folder.glob("*.jsonl")):
         raise ValueError(
-            f"output: {plan.rows_folder} holds rows, but no {path} says of which experiment; needs "
-            "another folder"
+            f"output: {plan.rows_folder} holds rows, but {path}, which names their experiment, is "
+            "missing; needs another folder"
         )
     return {
         "commands": commands,

@@ -1,4 +1,4 @@
-"""What rows were made with: versions, source, machine."""
+"""The origin of rows: versions, source, machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ally_fast.primal_dual._torch import torch
 
 
 def stamp() -> dict[str, Any]:
-    """Return versions, the commit where the package lies in a checkout, and the machine."""
+    """Return versions, the commit if the package is in a checkout, and the machine."""
     return {
         "versions": {
             "ally-fast": __version__,
@@ -30,7 +30,7 @@ def stamp() -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """Return the commit of this file, with a plus where it has been changed since."""
+    """Return the commit of this file, with a plus if the checkout has changes."""
     here = str(Path(__file__).parent)
     try:
         process = subprocess.run(

@@ -1,4 +1,4 @@
-"""The first rows to label."""
+"""Choose the first rows to label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An experiment as a table: metric, differences from random sampling, seconds."""
+"""An experiment as a table: metric, difference from random sampling, seconds."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ally_fast.experiments.round_rows import RoundRow
 
 
 def table(rows: Sequence[RoundRow], reference: str = "random") -> list[list[str]]:
-    """Return a table, its head first: a line an arm, in the order of the rows.
+    """Return a table: a head, then a line for each arm in the order of the rows.
 
-    Differences are those of the mean over all rounds past the first, paired by seed, with a 95 %
-    interval. Classification has macro recall beside accuracy, where the rows tell it. Seconds are
-    medians over rounds: to train, to run the model over the pool, to choose.
+    A difference is that of the mean over all rounds after the first, paired by seed, with a 95 %
+    interval. For classification the table has macro recall besides accuracy, if all rows have it.
+    Seconds are medians over rounds: to train, to run the model over the pool, and to choose.
     """
     all_curves = curves(rows)
     base = next((curve for curve in all_curves if curve.arm == reference), None)
@@ -60,7 +60,7 @@ def table(rows: Sequence[RoundRow], reference: str = "random") -> list[list[str]
 
 
 def _compared(curve: Curve, base: Curve | None, percent: bool) -> tuple[str, str]:
-    """Return the mean over rounds, and what it is above the reference."""
+    """Return the mean over rounds, and its difference from the reference."""
     mean = _value(float(curve.area.mean()), percent)
     if base is None or base.arm == curve.arm:
         return mean, ""
@@ -68,7 +68,7 @@ def _compared(curve: Curve, base: Curve | None, percent: bool) -> tuple[str, str
 
 
 def signed(gap: Difference, percent: bool) -> str:
-    """Return a difference with its interval; in percentage points where it is of accuracies."""
+    """Return a difference with its interval as text, in percentage points if `percent`."""
     scale, digits = (100.0, 2) if percent else (1.0, 3)
     mean, low, high = (scale * x for x in (gap.mean, gap.low, gap.high))
     if np.isnan(low):
@@ -77,7 +77,7 @@ def signed(gap: Difference, percent: bool) -> str:
 
 
 def text(lines: Sequence[Sequence[str]]) -> str:
-    """Return a table for the terminal."""
+    """Return a table as aligned text for the terminal."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

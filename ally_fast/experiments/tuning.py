@@ -1,4 +1,4 @@
-"""The setting of a head, chosen once for a data set: before strategies are compared."""
+"""Choose the setting of a head once for a data set, before strategies are compared."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ _SEED = 2**40  # a key that no seed of an experiment has
 
 @dataclass(frozen=True)
 class Tuned:
-    """A head, and what it was chosen by.
+    """The chosen head and the accuracies that decided.
 
     Attributes
     ----------
     head : Head
     accuracies : mapping of str to tuple of float
-        Of each penalty, the cross-validated accuracy at each of `labels`.
+        The cross-validated accuracies of each penalty, one for each of `labels`.
     labels : tuple of int
+        Numbers of labels.
     """
 
     head: Head
@@ -42,10 +43,11 @@ def tuned(
     rounds: int,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Tuned:
-    """Choose the penalty by cross-validation on random labels.
+    """Choose the penalty by cross-validation on randomly labeled rows.
 
-    Five random draws of as many rows as are labeled in the first and in the last round, five folds
-    each; the penalty of highest mean accuracy wins, the weaker one of equals.
+    There are five random draws, each with the number of labels of the first round and of the last
+    round, and five folds. The penalty with the highest mean accuracy wins; of equal penalties, the
+    weaker one.
 
     Warns
     -----
@@ -69,7 +71,7 @@ def tuned(
     best = max(heads, key=lambda head: (np.mean(accuracies[head]), -head.penalty))
     if weak := is_near_chance(*predictions[best, labels[-1]]):
         warnings.warn(
-            f"head: on {dataset.name} the best {best.kind} head has {weak}; strategies that ask it "
+            f"head: on {dataset.name} the best {best.kind} head has {weak}; strategies that use it "
             "will do worse than random rows",
             WeakHeadWarning,
             stacklevel=2,
@@ -78,7 +80,7 @@ def tuned(
 
 
 def steps(protocol: Protocol) -> int:
-    """Return how often `tuned` calls `advance`, at most."""
+    """Return how often `tuned` calls `advance` at most."""
     return 2 * len(candidates(protocol.head))
 
 

@@ -1,7 +1,7 @@
-"""From a labeled set to multipliers, and from multipliers to dual scores. Needs torch.
+"""Train multipliers on a labeled set, and predict dual scores from them. Needs torch.
 
-The public names stand in ``__init__.pyi`` and are imported when they are first used, so that this
-package can be imported, and says what to install, where torch is absent.
+``__init__.pyi`` lists the public names; each is imported at its first use. So you can import this
+package without torch, and the first use tells you what to install.
 """
 
 import lazy_loader

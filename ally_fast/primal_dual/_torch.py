@@ -1,4 +1,4 @@
-"""Where torch enters; whoever imports a file of this package without it is told what to install."""
+"""The one place that imports torch. Without it, the error says what to install."""
 
 from __future__ import annotations
 

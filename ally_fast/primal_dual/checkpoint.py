@@ -1,4 +1,4 @@
-"""A checkpoint on the disk: whole, and as it was written, or refused."""
+"""A checkpoint file, which is refused unless it is whole and unchanged."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 from ally_fast.files import check_output, whole_file
 from ally_fast.primal_dual._torch import torch
 
-# A file: this line, the digest of all that follows, and what torch.save wrote.
+# A file: this line, a digest of the rest, and the output of torch.save.
 _MAGIC, _FORMAT = b"ally_fast checkpoint ", b"2\n"
 _DIGEST_BYTES = 32
-# What torch.save writes is a zip archive; format 1 was that alone.
+# torch.save writes a zip archive; format 1 had nothing else.
 _ZIP = b"PK\x03\x04"
 
 
@@ -28,7 +28,7 @@ class Checkpoint:
     Raises
     ------
     OSError
-        If no file can be written there.
+        If a file cannot be written at `path`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -37,16 +37,16 @@ class Checkpoint:
         self._readable = False
 
     def exists(self) -> bool:
-        """Return whether there is such a file."""
+        """Return whether the file exists."""
         return os.path.exists(self.path)
 
     def write(self, state: dict[str, Any]) -> None:
-        """Write the file whole, in place of the one before.
+        """Replace the file as a whole.
 
         Raises
         ------
         ValueError
-            If `state` holds what could not be read back, such as a user's own class.
+            If `state` holds something that cannot be read back, such as a class of your own.
         """
         buffer = io.BytesIO()
         torch.save(state, buffer)
@@ -59,12 +59,12 @@ class Checkpoint:
             file.write(payload)
 
     def read(self) -> dict[str, Any]:
-        """Return what was written, tensors on the CPU.
+        """Return the state that was written, with tensors on the CPU.
 
         Raises
         ------
         ValueError
-            If it is no checkpoint of this format, or is not what was written.
+            If the file is not a checkpoint of this format, or has changed since it was written.
         """
         with open(self.path, "rb") as file:
             content = memoryview(file.read())
@@ -73,20 +73,20 @@ class Checkpoint:
         payload = content[begin + _DIGEST_BYTES :]
         if head.startswith(_ZIP):
             raise ValueError(
-                f"checkpoint: {self.path} has no checksum: an earlier version wrote it, or another "
-                "program; needs another file, or none, to begin anew"
+                f"checkpoint: {self.path} has no checksum: an earlier version or another program "
+                "wrote it; to start again, delete the file or name another one"
             )
         if not head.startswith(_MAGIC):
-            raise ValueError(f"checkpoint: {self.path} is no checkpoint, or is damaged")
+            raise ValueError(f"checkpoint: {self.path} is not a checkpoint, or is damaged")
         if head[len(_MAGIC) :] != _FORMAT:
             raise ValueError(
-                f"checkpoint: {self.path} is of another format than {_FORMAT.decode().strip()}, "
-                "or is damaged"
+                f"checkpoint: {self.path} is damaged, or its format is not "
+                f"{_FORMAT.decode().strip()}"
             )
         if bytes(digest) != _digest(payload):
             raise ValueError(
-                f"checkpoint: {self.path} is damaged or cut short: its checksum is not that of "
-                "what it holds"
+                f"checkpoint: {self.path} is damaged or cut short: its checksum does not match its "
+                "content"
             )
         return self._parse(payload)
 
@@ -98,8 +98,8 @@ class Checkpoint:
         except pickle.UnpicklingError as error:
             reason = str(error).partition("\n")[0][:100]
             raise ValueError(
-                f"checkpoint: {self.path}: the state of the model or the optimizer cannot be read "
-                f"back by torch.load(weights_only=True): {reason}"
+                f"checkpoint: {self.path}: torch.load(weights_only=True) cannot read back the "
+                f"state of the model or the optimizer: {reason}"
             ) from error
         return state
 

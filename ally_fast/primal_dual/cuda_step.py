@@ -1,7 +1,7 @@
-"""A primal-dual step on CUDA tensors: nothing is copied, and nothing waits for the GPU.
+"""A primal-dual step on CUDA tensors, without copies and without waiting for the GPU.
 
-What the core finds wrong with a step (a bad id, a loss that is not finite) stays on the device, in
-`report`, until `raise_report` is asked.
+If the core finds an error in a step (a bad id, a loss that is not finite), the error stays on the
+device, in `report`, until `raise_report` raises it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def step(
     lr: float,
     loss: str,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return (lagrangian, losses, slacks, before, log_sum_exp); trouble goes to `report`."""
+    """Return (lagrangian, losses, slacks, before, log_sum_exp); errors go to `report`."""
     device = _Device(outputs, "outputs")
     m = outputs.shape[0]
     losses, slacks, before = (_empty(outputs, (m,), torch.float32) for _ in range(3))
@@ -62,7 +62,7 @@ def step_of_losses(
     epsilon: torch.Tensor,
     lr: float,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return (lagrangian, slacks, before); trouble goes to `report`."""
+    """Return (lagrangian, slacks, before); errors go to `report`."""
     device = _Device(losses, "losses")
     slacks, before = torch.empty_like(losses), torch.empty_like(losses)
     lagrangian = _empty(losses, (1,), torch.float64)
@@ -112,7 +112,7 @@ def gradient(
 
 
 def raise_report(report: torch.Tensor) -> None:
-    """Raise what went wrong first since the last call, and forget it; waits for the GPU."""
+    """Raise the first error since the last call and clear it; waits for the GPU."""
     try:
         nonfinite, first = check_report(report.cpu().numpy())
     finally:
@@ -131,7 +131,7 @@ def _empty(like: torch.Tensor, shape: tuple[int, ...], dtype: Any) -> torch.Tens
 
 
 class _Device:
-    """Hands tensors to the core, on the stream that is torch's current one."""
+    """Pass tensors to the core on torch's current stream."""
 
     def __init__(self, tensor: torch.Tensor, name: str) -> None:
         self.module = _module(tensor)

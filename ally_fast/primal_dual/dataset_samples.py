@@ -1,4 +1,4 @@
-"""Samples of a dataset, read by one DataLoader whose order changes."""
+"""Samples of a dataset, read by one DataLoader in changing order."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ally_fast.primal_dual._torch import torch
 from ally_fast.primal_dual.nests import collate, parts_of
 
 _TARGETS = ("label", "labels")
-# Of a namedtuple: what tells a sample with its target from inputs that are a namedtuple.
+# A namedtuple with one of these fields is a sample with its target, not a namedtuple of inputs.
 _TARGET_FIELDS = {*_TARGETS, "target", "targets", "y"}
-# What a caller's DataLoader says of how, not of what, is read.
+# Settings of the caller's DataLoader that say how to read, not what to read.
 _KEPT = (
     *("num_workers", "prefetch_factor", "persistent_workers", "multiprocessing_context"),
     *("worker_init_fn", "timeout", "pin_memory", "collate_fn"),
@@ -33,15 +33,15 @@ class DatasetSamples:
     Raises
     ------
     TypeError
-        If `data` is neither, or its samples have no places.
+        If `data` is neither, or its samples cannot be indexed by 0, 1, ...
     ValueError
-        If the DataLoader chooses samples, or does not make the batches.
+        If the DataLoader selects samples, or its dataset makes the batches.
 
     Notes
     -----
-    The DataLoader is built once, with the settings of the caller's, so that workers which persist
-    are started once. Its batches come in order, whatever `in_order` says, since their places tell
-    the samples apart; the seeds of its workers come from torch's global seed, not its `generator`.
+    The DataLoader is built once, with the settings of the caller's DataLoader, so persistent
+    workers start once. Batches always come in order, even with ``in_order=False``, because their
+    places identify the samples. Worker seeds come from torch's global seed, not from `generator`.
     """
 
     def __init__(self, data: Any, *, labeled: bool) -> None:
@@ -67,18 +67,18 @@ class DatasetSamples:
         )
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of samples."""
         return len(self._dataset)
 
     def batches(self, positions: Sequence[NDArray[np.int64]]) -> Iterator[tuple[Any, Any]]:
-        """Yield (inputs, targets) for each array of positions; one iteration at a time."""
+        """Yield (inputs, targets) for each array of positions; only one iteration at a time."""
         self._order.batches = [rows.tolist() for rows in positions]
         self._seeds.manual_seed(torch.initial_seed())
         for batch in self._loader:
             yield self._split(batch)
 
     def at_hand(self) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Return inputs and targets of all samples, if they lie in tensors."""
+        """Return the inputs and targets of all samples if they are in tensors, else None."""
         if type(self._dataset) is torch.utils.data.TensorDataset and self._plain:
             inputs, *others = self._dataset.tensors
             return (inputs, others[0]) if others else None
@@ -113,7 +113,7 @@ class DatasetSamples:
 
 
 def _has_places(dataset: Any) -> bool:
-    """Return whether samples are found by 0, 1, ...; those of a mapping or a table are not."""
+    """Return whether 0, 1, ... index the samples, unlike those of a mapping or a table."""
     if isinstance(dataset, torch.utils.data.IterableDataset):
         return False
     by_place = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
@@ -135,7 +135,7 @@ class _Order:
 
 
 def _by_name(batch: Any) -> tuple[Any, Any] | None:
-    """Return the other parts of a mapping or dataclass by name, and its targets, if it is one."""
+    """Return the inputs of a mapping or dataclass by name, and its targets; else None."""
     if isinstance(batch, tuple | list) or (parts := parts_of(batch)) is None:
         return None
     names = [name for name in _TARGETS if name in parts]
@@ -148,27 +148,27 @@ def _by_name(batch: Any) -> tuple[Any, Any] | None:
 
 
 def _check_index(index: Any) -> None:
-    """Check that the third part of a batch is an index, which plays no part, and no weight."""
+    """Check that the third part of a batch is an index, which is ignored, and not weights."""
     values = index.tolist() if isinstance(index, torch.Tensor | np.ndarray) else index
     if isinstance(values, list | tuple):
         kinds = {type(value) for value in values}
         if kinds in ({int}, {str}) and len(set(values)) == len(values):
             return
     raise ValueError(
-        f"data: the third part of a batch is {_described(index)}, needs an index, one integer or "
-        "string a sample, all distinct; weights and other inputs do not go there"
+        f"data: the third part of a batch is {_described(index)}, needs an index: one integer or "
+        "string for each sample, all distinct; it must not hold weights or other inputs"
     )
 
 
 def _check_all_are_meant(loader: Any) -> None:
-    """Raise ValueError if the DataLoader picks some samples, or the dataset makes its batches.
+    """Raise ValueError if the DataLoader selects samples, or the dataset makes its batches.
 
-    Its order and batch size play no part, so that what it leaves out or repeats would be used.
+    Its order and batch size are ignored, so samples that it leaves out would be used too.
     """
     if loader.batch_sampler is None:
         raise ValueError(
-            "data: a DataLoader with batch_size=None, whose dataset gives whole batches; needs "
-            "one whose dataset gives samples"
+            "data: got a DataLoader with batch_size=None, whose dataset returns whole batches; "
+            "needs one whose dataset returns samples"
         )
     sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
     weighted = isinstance(sampler, torch.utils.data.WeightedRandomSampler)
@@ -180,8 +180,8 @@ def _check_all_are_meant(loader: Any) -> None:
     if repeats or count != len(loader.dataset):
         how = "repeats samples" if repeats else f"gives {count} of {len(loader.dataset)} samples"
         raise ValueError(
-            f"data: the DataLoader's {type(sampler).__name__} {how}, but all are read, once; needs "
-            "a loader of the labeled samples alone, such as those of "
+            f"data: the DataLoader's {type(sampler).__name__} {how}, but training reads each "
+            "sample once; needs a loader of only the labeled samples, such as "
             "torch.utils.data.Subset(dataset, indices)"
         )
 

@@ -1,4 +1,4 @@
-"""Where torch computes."""
+"""Devices of torch."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from ally_fast.primal_dual._torch import torch
 
 
 def checked_device(device: Any) -> torch.device:
-    """Return a device of torch that is there.
+    """Return an existing torch device.
 
     Raises
     ------
     ValueError
-        If there is none of that name here.
+        If this machine has no such device.
     """
     try:
         torch_device = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f"device: got {device!r}, needs one of torch's, such as 'cpu' or 'cuda:0'"
+            f"device: got {device!r}, needs a device of torch, such as 'cpu' or 'cuda:0'"
         ) from error
     if torch_device.type == "cuda" and (torch_device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device: got {device!r}, torch finds {torch.cuda.device_count()} GPUs")
+        raise ValueError(
+            f"device: got {device!r}, but torch finds {torch.cuda.device_count()} GPUs"
+        )
     return torch_device
 
 
 def device_of_model(model: torch.nn.Module) -> torch.device:
-    """Return where the parameters are; the CPU for a model without any."""
+    """Return the device of a model's parameters, or the CPU if it has none."""
     for parameter in model.parameters():
         return parameter.device
     return torch.device("cpu")

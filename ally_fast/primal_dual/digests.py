@@ -1,4 +1,4 @@
-"""Digests of what models learn from: equal contents, equal digests."""
+"""Digests of training data: equal contents have equal digests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _VARIES = "another at each read"
 def digest(x: Any) -> str:
     """Return a digest of tensors, arrays, numbers, strings, and nests of them.
 
-    Of any other object it is that of its class.
+    Any other object has the digest of its class.
     """
     hasher = hashlib.blake2b(digest_size=16)
     _add(hasher, x)
@@ -31,9 +31,9 @@ def digest(x: Any) -> str:
 def digests_of_samples(samples: Samples, batch_size: int | None) -> tuple[str, str]:
     """Return the digests of inputs and of targets.
 
-    Of all samples, if they lie in tensors. Of a dataset, 256 samples (all, if there are fewer),
-    evenly spread, are read twice, with torch's global generator seeded: what is another thing each
-    time (drawn by a generator that is not torch's) has no digest, and a text that says so.
+    If the samples are in tensors, the digests are of all of them. Of a dataset, 256 evenly spread
+    samples (or all, if there are fewer) are read twice, with torch's global generator seeded. If
+    the two reads differ, because another generator draws them, a text says so in place of a digest.
     """
     if (content := samples.at_hand()) is not None:
         return digest(content[0]), digest(content[1])

@@ -1,4 +1,4 @@
-"""From embeddings to multipliers: dual scores for samples without a label."""
+"""Predict multipliers from embeddings: dual scores for samples without a label."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SCORED_AT_A_TIME = 1 << 16
 
 
 class DualHeadWarning(UserWarning):
-    """The scores of a dual head say little."""
+    """The scores of a dual head carry little information."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,15 @@ class DualHeadFit:
     Attributes
     ----------
     error, error_of_mean : float
-        Mean squared error on the rows held out: the head's, and that of the mean of the rows
-        trained on. In units of the (transformed) multipliers.
+        Mean squared error on the held-out rows, of the head and of the training rows' mean. Both
+        are in units of the transformed multipliers.
     rank_correlation : float
-        Spearman's, on the rows held out; 0 if the head or the multipliers are constant there.
+        Spearman's rank correlation on the held-out rows; 0 if the head or the multipliers are
+        constant there.
     epochs : int
-        The epoch kept; 0 if there was nothing to learn.
+        The epoch whose weights were kept; 0 if there was nothing to learn.
     trained_rows, held_out_rows : int
+        Numbers of rows.
     """
 
     error: float
@@ -59,33 +61,34 @@ class DualHeadFit:
 
 
 class DualHead:
-    """A regression from embeddings to multipliers: an MLP, d-64-32-16-1.
+    """A regression from embeddings to multipliers: an MLP with layers d-64-32-16-1.
 
     Parameters
     ----------
     transform : {"standardize", "log1p"}
-        The targets: multipliers, or ``log(1 + multipliers / their mean)``; standardized in both
-        cases.
+        The targets are the multipliers, or ``log(1 + multipliers / their mean)``. Both are
+        standardized.
     lr : float
         Learning rate of Adam.
     max_epochs, batch_size : int
+        Most epochs; rows of a minibatch.
     held_out : float
-        Share of rows, in (0, 1), that decide when to stop.
+        Share of rows, in (0, 1), held out to decide when to stop.
     patience : int
-        Stop when the error on the rows held out has not fallen for so many epochs.
+        Stop when the error on the held-out rows has not fallen for this many epochs.
     refit : bool
-        Then train a new network on all rows, for as many epochs as did best. The report is of the
-        first.
+        Afterwards, train a new network on all rows, for the number of epochs that was best.
+        `fit_report` still describes the first network.
     device : str or torch.device
+        Where the head trains and predicts.
     seed : int
-        Of initial weights, split and shuffles.
+        Seed of initial weights, split and shuffles.
 
     Notes
     -----
-    Source: ALLY, eq. (1) and Appendix D: mean squared error, embeddings frozen. Embeddings and
-    targets are standardized, so that multiplying the multipliers by a number multiplies the scores
-    by it. The output is linear, clamped at 0 only when scoring. torch's random state is left as
-    found.
+    Source: ALLY, eq. (1) and Appendix D: mean squared error, frozen embeddings. Embeddings and
+    targets are standardized, so multiplying all multipliers by a number multiplies all scores by
+    it. The output is linear and clamped at 0 only by `score`. torch's random state does not change.
 
     Examples
     --------
@@ -130,43 +133,48 @@ class DualHead:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device of the head."""
         return self._device
 
     @property
     def fit_report(self) -> DualHeadFit:
-        """How well it fits."""
+        """How well the head predicts held-out multipliers."""
         self._check_fitted()
         assert self._fit is not None
         return self._fit
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that scores follow from: weights, and how embeddings are scaled."""
+        """A hash of everything that determines the scores: weights and scaling."""
         self._check_fitted()
         weights = None if self._network is None else dict(self._network.state_dict())
         return f"DualHead {digest([weights, vars(self._inputs), vars(self._targets)])}"
 
     def __call__(self, embeddings: Any) -> Any:
-        """Return `score` of some embeddings: a head is what `ally_fast.select` takes for scores."""
+        """Return `score` of embeddings, so that you can pass a head to `ally_fast.select`."""
         return self.score(embeddings)
 
     def fit(self, embeddings: Any, multipliers: Any) -> DualHead:
-        """Learn to predict the multipliers of labeled samples; returns itself.
+        """Learn to predict the multipliers of labeled samples, and return the head.
 
         Parameters
         ----------
         embeddings : array of shape (n, d)
-            Any array or tensor on the host or the head's device.
+            Any array or tensor on the host or on the head's device.
         multipliers : array of shape (n,)
             At least 0.
+
+        Returns
+        -------
+        DualHead
+            The head itself.
 
         Warns
         -----
         DualHeadWarning
-            If all multipliers are equal (all zero: every score will be 0), or on the rows held out
-            the fit is not better than their mean by more than one standard error of the difference;
-            names the rank correlation there.
+            If all multipliers are equal; if they are all zero, every score will be 0. Also if the
+            fit is not better than the mean, on the held-out rows, by more than one standard error
+            of the difference. The warning gives the rank correlation on these rows.
 
         Raises
         ------
@@ -186,7 +194,9 @@ class DualHead:
             self._network, value = None, float(targets[0])
             self._fit = DualHeadFit(0.0, 0.0, 0.0, 0, len(trained), count)
             what = (
-                "zero: every score will be 0" if value == 0 else f"{value:.6g}: so is every score"
+                "zero: every score will be 0"
+                if value == 0
+                else f"{value:.6g}: every score will be the same"
             )
             warnings.warn(f"DualHead: all multipliers are {what}", DualHeadWarning, stacklevel=2)
             return self
@@ -201,8 +211,8 @@ class DualHead:
         self._fit = DualHeadFit(error, error_of_mean, correlation, epoch, len(trained), count)
         if gain.mean() <= gain.std() / len(gain) ** 0.5:
             warnings.warn(
-                f"DualHead: no better than the mean of the multipliers on the {count} rows held "
-                f"out (rank correlation {correlation:.2f}): the scores say little",
+                f"DualHead: on the {count} held-out rows the head predicts no better than the mean "
+                f"of the multipliers (rank correlation {correlation:.2f}): its scores say little",
                 DualHeadWarning,
                 stacklevel=2,
             )
@@ -225,20 +235,22 @@ class DualHead:
         Returns
         -------
         array of float32, shape (m,)
-            Of the caller's kind.
+            The same kind of array as `embeddings`.
 
         Raises
         ------
         RuntimeError
-            Before `fit`.
+            If `fit` was not called.
         ValueError
-            If an embedding has another length, or is not finite.
+            If the embeddings have another width than those of `fit`, or are not finite.
         """
         self._check_fitted()
         view = as_array(embeddings, "embeddings", ndim=2)
         d = self._inputs.width
         if view.array.shape[1] != d:
-            raise ValueError(f"embeddings: got {view.array.shape[1]} columns, fitted with {d}")
+            raise ValueError(
+                f"embeddings: got {view.array.shape[1]} columns, needs {d}, as fit got"
+            )
         scores = np.empty(len(view.array), np.float32)
         for begin in range(0, len(scores), _SCORED_AT_A_TIME):
             chunk = slice(begin, begin + _SCORED_AT_A_TIME)
@@ -252,12 +264,16 @@ class DualHead:
         return to_family(scores, view.family)
 
     def predict(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """Return the predicted multipliers without the clamp, (m,): differentiable.
+        """Return the predicted multipliers without the clamp at 0; differentiable.
 
         Parameters
         ----------
         embeddings : Tensor of shape (m, d)
             On the head's device.
+
+        Returns
+        -------
+        Tensor of shape (m,)
         """
         self._check_fitted()
         return self._predict_scaled(self._inputs.apply_to_tensor(embeddings.to(torch.float32)))
@@ -268,7 +284,7 @@ class DualHead:
         return self._targets.revert(self._network(scaled)[:, 0])
 
     def _gain(self, x: torch.Tensor, y: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-        """Return by how much each row's squared error is less than that of the mean."""
+        """Return how much lower each row's squared error is than the error of the mean."""
         assert self._network is not None
         with torch.no_grad():
             return torch.square(y - mean) - torch.square(y - self._network(x)[:, 0])
@@ -281,7 +297,7 @@ class DualHead:
         trained: NDArray[np.int64],
         held_out: NDArray[np.int64],
     ) -> tuple[int, float]:
-        """Return the epoch whose weights are kept, and its error on the rows held out."""
+        """Return the epoch whose weights are kept, and its error on the held-out rows."""
         optimizer = torch.optim.Adam(network.parameters(), self._lr)
         best, error, weights = 0, float("inf"), network.state_dict()
         for epoch in range(1, self._max_epochs + 1):
@@ -309,7 +325,7 @@ class DualHead:
         trained: NDArray[np.int64],
         epoch: int,
     ) -> None:
-        """Go once through the rows trained on, in minibatches."""
+        """Go once through the training rows in minibatches."""
         order = trained[permutation(len(trained), self._seed, SHUFFLE, epoch)]
         for rows in batches(order, self._batch_size):
             optimizer.zero_grad()
@@ -324,10 +340,13 @@ class DualHead:
     @staticmethod
     def _check_rows(rows: NDArray[Any], targets: NDArray[Any]) -> None:
         if len(rows) != len(targets):
-            raise ValueError(f"multipliers: got {len(targets)}, needs one a row, {len(rows)}")
+            raise ValueError(
+                f"multipliers: got {len(targets)}, needs one for each of {len(rows)} rows"
+            )
         if len(rows) < _LEAST_ROWS or rows.shape[1] == 0:
             raise ValueError(
-                f"embeddings: got shape {rows.shape}, needs at least {_LEAST_ROWS} rows, 1 column"
+                f"embeddings: got shape {rows.shape}, needs at least {_LEAST_ROWS} rows and 1 "
+                "column"
             )
         _check_finite(rows, "embeddings", 0)
         _check_finite(targets, "multipliers", 0)
@@ -354,5 +373,5 @@ def _check_finite(values: NDArray[Any], name: str, begin: int) -> None:
     if not finite.all():
         wrong = np.flatnonzero(~finite)
         raise ValueError(
-            f"{name}: {len(wrong)} rows are not finite, the first is {begin + int(wrong[0])}"
+            f"{name}: {len(wrong)} rows are not finite; the first is {begin + int(wrong[0])}"
         )

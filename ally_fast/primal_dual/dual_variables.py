@@ -16,14 +16,14 @@ from ally_fast.primal_dual.rates import checked_rate
 
 
 class DualStep(NamedTuple):
-    """What a step on a minibatch gave.
+    """The result of a step on a minibatch.
 
     Attributes
     ----------
     lagrangian : torch.Tensor of float32, shape ()
         Differentiable.
     losses, slacks : torch.Tensor of float32, shape (m,)
-        ``l_i`` and ``l'_i - epsilon_i``; without a gradient.
+        ``l_i`` and ``l'_i - epsilon_i``, without gradients.
     """
 
     lagrangian: torch.Tensor
@@ -32,9 +32,9 @@ class DualStep(NamedTuple):
 
 
 class DualVariables:
-    """The multipliers of a labeled set, and the Lagrangian they define.
+    """The multipliers of a labeled set, and the Lagrangian that they define.
 
-    For a training loop of one's own, three lines of it::
+    To use them in your own training loop, change three lines of it::
 
         duals = DualVariables(len(labeled), epsilon=0.2, lr=0.05)
         ...
@@ -45,33 +45,33 @@ class DualVariables:
     Parameters
     ----------
     n : int
-        Samples in the labeled set; `ids` below are positions in it, ``[0, n)``.
+        Number of samples in the labeled set. `ids` below are positions in it, in ``[0, n)``.
     epsilon : float or array of shape (n,)
-        The bound of a sample's dual loss.
+        The bound on the dual loss of each sample.
     lr : float
         The dual learning rate, ``eta_d``, at least 0.
     loss, dual_loss : {"cross_entropy", "squared_error"} or callable
-        The objective ``l``, and ``l'``, which `epsilon` bounds (the same, if None). A callable
-        takes outputs and targets and returns a tensor of shape (m,).
+        The objective ``l``, and the loss ``l'`` that `epsilon` bounds (if None, the objective). A
+        callable takes outputs and targets and returns a tensor of shape (m,).
     device : str or torch.device
-        Where the multipliers live, and the outputs of the model.
+        The device of the multipliers and of the model's outputs.
     warm_start : array of shape (m,), optional
-        Multipliers to begin with, ``m <= n``: those of the first m samples, as for a labeled set
-        that grew at its end. All others begin at 0.
+        Initial multipliers of the first m samples, ``m <= n``, for a labeled set that grew at its
+        end. All others start at 0.
 
     Raises
     ------
     ImportError
-        Without torch.
+        If torch is not installed.
     ValueError
-        If `epsilon` has neither one value nor n, `warm_start` has more than n, or an argument is
-        not finite or out of range.
+        If `epsilon` has neither one value nor n, `warm_start` has more than n values, or an
+        argument is not finite or out of range.
 
     Notes
     -----
-    Source: ALLY, Algorithm 1 and (D-CERM). One named loss for both ends in one pass over the
-    outputs (`docs/dual_ascent.md`); other losses, and float64 outputs, are computed by torch.
-    On a GPU nothing waits: what was wrong with a step is raised by `check` and `state_dict`.
+    Source: ALLY, Algorithm 1 and (D-CERM). If both losses are the same named loss, a step is one
+    pass over the outputs (`docs/dual_ascent.md`). torch computes other losses, and all losses of
+    float64 outputs. On a GPU no step waits: `check` and `state_dict` raise the errors of a step.
     """
 
     def __init__(
@@ -102,17 +102,17 @@ class DualVariables:
 
     @property
     def multipliers(self) -> torch.Tensor:
-        """The multipliers, float32, shape (n,): a view, which later steps change."""
+        """The multipliers, float32, shape (n,): a view that later steps change."""
         return self._multipliers.detach()
 
     @property
     def epsilon(self) -> torch.Tensor:
-        """The bounds, float32, of shape () or (n,)."""
+        """The bounds, float32, shape () or (n,)."""
         return self._epsilon
 
     @property
     def lr(self) -> float:
-        """The dual learning rate, at least 0; may be set, as a schedule does."""
+        """The dual learning rate, at least 0; you may set it, for example by a schedule."""
         return self._lr
 
     @lr.setter
@@ -126,9 +126,9 @@ class DualVariables:
     def lagrangian(
         self, outputs: Any, targets: Any, ids: Any, *, update: bool = True
     ) -> torch.Tensor:
-        """Return the Lagrangian of a minibatch, and ascend its multipliers.
+        """Return the Lagrangian of a minibatch, and update its multipliers by one ascent step.
 
-        Equivalent, with ``before = multipliers[ids]``, to::
+        With ``before = multipliers[ids]``, it is equivalent to::
 
             value = mean(l(outputs, targets) + before * (l'(outputs, targets) - epsilon[ids]))
             multipliers[ids] = maximum(0, before + lr * (l'(outputs, targets) - epsilon[ids]))
@@ -136,14 +136,14 @@ class DualVariables:
         Parameters
         ----------
         outputs : torch.Tensor
-            Cross-entropy: (m, C). Squared error: (m, ...) or (m,). A callable decides for itself.
-            On the device of the multipliers.
+            Shape (m, C) for cross-entropy; (m, ...) or (m,) for squared error; for a callable, any
+            shape that it takes. On the device of the multipliers.
         targets : torch.Tensor
-            Cross-entropy: integer classes, (m,). Squared error: as many values as outputs.
+            Integer classes, (m,), for cross-entropy; as many values as outputs for squared error.
         ids : torch.Tensor or sequence of int, shape (m,)
-            Which samples these are; distinct.
+            Positions of the samples in the labeled set; distinct.
         update : bool
-            Ascend the multipliers; False leaves them, as Algorithm 1 does in its primal steps.
+            Whether to update the multipliers. Algorithm 1 does not in its primal steps.
 
         Returns
         -------
@@ -153,14 +153,15 @@ class DualVariables:
         Raises
         ------
         NonFiniteLossError
-            If a loss or slack is not finite; names the samples. Their multipliers were left alone.
+            If a loss or slack is not finite. The error names the samples; their multipliers have
+            not changed.
         ValueError
-            If an id comes twice or is none, a target is no class, or shapes disagree.
+            If ids repeat or are out of range, a target is not a class, or shapes disagree.
         """
         return self.step(outputs, targets, ids, update=update).lagrangian
 
     def step(self, outputs: Any, targets: Any, ids: Any, *, update: bool = True) -> DualStep:
-        """Do what `lagrangian` does, and return losses and slacks as well."""
+        """Do what `lagrangian` does; return the losses and slacks too."""
         lr = self._lr if update else 0.0
         return self._step(outputs, targets, ids, self._loss, self._dual_loss, lr)
 
@@ -172,17 +173,17 @@ class DualVariables:
         *,
         update: bool = True,
     ) -> DualStep:
-        """Do what `step` does with the losses of the minibatch, (m,), instead of its outputs."""
+        """Do what `step` does, from the losses of the minibatch, (m,), instead of its outputs."""
         lr = self._lr if update else 0.0
         return self._step_of_losses(losses, losses if dual_losses is None else dual_losses, ids, lr)
 
     def slacks(self, outputs: Any, targets: Any, ids: Any) -> torch.Tensor:
-        """Return ``l' - epsilon`` of some samples, float32, (m,): Algorithm 1, line 9."""
+        """Return the slacks ``l' - epsilon`` of samples, float32, (m,): Algorithm 1, line 9."""
         with torch.no_grad():
             return self._step(outputs, targets, ids, self._dual_loss, self._dual_loss, 0.0).slacks
 
     def ascend(self, slacks: torch.Tensor, ids: Any = None) -> None:
-        """Ascend by known slacks: Algorithm 1, line 11.
+        """Update multipliers from known slacks: Algorithm 1, line 11.
 
         Equivalent to ``multipliers[ids] = maximum(0, multipliers[ids] + lr * slacks)``.
 
@@ -190,26 +191,28 @@ class DualVariables:
         ----------
         slacks : torch.Tensor, shape (m,)
         ids : torch.Tensor or sequence of int, shape (m,), optional
-            Distinct samples; all of them by default.
+            Distinct samples; by default all.
 
         Raises
         ------
         NonFiniteLossError
-            If a slack or the new multiplier is not finite; nothing has been changed then.
+            If a slack or a new multiplier is not finite. Then nothing changes.
         ValueError
-            If shapes disagree, or an id comes twice or is none.
+            If shapes disagree, or ids repeat or are out of range.
         """
         device = self._multipliers.device
         slacks = torch.as_tensor(slacks, dtype=torch.float32, device=device).detach()
         ids = torch.arange(len(self), device=device) if ids is None else self._checked_ids(ids)
         if slacks.shape != ids.shape:
             raise ValueError(
-                f"slacks: got shape {tuple(slacks.shape)}, needs one a sample, {tuple(ids.shape)}"
+                f"slacks: got shape {tuple(slacks.shape)}, needs one for each sample, "
+                f"{tuple(ids.shape)}"
             )
         if len(ids) and not (0 <= int(ids.min()) and int(ids.max()) < len(self)):
-            raise ValueError(f"ids: needs samples in [0, {len(self)})")
+            low, high = int(ids.min()), int(ids.max())
+            raise ValueError(f"ids: got {low} to {high}, needs samples in [0, {len(self)})")
         if len(torch.unique(ids)) < len(ids):
-            raise ValueError("ids: a sample comes more than once")
+            raise ValueError("ids: a sample is given more than once")
         moved = self._multipliers[ids].double() + self._lr * slacks.double()
         new = moved.clamp(min=0).float()
         wrong = ~(torch.isfinite(slacks) & torch.isfinite(new))
@@ -218,18 +221,18 @@ class DualVariables:
         self._multipliers[ids] = new
 
     def check(self) -> None:
-        """Raise what went wrong on the GPU since the last call (waits for it); nothing on the CPU.
+        """Wait for the GPU and raise the first error since the last call; do nothing on the CPU.
 
         Raises
         ------
         NonFiniteLossError, ValueError
-            As `lagrangian` does at once on the CPU.
+            The errors that `lagrangian` raises at once on the CPU.
         """
         if self._multipliers.is_cuda:
             raise_report(self._report)
 
     def to(self, device: Any) -> DualVariables:
-        """Move to a device; returns itself."""
+        """Move the multipliers and bounds to a device, and return this object."""
         device = checked_device(device)
         self._multipliers = self._multipliers.to(device)
         self._report = self._report.to(device)
@@ -238,7 +241,7 @@ class DualVariables:
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Return copies of multipliers and epsilon, and the dual learning rate."""
+        """Return copies of the multipliers and epsilon, and the dual learning rate."""
         self.check()
         return {
             "multipliers": self._multipliers.clone(),
@@ -247,13 +250,13 @@ class DualVariables:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the state of other multipliers of as many samples.
+        """Load a state that `state_dict` returned for the same number of samples.
 
         Raises
         ------
         ValueError
-            If they are of another number of samples (those of fewer are a `warm_start`), negative,
-            or not finite, or it is no such state.
+            If `state` lacks an entry, or its multipliers have another length, are negative or are
+            not finite. Use `warm_start` for the multipliers of fewer samples.
         """
         for name in ("multipliers", "epsilon", "lr"):
             if name not in state:
@@ -262,7 +265,7 @@ class DualVariables:
         if new.shape != self._multipliers.shape:
             raise ValueError(
                 f"multipliers: got shape {tuple(new.shape)}, needs {tuple(self._multipliers.shape)}"
-                "; those of fewer samples go into DualVariables(..., warm_start=multipliers)"
+                "; for those of fewer samples use DualVariables(..., warm_start=multipliers)"
             )
         epsilon = self._checked_epsilon(state["epsilon"])
         self.lr = state["lr"]
@@ -324,11 +327,11 @@ class DualVariables:
         if tensor.device != self._multipliers.device:
             raise ValueError(
                 f"{name}: on {tensor.device}, but the multipliers are on "
-                f"{self._multipliers.device}; DualVariables(..., device=...) decides"
+                f"{self._multipliers.device}; set it with DualVariables(..., device=...)"
             )
 
     def _checked_epsilon(self, epsilon: Any) -> torch.Tensor:
-        """Return a number as a tensor on the CPU, n of them as one beside the multipliers."""
+        """Return one number as a tensor on the CPU; n numbers on the device of the multipliers."""
         try:
             tensor: torch.Tensor = torch.as_tensor(epsilon)
         except (TypeError, ValueError, RuntimeError) as error:
@@ -343,7 +346,7 @@ class DualVariables:
             )
         tensor = tensor.detach().to(torch.float32)
         if not bool(torch.isfinite(tensor).all()):
-            raise ValueError("epsilon: needs finite numbers")
+            raise ValueError("epsilon: all numbers must be finite")
         where = self._multipliers.device if tensor.dim() else "cpu"
         return tensor.to(where, copy=True).contiguous()
 
@@ -354,7 +357,9 @@ def _checked_multipliers(values: Any, name: str) -> torch.Tensor:
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"{name}: got {type(values).__name__}, needs multipliers") from error
     if tensor.dim() != 1:
-        raise ValueError(f"{name}: got shape {tuple(tensor.shape)}, needs one a sample, (m,)")
+        raise ValueError(
+            f"{name}: got shape {tuple(tensor.shape)}, needs one for each sample, (m,)"
+        )
     if not bool((torch.isfinite(tensor) & (tensor >= 0)).all()):
         raise ValueError(f"{name}: all must be finite and at least 0")
     return tensor

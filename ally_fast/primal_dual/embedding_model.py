@@ -15,25 +15,25 @@ _NOT_RUN = object()
 
 
 class EmbeddingModel:
-    """Call a model; get (outputs, embeddings).
+    """Call a model and return (outputs, embeddings).
 
     Parameters
     ----------
     model : nn.Module
-        Gives (outputs, embeddings); or, with `embedding_layer`, outputs in one of the common forms:
-        a tensor, a tuple that begins with it, or an object with ``logits``. Inputs that are a
-        mapping are passed by keyword.
+        Returns (outputs, embeddings). With `embedding_layer` it returns outputs in a common form: a
+        tensor, a tuple that begins with one, or an object with ``logits``. If the inputs are a
+        mapping, they are passed by keyword.
     embedding_layer : str, optional
-        Name of a submodule, as in ``model.named_modules()``: what it gives is the embedding. It is
-        caught by a hook. Hooks do not see into what ``torch.compile`` has compiled, so such a model
-        runs uncompiled here, and a warning says so; the name is that of the model before.
+        Name of a submodule, as in ``model.named_modules()``. Its output is the embedding, which a
+        hook captures. Hooks do not see into a model that ``torch.compile`` has compiled. Such a
+        model runs uncompiled here, with a warning; use the name from before compilation.
 
     Raises
     ------
     TypeError
-        If `model` is no module.
+        If `model` is not a module.
     ValueError
-        If it has no submodule of that name.
+        If `model` has no submodule of that name.
     """
 
     def __init__(self, model: torch.nn.Module, embedding_layer: str | None) -> None:
@@ -50,20 +50,20 @@ class EmbeddingModel:
             self._uncompiled = _is_compiled(path)
             if self._uncompiled:
                 warnings.warn(
-                    f"embedding_layer: torch.compile has compiled the model round "
-                    f"{embedding_layer!r}, where no hook sees it, so the model runs uncompiled; "
-                    "one that gives (outputs, embeddings) stays compiled",
+                    f"embedding_layer: torch.compile has compiled the model around "
+                    f"{embedding_layer!r}, so the model runs uncompiled: hooks do not see into "
+                    "compiled code; a model that returns (outputs, embeddings) stays compiled",
                     UserWarning,
                     stacklevel=3,
                 )
 
     def __call__(self, inputs: Any) -> tuple[Any, torch.Tensor]:
-        """Return (outputs, embeddings), the latter of shape (m, d).
+        """Return (outputs, embeddings); the embeddings have shape (m, d).
 
         Raises
         ------
         ValueError
-            If the model gives no embeddings.
+            If the model returns no embeddings.
         """
         hook = None if self._layer is None else self._layer.register_forward_hook(self._capture)
         try:
@@ -78,14 +78,14 @@ class EmbeddingModel:
         if self._layer is None:
             if not (isinstance(answer, tuple | list) and len(answer) == 2):
                 raise ValueError(
-                    f"model: gave {type(answer).__name__}, needs (outputs, embeddings); or name "
-                    "the submodule that computes the embeddings: embedding_layer='...'"
+                    f"model: returned {type(answer).__name__}, needs (outputs, embeddings); or "
+                    "name the submodule that computes the embeddings: embedding_layer='...'"
                 )
             outputs, embeddings = answer
         elif captured is _NOT_RUN:
             raise ValueError(
-                f"embedding_layer: {self._name!r} was not seen to run: the model's forward pass "
-                "does not call it, or calls it in code that torch.compile has compiled"
+                f"embedding_layer: {self._name!r} did not run: the model's forward pass does not "
+                "call it, or calls it in code that torch.compile has compiled"
             )
         else:
             outputs, embeddings = _outputs_of(answer), _first_tensor(captured)
@@ -100,7 +100,7 @@ class EmbeddingModel:
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Without gradients, every submodule in evaluation mode; modes are restored."""
+        """Put every submodule in evaluation mode, without gradients; restore the modes after."""
         training = [module for module in self.module.modules() if module.training]
         self.module.eval()
         try:
@@ -112,7 +112,7 @@ class EmbeddingModel:
 
 
 def _path_to(model: torch.nn.Module, name: str) -> list[torch.nn.Module]:
-    """Return the modules from the model to a submodule, which may be named as if uncompiled."""
+    """Return the modules from the model to a submodule; its name may be that before compilation."""
     modules = dict(model.named_modules())
     paths = {_uncompiled(full): full for full in modules} | {full: full for full in modules}
     if name not in paths:

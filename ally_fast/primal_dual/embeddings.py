@@ -24,40 +24,40 @@ def embed(
     batch_size: int = 256,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """Return the embeddings of inputs, in evaluation mode, on the model's device.
+    """Return the embeddings of inputs, computed in evaluation mode on the model's device.
 
     Parameters
     ----------
     model : nn.Module
-        Gives (outputs, embeddings), or has the `embedding_layer`.
+        Returns (outputs, embeddings), or has the `embedding_layer`.
     data : array, tensor, Dataset or DataLoader
-        Inputs; targets beside them play no part. Samples and loaders as
-        `ally_fast.primal_dual.PrimalDualTrainer.fit` takes them.
+        The inputs; targets are ignored. Samples and loaders are those that
+        `ally_fast.primal_dual.PrimalDualTrainer.fit` takes.
     embedding_layer : str, optional
         The submodule whose output is the embedding.
     batch_size : int
-        Inputs at a time.
+        Number of inputs at a time.
     out : ndarray of shape (n, d), optional
-        Where to write, such as a memory map; a new float32 array by default.
+        Array to write to, such as a memory map; by default a new float32 array.
 
     Returns
     -------
     ndarray, shape (n, d)
-        Row i is that of input i. `out`, if that was given.
+        Row i is the embedding of input i. This is `out` if you passed it.
 
     Raises
     ------
     ValueError
-        If the model gives no embeddings, there is no input, or `out` is of another shape.
+        If the model returns no embeddings, there is no input, or `out` has another shape.
 
     Notes
     -----
-    Modes of the model and torch's random state are left as found. Memory: one batch beside `out`.
+    The model's modes and torch's random state do not change. Memory: one batch besides `out`.
     """
     checks.integer(batch_size, "batch_size", 1)
     samples = unlabeled_samples(data)
     if not len(samples):
-        raise ValueError("data: got no inputs")
+        raise ValueError("data: got no inputs, needs at least one")
     embedding_model = EmbeddingModel(model, embedding_layer)
     device = device_of_model(model)
     positions = batches(np.arange(len(samples)), batch_size)

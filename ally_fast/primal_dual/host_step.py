@@ -1,4 +1,4 @@
-"""A primal-dual step on CPU tensors: NumPy views of them go to the core, nothing is copied."""
+"""A primal-dual step on CPU tensors; the core gets NumPy views, without copies."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ally_fast.primal_dual.nonfinite import NonFiniteLossError
 
 
 def step(*arguments: Any) -> tuple[torch.Tensor, ...]:
-    """Return (lagrangian, losses, slacks, before, log_sum_exp); the last is for the GPU alone."""
+    """Return (lagrangian, losses, slacks, before, log_sum_exp); only the GPU needs the last."""
     return _step(None, *arguments)[:5]
 
 
 def step_with_gradient(*arguments: Any) -> tuple[torch.Tensor, ...]:
-    """Return these, and the gradient of the Lagrangian with respect to the outputs."""
+    """Return the results of `step`, and the Lagrangian's gradient with respect to the outputs."""
     return _step(1.0, *arguments)
 
 
@@ -66,7 +66,7 @@ def step_of_losses(
     epsilon: torch.Tensor,
     lr: float,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return (lagrangian, slacks, before); `report` is for the GPU alone."""
+    """Return (lagrangian, slacks, before); only the GPU uses `report`."""
     result = ops.dual_ascent_losses(
         _view(losses)[0],
         _view(dual_losses)[0],
@@ -98,7 +98,7 @@ def gradient(
 
 
 def _view(tensor: torch.Tensor) -> tuple[NDArray[Any], bool]:
-    """Return a tensor's memory as an array, bfloat16 as its bits, and whether it is that."""
+    """Return a tensor's memory as an array (bfloat16 as its bits), and whether it is bfloat16."""
     if tensor.dtype == torch.bfloat16:
         return tensor.view(torch.int16).numpy().view(np.uint16), True
     return tensor.numpy(), False

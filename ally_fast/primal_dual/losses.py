@@ -1,4 +1,4 @@
-"""Losses of single samples: two with a name, and any callable."""
+"""Losses of single samples: two named losses, and any callable."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from ally_fast.primal_dual._torch import torch
 
-# A name, or (outputs, targets) -> one loss a sample.
+# A name, or (outputs, targets) -> one loss for each sample.
 Loss: TypeAlias = str | Callable[[Any, Any], torch.Tensor]
 
 CROSS_ENTROPY, SQUARED_ERROR = "cross_entropy", "squared_error"
@@ -15,7 +15,7 @@ NAMED = (CROSS_ENTROPY, SQUARED_ERROR)
 
 
 def check_loss(loss: Any, name: str) -> Loss:
-    """Return `loss` if it is the name of one, or callable."""
+    """Return `loss` if it is the name of a loss or a callable; else raise ValueError."""
     if callable(loss) or loss in NAMED:
         checked: Loss = loss
         return checked
@@ -26,20 +26,22 @@ def check_loss(loss: Any, name: str) -> Loss:
 
 
 def arrange(loss: str, outputs: torch.Tensor, targets: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return outputs (m, C), and targets as a named loss takes them.
+    """Return outputs (m, C), and targets as a named loss needs them.
 
-    Cross-entropy: classes, int64, (m,). Squared error: values, (m, C), float32 or the dtype of the
-    outputs; outputs of more dimensions are flattened, (m,) counts as (m, 1).
+    Cross-entropy needs classes, int64, (m,). Squared error needs values, (m, C), in float32 or the
+    dtype of the outputs. Outputs of more dimensions are flattened; (m,) counts as (m, 1).
 
     Raises
     ------
     TypeError
-        If cross-entropy gets targets that are no integers.
+        If cross-entropy gets targets that are not integers.
     ValueError
         If shapes disagree.
     """
     if not isinstance(outputs, torch.Tensor) or outputs.dim() == 0:
-        raise ValueError(f"outputs: got {_describe(outputs)}, needs a tensor with a row a sample")
+        raise ValueError(
+            f"outputs: got {_describe(outputs)}, needs a tensor with a row for each sample"
+        )
     targets = torch.as_tensor(targets, device=outputs.device)
     m = outputs.shape[0]
     if loss == CROSS_ENTROPY:
@@ -48,7 +50,9 @@ def arrange(loss: str, outputs: torch.Tensor, targets: Any) -> tuple[torch.Tenso
         if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
             raise TypeError(f"targets: got {targets.dtype}, cross_entropy needs integer classes")
         if targets.shape != (m,):
-            raise ValueError(f"targets: got {_describe(targets)}, needs one class a row, ({m},)")
+            raise ValueError(
+                f"targets: got {_describe(targets)}, needs one class for each row, ({m},)"
+            )
         return outputs, targets.to(torch.int64)
     same = outputs.shape[1:].numel() == targets.shape[1:].numel()
     if targets.dim() == 0 or targets.shape[0] != m or not same:
@@ -64,7 +68,7 @@ def arrange(loss: str, outputs: torch.Tensor, targets: Any) -> tuple[torch.Tenso
 
 
 def per_sample(loss: Loss, outputs: Any, targets: Any, name: str, m: int) -> torch.Tensor:
-    """Return the losses of m samples, by torch; differentiable."""
+    """Return the losses of m samples, computed by torch; differentiable."""
     losses: Any
     if loss == CROSS_ENTROPY:
         outputs, targets = arrange(CROSS_ENTROPY, outputs, targets)
@@ -78,17 +82,17 @@ def per_sample(loss: Loss, outputs: Any, targets: Any, name: str, m: int) -> tor
         losses = loss(outputs, targets)
     if not isinstance(losses, torch.Tensor) or losses.shape != (m,):
         raise ValueError(
-            f"{name}: gave {_describe(losses)}, needs one loss a sample, ({m},); losses of "
-            "torch do that with reduction='none'"
+            f"{name}: returned {_describe(losses)}, needs one loss for each sample, ({m},); for a "
+            "loss of torch, set reduction='none'"
         )
     if not losses.is_floating_point():
-        raise TypeError(f"{name}: gave {losses.dtype}, needs real numbers")
+        raise TypeError(f"{name}: returned {losses.dtype}, needs real numbers")
     checked: torch.Tensor = losses
     return checked
 
 
 def check_classes(targets: torch.Tensor, classes: int) -> None:
-    """Raise ValueError unless targets are in ``[0, classes)``; torch lets -100 pass."""
+    """Raise ValueError unless targets are in ``[0, classes)``; torch would accept -100."""
     wrong = (targets < 0) | (targets >= classes)
     if bool(wrong.any()):
         row = int(wrong.nonzero()[0, 0])

@@ -1,4 +1,4 @@
-"""Nests: mappings, sequences, namedtuples and dataclasses of tensors, within one another."""
+"""Nests: mappings, sequences, namedtuples and dataclasses of tensors, at any depth."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def parts_of(x: Any) -> dict[Any, Any] | None:
 
 
 def with_parts(x: Any, parts: Mapping[Any, Any]) -> Any:
-    """Return a nest of the class of `x` that holds other parts under the same names.
+    """Return a nest of the same class as `x`, with other parts under the same names.
 
-    A mapping whose class is not made from one becomes a dict, as with torch's ``default_collate``.
-    A dataclass is not built anew: what it checks of one sample may not hold of a batch.
+    A mapping becomes a dict if its class cannot be built from a mapping, as with torch's
+    ``default_collate``. A dataclass is copied, not built: its checks of a sample may fail a batch.
     """
     cls: Any = type(x)
     if isinstance(x, Mapping):
@@ -41,7 +41,7 @@ def with_parts(x: Any, parts: Mapping[Any, Any]) -> Any:
 
 
 def to_device(x: Any, device: torch.device) -> Any:
-    """Move what can be moved: tensors, anything else with a method ``to``, and nests of them."""
+    """Move tensors, other objects with a method ``to``, and nests of them to a device."""
     if isinstance(x, torch.Tensor):
         return x.to(device, non_blocking=True)
     if callable(getattr(x, "to", None)):
@@ -53,7 +53,7 @@ def to_device(x: Any, device: torch.device) -> Any:
 
 
 def collate(samples: Sequence[Any]) -> Any:
-    """Do what torch's ``default_collate`` does, which knows all nests but dataclasses, for all."""
+    """Collate samples as torch's ``default_collate`` does, and dataclasses too."""
     module: Any = torch.utils.data._utils.collate
     functions = {**module.default_collate_fn_map, _Dataclass: _collate_dataclasses}
     return module.collate(samples, collate_fn_map=functions)

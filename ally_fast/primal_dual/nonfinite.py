@@ -1,4 +1,4 @@
-"""What is raised when a loss is not a number to go on with."""
+"""The error for a loss that is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ class NonFiniteLossError(ArithmeticError):
     what : str
         What is not finite.
     sample_ids : sequence of int
-        The samples it belongs to: their places in the labeled set.
+        Positions of the affected samples in the labeled set.
 
     Attributes
     ----------
     sample_ids : tuple of int
+        Positions of the affected samples in the labeled set.
     result : TrainedModel or None
-        Set by `PrimalDualTrainer.fit`: what it would have returned had it stopped before the epoch
-        that failed. None if that was the first.
+        `PrimalDualTrainer.fit` sets it to the result of the epochs before the one that failed; None
+        if the first epoch failed.
     """
 
     def __init__(self, what: str, sample_ids: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""Random numbers by (seed, purpose, number of the step): none needs those before it."""
+"""Random numbers by (seed, purpose, step number). No draw depends on the draws before it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def permutation(n: int, seed: int, purpose: int, number: int = 0) -> NDArray[np.
 
 
 def seed_torch(seed: int, number: int, device: torch.device) -> None:
-    """Seed torch's global generators (dropout, augmentation) for a step: CPU and `device`."""
+    """Seed torch's global generators (dropout, augmentation) on the CPU and on `device`."""
     value = int(_generator(seed, TORCH, number).integers(1 << 63))
     torch.default_generator.manual_seed(value)
     if device.type == "cuda":
@@ -29,15 +29,15 @@ def seed_torch(seed: int, number: int, device: torch.device) -> None:
 
 @contextmanager
 def own_torch_state(device: torch.device) -> Iterator[None]:
-    """Leave the global generators of torch, on the CPU and on `device`, as they were found."""
+    """Restore torch's global generators, on the CPU and on `device`, after the block."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         yield
 
 
 def batches(order: NDArray[np.int64], batch_size: int | None) -> list[NDArray[np.int64]]:
-    """Split into minibatches of at most `batch_size` rows whose sizes differ by one at most.
+    """Split into minibatches of at most `batch_size` rows; their sizes differ by at most one.
 
-    So no tail is dropped, and none is so short that its mean weighs too much.
+    So no rows are dropped, and no minibatch is so short that its mean weighs too much.
     """
     count = 1 if batch_size is None else max(1, -(-len(order) // batch_size))
     return np.array_split(order, count)

@@ -1,4 +1,4 @@
-"""How far two lists put things in the same order."""
+"""Rank correlation: how far two lists have the same order."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 
 def rank_correlation(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Return Spearman's correlation, ties given their mean rank; 0 if either is constant.
+    """Return Spearman's rank correlation; ties get their mean rank; 0 if either list is constant.
 
-    Equivalent to ``scipy.stats.spearmanr(a, b).statistic`` where that is a number.
+    Equal to ``scipy.stats.spearmanr(a, b).statistic`` if that is a number.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What makes a run the one it is: a checkpoint is continued by the same run alone."""
+"""The identity of a run. Only the same run may continue from a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 80
 
 
 class RunIdentity:
-    """Data, settings, optimizer and model of a run, by name.
+    """The data, settings, optimizer and model of a run, by name.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ class RunIdentity:
         }
 
     def after(self, epochs: int) -> dict[str, Any]:
-        """Return all of it, with the learning rates of the epochs done, if they are the trainer's.
+        """Return the identity, with those learning rates of the past epochs that the trainer sets.
 
-        They are numbers, strings, and lists and mappings of them.
+        It consists of numbers, strings, and lists and mappings of them.
         """
         trainer = self._trainer
         of_primal = trainer.optimizer is None or callable(trainer.primal_lr)
@@ -62,15 +62,16 @@ class RunIdentity:
     def check(
         self, there: Mapping[str, Any], history: Sequence[Mapping[str, Any]], path: str
     ) -> None:
-        """Raise ValueError unless the run in a file is this one, and no longer than it may be.
+        """Raise ValueError unless a file holds this run, with no more epochs than allowed.
 
         Parameters
         ----------
         there : mapping
-            What `after` returned when the file was written.
+            The identity that `after` returned when the file was written.
         history : sequence of mapping
-            Its epochs.
+            The epochs in the file.
         path : str
+            The file, for the message.
         """
         here = self.after(len(history))
         for name in dict.fromkeys([*here, *there]):
@@ -79,7 +80,7 @@ class RunIdentity:
                     *(repr(of[name]) if name in of else "nothing" for of in (there, here))
                 )
                 raise ValueError(
-                    f"checkpoint: {path} is of another run: {name} is {stored} there, {value} here"
+                    f"checkpoint: {path} holds another run: {name} is {stored} there, {value} here"
                 )
         most, patience = self._trainer.max_epochs, self._trainer.patience
         losses = [record["validation_loss"] for record in history]
@@ -87,13 +88,13 @@ class RunIdentity:
         if len(history) > most or ended < len(history):
             limit = f"max_epochs={most}" if len(history) > most else f"patience={patience}"
             raise ValueError(
-                f"checkpoint: {path} has {len(history)} epochs, with {limit} this run has "
+                f"checkpoint: {path} has {len(history)} epochs, but with {limit} this run has only "
                 f"{min(most, ended)}"
             )
 
 
 def _of_settings(trainer: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the settings of a trainer that change what a run gives, by name."""
+    """Yield the settings of a trainer that change the result of a run, by name."""
     yield "loss", _plain(trainer.loss)
     yield "dual_loss", _plain(trainer.loss if trainer.dual_loss is None else trainer.dual_loss)
     for name in ("primal_steps", "dual_update", "batch_size", "seed", "embedding_layer"):
@@ -101,7 +102,7 @@ def _of_settings(trainer: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _of_model(model: torch.nn.Module) -> Iterator[tuple[str, str]]:
-    """Yield classes and settings of modules; shapes and dtypes of parameters and buffers."""
+    """Yield the classes and settings of modules, and shapes and dtypes of their tensors."""
     for name, module in model.named_modules():
         said = " ".join(_without_addresses(module.extra_repr()).split())
         yield f"model: {name or 'itself'}", f"{_qualified(type(module))}({said})"
@@ -113,7 +114,7 @@ def _of_model(model: torch.nn.Module) -> Iterator[tuple[str, str]]:
 
 
 def _of_optimizer(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Any]]:
-    """Yield the class of an optimizer, and the settings of its groups of parameters."""
+    """Yield the class of an optimizer and the settings of its parameter groups."""
     yield "optimizer", _qualified(type(optimizer))
     for number, group in enumerate(optimizer.param_groups):
         for name, value in group.items():
@@ -122,7 +123,7 @@ def _of_optimizer(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Any]]
 
 
 def _stopped_after(losses: Sequence[float | None], patience: int | None) -> int:
-    """Return after how many of these epochs so much patience ends a run; all, if it does not."""
+    """Return the number of epochs after which this patience ends a run; all if it never does."""
     best = 0
     for place, loss in enumerate(losses):
         if loss is None or patience is None:
@@ -161,7 +162,7 @@ def _without_addresses(text: str) -> str:
 
 
 def _shown(a: str, b: str) -> list[str]:
-    """Return two texts short enough for a message, from where they begin to differ."""
+    """Return two texts short enough for a message, cut to where they begin to differ."""
     begin = 0
     if max(len(a), len(b)) > _SHOWN:
         same = next((i for i, pair in enumerate(zip(a, b, strict=False)) if len({*pair}) > 1), 0)

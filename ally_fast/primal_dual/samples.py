@@ -1,4 +1,4 @@
-"""Samples by their positions, from whatever holds them."""
+"""Samples by position, from arrays, tensors, datasets or loaders."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ally_fast.primal_dual.dataset_samples import DatasetSamples
 
 
 class Samples(Protocol):
-    """Labeled samples, or unlabeled ones, whose targets are None."""
+    """Labeled samples, or unlabeled samples with None as targets."""
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of samples."""
 
     def batches(self, positions: Sequence[NDArray[np.int64]]) -> Iterator[tuple[Any, Any]]:
-        """Yield (inputs, targets) for each array of positions; one iteration at a time."""
+        """Yield (inputs, targets) for each array of positions; only one iteration at a time."""
 
     def at_hand(self) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Return inputs and targets of all samples, if they lie in tensors."""
+        """Return the inputs and targets of all samples if they are in tensors, else None."""
 
 
 def labeled_samples(data: Any) -> Samples:
@@ -32,18 +32,21 @@ def labeled_samples(data: Any) -> Samples:
     Parameters
     ----------
     data : (inputs, targets), Dataset or DataLoader
-        As `PrimalDualTrainer.fit` takes it.
+        Any form that `PrimalDualTrainer.fit` takes.
     """
     if isinstance(data, tuple | list) and len(data) == 2 and not _is_dataset(data):
         inputs, targets = (_as_tensor(x, name) for x, name in zip(data, _NAMES, strict=True))
         if len(inputs) != len(targets):
-            raise ValueError(f"data: got {len(inputs)} inputs and {len(targets)} targets")
+            raise ValueError(
+                f"data: got {len(inputs)} inputs and {len(targets)} targets, needs as many targets "
+                "as inputs"
+            )
         return _Tensors(inputs, targets)
     return DatasetSamples(data, labeled=True)
 
 
 def unlabeled_samples(data: Any) -> Samples:
-    """Return samples whose targets, if there are any, play no part; an array holds inputs."""
+    """Return samples without targets: targets in `data` are ignored; an array holds inputs."""
     if is_torch(data) or hasattr(data, "__array__") or hasattr(data, "__dlpack__"):
         return _Tensors(_as_tensor(data, "inputs"), None)
     if isinstance(data, tuple | list) and len(data) == 2 and not _is_dataset(data):

@@ -1,4 +1,4 @@
-"""Values of any scale, brought to mean 0 and standard deviation 1, and back."""
+"""Scale values to mean 0 and standard deviation 1, and back."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ally_fast.primal_dual._torch import torch
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """``(f(x) - mean) / deviation``, by column; f is the identity or ``log(1 + x / unit)``.
+    """``(f(x) - mean) / deviation`` by column, where f is the identity or ``log(1 + x / unit)``.
 
     Attributes
     ----------
     mean, deviation : ndarray of float64, shape (d,)
-        Of f(x); the deviation of a constant column is 1.
+        Mean and standard deviation of f(x); the deviation of a constant column is 1.
     unit : float or None
-        None: f is the identity.
+        None if f is the identity.
     constant : bool
-        Whether all columns are.
+        Whether all columns are constant.
     """
 
     mean: NDArray[np.float64]
@@ -37,7 +37,7 @@ class Scaling:
 
     @classmethod
     def unfitted(cls) -> Scaling:
-        """Return a scaling of no columns."""
+        """Return a scaling with no columns."""
         return cls(np.empty(0), np.empty(0), None, True)
 
     @classmethod
@@ -56,7 +56,7 @@ class Scaling:
         return cls(mean, deviation, unit, not varies.any())
 
     def apply(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return values, (n, d) or (n,), scaled."""
+        """Return the scaled values, (n, d) or (n,)."""
         columns = values.reshape(len(values), -1)
         if self.unit is not None:
             columns = np.log1p(columns / self.unit)
@@ -64,13 +64,13 @@ class Scaling:
         return scaled.astype(np.float32).reshape(values.shape)
 
     def apply_to_tensor(self, values: torch.Tensor) -> torch.Tensor:
-        """Return values (n, d) scaled, where f is the identity; differentiable."""
+        """Return the scaled values (n, d); f must be the identity; differentiable."""
         assert self.unit is None
         mean, deviation = (self._tensor(x, values) for x in (self.mean, self.deviation))
         return (values - mean) / deviation
 
     def revert(self, scaled: torch.Tensor) -> torch.Tensor:
-        """Return what one scaled column stood for; differentiable."""
+        """Return the original values of one scaled column; differentiable."""
         values = scaled * float(self.deviation[0]) + float(self.mean[0])
         return values if self.unit is None else torch.expm1(values.clamp(max=60)) * self.unit
 

@@ -1,4 +1,4 @@
-"""`dual_ascent` as operators of torch: known to its autograd, its compiler and its checks.
+"""`dual_ascent` as torch operators, which work with its autograd, its compiler and its checks.
 
 ================================  ===========================================
 in ``torch.ops.ally_fast``
@@ -8,10 +8,10 @@ in ``torch.ops.ally_fast``
 ``dual_ascent_gradient``          the backward pass of the first
 ================================  ===========================================
 
-The first two update multipliers in place and are differentiable. ``torch.library`` offers no
-autograd formula for an operator that writes to an argument, so theirs is an autograd function,
-registered for the Autograd key, that calls the operator below that key. `log_sum_exp` is what
-the GPU's backward pass needs; on the CPU it is empty.
+The first two update multipliers in place and are differentiable. ``torch.library`` does not accept
+an autograd formula for an operator that writes to an argument. So each has an autograd function,
+registered for the Autograd key, which calls the operator below that key. The GPU's backward pass
+needs `log_sum_exp`; on the CPU it is empty.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ for _key, _kernels in (("CPU", host_step), ("CUDA", cuda_step)):
 
 
 def _is_eager_on_cpu(tensor: torch.Tensor) -> bool:
-    """Return whether numbers are computed now, on the host, and nothing records how."""
+    """Return whether an operator computes now, on the host, and nothing records it."""
     plain = type(tensor) in (torch.Tensor, torch.nn.Parameter) and tensor.device.type == "cpu"
     return plain and not torch.utils._python_dispatch.is_in_torch_dispatch_mode()
 
@@ -58,8 +58,8 @@ def _is_eager_on_cpu(tensor: torch.Tensor) -> bool:
 class _Step(torch.autograd.Function):
     """The gradient of a Lagrangian with respect to outputs.
 
-    On the CPU it is computed in the forward pass, while a row is in the cache, for the one
-    backward pass that most often follows, with a gradient of 1.
+    On the CPU the forward pass computes it, while a row is in the cache. It serves the usual case:
+    one backward pass with a gradient of 1.
     """
 
     @staticmethod
@@ -79,7 +79,7 @@ class _Step(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> Any:
-        # Handed out once: who receives it may write to it.
+        # Returned only once, because the caller may write to it.
         of_outputs, ctx.ready = ctx.ready, None
         if gradients[0] is None:
             return (None,) * 8
@@ -111,7 +111,7 @@ class _StepOfLosses(torch.autograd.Function):
 
 
 def _with_autograd(op: Any, function: Any) -> Callable[..., Any]:
-    """Return what an operator does where gradients may be wanted."""
+    """Return the version of an operator that records gradients if they are needed."""
 
     def call(*arguments: Any) -> Any:
         if torch.is_grad_enabled() and any(

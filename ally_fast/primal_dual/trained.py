@@ -1,4 +1,4 @@
-"""What primal-dual training returns."""
+"""The result of primal-dual training."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ class EpochRecord:
     Attributes
     ----------
     epoch : int
-        From 1.
+        Number of the epoch, from 1.
     loss : float
         Mean objective over the minibatches of the last primal step, each before its own update.
     validation_loss : float or None
         Mean objective over the validation split, after the primal steps; None without a split.
     active_share : float
-        Share of multipliers above 0, after the dual update, as are the next two.
+        Share of multipliers above 0, after the dual update.
     mean_multiplier, max_multiplier : float
+        Mean and largest multiplier, after the dual update.
     """
 
     epoch: int
@@ -45,25 +46,27 @@ class TrainedModel:
     Attributes
     ----------
     model : nn.Module
-        The one given, with the weights kept, in evaluation mode.
+        Your model, with the weights of the kept epoch, in evaluation mode.
     model_state : dict of str to Tensor
         A copy of its state, on the CPU.
     multipliers : ndarray of float32, shape (n_trained,)
-        Those after the dual update of the epoch kept; row i belongs to ``positions[i]``.
+        The multipliers after the dual update of the kept epoch; row i belongs to ``positions[i]``.
     positions : ndarray of int64, shape (n_trained,)
-        Places in the labeled set of the samples trained on, in rising order.
+        Positions of the training samples in the labeled set, ascending.
     validation_positions : ndarray of int64
-        Places of those held out; they have no multiplier.
+        Positions of the held-out samples, which have no multiplier.
     epoch : int
-        The epoch kept: the best on the validation split; without one, the last.
+        The kept epoch: the best on the validation split, or the last without a split.
     history : tuple of EpochRecord
-        All epochs, those after the one kept included.
+        All epochs, including those after the kept one.
     stopped : {"max_epochs", "patience", "nonfinite"}
         Why training ended.
     embedding_layer : str or None
+        The trainer's setting.
     device : str
-        Where it ran.
+        The device of the training.
     seed : int
+        The trainer's setting.
     """
 
     model: torch.nn.Module
@@ -81,7 +84,7 @@ class TrainedModel:
     def embed(
         self, data: Any, *, batch_size: int = 256, out: NDArray[Any] | None = None
     ) -> NDArray[Any]:
-        """Return the embeddings of inputs, (n, d), as `ally_fast.primal_dual.embed` does."""
+        """Return the embeddings of inputs, (n, d); see `ally_fast.primal_dual.embed`."""
         return embed(
             self.model,
             data,

@@ -1,4 +1,4 @@
-"""Primal-dual constrained learning: Algorithm 1 round any model."""
+"""Primal-dual constrained learning: Algorithm 1 for any model."""
 
 from __future__ import annotations
 
@@ -29,45 +29,49 @@ from ally_fast.progress import Progress
 
 @dataclass(frozen=True, kw_only=True)
 class PrimalDualTrainer:
-    """Train a model under one constraint a sample, ``l'_i <= epsilon_i``.
+    """Train a model under one constraint for each sample, ``l'_i <= epsilon_i``.
 
     Parameters
     ----------
     epsilon : float or array of shape (n,)
-        The bounds; one for each sample of the labeled set, the validation split included.
+        One bound, or one for each sample of the labeled set, including the validation split.
     loss, dual_loss : {"cross_entropy", "squared_error"} or callable
-        The objective ``l``, and ``l'`` (the same, if None). A callable takes outputs and targets
-        and returns a tensor of shape (m,).
+        The objective ``l``, and the bounded loss ``l'`` (if None, the objective). A callable takes
+        outputs and targets and returns a tensor of shape (m,).
     primal_lr, dual_lr : float or callable
         ``eta_p`` and ``eta_d``. A callable is a schedule: it takes the epoch, from 1, and returns
         the rate of that epoch.
     primal_steps : int
         ``T_p``: primal steps before each dual update. A step goes once through the labeled set in
-        minibatches; with ``batch_size=None`` it is the one gradient step of Algorithm 1.
+        minibatches; with ``batch_size=None`` it is the single gradient step of Algorithm 1.
     dual_update : {"epoch", "batch"}
-        "epoch": after the primal steps, slacks of all samples by the model as it is then (in
-        evaluation mode), then one update. "batch": a minibatch's own multipliers, from the forward
-        pass it has just made.
+        "epoch": after the primal steps, compute the slacks of all samples with the current model in
+        evaluation mode, then update all multipliers once. "batch": update the multipliers of each
+        minibatch from its own forward pass.
     max_epochs : int
-        ``T``: most dual updates ("epoch"), or rounds of `primal_steps` ("batch").
+        ``T``: most dual updates ("epoch"), or most rounds of `primal_steps` ("batch").
     batch_size : int or None
-        Most samples in a minibatch; all if None. Sizes differ by one at most, none is dropped.
+        Most samples in a minibatch; None takes all. Sizes differ by at most one; no sample is
+        dropped.
     validation : float or int
-        Share or number of labeled samples held out, to choose the epoch. With 0 the last is kept.
+        Share or number of labeled samples to hold out, to choose the best epoch. With 0 the last
+        epoch is kept.
     patience : int or None
-        Stop when the validation loss has not fallen for so many epochs; None: never.
+        Stop when the validation loss has not fallen for this many epochs; with None, never.
     optimizer : callable, optional
-        From parameters to an optimizer; ``Adam(parameters, primal_lr)`` by default. Another one
-        has a rate of its own, which `primal_lr` replaces, in all groups, only if it is a schedule.
+        Takes the parameters and returns an optimizer; by default ``Adam(parameters, primal_lr)``.
+        Your optimizer keeps its own rate, unless `primal_lr` is a schedule: that sets the rate of
+        all groups.
     embedding_layer : str, optional
-        For a model that does not give (outputs, embeddings): the submodule whose output is the
-        embedding. A model that ``torch.compile`` has compiled then runs uncompiled, with a warning.
+        The submodule whose output is the embedding, for a model that does not return (outputs,
+        embeddings). If ``torch.compile`` has compiled the model, it then runs uncompiled, with a
+        warning.
     device : str or torch.device
-        Where to train; "auto": where the model is.
+        Where to train; "auto" uses the device of the model.
     seed : int
-        Of split, shuffles, and what the model draws from torch. Initial weights are the caller's.
+        Seed of split, shuffles, and the model's draws from torch. You seed the initial weights.
     progress : bool
-        Show epochs with loss, share of active constraints, mean and largest multiplier.
+        Show each epoch with its loss, share of active constraints, mean and largest multiplier.
 
     Examples
     --------
@@ -124,24 +128,25 @@ class PrimalDualTrainer:
         warm_start: Any = None,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> TrainedModel:
-        """Train; returns the model of the best epoch with the multipliers of that epoch.
+        """Train a model; return it and the multipliers as they were at the best epoch.
 
         Parameters
         ----------
         model : nn.Module
-            Changed in place. Gives (outputs, embeddings), or has the `embedding_layer`.
+            Changed in place. Returns (outputs, embeddings), or has the `embedding_layer`.
         data : (inputs, targets), Dataset or DataLoader
-            The labeled set: two arrays or tensors; a map-style dataset whose samples are (input,
-            target), (input, target, index), or a mapping or dataclass with the target as "label" or
-            "labels", whose other parts go to the model by name; or a DataLoader, whose dataset,
-            collation and workers are used. An input may be a tensor or a nest of them: mappings,
-            sequences, namedtuples, dataclasses.
+            The labeled set: two arrays or tensors, a map-style dataset, or a DataLoader, of which
+            dataset, collation and workers are used. A sample of a dataset is (input, target),
+            (input, target, index), or a mapping or dataclass with the target as "label" or
+            "labels"; its other parts go to the model by name. An input is a tensor or a nest of
+            tensors: mappings, sequences, namedtuples, dataclasses.
         warm_start : TrainedModel or array of shape (m,), optional
-            Multipliers to begin with: those of the first m samples; all others begin at 0. A
-            `TrainedModel`: its multipliers, where the first samples are its labeled set.
+            Initial multipliers of the first m samples; all others start at 0. A `TrainedModel`
+            gives its multipliers; its labeled set must be the first samples of `data`.
         checkpoint : path, optional
-            A file, written whole after each epoch. If it exists, the run it holds is continued:
-            after a kill the same call gives the same result, on the CPU bit for bit. See below.
+            A file that is replaced as a whole after each epoch. If it exists, training continues
+            the run that it holds: after an interruption the same call gives the same result, on the
+            CPU bit for bit. See Notes.
 
         Returns
         -------
@@ -150,25 +155,24 @@ class PrimalDualTrainer:
         Raises
         ------
         NonFiniteLossError
-            If a loss is not finite: it names the samples, and its `result` is the last good state,
-            which `model` holds then, too.
+            If a loss is not finite. The error names the samples, and its `result` is the last good
+            state, which `model` then holds too.
         ValueError
             Before any training: if the labeled set is too small for the validation split, `epsilon`
-            does not fit it, a target is no class, the model gives no embeddings, or the checkpoint
-            is damaged or of another run.
+            does not fit it, a target is not a class, the model returns no embeddings, or the
+            checkpoint is damaged or holds another run.
 
         Notes
         -----
-        Source: ALLY, Algorithm 1. torch's global random state is left as found. What a dataset
-        draws from elsewhere (NumPy, `random`), or in workers that persist, is not seeded here.
+        Source: ALLY, Algorithm 1. torch's global random state does not change. Random draws of a
+        dataset from other sources (NumPy, `random`), or in persistent workers, are not seeded.
 
-        A checkpoint has a checksum, and is of this run only if these agree: data, `warm_start`,
-        settings, the optimizer's class and groups, and what the model is made of: classes, settings
-        that modules print, names, shapes and dtypes of parameters and buffers. More epochs or
-        patience may be asked for. Callables are compared by their full names, schedules by the
-        rates of the epochs done. Two arrays are compared whole: one pass over their bytes. Of a
-        dataset, 256 samples spread over it are read, twice; what it draws anew each time is not
-        compared.
+        A checkpoint has a checksum. It holds this run only if these agree: data, `warm_start`,
+        settings, the optimizer's class and groups, and the model: classes, settings that modules
+        print, and names, shapes and dtypes of parameters and buffers. You may raise `max_epochs`
+        and `patience`. Callables are compared by their full names, schedules by the rates of the
+        past epochs. Two arrays are compared whole, in one pass over their bytes. Of a dataset, 256
+        samples spread over it are read twice; parts that it draws anew each time are not compared.
         """
         samples = labeled_samples(data)
         split = self._split(len(samples))
@@ -261,7 +265,7 @@ class PrimalDualTrainer:
         if n - count < 1:
             raise ValueError(
                 f"data: got {n} labeled samples, but validation={self.validation} holds out "
-                f"{count} and at least one must remain; needs {count + 1} or more"
+                f"{count} and at least one must remain; needs at least {count + 1}"
             )
         order = permutation(n, self.seed, SPLIT)
         return Split(np.sort(order[count:]), np.sort(order[:count]))
@@ -273,7 +277,7 @@ class PrimalDualTrainer:
         duals: DualVariables,
         device: torch.device,
     ) -> None:
-        """Go through the motions on two samples, so that what cannot work fails at once."""
+        """Run a step on two samples, so that a setting that cannot work fails at once."""
         rows = [np.arange(min(2, len(samples)))]
         with model.evaluating():
             for inputs, targets in samples.batches(rows):
@@ -290,14 +294,14 @@ class PrimalDualTrainer:
     def _optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
         parameters = [p for p in model.parameters() if p.requires_grad]
         if not parameters:
-            raise ValueError("model: has no parameter that requires a gradient, so none to train")
+            raise ValueError("model: needs at least one parameter that requires a gradient")
         if self.optimizer is None:
             return torch.optim.Adam(parameters, rate_at(self.primal_lr, 1, "primal_lr"))
         made = self.optimizer(parameters)
         if not isinstance(made, torch.optim.Optimizer):
             raise TypeError(
-                f"optimizer: gave {type(made).__name__}, needs a torch.optim.Optimizer of the "
-                "parameters it gets"
+                f"optimizer: returned {type(made).__name__}, needs a torch.optim.Optimizer of the "
+                "parameters that it gets"
             )
         return made
 
@@ -307,7 +311,7 @@ def _tensors(model: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
 
 
 def _multipliers(warm_start: Any) -> Any:
-    """Return multipliers to begin with, in the order of the labeled set."""
+    """Return the initial multipliers, in the order of the labeled set."""
     if not isinstance(warm_start, TrainedModel):
         return warm_start
     first = np.zeros(len(warm_start.positions) + len(warm_start.validation_positions), np.float32)

@@ -1,4 +1,4 @@
-"""Algorithm 1 as it runs: the state between two epochs, and what an epoch does to it."""
+"""Algorithm 1 as it runs: the state between two epochs, and the work of an epoch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ally_fast.primal_dual.trained import EpochRecord
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Places in the labeled set, in rising order."""
+    """Positions in the labeled set, ascending."""
 
     trained: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -55,12 +55,12 @@ class TrainingRun:
 
     @property
     def module(self) -> torch.nn.Module:
-        """The model that is trained."""
+        """The model in training."""
         return self._model.module
 
     @property
     def epoch(self) -> int:
-        """Epochs done."""
+        """Number of finished epochs."""
         return len(self.history)
 
     @property
@@ -75,12 +75,12 @@ class TrainingRun:
         )
 
     def run_epoch(self) -> EpochRecord:
-        """Do one iteration: Algorithm 1, lines 4-11; then keep the state if it is the best.
+        """Run one iteration of Algorithm 1, lines 4-11, and keep the state if it is the best.
 
         Raises
         ------
         NonFiniteLossError
-            Names the samples. `kept` is untouched.
+            If a loss or weight is not finite. The error names the samples; `kept` does not change.
         """
         settings, epoch = self._settings, self.epoch + 1
         self.duals.lr = rate_at(settings.dual_lr, epoch, "dual_lr")
@@ -114,7 +114,7 @@ class TrainingRun:
         return record
 
     def _primal_step(self, number: int) -> float:
-        """Go once through the samples, in minibatches; returns their mean objective."""
+        """Go once through the samples in minibatches; return their mean objective."""
         settings, ids = self._settings, np.empty(0, np.int64)
         seed_torch(settings.seed, number, self._device)
         order = self.split.trained[
@@ -142,7 +142,7 @@ class TrainingRun:
         return float(total) / len(order)
 
     def _slacks(self) -> torch.Tensor:
-        """Return ``l' - epsilon`` of all samples trained on: Algorithm 1, line 9."""
+        """Return the slacks ``l' - epsilon`` of all training samples: Algorithm 1, line 9."""
         rows = batches(self.split.trained, self._settings.batch_size)
         slacks = []
         for ids, (inputs, targets) in zip(rows, self._samples.batches(rows), strict=True):
@@ -169,7 +169,7 @@ class TrainingRun:
         return total / len(self.split.validation)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that the next epoch depends on, as tensors, numbers, strings and lists."""
+        """Return everything that the next epoch depends on: tensors, numbers, strings, lists."""
         return {
             "model": self._model.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -179,7 +179,7 @@ class TrainingRun:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the state of a run with the same settings."""
+        """Load the state of a run with the same settings."""
         self._model.module.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.duals.load_state_dict(state["duals"])

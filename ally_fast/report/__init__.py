@@ -1,4 +1,4 @@
-"""What a selection did: summary, pictures, a page."""
+"""Show what a selection did: a summary, pictures and a page."""
 
 from ally_fast.report.batch_figure import FIGURE_EXTENSIONS, draw_batch, save_figure
 from ally_fast.report.generation_figure import draw_generation

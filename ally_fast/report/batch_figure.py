@@ -25,41 +25,42 @@ def draw_batch(
 ) -> Any:
     """Draw a batch over its pool.
 
-    The plane holds the two directions of largest variance of at most 20,000 rows, drawn at random
-    with a fixed seed. With up to 8 clusters, colour tells the cluster and size the score of a
-    pick; with more, the pool is grey and colour tells the score. Beside it: scores of the batch
-    against the pool's, and picks against size for each cluster.
+    The map shows the two directions of largest variance of at most 20,000 rows, drawn at random
+    with a fixed seed. With up to 8 clusters, colour shows the cluster and size shows the score of
+    a pick. With more clusters, the pool is grey and colour shows the score. Beside the map are the
+    scores of the batch and of the pool, and the picks of each cluster against its size.
 
     Parameters
     ----------
     pool, dual_scores
-        As given to `select`.
+        As you passed them to `select`. If `dual_scores` is a function, only the scores of the drawn
+        rows are shown.
     indices : array of int64, shape (b,)
         The batch; its first 5,000 rows are drawn.
     info : SelectionInfo
-        What `select` returned beside it.
+        The info that `select` returned with it.
     **options
-        What else `select` was given: rows in `exclude` are not drawn; with ``metric="cosine"``
-        rows are normalised. Of scores that a function gives, those of the rows drawn are shown.
+        All other arguments of `select`. Rows in `exclude` are not drawn; with ``metric="cosine"``
+        rows are normalised.
 
     Returns
     -------
     matplotlib.figure.Figure
-        To be saved with `save_figure`, or shown.
+        Save it with `save_figure`, or show it.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     ValueError, TypeError
-        As `select` does.
+        As `select` raises them.
     """
     require("matplotlib", "report", "a picture of the batch")
     return draw_evidence(gather_evidence(pool, dual_scores, indices, info, options, compare=False))
 
 
 def draw_evidence(evidence: Evidence) -> Any:
-    """Draw what was gathered; see `draw_batch`."""
+    """Draw the evidence of a batch; see `draw_batch`."""
     figure = require("matplotlib.figure", "report", "a picture of the batch").Figure(
         figsize=(10.5, 6.2), layout="constrained", facecolor="white"
     )
@@ -142,7 +143,7 @@ def _dots(axes: Any, points: NDArray[np.float64], **style: Any) -> None:
 
 
 def between_0_and_1(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return values scaled to [0, 1]; 0.5 where all are equal."""
+    """Return values scaled to [0, 1], or 0.5 if all are equal."""
     halves = values / 2  # whose difference does not overflow
     spread = np.ptp(halves) if len(values) else 0.0
     scaled: NDArray[np.float64] = (halves - halves.min()) / spread if spread else 0.5 + 0 * halves
@@ -150,7 +151,7 @@ def between_0_and_1(values: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def score_limits(scores: NDArray[Any]) -> tuple[float, float]:
-    """Return the ends of a scale of colours: quantiles, since extreme scores must not take all."""
+    """Return the ends of a colour scale: quantiles, so that extreme scores do not use it up."""
     # Quantiles of halves: what lies between two of them does not overflow.
     low, high = 2 * np.quantile(scores / 2, [0.02, 0.98]) if len(scores) else (0.0, 0.0)
     return float(low), float(high)
@@ -185,8 +186,9 @@ def _note(evidence: Evidence) -> str:
         note += f", the first {len(evidence.picks):,} picks"
     if pool.d > 2:
         note += (
-            f"; {1 - evidence.plane.explained.sum():.0%} of the variance lies in the other "
-            f"{pool.d - 2:,} dimensions, so rows that meet here may be far apart"
+            f"; the other {pool.d - 2:,} dimensions hold "
+            f"{1 - evidence.plane.explained.sum():.0%} of the variance, so rows that overlap here "
+            "may be far apart"
         )
     return f"{note}."
 

@@ -1,4 +1,4 @@
-"""The charts of a page, as Bokeh models; the page's style sheet colours their axes."""
+"""The charts of a page as Bokeh models. The page's style sheet colours their axes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _POINTS = 200  # of a curve
 
 @dataclass(frozen=True)
 class Key:
-    """A line of a legend: a mark ("dot", "ring", "cross", "bar", "line", ...) and what it is."""
+    """An entry of a legend: a mark ("dot", "ring", "cross", "bar", "line", ...) and its meaning."""
 
     mark: str
     colour: str
@@ -40,14 +40,14 @@ class Key:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart as JSON that Bokeh's script shows, and its legend, which the page shows."""
+    """A chart as JSON for Bokeh's script, and its legend, which the page shows."""
 
     json: Any
     legend: list[Key]
 
 
 def charts(evidence: Evidence, comparison: Comparison | None) -> dict[str, Chart]:
-    """Return the charts of a page by name; each is shown in the element ``chart-NAME``."""
+    """Return the charts of a page by name; the element ``chart-NAME`` shows each."""
     figures = {"map": _map(evidence), "scores": _scores(evidence), "sizes": _sizes(evidence)}
     legends = {
         "map": _map_legend(evidence),
@@ -55,10 +55,12 @@ def charts(evidence: Evidence, comparison: Comparison | None) -> dict[str, Chart
         "sizes": [],
     }
     if comparison is not None:
-        figures["coverage"] = _curves(comparison.coverage, "pool within r", comparison.reach)
+        figures["coverage"] = _curves(
+            comparison.coverage, "share of the pool within r", comparison.reach
+        )
         gaps = {name: values for name, values in comparison.gaps.items() if len(values)}
         if gaps:
-            figures["gaps"] = _curves(gaps, "picks within r", comparison.near)
+            figures["gaps"] = _curves(gaps, "share of the batch within r", comparison.near)
         for name, shown in (("coverage", comparison.coverage), ("gaps", gaps)):
             legends[name] = [Key(_LINES[batch][1], _LINES[batch][0], batch) for batch in shown]
     embed = require("bokeh.embed", "report")
@@ -144,7 +146,7 @@ def _map(evidence: Evidence) -> Any:
 
 
 def _placed(evidence: Evidence, rows: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return places on the map; axes without numbers allow any unit, and float32 lacks some."""
+    """Return places on the map in a unit that float32 can hold; the axes show no numbers."""
     parts = (evidence.sample, evidence.picks, evidence.excluded)
     unit = max(float(np.abs(part).max()) for part in parts if part.size) or 1.0
     return (evidence.plane(rows) / unit).astype(np.float32)
@@ -153,13 +155,15 @@ def _placed(evidence: Evidence, rows: NDArray[np.floating]) -> NDArray[np.float3
 def _map_legend(evidence: Evidence) -> list[Key]:
     few = len(evidence.info.centroids) <= len(HUES)
     keys = [
-        Key("dot", POOL, "pool: colour tells the cluster" if few else "pool"),
-        Key("ring", POOL, "picks: size tells the score")
+        Key("dot", POOL, "pool: colour shows the cluster" if few else "pool"),
+        Key("ring", POOL, "picks: size shows the score")
         if few
-        else Key("ring", ramp_names()[len(ramp_names()) // 2], "picks: redder is a higher score"),
+        else Key(
+            "ring", ramp_names()[len(ramp_names()) // 2], "picks: redder means a higher score"
+        ),
     ]
     if len(evidence.excluded):
-        keys.append(Key("cross", EXCLUDED_COLOUR, "excluded, or labeled before"))
+        keys.append(Key("cross", EXCLUDED_COLOUR, "excluded or labeled before"))
     return keys
 
 
@@ -205,7 +209,7 @@ def _picks(figure: Any, evidence: Evidence, few: bool) -> None:
 
 
 def _names(evidence: Evidence, order: NDArray[np.int64]) -> list[str]:
-    """Return what the user calls the picks."""
+    """Return the ids of the picks, or their indices if there are no ids."""
     named = evidence.indices if evidence.info.ids is None else evidence.info.ids
     return [str(named[position])[:80] for position in order.tolist()]
 

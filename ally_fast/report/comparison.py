@@ -1,4 +1,4 @@
-"""How far a batch covers its pool, and how alike its picks are, beside other batches."""
+"""How much of the pool a batch covers and how alike its picks are, against other batches."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _ALIKE = 0.1  # share of a random batch that counts as near-duplicates
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Distances, sorted, by the name of the batch.
+    """Sorted distances by the name of the batch.
 
     Attributes
     ----------
     rows : int
-        Rows of the pool that were looked at.
+        Number of pool rows compared.
     compared : int
-        Picks of each batch.
+        Number of picks of each batch.
     coverage : dict of str to ndarray, shape (rows,)
-        From rows of the pool to the nearest row of the batch. The best by score are not there where
-        a function gives the scores.
+        Distance from each pool row to the nearest row of the batch. Lacks the best rows by score if
+        a function computes the scores.
     gaps : dict of str to ndarray, shape (compared,)
-        From each row of a batch to the nearest other one.
+        Distance from each row of a batch to its nearest other row.
     reach : float
         The distance within which a random batch covers nine tenths of the rows.
     near : float
-        Rows of a batch that are nearer are near-duplicates: the radius where one was asked for,
-        else what a tenth of a random batch is within.
+        Two rows of a batch within this distance are near-duplicates. It is the radius of the
+        selection. Without a radius, a tenth of a random batch has another row within it.
     """
 
     rows: int
@@ -54,16 +54,16 @@ class Comparison:
         return share_within(self.coverage[name], self.reach)
 
     def alike(self, name: str) -> float:
-        """Return the share of a batch that has another row of it nearer than `near`."""
+        """Return the share of a batch's rows that have another row of it within `near`."""
         return share_within(self.gaps[name], self.near)
 
 
 def compare(evidence: Evidence) -> Comparison | None:
-    """Compare a batch with a random one and with the best rows by score; None without rows.
+    """Compare a batch with a random batch and the best rows by score; return None without rows.
 
     Notes
     -----
-    O((m + c) c d) time for m = 5,000 rows of the pool and c = 5,000 picks at most.
+    Takes O((m + c) c d) time, with at most m = 5,000 rows of the pool and c = 5,000 picks.
     """
     rows = evidence.sample[:_MOST_ROWS]
     candidates = {BATCH: evidence.picks, RANDOM: evidence.random, BEST: evidence.best}
@@ -84,7 +84,7 @@ def compare(evidence: Evidence) -> Comparison | None:
 
 
 def share_within(distances: NDArray[np.float64], most: float) -> float:
-    """Return the share of sorted distances that are `most` at most."""
+    """Return the share of sorted distances that are at most `most`."""
     return float(np.searchsorted(distances, most, side="right") / max(1, len(distances)))
 
 

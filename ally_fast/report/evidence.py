@@ -1,4 +1,4 @@
-"""What pictures and pages of a batch are drawn from: rows of samples, read in one go."""
+"""The evidence behind pictures and pages of a batch: sampled rows, read in one pass."""
 
 from __future__ import annotations
 
@@ -48,23 +48,24 @@ class Evidence:
     Attributes
     ----------
     request : Request
-        The arguments of the selection, checked.
+        The checked arguments of the selection.
     indices : ndarray of int64, shape (b,)
     info : SelectionInfo
     sample : ndarray, shape (m, d)
-        Of the rows that could be picked, in random order.
+        Rows that could be picked, in random order.
     picks : ndarray, shape (c, d)
-        The first ones of the batch.
+        The first rows of the batch.
     random, best : ndarray, shape (<= c, d)
-        Rows that could be picked, drawn at random; rows not excluded that score best. Empty where
-        not asked for; the best ones also where a function gives the scores: it would take all rows.
+        Random rows that could be picked; the rows with the best scores that were not excluded. Both
+        are empty if no comparison was requested. `best` is also empty if a function computes the
+        scores, because finding the best rows would take the scores of all rows.
     excluded : ndarray, shape (e, d)
-        Of the rows that could not be picked, and of those labeled elsewhere; finite ones only.
+        Finite rows that could not be picked, and labeled rows from outside the pool.
     plane : Projection
         Fitted to the sample.
     scores : ScoreCounts
-        Of all rows that were not excluded, or of the sample where a function gives them; and of the
-        batch.
+        Scores of the batch and of all rows that were not excluded; of the sample only if a function
+        computes them.
     """
 
     request: Request
@@ -80,17 +81,17 @@ class Evidence:
 
     @property
     def pool(self) -> Pool:
-        """The pool, with its files; tasks of a cluster may have read its rows."""
+        """The pool with its files, even if tasks of a cluster read its rows."""
         return as_workers_read(self.request.pool)
 
     @property
     def eligible_rows(self) -> int:
-        """How many rows could be picked."""
+        """Number of rows that could be picked."""
         return self.info.eligible_rows
 
     @property
     def scores_by_function(self) -> bool:
-        """Whether scores are known of the rows alone that were read."""
+        """Whether a function computes the scores, so that they are known only for the rows read."""
         return isinstance(self.request.scores, ScoreFunction)
 
 
@@ -103,28 +104,28 @@ def gather_evidence(
     *,
     compare: bool,
 ) -> Evidence:
-    """Read what a batch is judged by.
+    """Read the rows that a picture or page of a batch needs.
 
     Parameters
     ----------
     pool, dual_scores
-        As given to `select`.
+        As passed to `select`.
     indices : array of int64, shape (b,)
     info : SelectionInfo
     options : mapping
-        What else `select` was given, by keyword.
+        All other arguments of `select`, by keyword.
     compare : bool
-        Whether to read the rows of a random batch and of the best by score.
+        Whether to read also a random batch and the best rows by score.
 
     Raises
     ------
     ValueError, TypeError
-        As `select` does; if the batch cannot be what `info` tells of, or not one of the pool.
+        As `select` raises them; also if the batch does not match `info` or the pool.
 
     Notes
     -----
-    At most 128 MiB of rows, whatever the pool; 1 byte a row where rows are excluded. The pool is
-    read once, where these rows lie; all of it once more where bad rows are to be skipped.
+    Holds at most 128 MiB of rows, for any pool, and 1 byte for each pool row if rows are excluded.
+    Reads the pool once, only where these rows lie; once more as a whole if bad rows are skipped.
     """
     pool = as_pool(pool)
     indices = _checked_batch(indices, info, pool)
@@ -158,7 +159,7 @@ def _checked_batch(indices: Any, info: SelectionInfo, pool: Pool) -> NDArray[np.
     if len(batch) and batch.dtype.kind not in "iu":
         raise TypeError(f"indices: got {batch.dtype}, needs the pool indices that select returned")
     if len(batch) != len(info.scores):
-        raise ValueError(f"indices: got {len(batch)}, but info tells of {len(info.scores)} picks")
+        raise ValueError(f"indices: got {len(batch)}, but info describes {len(info.scores)} picks")
     outside = (batch < 0) | (batch >= pool.n)
     if outside.any():
         raise ValueError(
@@ -181,9 +182,9 @@ class _Read:
     rows : ndarray, shape (m, d)
         As the metric sees them.
     kept : ndarray of bool, shape (m,)
-        Finite ones, neither near labeled rows nor scored too high by a function.
+        True for finite rows that are not near labeled rows and not scored too high by a function.
     scores : ndarray of float64, shape (m,)
-        That a function gave; NaN where a row is excluded.
+        Scores from a function; NaN for excluded rows.
     """
 
     rows: NDArray[np.floating]
@@ -198,7 +199,7 @@ class _Read:
 def _draw(
     request: Request, indices: NDArray[np.int64], compare: bool
 ) -> tuple[dict[str, NDArray[np.int64]], int]:
-    """Return the rows to be read, by what they are for; and how many are compared."""
+    """Return the rows to read, by purpose, and how many to compare."""
     pool, eligible = request.pool, request.eligible
     n, count = pool.n, count_eligible(eligible, pool.n)
     share = _share(pool)
@@ -226,19 +227,19 @@ def _draw(
 
 
 def _drops(request: Request) -> bool:
-    """Tell whether rows must be read to know that they could not be picked."""
+    """Tell whether only reading a row shows that it could not be picked."""
     by_function = isinstance(request.scores, ScoreFunction) and request.max_score is not None
     return by_function or request.labeled is not None
 
 
 def _share(pool: Pool) -> float:
-    """Return the share of the rows wanted that fit into memory."""
+    """Return the share of the wanted rows that fits into memory."""
     rows = _MOST_SAMPLED + (2 + _SPARE) * _MOST_COMPARED + _MOST_EXCLUDED
     return min(1.0, _MOST_BYTES / (rows * max(1, pool.d) * (8 if is_wide(pool) else 4)))
 
 
 def _excluded(request: Request, read: Mapping[str, _Read]) -> NDArray[np.floating]:
-    """Return finite rows that could not be picked, and labeled ones."""
+    """Return finite rows that could not be picked, and labeled rows."""
     sample, rows = read["sample"], read["excluded"].rows
     cloud: NDArray[np.floating] = np.concatenate([rows, sample.rows[~sample.kept][:_MOST_EXCLUDED]])
     cloud = cloud[np.isfinite(cloud).all(axis=1)]
@@ -249,7 +250,7 @@ def _excluded(request: Request, read: Mapping[str, _Read]) -> NDArray[np.floatin
 
 
 def _read(request: Request, draws: Mapping[str, NDArray[np.int64]]) -> dict[str, _Read]:
-    """Return the rows at some indices, each of which is read once."""
+    """Return the rows at some indices; read each row once."""
     pool, rule, eligible = request.pool, request.rule, request.eligible
     needed, positions = np.unique(np.concatenate(list(draws.values())), return_inverse=True)
     m = len(needed)

@@ -1,4 +1,4 @@
-"""What a page says in words and numbers."""
+"""The words and numbers of a page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Facts = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Group:
-    """A group of rows: its name, rows of it and their share, picks, and what was asked."""
+    """A group: its name, number of rows and their share, picks, and requested limits."""
 
     name: str
     rows: int
@@ -41,7 +41,7 @@ class Group:
 
 
 def tiles(evidence: Evidence, comparison: Comparison | None) -> Facts:
-    """Return the few numbers that stand first."""
+    """Return the few numbers at the top of the page."""
     info = evidence.info
     used = int(np.count_nonzero(info.cluster_counts))
     facts = [
@@ -68,7 +68,7 @@ def tiles(evidence: Evidence, comparison: Comparison | None) -> Facts:
 
 
 def groups(evidence: Evidence) -> tuple[list[Group], int]:
-    """Return groups, those with most picks first, and how many are left out."""
+    """Return the groups, those with most picks first, and the number of groups left out."""
     quotas = evidence.request.quotas
     if quotas is None:
         return [], 0
@@ -92,7 +92,7 @@ def groups(evidence: Evidence) -> tuple[list[Group], int]:
 
 
 def asked(evidence: Evidence, options: Mapping[str, Any]) -> Facts:
-    """Return the arguments that were given and are no defaults; arrays by their size alone."""
+    """Return the arguments that differ from their defaults; of an array, only its size."""
     facts = [("b", f"{len(evidence.indices):,}"), ("k", f"{len(evidence.info.centroids):,}")]
     plain = {name: _plain(value) for name, value in options.items() if name not in _NOT_TOLD}
     for name, value in plain.items():
@@ -120,12 +120,12 @@ def _is_default(name: str, value: Any) -> bool:
 
 
 def ran(evidence: Evidence, summary: Mapping[str, Any], command: str | None) -> Facts:
-    """Return what ran, on what, and the pool's fingerprint."""
+    """Return what ran, where it ran, and the pool's fingerprint."""
     info, pool = evidence.info, evidence.pool
     training = f"{info.train_rows:,} rows, {info.n_iter} iterations"
     skipped = f", {info.skipped_rows:,} skipped" if info.skipped_rows else ""
     facts = [
-        ("pool", f"{pool.n:,} rows of {pool.d:,} ({pool.dtype_name})"),
+        ("pool", f"{pool.n:,} rows, {pool.d:,} dimensions ({pool.dtype_name})"),
         ("eligible", f"{info.eligible_rows:,} rows{skipped}"),
         ("k-means", training if info.train_rows else "none: centroids were given"),
         ("engine", f"{info.engine}, {info.device}, {info.isa}, seed {info.seed}"),
@@ -150,7 +150,7 @@ def ran(evidence: Evidence, summary: Mapping[str, Any], command: str | None) -> 
 
 
 def shown_command(words: Sequence[str]) -> list[str]:
-    """Return the words of a command without passwords and keys: they may be in storage options."""
+    """Return the words of a command without secrets, as in URLs and storage options."""
     shown, hide = [], False
     for word in words:
         name, equals, _ = word.partition("=")
@@ -165,7 +165,7 @@ def shown_command(words: Sequence[str]) -> list[str]:
 
 
 def pick_table(evidence: Evidence) -> tuple[list[str], list[list[Cell]]]:
-    """Return names of columns, and cells of the first picks: the order, kept columns, the rest."""
+    """Return column names and cells of the first picks: the order, kept columns, the rest."""
     info, count = evidence.info, min(MOST_PICKS, len(evidence.indices))
     own = list(batch_table(evidence.indices, info).own.items())
     columns = [*own[:1], *info.kept.items(), *own[1:]]

@@ -1,4 +1,4 @@
-"""A picture of samples on their way up: a column a sample, rows in the order of the steps."""
+"""A picture of gradient ascent: one column for each sample, one row for each step shown."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ def draw_generation(
     shown: int = 5,
     title: str = "",
 ) -> Any:
-    """Draw some of the frames as grey images, with the predicted multiplier under each.
+    """Draw some frames as grey images, with the predicted multiplier below each.
 
     Parameters
     ----------
     frames : array, shape (steps + 1, m, ...)
-        Of `ally_fast.generate.Generation`; each of height x width numbers, white at the largest of
-        all.
+        Frames of a `ally_fast.generate.Generation`. Each has height x width numbers; the largest
+        number of all frames is white.
     multipliers : array, shape (steps + 1, m)
+        The predicted multiplier of each frame.
     shape : (height, width)
+        Shape of an image.
     shown : int
-        Frames drawn, the first and the last among them, evenly spaced.
+        Number of steps to draw, evenly spaced, including the first and the last.
     title : str
+        Title of the figure.
 
     Returns
     -------

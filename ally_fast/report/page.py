@@ -1,4 +1,4 @@
-"""A page that explains a batch: one file of HTML that needs nothing else."""
+"""A page that explains a batch: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -35,29 +35,31 @@ def write_report(
     force: bool = False,
     **options: Any,
 ) -> None:
-    """Write a page that shows what was chosen from a pool, and why.
+    """Write a page that shows which rows were chosen from a pool, and why.
 
-    It holds: a map of the pool with the picks, and rows that were excluded; the scores of both;
-    picks by size of cluster; how much of the pool lies near a pick, and how alike the picks are,
-    beside a random batch and the best rows by score alone; groups and costs; the first 500 picks
-    with pictures and texts from the columns kept; what was asked, what ran, how long it took.
+    The page shows a map of the pool with the picks and the excluded rows, the scores of pool and
+    picks, and the picks by size of cluster. It compares the batch with a random batch and with the
+    best rows by score alone: how much of the pool lies near a pick, and how alike the picks are. It
+    lists groups and costs, the first 500 picks with pictures and texts from the kept columns, the
+    arguments, what ran, and how long it took.
 
     Parameters
     ----------
     file : path or binary file
-        ``.html``, which appears whole or not at all; or a file that is open for writing.
+        A path that ends in ``.html``, where the file appears whole or not at all; or a file that is
+        open for writing.
     pool, dual_scores
-        As given to `select`. A function is called for the rows that are read: the page then lacks
-        the best rows by score, and says so.
+        As you passed them to `select`. If `dual_scores` is a function, it is called only for the
+        rows that are read. The page then lacks the best rows by score, and says so.
     indices : array of int64, shape (b,)
         The batch.
     info : SelectionInfo
-        What `select` returned beside it; columns that it kept are in the table of picks.
+        The info that `select` returned with it. Its kept columns are in the table of picks.
     force : bool
-        Replace a file that exists.
+        Overwrite an existing file.
     **options
-        What else `select` was given, by keyword: exclusions, radius, groups, costs, metric. With
-        ``b``, where there are fewer picks than were asked for.
+        All other arguments of `select`, by keyword: exclusions, radius, groups, costs, metric. Pass
+        ``b`` if there are fewer picks than you requested.
 
     Raises
     ------
@@ -66,14 +68,14 @@ def write_report(
     OSError
         If the file cannot be written.
     ValueError, TypeError
-        As `select` does.
+        As `select` raises them.
 
     Notes
     -----
-    The page opens no connection: Bokeh's script (1.3 MB) is in it. All texts are escaped. At most
-    20,000 rows and 5,000 picks are drawn and compared, fewer where they take more than 128 MiB; the
-    page says how many. These are read once; all rows are, where bad ones are to be skipped. Beside
-    the rows: 1 byte a row where some are excluded.
+    The page opens no connection: it contains Bokeh's script (1.3 MB). All texts are escaped. At
+    most 20,000 rows and 5,000 picks are drawn and compared, or fewer if they would take more than
+    128 MiB; the page says how many. These rows are read once. If bad rows are skipped, all rows are
+    read. Memory besides these rows: 1 byte for each pool row if some are excluded.
     """
     require_report("write_report")
     opened: AbstractContextManager[IO[bytes]]
@@ -91,7 +93,7 @@ def write_report(
 
 
 def require_report(needed_by: str) -> None:
-    """Raise ImportError if a package is missing that pages need."""
+    """Raise ImportError if a package that pages need is missing."""
     for package in _PACKAGES:
         require(package, "report", needed_by)
 
@@ -102,17 +104,17 @@ def page(
     summary: Mapping[str, Any],
     command: str | None = None,
 ) -> bytes:
-    """Return the page of what was gathered; see `write_report`.
+    """Return the page for the evidence of a batch; see `write_report`.
 
     Parameters
     ----------
     evidence : Evidence
     options : mapping
-        Of `select`, by keyword.
+        Arguments of `select`, by keyword.
     summary : mapping
         From `summarize`.
     command : str, optional
-        What was typed, without secrets.
+        The command line, without secrets.
     """
     comparison = compare(evidence)
     names, rows = facts.pick_table(evidence)
@@ -159,7 +161,7 @@ def _template() -> Any:
 
 
 def _script_text(content: Any) -> str:
-    """Return JSON that cannot end the element it stands in."""
+    """Return JSON that cannot end the element around it."""
     return json.dumps(content).replace("<", "\\u003c").replace("&", "\\u0026")
 
 

@@ -1,4 +1,4 @@
-"""A pool in two dimensions: the two directions in which a sample of it varies most."""
+"""A pool in two dimensions: the two directions in which its sample varies most."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Projection:
     Attributes
     ----------
     centre : ndarray, shape (d,)
-        Mean of the rows it was fitted to.
+        Mean of the fitted rows.
     axes : ndarray, shape (d, 2)
-        The first two principal axes; the largest entry of each is positive.
+        The first two principal axes; the entry of largest magnitude is positive in each.
     explained : ndarray, shape (2,)
-        Share of the variance along each.
+        Share of the variance along each axis.
     """
 
     centre: NDArray[np.float64]
@@ -34,7 +34,7 @@ class Projection:
     explained: NDArray[np.float64]
 
     def __call__(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the rows' places in the plane, shape (m, 2)."""
+        """Return the places of rows in the plane, shape (m, 2)."""
         points = [np.empty((0, 2))]
         points += [(rows[part] - self.centre) @ self.axes for part in _blocks(len(rows))]
         return np.concatenate(points)
@@ -72,12 +72,12 @@ def fit_projection(rows: NDArray[np.floating]) -> Projection:
 
 
 def rows_as_seen(rows: Rows, metric: str) -> NDArray[np.floating]:
-    """Return rows as float32 or float64, of unit length if the metric is cosine, a new array."""
+    """Return a copy of rows as float32 or float64, with unit length if the metric is cosine."""
     if metric != "cosine":
         return as_float(rows)
     return loaded(Rows(to_host(rows.array), rows.bf16, normalize=True))[0]
 
 
 def _blocks(m: int) -> list[slice]:
-    """Return parts of `m` rows that are small as float64, too."""
+    """Return slices of `m` rows, each small even as float64."""
     return [slice(lo, lo + _BLOCK_ROWS) for lo in range(0, m, _BLOCK_ROWS)]

@@ -1,4 +1,4 @@
-"""Scores of a pool in bounded memory: how many lie where, and which rows have the best."""
+"""Scores of a pool in bounded memory: their distribution, and the rows with the best scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ally_fast.pools.chunks import chunks
 from ally_fast.selection.scores import Scores
 
-# Gives scores a part at a time, from the first on with each call.
+# Each call gives all scores again, a part at a time.
 Parts = Callable[[], Iterable[NDArray[np.float64]]]
 
 _ROWS = 1 << 20
@@ -30,7 +30,7 @@ class ScoreCounts:
     pool, picks : ndarray of float64, shape (bins,)
         The share of the rows in each bin.
     rows : int
-        Of the pool, that were counted.
+        Number of pool rows counted.
     """
 
     edges: NDArray[np.float64]
@@ -40,13 +40,14 @@ class ScoreCounts:
 
 
 def count_scores(parts: Parts, picks: NDArray[np.float64]) -> ScoreCounts:
-    """Return the distribution of a pool's scores, and of those picked.
+    """Return the distribution of a pool's scores and of the picks' scores.
 
     Parameters
     ----------
     parts : callable
-        Gives the scores a part at a time; called twice.
+        Gives the pool's scores a part at a time; called twice.
     picks : ndarray of float64, shape (b,)
+        Scores of the picks.
     """
     ends = [(part.min(), part.max()) for part in chain(parts(), [picks]) if len(part)]
     edges = _edges(np.array(ends))
@@ -59,7 +60,7 @@ def count_scores(parts: Parts, picks: NDArray[np.float64]) -> ScoreCounts:
 
 
 def _edges(ends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return edges of bins, from the least end to the greatest; wider where float64 lacks them."""
+    """Return bin edges from the least to the greatest end; wider if float64 cannot resolve them."""
     low, high = (float(ends.min()), float(ends.max())) if len(ends) else (0.0, 1.0)
     least = 4 * _BINS * max(math.ulp(low), math.ulp(high))
     if high - low < least:
@@ -81,7 +82,7 @@ def known_parts(
 def best_rows(
     scores: Scores, n: int, eligible: NDArray[np.bool_] | None, size: int
 ) -> NDArray[np.int64]:
-    """Return the `size` eligible rows of the highest scores, lowest index on a tie."""
+    """Return the `size` eligible rows with the highest scores; the lowest index wins a tie."""
     rows, values = np.empty(0, np.int64), np.empty(0)
     if not size:
         return rows

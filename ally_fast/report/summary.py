@@ -1,4 +1,4 @@
-"""What a selection did, in a few numbers."""
+"""A selection in a few numbers."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def summarize(
     Parameters
     ----------
     pool : RowSource
-        The pool selected from.
+        The pool of the selection.
     info : SelectionInfo
-        What `select` returned beside the indices.
+        The info that `select` returned with the indices.
     seconds : mapping of str to float, optional
-        Wall time by stage, with "total", of all that was done; by default of `select` alone.
+        Wall time by stage, with "total"; by default only the time of `select`.
 
     Returns
     -------
     dict
-        Counts, ``seconds`` and ``rows_per_second`` of the whole, ``stage_seconds``,
-        ``peak_memory_bytes`` of the process (None where the system does not tell), what ran.
+        Counts, total ``seconds`` and ``rows_per_second``, ``stage_seconds``,
+        ``peak_memory_bytes`` of the process (None if the system does not report it), and what ran.
     """
     stages = dict(info.seconds if seconds is None else seconds)
     total = stages["total"]
@@ -60,7 +60,7 @@ def summary_text(summary: dict[str, Any]) -> str:
     Parameters
     ----------
     summary : dict
-        From `summarize`; that of a strategy without clusters lacks what there is of these.
+        From `summarize`. The summary of a strategy without clusters lacks the facts about clusters.
     """
     rate = summary["rows_per_second"]
     stages = ", ".join(
@@ -90,7 +90,7 @@ def summary_text(summary: dict[str, Any]) -> str:
 
 
 def _long_stages(seconds: Mapping[str, float]) -> dict[str, float]:
-    """Return the stages that took a hundredth of the total or more, and the rest as one."""
+    """Return the stages that took at least a hundredth of the total, and "other" for the rest."""
     total = seconds["total"]
     long = {
         stage: duration
@@ -102,7 +102,7 @@ def _long_stages(seconds: Mapping[str, float]) -> dict[str, float]:
 
 
 def _short(value: float) -> str:
-    """Return a number to three significant digits, with k, M or G.
+    """Return a number with three significant digits and k, M or G.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Values of kept columns as cells of a page: small pictures, links, texts."""
+"""Cells of a page for values of kept columns: small pictures, links, texts."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ _MOST_TEXT = 240
 
 @dataclass(frozen=True)
 class Cell:
-    """What a table shows for a value, and what it is sorted by.
+    """What a table shows for a value, and its sort key.
 
     Attributes
     ----------
     text : str
         Not escaped.
     key : float or str
+        The sort key.
     picture : str or None
-        A ``data:`` URL that this module made.
+        A ``data:`` URL made by this module.
     link : str or None
         Begins with ``http://`` or ``https://``.
     """
@@ -44,8 +45,8 @@ class Cell:
 def cell(value: Any) -> Cell:
     """Return the cell of a value of any type.
 
-    Pictures are bytes of a picture file, a struct that holds them as ``bytes``, and ``data:`` URLs
-    of them; each is decoded and made small. Of what cannot be decoded the size is told.
+    A picture is the bytes of a picture file, a struct with these as ``bytes``, or a ``data:`` URL.
+    It is decoded and made small. If it cannot be decoded, the cell shows its size in bytes.
     """
     content = _picture_bytes(value)
     if content is not None:
@@ -87,7 +88,7 @@ def _picture_bytes(value: Any) -> bytes | None:
 
 
 def _small(content: bytes) -> str | None:
-    """Return a picture that fits into the table as a URL; None if it is none, or far too large."""
+    """Return a small picture as a URL, or None if it is not a picture or far too large."""
     pillow = require("PIL.Image", "report", "thumbnails")
     if len(content) > _MOST_BYTES:
         return None

@@ -129,7 +129,7 @@ def test_ids_of_another_kind(ids, capsys):
 def test_an_export_needs_ids(capsys):
     assert select("--format", "label-studio", out="tasks.json") == 0
     error = error_of(capsys, select("--exclude", "tasks.json", out="2.npy", ids=()))
-    assert "--exclude tasks.json: holds ids, but the pool has none" in error
+    assert "--exclude tasks.json: holds ids, but the pool has no ids" in error
 
 
 def test_groups_and_costs_are_columns():

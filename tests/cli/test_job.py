@@ -87,7 +87,7 @@ def test_a_signal_ends_it_and_says_how_to_go_on(number, status, word, rng):
     _, error = process.communicate()
     assert process.returncode == status
     assert error == (
-        f"ally-fast: {word}: what is done is in job; the same command goes on from there\n"
+        f"ally-fast: {word}: progress is saved in job; run the same command to resume\n"
     )
     assert not Path("batch.npy").exists()
 

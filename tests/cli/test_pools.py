@@ -203,8 +203,8 @@ def test_scores_of_other_shards_by_position(duals, scores, rows):
 def test_what_goes_by_position_and_could_go_by_id_is_told(duals, scores, capsys):
     assert select("--scores", "duals.parquet:score", "--quiet") == 0
     assert capsys.readouterr().err == (
-        "ally-fast: note: --scores duals.parquet:score goes by position, but its files and the "
-        "pool both have 'image_id': to match rows by it, use --ids :image_id and "
+        "ally-fast: note: --scores duals.parquet:score is matched by position, but its files and "
+        "the pool both have 'image_id': to match rows by it, use --ids :image_id and "
         "duals.parquet:score@image_id\n"
     )
     np.save("s.npy", scores)

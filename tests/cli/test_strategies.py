@@ -193,30 +193,30 @@ def test_a_row_without_probabilities_may_be_excluded(probabilities):
 
 
 MISTAKES = {
-    "no scores": ("ally", ["-k", 3], "--scores: is needed by the strategy ally"),
-    "no k": ("ally", ["--scores", "p.npy"], "-k: is needed by the strategy ally"),
-    "no probabilities": ("margin", [], "--probabilities: is needed by the strategy margin"),
-    "unused": ("random", ["--radius", 1], "--radius: is not used by the strategy random"),
+    "no scores": ("ally", ["-k", 3], "--scores: the strategy ally needs it"),
+    "no k": ("ally", ["--scores", "p.npy"], "-k: the strategy ally needs it"),
+    "no probabilities": ("margin", [], "--probabilities: the strategy margin needs it"),
+    "unused": ("random", ["--radius", 1], "--radius: the strategy random does not use it"),
     "no probabilities in clusters": (
         "cluster-margin",
         [],
-        "--probabilities: is needed by the strategy cluster-margin",
+        "--probabilities: the strategy cluster-margin needs it",
     ),
     "unused at the start": (
         "typical-start",
         ["--probabilities", "p.npy"],
-        "--probabilities: is not used by the strategy typical-start",
+        "--probabilities: the strategy typical-start does not use it",
     ),
-    "no scores to herd": ("ally-herding", [], "--scores: is needed by the strategy ally-herding"),
+    "no scores to herd": ("ally-herding", [], "--scores: the strategy ally-herding needs it"),
     "scores that are not used": (
         "max-herding",
         ["--scores", "p.npy"],
-        "--scores: is not used by the strategy max-herding",
+        "--scores: the strategy max-herding does not use it",
     ),
     "unused by ally": (
         "ally",
         ["--probabilities", "p.npy", "--scores", "p.npy", "-k", 3],
-        "--probabilities: is not used by the strategy ally",
+        "--probabilities: the strategy ally does not use it",
     ),
     "unknown": ("best", [], "--strategy: invalid choice: 'best'"),
     "too many": ("random", ["--exclude", "all.txt"], "-b: got 12, "),

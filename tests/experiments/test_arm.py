@@ -35,27 +35,30 @@ def test_every_strategy_has_an_arm():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("randon", r"^strategies: got 'randon', needs some of ally, random"),
+        ("randon", r"^strategies: got 'randon', needs one of ally, random"),
         ("", r"^strategies: got ''"),
-        ("random,random", r"'random' is there twice"),
+        ("random,random", r"got 'random' twice, needs each arm once"),
         ("random:k=3", r"random got 'k=3', takes training=…"),
         ("ally:k", r"ally got 'k', takes training=…, start=…, k=…"),
-        ("ally:k=many", r"'k=many': not a value of k"),
-        ("ally:allocation=fair", r"not a value of allocation"),
-        ("ally:training=plain", r"ally needs multipliers"),
-        ("ally_herding:training=plain", r"ally_herding needs multipliers"),
+        ("ally:k=many", r"'k=many', which is not a value of k"),
+        ("ally:allocation=fair", r"which is not a value of allocation"),
+        ("ally:training=plain", r"ally got training=plain, needs training=constrained"),
+        (
+            "ally_herding:training=plain",
+            r"ally_herding got training=plain, needs training=constrained",
+        ),
         ("max_herding:width=0", r"^width: got 0.0, needs a number above 0"),
         ("drop_query:candidates=0", r"^candidates: got 0"),
-        ("drop_query:rate=1", r"'rate=1': not a value of rate"),
-        ("drop_query:passes=0", r"'passes=0': not a value of passes"),
+        ("drop_query:rate=1", r"'rate=1', which is not a value of rate"),
+        ("drop_query:passes=0", r"'passes=0', which is not a value of passes"),
         ("max_herding:metric=dot", r"^metric: got 'dot'"),
         ("ally:k=0", r"^k: got 0, needs at least 1"),
         ("cluster_margin:k=1.5", r"^k: got 1.5, needs an integer, or a share of b"),
         ("margin:scores=random", r"margin got 'scores=random', takes training=…, start=…"),
-        ("ally:scores=best", r"'scores=best': not a value of scores"),
-        ("ally:heads=0", r"'heads=0': not a value of heads"),
-        ("ally:scores=margin:heads=5", r"ally got heads=5, but scores=margin needs none"),
-        ("ally:start=best", r"'start=best': not a value of start"),
+        ("ally:scores=best", r"'scores=best', which is not a value of scores"),
+        ("ally:heads=0", r"'heads=0', which is not a value of heads"),
+        ("ally:scores=margin:heads=5", r"ally got heads=5, but scores=margin uses no heads"),
+        ("ally:start=best", r"'start=best', which is not a value of start"),
         ("dal:mini_queries=0", r"^mini_queries: got 0"),
     ],
 )
@@ -89,5 +92,7 @@ def test_each_start_of_each_arm():
 
 @pytest.mark.parametrize("starts", ["", "best", "random,random"])
 def test_starts_that_are_none(starts):
-    with pytest.raises(ValueError, match=r"^start: got .*, needs some of random, typical, each"):
+    with pytest.raises(
+        ValueError, match=r"^start: got .*, needs one or more of random, typical, each once$"
+    ):
         parse_arms("random", starts)

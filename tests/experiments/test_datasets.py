@@ -66,12 +66,15 @@ def test_mnist(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"not gzip", r"train-labels.*: not a whole gzip file"),
-        (gzip.compress(idx(DIGITS[0]))[:-9], r"not a whole gzip file"),
-        (damaged(gzip.compress(idx(IMAGES[0])), 40), r"train-labels.*: not a whole gzip file"),
+        (b"not gzip", r"train-labels.*: not a complete gzip file"),
+        (gzip.compress(idx(DIGITS[0]))[:-9], r"not a complete gzip file"),
+        (damaged(gzip.compress(idx(IMAGES[0])), 40), r"train-labels.*: not a complete gzip file"),
         (gzip.compress(idx(DIGITS)), r"not an idx file of bytes in 1 dimensions"),
         (gzip.compress(b"\0\0"), r"not an idx file"),
-        (gzip.compress(idx(DIGITS[0])[:-1]), r"4 bytes for the shape \(5,\): not whole"),
+        (
+            gzip.compress(idx(DIGITS[0])[:-1]),
+            r"incomplete: got 4 bytes, needs 5 for the shape \(5,\)",
+        ),
         (gzip.compress(idx(DIGITS[0][:4])), r"mnist: targets: got shape \(4,\)"),
         (gzip.compress(idx(DIGITS[0] + 5)), r"mnist: targets: got 5 to 14, needs \[0, 10\)"),
     ],
@@ -129,7 +132,7 @@ def test_cifar10(tmp_path):
         ),
         (
             {"train_delta": differences(IMAGES[0]), "train_y": DIGITS[0, :4]},
-            r"cifar10: targets: got shape \(4,\), needs one a row",
+            r"cifar10: targets: got shape \(4,\), needs one for each row",
         ),
         (
             {"train_delta": differences(IMAGES[0]), "train_y": DIGITS[0] + 1},
@@ -269,9 +272,9 @@ def test_parkinsons(split, tmp_path):
 @pytest.mark.parametrize(
     ("values", "names", "message"),
     [
-        (np.zeros((0, 0)), [], r"updrs.data: lacks motor_UPDRS, subject#, total_UPDRS"),
-        (recordings()[:, 1:], NAMES[1:], r"lacks subject#"),
-        (recordings(0), NAMES, r"lacks rows"),
+        (np.zeros((0, 0)), [], r"updrs.data: lacks the columns motor_UPDRS, subject#, total_UPDRS"),
+        (recordings()[:, 1:], NAMES[1:], r"lacks the columns subject#"),
+        (recordings(0), NAMES, r"has no rows"),
         (np.array([["x"] * 7]), NAMES, r"updrs.data: line 2: column .* is not a number"),
         (with_value(np.nan), NAMES, r"parkinsons: age\[70\] holds NaN"),
         (with_value(-np.inf), NAMES, r"parkinsons: age\[70\] holds NaN or inf"),
@@ -292,7 +295,9 @@ def test_parkinsons_as_text(tmp_path):
     assert np.array_equal(load_dataset("parkinsons", str(tmp_path)).inputs, whole.inputs)
     for broken in (b"\xff\xfe\x81", content[: content.rindex(b",")]):
         path.write_bytes(broken)
-        with pytest.raises(ValueError, match=r"updrs.data: (lacks motor_UPDRS|line \d+ has)"):
+        with pytest.raises(
+            ValueError, match=r"updrs.data: (lacks the columns motor_UPDRS|line \d+ has)"
+        ):
             load_dataset("parkinsons", str(tmp_path))
 
 
@@ -369,7 +374,10 @@ def test_npz_images_are_kept(tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"targets": np.array([0])}, r"mine.npz: mine: targets: got shape \(1,\), needs one a row"),
+        (
+            {"targets": np.array([0])},
+            r"mine.npz: mine: targets: got shape \(1,\), needs one for each row",
+        ),
         ({"targets": np.array([0, -1])}, r"mine.npz: mine: targets: got -1 to 0, needs \[0, 2\)"),
         ({"targets": np.array([0.5, 1.5])}, r"got float64 and int64, needs integers"),
         ({"inputs": np.array([1.0, 2.0])}, r"inputs: got float64 of shape \(2,\), needs numbers"),
@@ -423,10 +431,16 @@ def test_an_npz_that_is_not_whole(tmp_path):
 def test_what_is_missing_is_named(tmp_path):
     places = {"mnist-pca": "mnist", "kdd": "kddcup99"}
     for name in DATASETS:
-        how = "is in no collection" if name in ("minilm", "imdb", "kdd") else "is downloaded"
+        how = (
+            "cannot be downloaded"
+            if name in ("minilm", "imdb", "kdd")
+            else "to download it, set neither"
+        )
         with pytest.raises(FileNotFoundError, match=f"{how}.*: .*{places.get(name, name)}"):
             load_dataset(name, str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="in no collection to download: needs --data"):
+    with pytest.raises(
+        FileNotFoundError, match="cannot be downloaded, so give its folder as --data"
+    ):
         load_dataset("minilm")
     with pytest.raises(ValueError, match=r"^dataset: got 'imagenet', needs one of mnist, cifar10"):
         load_dataset("imagenet")
@@ -509,7 +523,9 @@ def made(n=6):
 
 def test_classes_are_integers():
     inputs = np.ones((2, 2), np.float32)
-    with pytest.raises(ValueError, match=r"^made: test_targets: got float64, classes are integers"):
+    with pytest.raises(
+        ValueError, match=r"^made: test_targets: got float64, needs integers as classes"
+    ):
         Dataset("made", inputs, np.array([0, 1]), inputs, np.array([0.0, 0.5]), 2, "made")
 
 
@@ -529,7 +545,7 @@ def test_samples():
     assert np.array_equal(data.targets, kept % 3)
     assert np.array_equal(data.inputs, made(50).sample(20, 1).inputs)
     assert not np.array_equal(data.inputs, made(50).sample(20, 2).inputs)
-    with pytest.raises(ValueError, match=r"^pool_rows: got 51, made has 50"):
+    with pytest.raises(ValueError, match=r"^pool_rows: got 51, but made has 50"):
         made(50).sample(51, 0)
 
 

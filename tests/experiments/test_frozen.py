@@ -237,8 +237,8 @@ def test_macro_recall():
 @pytest.mark.parametrize(
     ("options", "arms", "message"),
     [
-        ({}, "bald", "strategies: bald is of networks; got a logistic head"),
-        ({}, "random:training=constrained", "training=constrained is of networks"),
+        ({}, "bald", "strategies: bald needs a network, got a logistic head"),
+        ({}, "random:training=constrained", "training=constrained needs a network"),
         ({"budgets": (9, 20)}, "random", "budgets: got 9, needs at least 10"),
         ({"budgets": (20, 261)}, "random", "budgets: clouds has a pool of 260 rows; needs 261"),
     ],
@@ -265,10 +265,10 @@ def test_heads_learn_classes_of_embeddings(values_npz, tmp_path, clouds):
     ("settings", "message"),
     [
         ({"head": "forest"}, "head: got 'forest'"),
-        ({"budgets": (20,)}, r"budgets: got \[20\], needs at least two numbers that rise"),
+        ({"budgets": (20,)}, r"budgets: got \[20\], needs at least two rising numbers"),
         ({"budgets": (20, 20)}, r"budgets: got \[20, 20\], needs"),
         ({"budgets": (0, 20)}, "budgets: got 0, needs at least 1"),
-        ({"column": "emb"}, "labels: got none beside a column"),
+        ({"column": "emb"}, "labels: got none, but a pool"),
     ],
 )
 def test_settings_that_cannot_be_used(settings, message):
@@ -335,10 +335,10 @@ def test_processes_change_nothing(pool):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--head", "mlp"), "holds an experiment with head='logistic', this one has 'mlp'"),
-        (("--budgets", "20,40"), "with budgets=[20, 30, 50], this one has [20, 40]"),
-        (("--rounds", "3"), "rounds: got some beside budgets"),
-        (("--start", "best"), "start: got 'best', needs some of random, typical"),
+        (("--head", "mlp"), "holds an experiment with head='logistic', but this one has 'mlp'"),
+        (("--budgets", "20,40"), "with budgets=[20, 30, 50], but this one has [20, 40]"),
+        (("--rounds", "3"), "rounds: got both rounds and budgets"),
+        (("--start", "best"), "start: got 'best', needs one or more of random, typical"),
         (("--budgets", "20,many"), "--budgets"),
     ],
 )

@@ -270,7 +270,7 @@ def test_softmax():
             {},
             "random",
             17,
-            r"^rounds: clouds has a pool of 260 rows; 20 at the start and 17 rounds",
+            r"^rounds: clouds has a pool of 260 rows, but 20 at the start and 17 rounds",
         ),
         ({"initial": 9}, "random", 1, r"^initial: got 9, needs at least 10"),
     ],
@@ -283,7 +283,7 @@ def test_what_cannot_be_carried_out(more, arms, rounds, message, classes_npz):
 
 def test_classes_for_regression_are_refused(values_npz):
     protocol = Protocol(dataset=values_npz, **SMALL)
-    with pytest.raises(ValueError, match=r"^strategies: badge needs classes; waves has none"):
+    with pytest.raises(ValueError, match=r"^strategies: badge needs classes, but waves has none"):
         check(prepare(protocol), protocol, parse_arms("random,badge"), 1)
 
 

@@ -89,7 +89,7 @@ def test_rows_that_cannot_be_of_the_run(number, change, message, resumed):
 def test_a_batch_of_rows_labeled_at_the_start(resumed, finished):
     first = initial_rows(finished)[0]
     told = resumed(change_row(0, put(2, first)))
-    assert f"line 1: batch[2]: row {first} is labeled already" in told
+    assert f"line 1: batch[2]: row {first} is already labeled" in told
 
 
 def initial_rows(finished):
@@ -106,7 +106,7 @@ def test_a_batch_of_rows_labeled_before(resumed, finished):
     _, folder = finished
     first = json.loads(rows_file(folder).read_text().splitlines()[0])["batch"]
     told = resumed(change_row(1, put(0, first[3])))
-    assert f"line 2: batch[0]: row {first[3]} is labeled already" in told
+    assert f"line 2: batch[0]: row {first[3]} is already labeled" in told
 
 
 @pytest.mark.parametrize("line", ["[]", "3", "not json", '{"arm": "random"}', '{"accuracy": NaN}'])
@@ -154,7 +154,7 @@ def without(name):
         ),
         (
             lambda folder: (folder / "experiment.json").unlink(),
-            "experiment.json says of which experiment; needs another folder",
+            "experiment.json, which names their experiment, is missing; needs another folder",
         ),
     ],
 )

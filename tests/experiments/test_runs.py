@@ -105,8 +105,8 @@ def test_an_error_in_a_process_comes_out(classes_npz, tmp_path, monkeypatch, cap
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--epsilon", "0.5"), "holds an experiment with epsilon=None, this one has 0.5"),
-        (("-b", "16"), "holds an experiment with b=15, this one has 16"),
+        (("--epsilon", "0.5"), "holds an experiment with epsilon=None, but this one has 0.5"),
+        (("-b", "16"), "holds an experiment with b=15, but this one has 16"),
     ],
 )
 def test_another_experiment_in_the_folder(options, message, classes_npz, tmp_path, capsys):
@@ -130,8 +130,8 @@ def test_another_experiment_in_the_folder(options, message, classes_npz, tmp_pat
         (("--epsilon", "nan"), "epsilon"),
         (("--dual-update", "never"), "--dual-update: got 'never'"),
         (("--split", "rows"), "split"),
-        (("--split-by-seed",), "it is of parkinsons alone"),
-        (("--labels", ":y", "--split-by-seed"), "it is of parkinsons alone"),
+        (("--split-by-seed",), "needs parkinsons"),
+        (("--labels", ":y", "--split-by-seed"), "needs parkinsons"),
     ],
 )
 def test_mistakes_are_told_before_work(options, message, classes_npz, tmp_path, capsys):

@@ -113,7 +113,7 @@ def test_another_run_is_refused(data, settings, message, tmp_path):
     weights = {name: value.clone() for name, value in model.state_dict().items()}
     if model[0].weight.dtype == torch.float64:
         data = (data[0].double(), data[1])
-    match = rf"^checkpoint: \S*run.pt is of another run: {message}"
+    match = rf"^checkpoint: \S*run.pt holds another run: {message}"
     with pytest.raises(ValueError, match=match) as caught:
         fit(data, path, model=model, **settings)
     assert len(str(caught.value)) - len(str(path)) < 250
@@ -132,7 +132,7 @@ def test_another_run_is_refused(data, settings, message, tmp_path):
 )
 def test_another_optimizer_is_refused(data, first, second, message, tmp_path):
     fit(data, tmp_path / "run.pt", optimizer=first)
-    with pytest.raises(ValueError, match=f"of another run: {message}"):
+    with pytest.raises(ValueError, match=f"holds another run: {message}"):
         fit(data, tmp_path / "run.pt", optimizer=second, max_epochs=3)
 
 
@@ -265,10 +265,12 @@ def test_a_run_is_no_longer_than_its_settings_allow(data, tmp_path):
     path, settings = tmp_path / "run.pt", {"primal_lr": 0.1, "validation": 12}
     done = fit(data, path, patience=8, max_epochs=40, **settings)
     count = len(done.history)
-    with pytest.raises(ValueError, match=rf"has {count} epochs, with max_epochs=3 this run has 3$"):
+    with pytest.raises(
+        ValueError, match=rf"has {count} epochs, but with max_epochs=3 this run has only 3$"
+    ):
         fit(data, path, patience=8, max_epochs=3, **settings)
     short = fit(data, None, patience=1, max_epochs=40, **settings)
-    message = rf"has {count} epochs, with patience=1 this run has {len(short.history)}$"
+    message = rf"has {count} epochs, but with patience=1 this run has only {len(short.history)}$"
     with pytest.raises(ValueError, match=message):
         fit(data, path, patience=1, max_epochs=40, **settings)
 
@@ -325,11 +327,11 @@ def test_every_length_but_the_whole_is_refused(written, tmp_path):
 def test_other_files_are_refused(written, tmp_path):
     torch.save({"identity": {}, "run": {}}, tmp_path / "old.pt")
     old = (tmp_path / "old.pt").read_bytes()
-    assert "an earlier version wrote it" in refused(old, tmp_path / "run.pt")
-    assert "is no checkpoint" in refused(b"\x93NUMPY and so on", tmp_path / "run.pt")
-    assert "is no checkpoint" in refused(b"", tmp_path / "run.pt")
+    assert "an earlier version or another program wrote it" in refused(old, tmp_path / "run.pt")
+    assert "is not a checkpoint" in refused(b"\x93NUMPY and so on", tmp_path / "run.pt")
+    assert "is not a checkpoint" in refused(b"", tmp_path / "run.pt")
     newer = written.replace(b"checkpoint 2\n", b"checkpoint 3\n", 1)
-    assert "is of another format than 2" in refused(newer, tmp_path / "run.pt")
+    assert "is damaged, or its format is not 2" in refused(newer, tmp_path / "run.pt")
 
 
 def test_a_damaged_checkpoint_stops_fit(data, tmp_path):
@@ -365,6 +367,8 @@ class Keeps(nn.Linear):
 
 def test_a_state_that_cannot_be_read_back_is_not_written(data, tmp_path):
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), Keeps(8, 3))
-    with pytest.raises(ValueError, match=r"cannot be read back by torch.load\(weights_only=True\)"):
+    with pytest.raises(
+        ValueError, match=r"torch.load\(weights_only=True\) cannot read back the state"
+    ):
         fit(data, tmp_path / "run.pt", model)
     assert not list(tmp_path.iterdir())

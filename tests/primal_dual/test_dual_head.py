@@ -91,7 +91,9 @@ def test_all_zero(rows):
 
 
 def test_all_equal(rows):
-    with pytest.warns(DualHeadWarning, match=r"all multipliers are 0\.7: so is every score"):
+    with pytest.warns(
+        DualHeadWarning, match=r"all multipliers are 0\.7: every score will be the same"
+    ):
         head = quick(transform="log1p").fit(rows, np.full(300, 0.7))
     np.testing.assert_allclose(head.score(rows), 0.7, rtol=1e-6)
 
@@ -100,7 +102,10 @@ def test_all_equal(rows):
 def test_a_fit_no_better_than_the_mean(rows, rng, embeddings):
     multipliers = rng.permutation(multipliers_of(rows))
     rows = np.ones_like(rows) if embeddings == "of nothing" else rows
-    with pytest.warns(DualHeadWarning, match=r"held out \(rank correlation -?\d\.\d\d\)"):
+    with pytest.warns(
+        DualHeadWarning,
+        match=r"no better than the mean of the multipliers \(rank correlation -?\d\.\d\d\)",
+    ):
         quick(max_epochs=8).fit(rows, multipliers)
 
 
@@ -153,7 +158,11 @@ def with_value(array, index, value):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda r, m: (r, m[:-1]), ValueError, "multipliers: got 299, needs one a row, 300"),
+        (
+            lambda r, m: (r, m[:-1]),
+            ValueError,
+            "multipliers: got 299, needs one for each of 300 rows",
+        ),
         (lambda r, m: (r[:3], m[:3]), ValueError, "needs at least 4 rows"),
         (lambda r, m: (r[:, :0], m), ValueError, "1 column"),
         (lambda r, m: (r[:, 0], m), ValueError, "embeddings must be 2-dimensional"),
@@ -172,7 +181,7 @@ def test_bad_scoring(rows, monkeypatch):
     with pytest.raises(RuntimeError, match="call fit"):
         quick().score(rows)
     head = quick(max_epochs=2).fit(rows, multipliers_of(rows))
-    with pytest.raises(ValueError, match="got 4 columns, fitted with 5"):
+    with pytest.raises(ValueError, match="got 4 columns, needs 5, as fit got"):
         head.score(rows[:, :4])
     monkeypatch.setattr(dual_head, "_SCORED_AT_A_TIME", 64)
     with pytest.raises(ValueError, match="the first is 200"):

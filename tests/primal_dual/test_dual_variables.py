@@ -240,7 +240,7 @@ def test_epsilon_is_a_copy():
             r"epsilon: got shape \(2,\), needs one number or one",
         ),
         ({"epsilon": [[0.1] * 3]}, ValueError, r"epsilon: got shape \(1, 3\)"),
-        ({"epsilon": float("nan")}, ValueError, "epsilon: needs finite numbers"),
+        ({"epsilon": float("nan")}, ValueError, "epsilon: all numbers must be finite"),
         ({"epsilon": "much"}, TypeError, "epsilon: got 'much', needs numbers"),
         ({"epsilon": True}, TypeError, "epsilon: got torch.bool"),
         ({"lr": -1}, ValueError, "lr: got -1"),
@@ -255,10 +255,10 @@ def test_epsilon_is_a_copy():
         (
             {"warm_start": [[0.0]]},
             ValueError,
-            r"warm_start: got shape \(1, 1\), needs one a sample",
+            r"warm_start: got shape \(1, 1\), needs one for each sample",
         ),
         ({"warm_start": [float("inf")]}, ValueError, "warm_start: all must be finite"),
-        ({"device": "gpu"}, ValueError, "device: got 'gpu', needs one of torch's"),
+        ({"device": "gpu"}, ValueError, "device: got 'gpu', needs a device of torch"),
     ],
 )
 def test_arguments_of_a_set(arguments, error, message):
@@ -281,7 +281,11 @@ STEP = {"outputs": torch.zeros(2, 3), "targets": torch.tensor([0, 1]), "ids": [0
         ({"targets": torch.tensor([0, 3])}, ValueError, "target"),
         ({"targets": torch.tensor([0, -100])}, ValueError, "target"),
         ({"targets": torch.tensor([0.0, 1.0])}, TypeError, "needs integer classes"),
-        ({"targets": torch.tensor([[0], [1]])}, ValueError, r"needs one class a row, \(2,\)"),
+        (
+            {"targets": torch.tensor([[0], [1]])},
+            ValueError,
+            r"needs one class for each row, \(2,\)",
+        ),
         ({"outputs": torch.zeros(2, 3, 4)}, ValueError, r"cross_entropy needs \(m, C\)"),
     ],
 )
@@ -296,7 +300,7 @@ def test_bad_minibatches(arguments, error, message, dtype):
 
 def test_a_loss_that_averages():
     duals = DualVariables(4, 0.1, 1.0, loss=functional.cross_entropy)
-    with pytest.raises(ValueError, match=r"loss: gave shape \(\), .* reduction='none'"):
+    with pytest.raises(ValueError, match=r"loss: returned shape \(\), .* reduction='none'"):
         duals.lagrangian(**STEP)
 
 
@@ -319,6 +323,6 @@ def test_repeated_or_foreign_ids_in_ascend():
     for ids in ([0, 0], [0, 3]):
         with pytest.raises(ValueError, match="ids"):
             duals.ascend([1.0, 1.0], ids)
-    with pytest.raises(ValueError, match=r"got shape \(2,\), needs one a sample, \(3,\)"):
+    with pytest.raises(ValueError, match=r"got shape \(2,\), needs one for each sample, \(3,\)"):
         duals.ascend([1.0, 1.0])
     assert not duals.multipliers.any()

@@ -318,7 +318,8 @@ def in_no_order():
         ({"sampler": range(7)}, "range gives 7 of 30 samples, .*Subset"),
         (
             {"sampler": torch.utils.data.SubsetRandomSampler([4, 2])},
-            r"SubsetRandomSampler gives 2 of 30 samples, but all are read, once; needs .*Subset\(",
+            r"SubsetRandomSampler gives 2 of 30 samples, but training reads each sample once; "
+            r"needs .*Subset\(",
         ),
         (
             {"sampler": torch.utils.data.WeightedRandomSampler([1.0] * 30, 30)},
@@ -332,7 +333,7 @@ def in_no_order():
             {"batch_sampler": torch.utils.data.BatchSampler([1, 2, 3], 2, False)},
             "list gives 3 of 30 samples",
         ),
-        ({"batch_size": None}, "batch_size=None, whose dataset gives whole batches"),
+        ({"batch_size": None}, "batch_size=None, whose dataset returns whole batches"),
     ],
 )
 def test_loaders_that_choose_are_refused(options, message):

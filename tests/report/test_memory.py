@@ -46,7 +46,7 @@ draw = lambda: save_figure(draw_batch(*chosen, exclude=exclude), io.BytesIO(), "
 write = lambda: write_report(page, *chosen, exclude=exclude)
 print("picture", peak_of(draw) - before, "page", peak_of(write) - before)
 text = page.getvalue().decode()
-print("20,000 rows, drawn at random of the 19,980,000 that could be chosen" in text)
+print("20,000 random rows of the 19,980,000 that could be chosen" in text)
 """
 
 

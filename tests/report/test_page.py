@@ -81,9 +81,9 @@ def test_the_page_tells_what_was_asked_and_what_came(pool):
     page, _, info = report(*pool, radius=0.2, exclude=np.arange(30))
     assert "20 rows to label, chosen from 300" in page.text
     assert "270 rows could be chosen." in page.text
-    assert "300 rows, all that" not in page.text
-    assert "270 rows, all that could be chosen and 30 rows that were excluded" in page.text
-    assert "within 0.2, the radius asked for" in page.text
+    assert "all 300 rows" not in page.text
+    assert "all 270 rows that could be chosen and 30 rows that were excluded" in page.text
+    assert "within 0.2, the requested radius." in page.text
     assert "exclude 30 values" in page.text
     assert f"ally_fast {ally_fast.__version__}" in page.text
     assert page.rows == 20
@@ -160,7 +160,7 @@ def test_a_batch_smaller_than_asked_can_be_told(pool):
     assert len(batch) == 12
     file = io.BytesIO()
     write_report(file, *pool, batch, info, b=20, **options)
-    assert "What was asked b 20 k 5" in Page(file.getvalue()).text
+    assert "Arguments b 20 k 5" in Page(file.getvalue()).text
 
 
 def test_kept_pictures_and_texts_are_in_the_table(pool):
@@ -192,7 +192,7 @@ def test_kept_columns_may_have_the_names_of_ours(pool):
 
 WRONG = {
     "of another pool": (lambda batch: batch + 300, ValueError, "indices: got"),
-    "not all": (lambda batch: batch[:-1], ValueError, "indices: got 19, but info tells of 20"),
+    "not all": (lambda batch: batch[:-1], ValueError, "indices: got 19, but info describes 20"),
     "a mask": (lambda batch: np.isin(np.arange(300), batch), TypeError, "indices"),
     "floats": (lambda batch: batch + 0.5, TypeError, "indices: got float64"),
     "a table": (lambda batch: batch[:, None], ValueError, "indices"),
@@ -214,14 +214,14 @@ def test_only_the_first_picks_are_in_the_table(pool, monkeypatch):
     monkeypatch.setattr(facts, "MOST_PICKS", 7)
     page, _, _ = report(*pool)
     assert page.rows == 7
-    assert "The first 7 of 20; the batch's file has all." in page.text
+    assert "The table shows the first 7 of 20; the batch's file has all of them." in page.text
 
 
 def test_a_sample_is_told_to_be_one(pool, monkeypatch):
     monkeypatch.setattr(evidence, "_MOST_SAMPLED", 120)
     monkeypatch.setattr(evidence, "_MOST_COMPARED", 8)
     page, _, _ = report(*pool)
-    text = "120 rows, drawn at random of the 300 that could be chosen, with the first 8 picks"
+    text = "120 random rows of the 300 that could be chosen, with the first 8 picks"
     assert text in page.text
     assert "Measured on 120 rows and 8 picks of each batch." in page.text
 
@@ -229,11 +229,14 @@ def test_a_sample_is_told_to_be_one(pool, monkeypatch):
 def test_a_function_that_scores_is_told_with_what_it_leaves_out(pool, monkeypatch):
     monkeypatch.setattr(evidence, "_MOST_SAMPLED", 120)
     page, _, _ = report(pool[0], lambda rows: rows[:, 0])
-    assert "A function gives the scores: the pool is the 120 rows of the map alone." in page.text
+    assert (
+        "A function computes the scores, so the pool here is only the 120 rows of the map."
+        in page.text
+    )
     assert "The best rows by score alone are not known" in page.text
     assert "best by score" not in page.text.replace("best rows by score alone are not known", "")
     known, _, _ = report(pool[0], pool[0][:, 0])
-    assert "The 300 rows that were not excluded, and the picks." in known.text
+    assert "Scores of the 300 rows that were not excluded, and of the picks." in known.text
     assert "are not known" not in known.text
     assert "the best rows by score alone" in known.text
 
@@ -243,7 +246,7 @@ def test_rows_near_labeled_ones_could_not_be_chosen(pool):
     page, _, info = report(*pool, groups=np.zeros(300, int), max_per_group=20, **options)
     assert info.eligible_rows < 270
     assert f"{info.eligible_rows} rows could be chosen." in page.text
-    assert f"{info.eligible_rows} rows, all that could be chosen" in page.text
+    assert f"all {info.eligible_rows} rows that could be chosen" in page.text
     assert "width:100.0%" in str(page.tags)
     widths = [float(width) for width in re.findall(r"width:([\d.]+)%", str(page.tags))]
     assert max(widths) <= 100
@@ -293,7 +296,7 @@ def test_rows_that_cannot_be_used_do_no_harm(rng):
     scores = rng.random(100)
     scores[:20] = np.nan
     page, _, _ = report(embeddings, scores, exclude=np.arange(20), metric="cosine")
-    assert "80 rows, all that could be chosen." in page.text
+    assert "all 80 rows that could be chosen." in page.text
 
 
 def test_the_same_rows_and_texts_twice(pool):
@@ -335,7 +338,7 @@ def test_rows_on_a_device_are_told_as_those_of_the_host(metric, pool):
     found, _, info = report(*held, metric=metric, exclude=np.arange(20))
     expected, _, _ = report(embeddings, scores, metric=metric, exclude=np.arange(20))
     assert info.device.startswith("cuda")
-    assert found.text.split("What was asked")[0] == expected.text.split("What was asked")[0]
+    assert found.text.split("Arguments")[0] == expected.text.split("Arguments")[0]
 
 
 def test_secrets_are_not_shown():

@@ -1,4 +1,4 @@
-"""The data sets of the paper, and a user's own."""
+"""The data sets of the paper, and your own."""
 
 from ally_fast.experiments.datasets.dataset import Dataset
 from ally_fast.experiments.datasets.registry import DATASETS, load_dataset

@@ -15,9 +15,9 @@ from ally_fast.pools.numpy_file import numpy_array
 
 
 def load(folder: Path | None) -> Dataset:
-    """Return CIFAR-10, (n, 3, 32, 32): from ``cifar10/*.npz`` in `folder`, or through torchvision.
+    """Return CIFAR-10, (n, 3, 32, 32), from ``cifar10/*.npz`` in `folder` or by torchvision.
 
-    The files of a folder hold the first 25,000 training images, coded as differences.
+    The files in a folder hold the first 25,000 training images, coded as differences.
     """
     if folder is not None:
         train, targets = _read(needed(folder, "cifar10", "cifar10_train_a.npz"), "train")
@@ -35,7 +35,7 @@ def load(folder: Path | None) -> Dataset:
 
 
 def _read(path: Path, part: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return images and classes of a file."""
+    """Return the images and classes of a file."""
     coded, targets = (numpy_array(str(path), f"{part}_{name}") for name in ("delta", "y"))
     rows = (*coded.shape[:1], *coded.shape[2:])
     if coded.dtype != np.uint8 or rows != (3, 32, 32):
@@ -49,8 +49,8 @@ def _read(path: Path, part: str) -> tuple[NDArray[Any], NDArray[Any]]:
 def undo_differences(coded: NDArray[np.uint8]) -> NDArray[Any]:
     """Return images (n, 3, height, width) from differences (3, n, height, width), modulo 256.
 
-    Each byte is coded as its difference from the one to the left, then that from the one above, and
-    red and blue as their difference from green.
+    Each byte was coded as its difference from the byte to the left, then from the byte above; red
+    and blue as their difference from green.
     """
     planes = np.cumsum(np.cumsum(coded, axis=2, dtype=np.uint8), axis=3, dtype=np.uint8)
     planes[0] += planes[1]

@@ -12,7 +12,7 @@ from ally_fast import checks
 
 
 def check_finite(values: NDArray[Any], name: str) -> None:
-    """Raise ValueError, naming the first row, if a value is NaN or infinite."""
+    """Raise ValueError if a value is NaN or infinite; the message names the first such row."""
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0, 0])
         raise ValueError(f"{name}[{row}] holds NaN or infinite values")
@@ -20,7 +20,7 @@ def check_finite(values: NDArray[Any], name: str) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A task to learn, targets known to the experiment and hidden from the strategies.
+    """A learning task. The experiment knows its targets; the strategies do not.
 
     Attributes
     ----------
@@ -30,15 +30,15 @@ class Dataset:
     targets, test_targets : ndarray, shape (n,)
         Classes, int64; or values, float32.
     classes : int or None
-        None for regression.
+        Number of classes; None for regression.
     source : str
-        Where it came from, how it was split and scaled.
+        Where the data came from, and how they were split and scaled.
 
     Raises
     ------
     ValueError
-        If lengths or shapes disagree, there is nothing to learn from, a value is not finite, or a
-        target is no class.
+        If lengths or shapes disagree, there are no rows, a value is not finite, or a target is not
+        a class.
     """
 
     name: str
@@ -55,8 +55,8 @@ class Dataset:
             inputs, targets = getattr(self, f"{part}inputs"), getattr(self, f"{part}targets")
             if not len(inputs) or targets.shape != (len(inputs),):
                 raise ValueError(
-                    f"{self.name}: {part}targets: got shape {targets.shape}, needs one a row of "
-                    f"{part}inputs, {inputs.shape}, and at least one row"
+                    f"{self.name}: {part}targets: got shape {targets.shape}, needs one for each "
+                    f"row of {part}inputs, {inputs.shape}, and at least one row"
                 )
             check_finite(inputs, f"{self.name}: {part}inputs")
             check_finite(targets, f"{self.name}: {part}targets")
@@ -64,7 +64,7 @@ class Dataset:
                 continue
             if targets.dtype.kind not in "iu":
                 raise ValueError(
-                    f"{self.name}: {part}targets: got {targets.dtype}, classes are integers"
+                    f"{self.name}: {part}targets: got {targets.dtype}, needs integers as classes"
                 )
             if not 0 <= targets.min() <= targets.max() < self.classes:
                 raise ValueError(
@@ -73,8 +73,8 @@ class Dataset:
                 )
         if self.inputs.shape[1:] != self.test_inputs.shape[1:]:
             raise ValueError(
-                f"{self.name}: test_inputs: got rows of shape {self.test_inputs.shape[1:]}, those "
-                f"of inputs are {self.inputs.shape[1:]}"
+                f"{self.name}: test_inputs: got rows of shape {self.test_inputs.shape[1:]}, needs "
+                f"{self.inputs.shape[1:]} as those of inputs"
             )
 
     @property
@@ -83,7 +83,7 @@ class Dataset:
         return "regression" if self.classes is None else "classification"
 
     def cloned(self, times: int) -> Dataset:
-        """Return the pool with each row `times` times, copies of row i from ``i * times`` on."""
+        """Repeat each pool row `times` times; the copies of row i start at ``i * times``."""
         checks.integer(times, "times", 1)
         return replace(
             self,
@@ -97,7 +97,7 @@ class Dataset:
         """Return a random part of the pool, in the order of the pool."""
         checks.integer(rows, "rows", 1)
         if rows > len(self.inputs):
-            raise ValueError(f"pool_rows: got {rows}, {self.name} has {len(self.inputs)}")
+            raise ValueError(f"pool_rows: got {rows}, but {self.name} has {len(self.inputs)}")
         generator = np.random.Generator(np.random.Philox(key=seed))
         indices = np.sort(generator.choice(len(self.inputs), rows, replace=False))
         return replace(

@@ -21,30 +21,30 @@ def embedded(
     *,
     test: NDArray[np.bool_] | None = None,
 ) -> Dataset:
-    """Return the labeled rows as a task, brought to mean 0 and mean square 1 by one factor.
+    """Return the labeled rows as a task, with mean 0 and mean square 1.
 
-    No ratio of distances changes.
+    One factor scales all features, so ratios of distances do not change.
 
     Parameters
     ----------
     embeddings : array, shape (n, d)
     classes : ndarray of int64, shape (n,)
-        From 0; -1 for a row without a label, which is left out.
+        Classes from 0; -1 for a row without a label, which is left out.
     test : ndarray of bool, shape (n,), optional
-        Rows of the test set; a fifth of the labeled ones, at random, if None. The same whatever
-        the experiment's seed.
+        Rows of the test set; by default a random fifth of the labeled rows, the same for every seed
+        of an experiment.
 
     Raises
     ------
     ValueError
-        If a labeled row is not finite, or fewer than two classes or ten rows have a label.
+        If a labeled row is not finite, or there are fewer than ten labeled rows or two classes.
     """
     labeled = np.flatnonzero(classes >= 0)
     different = len(np.unique(classes[labeled]))
     if len(labeled) < 10 or different < 2:
         raise ValueError(
             f"{name}: got {len(labeled)} rows with a label, of {different} classes; needs at least "
-            "10 rows, of 2 classes"
+            "10 rows and 2 classes"
         )
     if test is None:
         generator = np.random.Generator(np.random.Philox(key=_SPLIT_SEED))

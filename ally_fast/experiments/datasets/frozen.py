@@ -1,4 +1,4 @@
-"""Pools of frozen embeddings with labels, from files in a folder."""
+"""Pools of frozen embeddings with labels, read from a folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GRID = 0.25  # of a grey level
 
 
 def load_minilm(folder: Path | None) -> Dataset:
-    """Return sentence embeddings of package descriptions, 384 features; classes are 12 topics."""
+    """Return sentence embeddings of package descriptions: 384 features, 12 topics as classes."""
     path = _file(folder, "minilm", "package_summaries_minilm384_120k_int8.npz")
     quantised, scale, labels = (numpy_array(path, name) for name in ("Q", "scale", "label"))
     rows = quantised.astype(np.float32) * scale
@@ -26,7 +26,7 @@ def load_minilm(folder: Path | None) -> Dataset:
 
 
 def load_imdb(folder: Path | None) -> Dataset:
-    """Return film reviews, 128 features (TF-IDF and SVD); classes are two opinions."""
+    """Return film reviews: 128 features (TF-IDF and SVD), two opinions as classes."""
     path = _file(folder, "imdb", "imdb_lsa128_100k.npz")
     rows, labels, test = (numpy_array(path, name) for name in ("X", "label", "is_test"))
     source = "IMDB reviews, 128 components of TF-IDF, published split"
@@ -36,7 +36,7 @@ def load_imdb(folder: Path | None) -> Dataset:
 
 
 def load_kdd(folder: Path | None) -> Dataset:
-    """Return network connections, 118 features; classes are 22 attacks and normal traffic."""
+    """Return network connections: 118 features; the classes are 22 attacks and normal traffic."""
     path = _file(folder, "kddcup99", "kdd10pct_118d.npz")
     rows, labels = numpy_array(path, "X"), numpy_array(path, "y")
     source = "KDD Cup 1999, the tenth, log1p and one-hot"
@@ -44,12 +44,12 @@ def load_kdd(folder: Path | None) -> Dataset:
 
 
 def load_mnist_pca(folder: Path | None) -> Dataset:
-    """Return MNIST as its first 64 principal components, of the pool.
+    """Return MNIST as the first 64 principal components of its pool.
 
     Notes
     -----
-    Sums of products of bytes are exact in float64; components are rounded to a quarter of a grey
-    level, so that a library's order of additions does not show.
+    Sums of products of bytes are exact in float64. Components are rounded to a quarter of a grey
+    level, so the result does not depend on a library's order of additions.
     """
     images = mnist.load(folder)
     pool = images.inputs.astype(np.float64)
@@ -75,10 +75,10 @@ def load_mnist_pca(folder: Path | None) -> Dataset:
 
 
 def _file(folder: Path | None, *parts: str) -> str:
-    """Return the path of a file, which nothing downloads."""
+    """Return the path of a file that cannot be downloaded."""
     path = Path(*parts) if folder is None else folder.joinpath(*parts)
     if folder is None or not path.is_file():
         raise FileNotFoundError(
-            2, "no such file; it is in no collection to download: needs --data", str(path)
+            2, "no such file; it cannot be downloaded, so give its folder as --data", str(path)
         )
     return str(path)

@@ -1,4 +1,4 @@
-"""A user's own pool of embeddings, and a column that holds labels."""
+"""Your own pool of embeddings with a column of labels."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from ally_fast.selection.join import checked_join
 
 
 def load(source: str, labels: str, column: str | None = None, ids: str | None = None) -> Dataset:
-    """Return the rows of a pool that have a label; a fifth of them is the test set.
+    """Return the rows of a pool that have a label; a random fifth of them is the test set.
 
     Parameters
     ----------
     source : str
-        As `ally_fast.open_pool` takes it; read whole.
+        A pool as `ally_fast.open_pool` takes it; it is read as a whole.
     labels : str
-        A column spec, ``:topic`` or ``labels.parquet:topic@image_id``. Integers or texts; a null, a
-        NaN or a negative integer stands for no label.
+        A column spec, ``:topic`` or ``labels.parquet:topic@image_id``. Labels are integers or
+        texts; null, NaN and negative integers mean no label.
     column, ids : str, optional
-        Of the pool; ids are needed where labels are matched by them.
+        Columns of the pool. Ids are needed if labels are matched by id.
 
     Raises
     ------
     ValueError, TypeError, FileNotFoundError
-        If pool or labels cannot be read, or there is nothing to learn.
+        If the pool or the labels cannot be read, or there are too few labels or classes.
     """
     pool = open_pool(source, column=column, ids=ids)
     spec = ColumnSpec.parse(labels)
@@ -42,7 +42,7 @@ def load(source: str, labels: str, column: str | None = None, ids: str | None = 
     else:
         assert isinstance(pool, ShardedPool)  # of files
         values = pool.column(spec.column)
-    # Ids without a label are no mistake, so no row is one that must have it.
+    # Rows without a label are not an error, so no row is marked as one that needs a label.
     table = checked_join(pool, None, "ignore").labels(values, "labels", np.zeros(pool.n, np.bool_))
     check_rows(len(table.codes), pool.n)
     named = [name for name in table.names if isinstance(name, str) or name >= 0]
@@ -56,5 +56,5 @@ def load(source: str, labels: str, column: str | None = None, ids: str | None = 
 
 
 def _order(name: Any) -> tuple[bool, Any]:
-    """Return what sorts numbers before texts."""
+    """Return a sort key that puts numbers before texts."""
     return isinstance(name, str), name

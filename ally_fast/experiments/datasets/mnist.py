@@ -19,7 +19,7 @@ _BYTES = 0x08  # the idx format's number for uint8
 
 
 def load(folder: Path | None) -> Dataset:
-    """Return MNIST, rows of 784 bytes: from ``mnist/*.gz`` in `folder`, or through torchvision."""
+    """Return MNIST, rows of 784 bytes, from ``mnist/*.gz`` in `folder` or by torchvision."""
     if folder is not None:
         arrays = [
             read_idx(needed(folder, "mnist", f"{part}-{kind}-ubyte.gz"), ndim)
@@ -50,17 +50,20 @@ def read_idx(path: Path, ndim: int) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If it is another kind of file, or not whole.
+        If the file is of another kind or incomplete.
     """
     try:
         with gzip.open(path) as file:
             content = file.read()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path}: not a whole gzip file ({error})") from None
+        raise ValueError(f"{path}: not a complete gzip file ({error})") from None
     head = 4 + 4 * ndim
     if len(content) < head or content[:4] != bytes((0, 0, _BYTES, ndim)):
         raise ValueError(f"{path}: not an idx file of bytes in {ndim} dimensions")
     shape = tuple(np.frombuffer(content, ">u4", ndim, 4).tolist())
     if len(content) != head + math.prod(shape):
-        raise ValueError(f"{path}: {len(content) - head} bytes for the shape {shape}: not whole")
+        raise ValueError(
+            f"{path}: incomplete: got {len(content) - head} bytes, needs {math.prod(shape)} for "
+            f"the shape {shape}"
+        )
     return np.frombuffer(content, np.uint8, offset=head).reshape(shape).copy()

@@ -1,4 +1,4 @@
-"""A user's own data, as arrays in an ``.npz``."""
+"""Your own data, as arrays in an ``.npz``."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ _ARRAYS = ("inputs", "targets", "test_inputs", "test_targets")
 def load(path: Path) -> Dataset:
     """Return the arrays ``inputs``, ``targets``, ``test_inputs``, ``test_targets`` of a file.
 
-    Integer targets are classes, from 0; others are values, standardised by the pool. Inputs of
-    bytes are images and kept; all others are features, standardised by the pool.
+    Integer targets are classes, from 0. Float targets are values, which are standardised with the
+    pool's mean and deviation. Inputs of bytes are images and stay unchanged; all others are
+    features, which are standardised in the same way.
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     ValueError
         If an array is missing or cannot be used.
     """

@@ -18,22 +18,22 @@ from ally_fast.pools.csv_file import csv_column
 
 _UCI_NUMBER = 189
 _SUBJECT, _TARGET = "subject#", "total_UPDRS"
-_NOT_FEATURES = (_SUBJECT, _TARGET, "motor_UPDRS")  # the last is a part of the target
+_NOT_FEATURES = (_SUBJECT, _TARGET, "motor_UPDRS")  # the last is part of the target
 _TEST_SHARE = 5
 
 
 def load(folder: Path | None, split: str = "subjects", seed: int = 0) -> Dataset:
-    """Return Parkinsons Telemonitoring: features and target standardised by the pool.
+    """Return Parkinsons Telemonitoring, standardised with the pool's mean and deviation.
 
     Parameters
     ----------
     folder : path or None
-        Holds ``parkinsons/parkinsons_updrs.data``; fetched from UCI if None.
+        Folder with ``parkinsons/parkinsons_updrs.data``; if None, it is downloaded from UCI.
     split : {"subjects", "rows"}
-        A fifth is the test set: of the people, of whom the model then knows nothing; or of the
-        recordings, so that each person is on both sides.
+        The test set is a fifth of the people, of whom the model then knows nothing; or a fifth of
+        the recordings, so that each person is on both sides.
     seed : int
-        Of the split.
+        Seed of the split.
     """
     checks.choice(split, "split", ("subjects", "rows"))
     if folder is not None:
@@ -69,8 +69,8 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         names = next(csv.reader([file.readline()]), [])
     missing = {*_NOT_FEATURES} - {*names}
     if missing:
-        raise ValueError(f"{path}: lacks {', '.join(sorted(missing))}")
+        raise ValueError(f"{path}: lacks the columns {', '.join(sorted(missing))}")
     columns = {name: csv_column(str(path), name).astype(np.float64) for name in names}
     if not len(columns[_TARGET]):
-        raise ValueError(f"{path}: lacks rows")
+        raise ValueError(f"{path}: has no rows")
     return columns

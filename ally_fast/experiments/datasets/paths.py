@@ -1,4 +1,4 @@
-"""Where data sets lie: a folder of the user's, or a cache that is downloaded to."""
+"""Folders of data sets: the user's, or a cache for downloads."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from pathlib import Path
 
 
 def needed(folder: Path, *parts: str) -> Path:
-    """Return the path of a file that must be there.
+    """Return the path of a file that must exist.
 
     Raises
     ------
     FileNotFoundError
-        If it is not; says where else data come from.
+        If it does not; the message says how to download the data.
     """
     path = folder.joinpath(*parts)
     if not path.is_file():
         raise FileNotFoundError(
-            2, "no such file; without --data and ALLY_FAST_DATA it is downloaded", str(path)
+            2, "no such file; to download it, set neither --data nor ALLY_FAST_DATA", str(path)
         )
     return path
 
 
 def cache(name: str) -> Path:
-    """Return the folder that a data set is downloaded to, which is made."""
+    """Create and return the folder for the download of a data set."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     path = Path(base) / "ally_fast" / name
     path.mkdir(parents=True, exist_ok=True)

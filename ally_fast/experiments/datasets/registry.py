@@ -31,11 +31,11 @@ def load_dataset(
         One of `DATASETS`, or the path of an ``.npz`` with the arrays ``inputs``, ``targets``,
         ``test_inputs``, ``test_targets``.
     folder : str, optional
-        Of data sets, a subfolder each; the environment's ``ALLY_FAST_DATA`` if None. With neither
-        they are downloaded, by torchvision and ucimlrepo, into the user's cache, but for those of
-        frozen embeddings.
+        A folder with a subfolder for each data set; by default the environment's
+        ``ALLY_FAST_DATA``. Without either, torchvision and ucimlrepo download the data set into the
+        user's cache. Data sets of frozen embeddings cannot be downloaded.
     split, seed : {"subjects", "rows"}, int
-        Of Parkinsons; see `ally_fast.experiments.datasets.parkinsons.load`.
+        Split of Parkinsons; see `ally_fast.experiments.datasets.parkinsons.load`.
 
     Raises
     ------
@@ -45,9 +45,9 @@ def load_dataset(
         If a file is missing in the folder.
     """
     if split != "subjects" and name != "parkinsons":
-        raise ValueError(f"split: got {split!r} for {name}; it is of parkinsons alone")
+        raise ValueError(f"split: got {split!r} for {name}; only parkinsons takes a split")
     if seed and name != "parkinsons":
-        raise ValueError(f"seed: got {seed} for {name}; a split by seed is of parkinsons alone")
+        raise ValueError(f"seed: got {seed} for {name}; only parkinsons takes a seed of its split")
     if name.endswith(".npz"):
         return npz.load(Path(name))
     path = folder or os.environ.get("ALLY_FAST_DATA")

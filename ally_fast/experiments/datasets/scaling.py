@@ -1,4 +1,4 @@
-"""Features and values brought to mean 0 and deviation 1, by what the pool shows."""
+"""Scale features and values by the pool's mean and deviation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROWS_AT_A_TIME = 8192
 def standardized(
     pool: NDArray[Any], test: NDArray[Any]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return both in units of the pool's deviation from its mean; what is constant becomes 0."""
+    """Return both arrays with the pool's mean 0 and deviation 1; constant columns become 0."""
     wide = pool.astype(np.float64)
     mean, deviation = wide.mean(axis=0), wide.std(axis=0)
     # Equal values may still have a deviation of rounding size.
@@ -29,7 +29,7 @@ def standardized(
 def scaled(
     pool: NDArray[Any], test: NDArray[Any]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return both less the pool's mean, by one factor: the pool's mean square is then 1."""
+    """Subtract the pool's mean from both arrays; scale both so that its mean square is 1."""
     mean = pool.mean(axis=0, dtype=np.float64)
     parts = (pool[lo : lo + _ROWS_AT_A_TIME] for lo in range(0, len(pool), _ROWS_AT_A_TIME))
     square = sum(float(np.square(part - mean).sum()) for part in parts) / pool.size

@@ -15,7 +15,7 @@ from ally_fast.experiments.datasets.paths import cache, needed
 
 
 def load(folder: Path | None) -> Dataset:
-    """Return SVHN, (n, 3, 32, 32): from ``svhn/*.mat`` in `folder`, or through torchvision."""
+    """Return SVHN, (n, 3, 32, 32), from ``svhn/*.mat`` in `folder` or by torchvision."""
     if folder is not None:
         train, targets = read_mat(needed(folder, "svhn", "train_32x32.mat"))
         test, test_targets = read_mat(needed(folder, "svhn", "test_32x32.mat"))
@@ -32,12 +32,12 @@ def load(folder: Path | None) -> Dataset:
 
 
 def read_mat(path: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return images (n, 3, 32, 32) and digits of a file in the published format.
+    """Return the images (n, 3, 32, 32) and digits of a file in the published format.
 
     Raises
     ------
     ValueError
-        If it holds something else.
+        If the file holds something else.
     """
     matlab = require("scipy.io.matlab", "experiments", "reading SVHN")
     # What scipy raises for a file that is damaged or another kind.
