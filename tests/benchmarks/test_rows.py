@@ -112,6 +112,7 @@ OF_OTHER_ROWS = {
     "ops",
     "dual_ascent",
     "interrupt",
+    "occupancy",
     "pools",
     "ray",
     "strategies",
@@ -143,6 +144,21 @@ def test_the_brief_table_has_usual_settings_fastest_first_and_says_on_what(devic
         "2024-01-01 to 2024-01-03."
     ]
     assert selections.brief_table([]) == ""
+
+
+def test_the_table_of_occupancy(device):
+    def occupancy(engine, setting, seconds):
+        return dataclasses.replace(
+            device[0], bench="occupancy", engine=engine, setting=setting, seconds=[seconds]
+        )
+
+    found = [
+        occupancy("ally_fast", "certified", 0.1),
+        occupancy("ally_fast", "uncertified", 0.08),
+        occupancy("amx", "products", 0.04),
+    ]
+    assert operations.occupancy_table(found).splitlines()[2].endswith("| 100 | 1.25× | 40 | 40 % |")
+    assert operations.occupancy_table(found[:2]) == ""
 
 
 def test_the_table_of_interruptions(device):
