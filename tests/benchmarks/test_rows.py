@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import gates, labels, labels, report, rows, tail, verdicts
+from benchmarks import gates, labels, report, rows, tail, verdicts
 from benchmarks.plan import MAIN
 from benchmarks.rows import Row
 from benchmarks.tables import TABLES, markdown, operations, runs, selections
