@@ -1,0 +1,224 @@
+#include "packed_points.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <utility>
+
+#include "../parallel.h"
+
+namespace ally_fast {
+namespace {
+
+constexpr double kUnit = 0x1p-24;  // float32, half an ulp of 1
+// Norms and bounds are themselves computed in floating point: a hundredth covers that (d is at most
+// kLargestD). Absolute terms cover underflow: squares of features below 1e-22 vanish from a norm,
+// and bfloat16 products flush subnormals. Scaled data is of the order of 1, so they cost nothing.
+constexpr double kSlop = 1.01, kTinyRow = 1e-18, kTiny = 1e-33;
+// A shift rounded to float32 may make deviations larger by this share, no more.
+constexpr double kCoarse = 1e-3;
+constexpr int kLargestExponent = 120;
+constexpr int64_t kTaskValues = 1 << 17;
+
+uint32_t* align(uint32_t* words) {
+  return reinterpret_cast<uint32_t*>((reinterpret_cast<uintptr_t>(words) + 63) & ~uintptr_t{63});
+}
+
+// Sum over the features of term(j), in eight partial sums that vectors hold; its order does not matter.
+template <class Term>
+double sum_in_lanes(int64_t d, const Term& term) {
+  double a[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+  int64_t j = 0;
+  for (; j + 8 <= d; j += 8) {
+    for (int lane = 0; lane < 8; ++lane) a[lane] += term(j + lane);
+  }
+  for (; j < d; ++j) a[0] += term(j);
+  return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
+}
+
+}  // namespace
+
+PackedPoints::PackedPoints(const double* centroids, int64_t k, int64_t d, const Kernel& kernel,
+                           int threads)
+    : kernel_(&kernel), k_(k), d_(d), d_padded_(round_up(d, 8)) {
+  choose_shift(centroids);
+  allocate();
+  gamma_ = (static_cast<double>(d) + 16) * kUnit * kSlop;
+  exact_rounding_ = (static_cast<double>(d) / 8 + 10) * 0x1p-53;
+  std::vector<double> shift(shift_.begin(), shift_.end());
+  if (!wide_shift_.empty()) shift = wide_shift_;
+  choose_order(centroids, shift.data());
+  // Several of the kernel's tiles a task, each packed at once.
+  const int64_t tile = kernel.centroid_multiple;
+  const int64_t step = tile * std::max<int64_t>(1, kTaskValues / (tile * d));
+  const auto parts = parallel_for_with(
+      (k + step - 1) / step, threads, [] { return std::make_unique<Largest>(); },
+      [&](int64_t task, Largest& largest) {
+        const int64_t end = std::min(k, (task + 1) * step);
+        for (int64_t begin = task * step; begin < end; begin += tile) {
+          pack(centroids, shift.data(), begin, std::min(end, begin + tile), largest);
+          poll(tile * d);
+        }
+      });
+  for (const auto& part : parts) {
+    centroid_residual_ = std::max(centroid_residual_, part->residual);
+    largest_norm_ = std::max(largest_norm_, part->norm);
+  }
+}
+
+// Centring shrinks norms and with them every error bound; any shift and scale give the same answer.
+void PackedPoints::choose_shift(const double* centroids) {
+  std::vector<double> mean(static_cast<size_t>(d_), 0.0);
+  std::vector<double> low(centroids, centroids + d_), high(low);
+  const double share = 1 / static_cast<double>(k_);
+  for (int64_t c = 0; c < k_; ++c) {
+    for (int64_t j = 0; j < d_; ++j) {
+      const double value = centroids[c * d_ + j];
+      mean[j] += value * share;
+      low[j] = value < low[j] ? value : low[j];
+      high[j] = value > high[j] ? value : high[j];
+    }
+    poll(d_);
+  }
+  shift_.assign(mean.begin(), mean.end());
+  double largest = 0, finest = 0;  // |c - shift|, for the shift in float32 and in float64
+  for (int64_t j = 0; j < d_; ++j) {
+    const double coarse = shift_[j];
+    largest = std::max({largest, std::abs(low[j] - coarse), std::abs(high[j] - coarse)});
+    finest = std::max({finest, std::abs(low[j] - mean[j]), std::abs(high[j] - mean[j])});
+  }
+  const bool coarse = !(largest <= (1 + kCoarse) * finest);  // of a large common offset
+  if (coarse) largest = finest;
+  int exponent = 0;
+  if (largest > 0) std::frexp(largest, &exponent);
+  packed_.scale = std::ldexp(1.0, -std::clamp(exponent, -1000, 1000));
+  // In float32 such a scale is not exact, or 0.
+  if (coarse || std::abs(exponent) > kLargestExponent) wide_shift_ = std::move(mean);
+  packed_.shift = shift_.data();
+  packed_.wide_shift = wide_shift_.empty() ? nullptr : wide_shift_.data();
+}
+
+void PackedPoints::choose_order(const double* centroids, const double* shift) {
+  std::vector<std::pair<double, int64_t>> squares;
+  for (int64_t c = 0; c < k_; ++c) {
+    const auto square = [=](int64_t j) {
+      const double x = (centroids[c * d_ + j] - shift[j]) * packed_.scale;
+      return x * x;
+    };
+    squares.emplace_back(sum_in_lanes(d_, square), c);
+    poll(d_);
+  }
+  std::sort(squares.begin(), squares.end());
+  order_.assign(static_cast<size_t>(round_up(k_, kernel_->centroid_multiple)), 0);
+  for (int64_t place = 0; place < k_; ++place) order_[place] = squares[place].second;
+}
+
+void PackedPoints::allocate() {
+  exact_.reset(new double[static_cast<size_t>(k_ * d_padded_)]);
+  packed_.d = d_;
+  packed_.k_padded = round_up(k_, kernel_->centroid_multiple);
+  const auto words = static_cast<size_t>(kernel_->centroid_words(packed_.k_padded, d_));
+  words_.reset(new uint32_t[words + 16 + kLargestGroup]());
+  aligned_words_ = align(words_.get());
+  const auto padded = static_cast<size_t>(packed_.k_padded);
+  half_norm_.assign(padded + kLargestGroup, kNeverWins);
+  norm_.assign(padded / static_cast<size_t>(kernel_->group), 0.0f);
+  packed_.packed = aligned_words_;
+  packed_.floats = reinterpret_cast<const float*>(aligned_words_);
+  if (second_table()) {
+    floats_.assign(padded * static_cast<size_t>(d_) + kLargestGroup, 0.0f);
+    packed_.floats = floats_.data();
+  }
+  packed_.half_norm = half_norm_.data();
+  packed_.norm = norm_.data();
+}
+
+void PackedPoints::pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
+                        Largest& largest) {
+  const int64_t tile = kernel_->centroid_multiple;
+  std::vector<float> values(static_cast<size_t>(tile * d_)), rounded(values.size());
+  const double scale = packed_.scale;
+  for (int64_t c = begin; c < end; ++c) {
+    const double* const centroid = centroids + order_[c] * d_;
+    double* const row = exact_.get() + order_[c] * d_padded_;
+    std::fill(std::copy_n(centroid, d_, row), row + d_padded_, 0.0);
+    float* const to = values.data() + (c - begin) * d_;
+    for (int64_t j = 0; j < d_; ++j) to[j] = static_cast<float>((centroid[j] - shift[j]) * scale);
+  }
+  kernel_->pack_centroids(values.data(), end - begin, tile, d_,
+                          aligned_words_ + kernel_->centroid_words(begin, d_), rounded.data());
+  if (second_table()) pack_floats(values.data(), begin, end);
+  for (int64_t c = begin; c < end; ++c) {
+    const double* const centroid = centroids + order_[c] * d_;
+    const float* const seen = rounded.data() + (c - begin) * d_;
+    const auto exact = [=](int64_t j) { return (centroid[j] - shift[j]) * scale; };
+    const double square = sum_in_lanes(d_, [&](int64_t j) { return exact(j) * exact(j); });
+    const double rounded_square =
+        sum_in_lanes(d_, [&](int64_t j) { return double{seen[j]} * double{seen[j]}; });
+    const double residual_square = sum_in_lanes(
+        d_, [&](int64_t j) { return (exact(j) - double{seen[j]}) * (exact(j) - double{seen[j]}); });
+    // The floor keeps the ratio below finite for a centroid at the shift itself.
+    const double norm = std::max(std::sqrt(rounded_square), 0x1p-20) * (1 + 1e-6);
+    float& largest_of_group = norm_[c / kernel_->group];
+    largest_of_group = std::max(largest_of_group, round_up_to_float(norm));
+    largest.residual = std::max(largest.residual, std::sqrt(residual_square) / norm);
+    largest.norm = std::max(largest.norm, std::sqrt(square) * (1 + 1e-6));
+    const double half = square / 2;
+    half_norm_[c] = static_cast<float>(half - (gamma_ * half + kTiny));
+  }
+}
+
+void PackedPoints::pack_floats(const float* values, int64_t begin, int64_t end) {
+  const int64_t group = kernel_->group;
+  for (int64_t c = begin; c < end; ++c, values += d_) {
+    float* const to = floats_.data() + c / group * group * d_ + c % group;
+    for (int64_t j = 0; j < d_; ++j) to[j * group] = -values[j];
+  }
+}
+
+void PackedPoints::row_errors(const float* norm, const float* residual, int count,
+                              float* error) const {
+  // In float32: the slop is far above its rounding.
+  const float share = round_up_to_float((centroid_residual_ + gamma_ + 2 * kUnit) * kSlop);
+  const float whole = static_cast<float>(kSlop), tiny = static_cast<float>(kTinyRow);
+  for (int r = 0; r < count; ++r) error[r] = residual[r] * whole + norm[r] * share + tiny;
+}
+
+void PackedPoints::upper_ends(const float* lower, const int32_t* place, const float* error,
+                              const float* norm, int count, double* end) const {
+  const double up = (1 + 1e-6) / (1 - gamma_), square = largest_norm_ * largest_norm_;
+  for (int r = 0; r < count; ++r) {
+    const double half = (double{half_norm_[place[r]]} + kTiny) * up, x = norm[r];
+    const double score =
+        2 * (double{error[r]} * norm_[place[r] / kernel_->group] + gamma_ * half + kTiny);
+    const double exact = 2 * exact_rounding_ * (x * x + square);
+    end[r] = double{lower[r]} + (score + exact) * kSlop + 4 * kUnit * std::abs(double{lower[r]});
+  }
+}
+
+// In float32 what is rounded is the centring of x and c. norm_c is that of c' in bfloat16: the slop
+// covers the difference.
+float PackedPoints::rescored_error(float error, double norm) const {
+  if (d_ > kernel_->rescored_d) return error;
+  return round_up_to_float(norm * (gamma_ + 6 * kUnit) * kSlop + kTinyRow);
+}
+
+float PackedPoints::rescored_reach(double error, double norm) const {
+  const double square = largest_norm_ * largest_norm_;
+  const double score = 2 * (error * (largest_norm_ + 0x1p-20) * kSlop + gamma_ * square + kTiny);
+  const double exact = 2 * exact_rounding_ * (norm * norm + square);
+  return round_up_to_float((score + exact) * kSlop * (1 + 8 * kUnit));
+}
+
+double PackedPoints::score_limit(double squared_radius, double norm) const {
+  // D = ||x'||^2 + 2 S in scaled units, and ||x'|| was computed in float32.
+  const double square = norm * norm;
+  const double scaled = squared_radius * packed_.scale * packed_.scale;
+  const double slack = square * (2 * gamma_ + 8 * kUnit + 2 * exact_rounding_) +
+                       largest_norm_ * largest_norm_ * 2 * exact_rounding_;
+  const double limit = (scaled * (1 + 2 * exact_rounding_) - square + slack * kSlop) / 2;
+  return limit + 4 * kUnit * std::abs(limit) + kTiny;
+}
+
+}  // namespace ally_fast
