@@ -141,7 +141,7 @@ def test_the_page_of_a_batch_is_that_of_one_process(folder, rows, tmp_path, monk
     head = Head(tmp_path / "unpacked")
     batch, info = distributed.select(folder, head, B, K, max_score=1.5)
     write_report("function.html", folder, head, batch, info, max_score=1.5)
-    assert "A function gives the scores" in Path("function.html").read_text()
+    assert "A function computes the scores" in Path("function.html").read_text()
 
 
 @pytest.mark.parametrize("how", ["labeled", "skip"])
