@@ -109,7 +109,8 @@ double BlockScanner::measure(int r, int64_t c) {
   return kernel.squared_distance(wide_.data(), table_.exact(c), table_.d_padded());
 }
 
-// Returns which of the active rows can be looked at in float32. Their own groups are.
+// Returns which of the active rows can be looked at in float32. Their own groups are, and near_ has
+// the others.
 uint64_t BlockScanner::prepare_settle(int begin, uint64_t active, const double* limit) {
   const Kernel& kernel = table_.kernel();
   const int64_t d = rows_.d, width = round_up(d, 32);
@@ -141,6 +142,9 @@ uint64_t BlockScanner::prepare_settle(int begin, uint64_t active, const double* 
   }
   kernel.candidates(minima(begin / kBlock), (table_.k() + kernel.group - 1) / kernel.group, limit_,
                     near_.data());
+  for (uint64_t bits = regular; bits; bits &= bits - 1) {
+    near_[own_group(__builtin_ctzll(bits))] &= ~(bits & -bits);
+  }
   return regular;
 }
 
@@ -152,11 +156,7 @@ int64_t BlockScanner::count_near(uint64_t rows) const {
 
 void BlockScanner::look_into_near_groups(uint64_t rows) {
   for (int64_t g = 0; g < groups_; ++g) {
-    uint64_t others = near_[g] & rows;
-    for (uint64_t bits = others; bits; bits &= bits - 1) {
-      if (own_group(__builtin_ctzll(bits)) == g) others &= ~(bits & -bits);
-    }
-    if (others) look_again(g, others);
+    if (near_[g] & rows) look_again(g, near_[g] & rows);
   }
 }
 
