@@ -19,47 +19,77 @@ struct alignas(64) TileConfig {
 
 using Tile = float[16][16];  // products of sixteen centroids with sixteen rows
 
-// Calls finish(c, r, dots) for sixteen centroids from c on and sixteen rows from r on.
+// Calls finish(c, r, dots) for sixteen centroids from c on and sixteen rows from r on, the rows of a group
+// one after the other. Earlier tiles are looked at between products, so that the tile unit works on
+// while the vector units compare. A tile is stored just before it is used again: a store that waits
+// for products holds up what follows.
 //
-// Up to 32 * kSteps features: the tiles of 32 rows stay in their registers.
-// Products are looked at one turn late, so that the tile unit works on while the vector units compare.
-template <int kSteps, class Finish>
-void for_each_tile_held(const PackedCentroids& table, const uint32_t* rows, int64_t begin,
-                        int64_t end, Ahead& ahead, const Finish& finish) {
-  alignas(64) Tile dots[2][2];
-  ahead.spread((end - begin) / 8);
-  for (int r = 0; r < kBlock; r += 32) {
-    const uint32_t* block = rows + r * 16 * kSteps;
-    AMX_LOAD(4, block, 64);
-    AMX_LOAD(5, block + 256 * kSteps, 64);
-    if (kSteps == 2) {
-      AMX_LOAD(6, block + 256, 64);
-      AMX_LOAD(7, block + 256 * 3, 64);
-    }
-    const auto finish_both = [&](int64_t c, const Tile* tiles) __attribute__((always_inline)) {
-      finish(c, r, tiles[0]);
-      finish(c, r + 16, tiles[1]);
+// Sixteen centroids at a time, with the 64 rows, which the first cache holds: up to kShortD features.
+constexpr int64_t kShortD = 256;
+
+template <class Finish>
+void for_each_short_tile(const PackedCentroids& table, const uint32_t* rows, int64_t begin,
+                         int64_t end, Ahead& ahead, const Finish& finish) {
+  const int64_t tiles = steps_of<Amx>(table.d) / 16, next = tiles * 256;
+  alignas(64) Tile dots[4];
+  ahead.spread((end - begin) / 16 * tiles);
+  const uint32_t* words = table.packed + begin / 16 * next;
+  for (int64_t c = begin; c < end; c += 16) {
+    const bool later = c > begin;
+    const auto finish_one = [&](int i) __attribute__((always_inline)) {
+      if (later) finish(c - 16, 16 * i, dots[i]);
     };
-    const uint32_t* words = table.packed + begin * 16 * kSteps;
-    int turn = 0;
-    for (int64_t c = begin; c < end; c += 16, words += 256 * kSteps, turn ^= 1) {
-      ahead.turn();
-      AMX_ZERO(0);
-      AMX_ZERO(1);
-      AMX_LOAD(2, words, 64);
-      AMX_DOT(0, 2, 4);
-      AMX_DOT(1, 2, 5);
-      if (kSteps == 2) {
-        AMX_LOAD(3, words + 256, 64);
-        AMX_DOT(0, 3, 6);
-        AMX_DOT(1, 3, 7);
-      }
-      if (c > begin) finish_both(c - 16, dots[turn ^ 1]);
-      AMX_STORE(0, dots[turn][0], 64);
-      AMX_STORE(1, dots[turn][1], 64);
+    ahead.turn();
+    AMX_LOAD(4, words, 64);
+    if (later) AMX_STORE(0, dots[0], 64);
+    AMX_ZERO(0);
+    AMX_LOAD(6, rows, 64);
+    AMX_DOT(0, 4, 6);
+    if (later) AMX_STORE(1, dots[1], 64);
+    AMX_ZERO(1);
+    AMX_LOAD(7, rows + next, 64);
+    AMX_DOT(1, 4, 7);
+    if (later) AMX_STORE(2, dots[2], 64);
+    AMX_ZERO(2);
+    AMX_LOAD(6, rows + 2 * next, 64);
+    AMX_DOT(2, 4, 6);
+    if (later) AMX_STORE(3, dots[3], 64);
+    AMX_ZERO(3);
+    AMX_LOAD(7, rows + 3 * next, 64);
+    AMX_DOT(3, 4, 7);
+    words += 256;
+    const auto products = [&](int64_t tile, auto&& between) __attribute__((always_inline)) {
+      AMX_LOAD(5, words, 64);
+      AMX_LOAD(6, rows + tile * 256, 64);
+      AMX_DOT(0, 5, 6);
+      between(0);
+      AMX_LOAD(7, rows + tile * 256 + next, 64);
+      AMX_DOT(1, 5, 7);
+      between(1);
+      AMX_LOAD(6, rows + tile * 256 + 2 * next, 64);
+      AMX_DOT(2, 5, 6);
+      between(2);
+      AMX_LOAD(7, rows + tile * 256 + 3 * next, 64);
+      AMX_DOT(3, 5, 7);
+      between(3);
+      words += 256;
+    };
+    if (tiles == 1) {
+      for (int i = 0; i < 4; ++i) finish_one(i);
+      continue;
     }
-    finish_both(end - 16, dots[turn ^ 1]);
+    ahead.turn();
+    products(1, finish_one);
+    for (int64_t tile = 2; tile < tiles; ++tile) {
+      ahead.turn();
+      products(tile, [](int) {});
+    }
   }
+  AMX_STORE(0, dots[0], 64);
+  AMX_STORE(1, dots[1], 64);
+  AMX_STORE(2, dots[2], 64);
+  AMX_STORE(3, dots[3], 64);
+  for (int i = 0; i < 4; ++i) finish(end - 16, 16 * i, dots[i]);
 }
 
 // The same for any number of features: 32 centroids and 32 rows at a time. The tiles before are looked

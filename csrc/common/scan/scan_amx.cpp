@@ -80,15 +80,27 @@ __m512 score(const float* half_norm, const Tile& dots, int j) {
   return _mm512_add_ps(Amx::load(dots[j]), Amx::broadcast(half_norm[j]));
 }
 
-__m512 minimum(const float* half_norm, const Tile& dots) {
-  __m512 even = score(half_norm, dots, 0), odd = score(half_norm, dots, 1);
-#pragma GCC unroll 8
-  for (int j = 2; j < 16; j += 2) {
-    even = Amx::min(even, score(half_norm, dots, j));
-    odd = Amx::min(odd, score(half_norm, dots, j + 1));
+// Half norms of a group, in registers for its tiles.
+struct HalfNorms {
+  __m512 value[16];
+
+  void load(const float* half_norm) {
+#pragma GCC unroll 16
+    for (int j = 0; j < 16; ++j) value[j] = Amx::broadcast(half_norm[j]);
   }
-  return Amx::min(even, odd);
-}
+  __m512 lowest_score(const Tile& dots) const {
+    const auto score = [&](int j) __attribute__((always_inline)) {
+      return _mm512_add_ps(value[j], Amx::load(dots[j]));
+    };
+    __m512 even = score(0), odd = score(1);
+#pragma GCC unroll 8
+    for (int j = 2; j < 16; j += 2) {
+      even = Amx::min(even, score(j));
+      odd = Amx::min(odd, score(j + 1));
+    }
+    return Amx::min(even, odd);
+  }
+};
 
 Lowest lowest_of_group(const PackedCentroids& table, int64_t c, const Tile& dots, __m512 error) {
   const float* const half_norm = table.half_norm + c;
@@ -108,17 +120,12 @@ Lowest lowest_of_group(const PackedCentroids& table, int64_t c, const Tile& dots
 void track_groups(const PackedCentroids& table, const uint32_t* rows, const float* error,
                   int64_t begin, int64_t end, Ahead& ahead, float* best, float* second,
                   int32_t* index, float* minima) {
-  const float* const half_norm = table.half_norm;
-  const auto finish = [=](int64_t c, int r, const Tile& dots) __attribute__((always_inline)) {
-    Amx::store(minima + c / 16 * kBlock + r, minimum(half_norm + c, dots));
-  };
-  if (table.d > 64) {
-    for_each_tile(table, rows, begin, end, ahead, finish);
-  } else if (table.d > 32) {
-    for_each_tile_held<2>(table, rows, begin, end, ahead, finish);
-  } else {
-    for_each_tile_held<1>(table, rows, begin, end, ahead, finish);
-  }
+  HalfNorms half_norms;
+  for_each_short_tile(table, rows, begin, end, ahead,
+                      [&](int64_t c, int r, const Tile& dots) __attribute__((always_inline)) {
+                        if (r == 0) half_norms.load(table.half_norm + c);
+                        Amx::store(minima + c / 16 * kBlock + r, half_norms.lowest_score(dots));
+                      });
   for (int r = 0; r < kBlock; r += 16) {
     Lowest lowest(best + r, second + r, index + r);
     const __m512 errors = Amx::load(error + r);
@@ -136,13 +143,18 @@ void track_groups(const PackedCentroids& table, const uint32_t* rows, const floa
 void track_centroids(const PackedCentroids& table, const uint32_t* rows, const float* error,
                      int64_t begin, int64_t end, Ahead& ahead, float* best, float* second,
                      int32_t* index, float* minima) {
-  for_each_tile(table, rows, begin, end, ahead, [&](int64_t c, int r, const Tile& dots) {
+  const auto finish = [&](int64_t c, int r, const Tile& dots) __attribute__((always_inline)) {
     const Lowest group = lowest_of_group(table, c, dots, Amx::load(error + r));
     Amx::store(minima + c / 16 * kBlock + r, group.best);
     Lowest lowest(best + r, second + r, index + r);
     lowest.add(group);
     lowest.write(best + r, second + r, index + r);
-  });
+  };
+  if (table.d > kShortD) {
+    for_each_tile(table, rows, begin, end, ahead, finish);
+  } else {
+    for_each_short_tile(table, rows, begin, end, ahead, finish);
+  }
 }
 
 void track_tiles(const PackedCentroids& table, const uint32_t* rows, const float* error,
