@@ -15,20 +15,21 @@
 namespace ally_fast {
 
 constexpr int kBlock = 64;  // rows a block
-constexpr int kLargestGroup = 16, kLargestBatch = 2048, kTogether = 4;
+constexpr int kLargestGroup = 16, kLargestBatch = 2048;
 constexpr float kNeverWins = 0x1.fffffep127f;  // above every score
 
 // Centroids as a kernel reads them. The padding can win for rows that overflow only.
 struct PackedCentroids {
   const uint32_t* packed;    // negated, centred, scaled, rounded: layout private to the kernel
+  const uint32_t* fine;      // the same for the fine look
   const float* half_norm;    // scale^2 ||c - shift||^2 / 2, lowered by the rounding of a score;
                              // (k_padded + kLargestGroup,)
-  const float* norm;         // of each group, the largest norm of a rounded centroid, floored: a
-                             // row's error grows with it
+  // Of each group: the largest norm of a rounded centroid, floored, which a row's error grows with;
+  // and what is between the lower and the upper end of a score, a share of that error and the rest.
+  const float *norm, *spread, *slack;
+  float curve;               // the same, a share of the square of the row's norm
   const float* shift;        // (d,) float32
   const double* wide_shift;  // (d,) the shift where float32 is too coarse for it; else null
-  const float* floats;       // negated, centred, scaled: a group's centroids side by side, feature
-                             // by feature, and kLargestGroup floats more that may be read
   double scale;              // a power of two
   int64_t k_padded;
   int64_t d;
@@ -66,54 +67,82 @@ class Ahead {
   int64_t row_, end_, lines_, each_ = 0, line_ = 0;
 };
 
+// A row and a group of centroids that may hold its nearest.
+struct LookAt {
+  int32_t row, group;
+};
+
+// Rows and the groups that are looked at once more for them: rows[i] for start[g] <= i < start[g + 1].
+struct Looks {
+  const int32_t* rows;
+  const int32_t* start;
+  int64_t groups;
+  const int32_t* slot;   // of each row
+  const uint32_t* fine;  // the row packed for it, of fine_row_words, in its slot
+};
+
+// Of each row: the least lower end, that of all other centroids, and the place of the first.
+struct Lowest {
+  float* best;
+  float* second;
+  int32_t* index;
+};
+
 struct Kernel {
   const char* name;
   int centroid_multiple;  // k_padded is a multiple of this, and this of `group`
   int group;              // centroids that share a minimum
-  bool packed_is_floats;  // the second look reads `packed`
 
   // 32-bit words of packed centroids / of a packed block of rows.
   int64_t (*centroid_words)(int64_t k_padded, int64_t d);
   int64_t (*block_words)(int64_t d);
+  // The same for the fine look, of centroids (0: it reads those packed) and of a row.
+  int64_t (*fine_words)(int64_t k_padded, int64_t d);
+  int64_t (*fine_row_words)(int64_t d);
+  // What the fine look leaves of a rounding residual.
+  double fine_residual;
 
-  // values (k, d) float32, centred and scaled -> packed; `rounded` (k, d) gets what the kernel sees.
+  // values (k, d) float32, centred and scaled -> packed and fine; `rounded` (k, d) gets what `track` sees.
   void (*pack_centroids)(const float* values, int64_t k, int64_t k_padded, int64_t d,
-                         uint32_t* packed, float* rounded);
+                         uint32_t* packed, uint32_t* fine, float* rounded);
 
   // Visited rows first, first + 1, … -> packed block, at most kBlock of them, and for each row
   // norm[r] = ||x'|| and residual[r] = ||x' - rounded x'||, x' = scale (x - shift) in float32.
-  // `words` is null or gets the rows of the block in a row each, of block_words / kBlock words.
+  // `fine` is null or gets the rows of the block for the fine look, fine_row_words each.
   // `buffer` holds 16 * round_up(d, 32) floats.
   void (*pack_rows)(const RowsView& rows, int64_t first, int count, const PackedCentroids& table,
-                    float* buffer, uint32_t* packed, uint32_t* words, float* norm, float* residual);
+                    float* buffer, uint32_t* packed, uint32_t* fine, float* norm, float* residual);
+  // Row i for the fine look.
+  void (*pack_fine_row)(const RowsView& rows, int64_t i, const PackedCentroids& table,
+                        float* buffer, uint32_t* fine);
 
   // Lower bounds  half_norm[c] - error[r] norm[c's] + dot  for centroids [begin, end), multiples of
-  // centroid_multiple. minima[g][kBlock] gets one that is below those of each group g. Running
-  // minimum, runner-up and place go to `best` and so on, which hold the earlier centroids'; up to
-  // `deciding_d` features of groups, by their first centroids. Brings `ahead` to the cache meanwhile.
+  // centroid_multiple. minima[g][kBlock] gets one that is below those of each group g. `lowest` of the
+  // earlier centroids becomes that of all: of centroids, or up to `grouping_d` features of groups,
+  // by their first centroids. Brings `ahead` to the cache meanwhile.
   void (*track)(const PackedCentroids& table, const uint32_t* rows, const float* error,
-                int64_t begin, int64_t end, Ahead& ahead, float* best, float* second,
-                int32_t* index, float* minima);
+                int64_t begin, int64_t end, Ahead& ahead, const Lowest& lowest, float* minima);
+  int64_t grouping_d;
 
-  // Up to `deciding_d` features, after the tracking of all centroids: `best` and so on of `count` rows
-  // from groups' to centroids'. `words`: of pack_rows. `heads`: -1 for each group, left so.
-  void (*decide)(const PackedCentroids& table, const uint32_t* words, int count, const float* error,
-                 float* best, float* second, int32_t* index, int32_t* heads);
-  int64_t deciding_d;
+  // The fine look: the same scores, finer, for rows and groups of centroids. `lowest` becomes that of
+  // the groups before and these.
+  void (*look)(const PackedCentroids& table, const Looks& looks, const float* error,
+               const Lowest& lowest);
+  // Those of one row and the group that begins at `first`; kLargestGroup floats, those after the group
+  // say nothing.
+  void (*score_group)(const PackedCentroids& table, const uint32_t* fine_row, float error,
+                      int64_t first, float* scores);
 
-  // x' of row i of the view, in float32.
-  void (*load_centred)(const RowsView& rows, int64_t i, const PackedCentroids& table, float* out);
+  // Upper ends of scores of some rows, by their lower ends and places, either look's.
+  void (*upper_ends)(const PackedCentroids& table, const float* lower, const int32_t* place,
+                     const float* error, const float* norm, int count, float* end);
 
-  // The second look: half_norm[c] - error[i] norm[c's] + dot  for the group of centroids that begins at
-  // `first` and x' of `count` rows, kTogether at most; in float32, above `rescored_d` features in the
-  // precision of `track`. A row is followed by zeros up to round_up(d, 32) floats. `scores` holds
-  // kLargestGroup floats a row, those after the group say nothing; `lowest` is that of the group.
-  void (*rescore)(const PackedCentroids& table, const float* const* rows, const float* error,
-                  int count, int64_t first, float* scores, float* lowest);
-  int64_t rescored_d;
-
-  // bits[i], bit r: not (scores[i][r] > limit[r]), so that a NaN counts as a candidate; i < count.
-  void (*candidates)(const float* scores, int64_t count, const float* limit, uint64_t* bits);
+  // Bit r: not (values[r] > limit[r]), so that a NaN counts; r < kBlock.
+  uint64_t (*below)(const float* values, const float* limit);
+  // Of a block whose first row is `first`: the groups of which minima[g][r] is not above limit[r], for the
+  // rows of `active`. Returns how many looks that is; looks_of[g] grows by those at group g.
+  int64_t (*find_near)(const float* minima, int64_t groups, const float* limit, uint64_t active,
+                       int32_t first, LookAt* looks, int32_t* looks_of);
 
   // Bit i: not (scores[i] > limit), i < kLargestGroup.
   uint32_t (*at_most)(const float* scores, float limit);

@@ -148,9 +148,16 @@ inline uint32_t round_to_bfloat_bits(float value) {
   return (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
 }
 
+// Words of a row: a feature each, or of each 32 features words of features i and 16 + i.
+template <class Simd>
+int64_t words_of_row(int64_t d) {
+  if constexpr (Simd::kLaneFeatures == 1) return d;
+  return d / 32 * 16 + (d % 32 < 16 ? d % 32 : 16);
+}
+
 template <class Simd>
 int64_t steps_of(int64_t d) {
-  return round_up((d + Simd::kLaneFeatures - 1) / Simd::kLaneFeatures, Simd::kStepMultiple);
+  return round_up(words_of_row<Simd>(d), Simd::kStepMultiple);
 }
 
 template <class Simd>
@@ -166,7 +173,7 @@ int64_t centroid_words(int64_t k_padded, int64_t d) {
 // For kernels that multiply float32.
 template <class Simd>
 void pack_rows(const RowsView& rows, int64_t first, int count, const PackedCentroids& table,
-               float* buffer, uint32_t* packed, uint32_t* /*words*/, float* norm, float* residual) {
+               float* buffer, uint32_t* packed, uint32_t* /*fine*/, float* norm, float* residual) {
   const int64_t d = rows.d, width = round_up(d, 16), steps = steps_of<Simd>(d);
   alignas(64) float tile[16][16];
   for (int group = 0; group < kBlock; group += 16) {
@@ -203,22 +210,37 @@ uint32_t pack_word(const float* value, int64_t step, int64_t d, float* rounded) 
     rounded[step] = value[step];
     return float_bits(-value[step]);
   } else {
-    const int64_t j = 2 * step;
+    const int64_t j = step / 16 * 32 + step % 16;
     const uint32_t low = round_to_bfloat_bits(value[j]);
-    const uint32_t high = j + 1 < d ? round_to_bfloat_bits(value[j + 1]) : 0u;
+    const uint32_t high = j + 16 < d ? round_to_bfloat_bits(value[j + 16]) : 0u;
     rounded[j] = bits_float(low);
-    if (j + 1 < d) rounded[j + 1] = bits_float(high);
+    if (j + 16 < d) rounded[j + 16] = bits_float(high);
     return (low >> 16 | high) ^ 0x80008000u;
+  }
+}
+
+// Centroids of a group in float32, feature by feature, and kLargestGroup floats more that may be read.
+template <int kGroup>
+int64_t float_words(int64_t k_padded, int64_t d) {
+  return k_padded * d + kLargestGroup;
+}
+
+inline int64_t reads_packed(int64_t, int64_t) { return 0; }
+
+template <int kGroup>
+void pack_floats(const float* values, int64_t k, int64_t d, uint32_t* fine) {
+  for (int64_t c = 0; c < k; ++c) {
+    uint32_t* const to = fine + c / kGroup * kGroup * d + c % kGroup;
+    for (int64_t j = 0; j < d; ++j) to[j * kGroup] = float_bits(-values[c * d + j]);
   }
 }
 
 // Centroids of a tile side by side, step by step: the order in which score_tile broadcasts them.
 template <class Simd>
 void pack_centroids(const float* values, int64_t k, int64_t k_padded, int64_t d, uint32_t* packed,
-                    float* rounded) {
+                    uint32_t* fine, float* rounded) {
   constexpr int C = Simd::kCentroids;
-  const int64_t steps = steps_of<Simd>(d);
-  const int64_t used = (d + Simd::kLaneFeatures - 1) / Simd::kLaneFeatures;
+  const int64_t steps = steps_of<Simd>(d), used = words_of_row<Simd>(d);
   for (int64_t c = 0; c < k_padded; ++c) {
     uint32_t* out = packed + c / C * C * steps + c % C;
     for (int64_t step = 0; step < steps; ++step) {
@@ -226,6 +248,15 @@ void pack_centroids(const float* values, int64_t k, int64_t k_padded, int64_t d,
       out[step * C] = real ? pack_word<Simd>(values + c * d, step, d, rounded + c * d) : 0u;
     }
   }
+  if (fine) pack_floats<C>(values, k, d, fine);
+}
+
+inline int64_t float_row_words(int64_t d) { return round_up(d, 16); }
+
+void pack_float_row(const RowsView& rows, int64_t i, const PackedCentroids& table, float* buffer,
+                    uint32_t* fine) {
+  load_centred(rows, i, table, buffer);
+  __builtin_memcpy(fine, buffer, static_cast<uint64_t>(rows.d) * 4);
 }
 
 // Lower bounds of kVectors x kCentroids scores, handed to `finish` as acc[vector][centroid].
@@ -261,7 +292,7 @@ inline __attribute__((always_inline)) void score_tile(const PackedCentroids& tab
 
 template <class Simd>
 void track(const PackedCentroids& table, const uint32_t* rows, const float* error, int64_t begin,
-           int64_t end, Ahead& ahead, float* best, float* second, int32_t* index, float* minima) {
+           int64_t end, Ahead& ahead, const Lowest& lowest, float* minima) {
   constexpr int V = Simd::kVectors, C = Simd::kCentroids, W = Simd::kWidth;
   const int64_t steps = steps_of<Simd>(table.d);
   ahead.spread((end - begin) / C);
@@ -272,8 +303,8 @@ void track(const PackedCentroids& table, const uint32_t* rows, const float* erro
 #pragma GCC unroll 8
         for (int v = 0; v < V; ++v) {
           const int at = r + v * W;
-          auto low = Simd::load(best + at), next = Simd::load(second + at);
-          auto place = Simd::load_int(index + at);
+          auto low = Simd::load(lowest.best + at), next = Simd::load(lowest.second + at);
+          auto place = Simd::load_int(lowest.index + at);
           auto minimum = acc[v][0];
 #pragma GCC unroll 8
           for (int j = 0; j < C; ++j) {
@@ -284,31 +315,22 @@ void track(const PackedCentroids& table, const uint32_t* rows, const float* erro
             minimum = Simd::min(minimum, acc[v][j]);
           }
           Simd::store(minima + c / C * kBlock + at, minimum);
-          Simd::store(best + at, low);
-          Simd::store(second + at, next);
-          Simd::store_int(index + at, place);
+          Simd::store(lowest.best + at, low);
+          Simd::store(lowest.second + at, next);
+          Simd::store_int(lowest.index + at, place);
         }
       });
     }
   }
 }
 
-// The lowest of the first kGroup scores.
-template <class Simd, int kGroup>
-float lowest_score(const float* scores) {
-  if constexpr (kGroup == Simd::kWidth) return Simd::lowest(Simd::load(scores));
-  float lowest = scores[0];
-  for (int i = 1; i < kGroup; ++i) lowest = scores[i] < lowest ? scores[i] : lowest;
-  return lowest;
-}
-
-// Centroids of a group in the lanes; four sums run beside each other, or more.
+// Centroids of a group in the lanes; two sums of a row run beside each other, or four.
 template <class Simd, int kGroup, int kRows>
-void rescore_rows(const PackedCentroids& table, const float* const* rows, const float* error,
-                  int64_t first, float* scores) {
+void score_rows(const PackedCentroids& table, const float* const* rows, const float* error,
+                int64_t first, float* scores) {
   static_assert(kGroup <= Simd::kWidth && Simd::kWidth <= kLargestGroup);
   constexpr int kSums = kRows == 1 ? 4 : 2;
-  const float* floats = table.floats + first * table.d;
+  const auto* floats = reinterpret_cast<const float*>(table.fine) + first * table.d;
   const auto norm = Simd::broadcast(table.norm[first / kGroup]);
   typename Simd::Float sums[kRows][kSums];
   for (int r = 0; r < kRows; ++r) {
@@ -337,29 +359,90 @@ void rescore_rows(const PackedCentroids& table, const float* const* rows, const 
   }
 }
 
+// Of the centroids of a group, from `first` on.
+template <int kGroup>
+void add_scores(const float* scores, int64_t first, int32_t r, const Lowest& lowest) {
+  float best = lowest.best[r], second = lowest.second[r];
+  int32_t index = lowest.index[r];
+  for (int i = 0; i < kGroup; ++i) {
+    const bool lower = scores[i] < best;
+    const float other = lower ? best : scores[i];
+    second = other < second ? other : second;
+    index = lower ? static_cast<int32_t>(first + i) : index;
+    best = lower ? scores[i] : best;
+  }
+  lowest.best[r] = best;
+  lowest.second[r] = second;
+  lowest.index[r] = index;
+}
+
 template <class Simd, int kGroup>
-void rescore(const PackedCentroids& table, const float* const* rows, const float* error, int count,
-             int64_t first, float* scores, float* lowest) {
-  static_assert(kTogether == 4);
-  const auto rescore_some = count == 1   ? rescore_rows<Simd, kGroup, 1>
-                            : count == 2 ? rescore_rows<Simd, kGroup, 2>
-                            : count == 3 ? rescore_rows<Simd, kGroup, 3>
-                                         : rescore_rows<Simd, kGroup, 4>;
-  rescore_some(table, rows, error, first, scores);
-  for (int i = 0; i < count; ++i)
-    lowest[i] = lowest_score<Simd, kGroup>(scores + i * kLargestGroup);
+void look_in_floats(const PackedCentroids& table, const Looks& looks, const float* error,
+                    const Lowest& lowest) {
+  constexpr int kTogether = 4;
+  const auto* const floats = reinterpret_cast<const float*>(looks.fine);
+  const int64_t words = float_row_words(table.d);
+  float scores[kTogether * kLargestGroup];
+  for (int64_t g = 0; g < looks.groups; ++g) {
+    for (int32_t i = looks.start[g]; i < looks.start[g + 1]; i += kTogether) {
+      const int count = looks.start[g + 1] - i < kTogether ? looks.start[g + 1] - i : kTogether;
+      const float* rows[kTogether];
+      float errors[kTogether];
+      for (int k = 0; k < count; ++k) {
+        rows[k] = floats + looks.slot[looks.rows[i + k]] * words;
+        errors[k] = error[looks.rows[i + k]];
+      }
+      const auto score_some = count == 1   ? score_rows<Simd, kGroup, 1>
+                              : count == 2 ? score_rows<Simd, kGroup, 2>
+                              : count == 3 ? score_rows<Simd, kGroup, 3>
+                                           : score_rows<Simd, kGroup, 4>;
+      score_some(table, rows, errors, g * kGroup, scores);
+      for (int k = 0; k < count; ++k) {
+        add_scores<kGroup>(scores + k * kLargestGroup, g * kGroup, looks.rows[i + k], lowest);
+      }
+    }
+  }
+}
+
+template <class Simd, int kGroup>
+void score_group(const PackedCentroids& table, const uint32_t* fine_row, float error,
+                 int64_t first, float* scores) {
+  const auto* const row = reinterpret_cast<const float*>(fine_row);
+  score_rows<Simd, kGroup, 1>(table, &row, &error, first, scores);
+}
+
+template <int kGroup>
+void upper_ends(const PackedCentroids& table, const float* lower, const int32_t* place,
+                const float* error, const float* norm, int count, float* end) {
+  for (int r = 0; r < count; ++r) {
+    const uint32_t group = static_cast<uint32_t>(place[r]) / kGroup;
+    const float rest = table.slack[group] + norm[r] * norm[r] * table.curve;
+    end[r] = lower[r] + (error[r] * table.spread[group] + rest + __builtin_fabsf(lower[r]) * 0x1p-21f);
+  }
 }
 
 template <class Simd>
-void candidates(const float* scores, int64_t count, const float* limit, uint64_t* bits) {
-  for (int64_t i = 0; i < count; ++i, scores += kBlock) {
-    uint64_t found = 0;
-    for (int r = 0; r < kBlock; r += Simd::kWidth) {
-      const uint64_t some = Simd::not_greater_bits(Simd::load(scores + r), Simd::load(limit + r));
-      found |= some << r;
-    }
-    bits[i] = found;
+uint64_t below(const float* values, const float* limit) {
+  uint64_t bits = 0;
+  for (int r = 0; r < kBlock; r += Simd::kWidth) {
+    const uint64_t some = Simd::not_greater_bits(Simd::load(values + r), Simd::load(limit + r));
+    bits |= some << r;
   }
+  return bits;
+}
+
+template <class Simd>
+int64_t find_near(const float* minima, int64_t groups, const float* limit, uint64_t active,
+                  int32_t first, LookAt* looks, int32_t* looks_of) {
+  const LookAt* const begin = looks;
+  for (int64_t g = 0; g < groups; ++g, minima += kBlock) {
+    const LookAt* const before = looks;
+    for (uint64_t bits = below<Simd>(minima, limit) & active; bits; bits &= bits - 1) {
+      *looks++ = {first + __builtin_ctzll(bits), static_cast<int32_t>(g)};
+    }
+    looks_of[g] += static_cast<int32_t>(looks - before);
+  }
+  return looks - begin;
 }
 
 template <class Simd>
@@ -374,21 +457,25 @@ uint32_t at_most(const float* scores, float limit) {
 // `Floats` multiplies float32.
 template <class Simd, class Floats = Simd>
 constexpr Kernel make_kernel(const char* name) {
+  constexpr int C = Simd::kCentroids;
   return {name,
-          Simd::kCentroids,
-          Simd::kCentroids,
-          Simd::kLaneFeatures == 1,
+          C,
+          C,
           centroid_words<Simd>,
           block_words<Simd>,
+          Simd::kLaneFeatures == 1 ? reads_packed : float_words<C>,
+          float_row_words,
+          0,
           pack_centroids<Simd>,
           pack_rows<Floats>,
+          pack_float_row,
           track<Simd>,
-          nullptr,
           0,
-          load_centred,
-          rescore<Floats, Simd::kCentroids>,
-          std::numeric_limits<int64_t>::max(),
-          candidates<Simd>,
+          look_in_floats<Floats, C>,
+          score_group<Floats, C>,
+          upper_ends<C>,
+          below<Simd>,
+          find_near<Simd>,
           at_most<Simd>,
           load_row,
           Simd::squared_distance};

@@ -16,6 +16,8 @@ constexpr double kUnit = 0x1p-24;  // float32, half an ulp of 1
 // kLargestD). Absolute terms cover underflow: squares of features below 1e-22 vanish from a norm,
 // and bfloat16 products flush subnormals. Scaled data is of the order of 1, so they cost nothing.
 constexpr double kSlop = 1.01, kTinyRow = 1e-18, kTiny = 1e-33;
+// A fine score adds to its d products 2 d small ones, below 2^-7 of those.
+constexpr double kParts = 1.03;
 // A shift rounded to float32 may make deviations larger by this share, no more.
 constexpr double kCoarse = 1e-3;
 constexpr int kLargestExponent = 120;
@@ -44,7 +46,7 @@ PackedPoints::PackedPoints(const double* centroids, int64_t k, int64_t d, const 
     : kernel_(&kernel), k_(k), d_(d), d_padded_(round_up(d, 8)) {
   choose_shift(centroids);
   allocate();
-  gamma_ = (static_cast<double>(d) + 16) * kUnit * kSlop;
+  gamma_ = (static_cast<double>(d) + 16) * kUnit * kSlop * kParts;
   exact_rounding_ = (static_cast<double>(d) / 8 + 10) * 0x1p-53;
   std::vector<double> shift(shift_.begin(), shift_.end());
   if (!wide_shift_.empty()) shift = wide_shift_;
@@ -65,6 +67,7 @@ PackedPoints::PackedPoints(const double* centroids, int64_t k, int64_t d, const 
     centroid_residual_ = std::max(centroid_residual_, part->residual);
     largest_norm_ = std::max(largest_norm_, part->norm);
   }
+  bound_scores();
 }
 
 // Centring shrinks norms and with them every error bound; any shift and scale give the same answer.
@@ -118,20 +121,22 @@ void PackedPoints::allocate() {
   exact_.reset(new double[static_cast<size_t>(k_ * d_padded_)]);
   packed_.d = d_;
   packed_.k_padded = round_up(k_, kernel_->centroid_multiple);
-  const auto words = static_cast<size_t>(kernel_->centroid_words(packed_.k_padded, d_));
-  words_.reset(new uint32_t[words + 16 + kLargestGroup]());
-  aligned_words_ = align(words_.get());
-  const auto padded = static_cast<size_t>(packed_.k_padded);
-  half_norm_.assign(padded + kLargestGroup, kNeverWins);
-  norm_.assign(padded / static_cast<size_t>(kernel_->group), 0.0f);
-  packed_.packed = aligned_words_;
-  packed_.floats = reinterpret_cast<const float*>(aligned_words_);
-  if (second_table()) {
-    floats_.assign(padded * static_cast<size_t>(d_) + kLargestGroup, 0.0f);
-    packed_.floats = floats_.data();
+  const int64_t k = packed_.k_padded;
+  const int64_t words = round_up(kernel_->centroid_words(k, d_) + kLargestGroup, 16);
+  const int64_t fine = kernel_->fine_words(k, d_);
+  words_.reset(new uint32_t[static_cast<size_t>(words + fine + 16)]());
+  packed_words_ = align(words_.get());
+  if (fine > 0) fine_words_ = packed_words_ + words;
+  half_norm_.assign(static_cast<size_t>(k + kLargestGroup), kNeverWins);
+  for (auto* of_groups : {&norm_, &spread_, &slack_}) {
+    of_groups->assign(static_cast<size_t>(k / kernel_->group), 0.0f);
   }
+  packed_.packed = packed_words_;
+  packed_.fine = fine > 0 ? fine_words_ : packed_words_;
   packed_.half_norm = half_norm_.data();
   packed_.norm = norm_.data();
+  packed_.spread = spread_.data();
+  packed_.slack = slack_.data();
 }
 
 void PackedPoints::pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
@@ -146,9 +151,11 @@ void PackedPoints::pack(const double* centroids, const double* shift, int64_t be
     float* const to = values.data() + (c - begin) * d_;
     for (int64_t j = 0; j < d_; ++j) to[j] = static_cast<float>((centroid[j] - shift[j]) * scale);
   }
+  uint32_t* const fine =
+      fine_words_ ? fine_words_ + kernel_->fine_words(begin, d_) - kernel_->fine_words(0, d_) : nullptr;
   kernel_->pack_centroids(values.data(), end - begin, tile, d_,
-                          aligned_words_ + kernel_->centroid_words(begin, d_), rounded.data());
-  if (second_table()) pack_floats(values.data(), begin, end);
+                          packed_words_ + kernel_->centroid_words(begin, d_),
+                          fine, rounded.data());
   for (int64_t c = begin; c < end; ++c) {
     const double* const centroid = centroids + order_[c] * d_;
     const float* const seen = rounded.data() + (c - begin) * d_;
@@ -166,49 +173,33 @@ void PackedPoints::pack(const double* centroids, const double* shift, int64_t be
     largest.norm = std::max(largest.norm, std::sqrt(square) * (1 + 1e-6));
     const double half = square / 2;
     half_norm_[c] = static_cast<float>(half - (gamma_ * half + kTiny));
+    float& slack = slack_[c / kernel_->group];
+    slack = std::max(slack, round_up_to_float(2 * (gamma_ * half + kTiny)));
   }
 }
 
-void PackedPoints::pack_floats(const float* values, int64_t begin, int64_t end) {
-  const int64_t group = kernel_->group;
-  for (int64_t c = begin; c < end; ++c, values += d_) {
-    float* const to = floats_.data() + c / group * group * d_ + c % group;
-    for (int64_t j = 0; j < d_; ++j) to[j * group] = -values[j];
+// After all centroids are packed. A finer score sums products of three kinds, of which two are small.
+void PackedPoints::bound_scores() {
+  const double square = largest_norm_ * largest_norm_, left = kernel_->fine_residual;
+  for (size_t g = 0; g < norm_.size(); ++g) {
+    spread_[g] = round_up_to_float(2 * double{norm_[g]} * kSlop);
+    slack_[g] = round_up_to_float((slack_[g] + 2 * exact_rounding_ * square) * kSlop);
   }
+  packed_.curve = round_up_to_float(2 * exact_rounding_ * kSlop);
+  const auto share = [](double value) { return round_up_to_float(value * kSlop); };
+  scanned_ = {static_cast<float>(kSlop), share(centroid_residual_ + gamma_ + 2 * kUnit)};
+  // In float32 what is rounded is the centring of x and c. norm_c is that of c' in bfloat16: the slop
+  // covers the difference.
+  fine_ = {left > 0 ? share(centroid_residual_ + left) : 0.0f,
+           share(left * centroid_residual_ + gamma_ + 6 * kUnit)};
 }
 
-void PackedPoints::row_errors(const float* norm, const float* residual, int count,
+void PackedPoints::row_errors(bool fine, const float* norm, const float* residual, int count,
                               float* error) const {
   // In float32: the slop is far above its rounding.
-  const float share = round_up_to_float((centroid_residual_ + gamma_ + 2 * kUnit) * kSlop);
-  const float whole = static_cast<float>(kSlop), tiny = static_cast<float>(kTinyRow);
-  for (int r = 0; r < count; ++r) error[r] = residual[r] * whole + norm[r] * share + tiny;
-}
-
-void PackedPoints::upper_ends(const float* lower, const int32_t* place, const float* error,
-                              const float* norm, int count, double* end) const {
-  const double up = (1 + 1e-6) / (1 - gamma_), square = largest_norm_ * largest_norm_;
-  for (int r = 0; r < count; ++r) {
-    const double half = (double{half_norm_[place[r]]} + kTiny) * up, x = norm[r];
-    const double score =
-        2 * (double{error[r]} * norm_[place[r] / kernel_->group] + gamma_ * half + kTiny);
-    const double exact = 2 * exact_rounding_ * (x * x + square);
-    end[r] = double{lower[r]} + (score + exact) * kSlop + 4 * kUnit * std::abs(double{lower[r]});
-  }
-}
-
-// In float32 what is rounded is the centring of x and c. norm_c is that of c' in bfloat16: the slop
-// covers the difference.
-float PackedPoints::rescored_error(float error, double norm) const {
-  if (d_ > kernel_->rescored_d) return error;
-  return round_up_to_float(norm * (gamma_ + 6 * kUnit) * kSlop + kTinyRow);
-}
-
-float PackedPoints::rescored_reach(double error, double norm) const {
-  const double square = largest_norm_ * largest_norm_;
-  const double score = 2 * (error * (largest_norm_ + 0x1p-20) * kSlop + gamma_ * square + kTiny);
-  const double exact = 2 * exact_rounding_ * (norm * norm + square);
-  return round_up_to_float((score + exact) * kSlop * (1 + 8 * kUnit));
+  const Shares share = fine ? fine_ : scanned_;
+  const float tiny = static_cast<float>(kTinyRow);
+  for (int r = 0; r < count; ++r) error[r] = residual[r] * share.residual + norm[r] * share.norm + tiny;
 }
 
 double PackedPoints::score_limit(double squared_radius, double norm) const {

@@ -27,14 +27,10 @@ class PackedPoints {
   int64_t original(int64_t place) const { return order_[place]; }
   const double* exact(int64_t c) const { return exact_.get() + c * d_padded_; }
 
-  // error_i of some rows: from the norms and rounding residuals that pack_rows measured.
-  void row_errors(const float* norm, const float* residual, int count, float* error) const;
-  // Upper ends of scores of some rows, given their lower ends and places among the packed.
-  void upper_ends(const float* lower, const int32_t* place, const float* error, const float* norm,
-                  int count, double* end) const;
-  // The same for scores of the second look; an upper end is lower + reach + |lower| 2^-21, in float32.
-  float rescored_error(float error, double norm) const;
-  float rescored_reach(double error, double norm) const;
+  // error_i of some rows, for the scan or the fine look, from the norms and rounding residuals that
+  // pack_rows measured.
+  void row_errors(bool fine, const float* norm, const float* residual, int count,
+                  float* error) const;
   // Scores above this belong to centroids farther than sqrt(squared_radius) by the exact rule.
   double score_limit(double squared_radius, double norm) const;
 
@@ -43,29 +39,33 @@ class PackedPoints {
   struct Largest {
     double residual = 0, norm = 0;
   };
+  // Shares of a row's residual and norm that are its error.
+  struct Shares {
+    float residual, norm;
+  };
   void choose_shift(const double* centroids);
   void choose_order(const double* centroids, const double* shift);
   void allocate();
   // Packs centroids [begin, end), a kernel's multiple from its multiple on.
   void pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
             Largest& largest);
-  // Whether the second look reads a table of its own.
-  bool second_table() const { return !kernel_->packed_is_floats && d_ <= kernel_->rescored_d; }
-  void pack_floats(const float* values, int64_t begin, int64_t end);
+  void bound_scores();
 
   const Kernel* kernel_;
   int64_t k_, d_, d_padded_;
   std::unique_ptr<double[]> exact_;  // (k, d_padded) as given, padded with zeros
   std::vector<double> wide_shift_;   // empty unless float32 is too coarse
   std::vector<int64_t> order_;       // place among the packed -> centroid; 0 for the padding
-  std::vector<float> shift_, half_norm_, norm_, floats_;
+  std::vector<float> shift_, half_norm_;
+  std::vector<float> norm_, spread_, slack_;  // (groups,)
   std::unique_ptr<uint32_t[]> words_;
-  uint32_t* aligned_words_ = nullptr;
+  uint32_t *packed_words_ = nullptr, *fine_words_ = nullptr;
   PackedCentroids packed_{};
   double centroid_residual_ = 0;  // max_c ||c' - b|| / norm_c
   double gamma_ = 0;              // rounding of one score, relative
   double exact_rounding_ = 0;     // rounding of squared_distance, relative
   double largest_norm_ = 0;       // max_c ||c'||
+  Shares scanned_{}, fine_{};
 };
 
 // A float32 at or just above the value (infinities and NaN stay).

@@ -40,11 +40,6 @@ struct Portable {
   static Int less(Float a, Float b) { return a < b; }
   static Float min(Float a, Float b) { return a < b ? a : b; }
   static Float max(Float a, Float b) { return a > b ? a : b; }
-  static float lowest(Float value) {
-    const float a = value[0] < value[1] ? value[0] : value[1];
-    const float b = value[2] < value[3] ? value[2] : value[3];
-    return a < b ? a : b;
-  }
   static Int select(Int mask, int32_t yes, Int no) {
     return (mask & Int{yes, yes, yes, yes}) | (~mask & no);
   }

@@ -25,13 +25,6 @@ struct Avx512 {
   // The plain intrinsics read an undefined register, which GCC 12 warns of.
   static Float min(Float a, Float b) { return _mm512_maskz_min_ps(0xffff, a, b); }
   static Float max(Float a, Float b) { return _mm512_maskz_max_ps(0xffff, a, b); }
-  static float lowest(Float value) {
-    value = min(value, _mm512_maskz_shuffle_f32x4(0xffff, value, value, 0x4e));
-    value = min(value, _mm512_maskz_shuffle_f32x4(0xffff, value, value, 0xb1));
-    value = min(value, _mm512_maskz_permute_ps(0xffff, value, 0x4e));
-    value = min(value, _mm512_maskz_permute_ps(0xffff, value, 0xb1));
-    return _mm512_cvtss_f32(value);
-  }
   static Int select(__mmask16 mask, int32_t yes, Int no) {
     return _mm512_mask_mov_epi32(no, mask, _mm512_set1_epi32(yes));
   }

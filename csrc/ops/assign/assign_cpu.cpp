@@ -25,9 +25,8 @@ class AssignWorker {
   AssignStats stats;
 
  private:
-  // Of the rows scanned from `first` on: those from `begin` on, a block of them.
-  uint64_t decide(int64_t first, int begin, int end);
-  void settle(int64_t first, int begin, uint64_t undecided);
+  // Measures the candidates of row r, the rows being those scanned from `first` on.
+  void settle(int64_t first, int r);
   bool finite(int64_t i);
 
   const RowsView& rows_;
@@ -35,8 +34,6 @@ class AssignWorker {
   const bool certify_;
   int32_t* out_;
   BlockScanner scanner_;
-  uint64_t undecided_[kLargestBatch / kBlock];
-  double limit_[kLargestBatch];
   std::vector<double> wide_;
 };
 
@@ -46,60 +43,37 @@ AssignWorker::AssignWorker(const RowsView& rows, const PackedPoints& table, bool
 
 void AssignWorker::run(int64_t begin, int64_t end) {
   for (int64_t first = begin; first < end;) {
-    const int count = scanner_.scan(first, end);
-    for (int block = 0; block < count; block += kBlock) {
-      undecided_[block / kBlock] = decide(first, block, std::min(count, block + kBlock));
-    }
-    for (int block = 0; block < count; block += kBlock) {
-      if (undecided_[block / kBlock]) settle(first, block, undecided_[block / kBlock]);
+    const int count = certify_ ? scanner_.scan(first, end) : scanner_.scan_uncertified(first, end);
+    for (int r = 0; r < count; ++r) out_[first + r] = static_cast<int32_t>(scanner_.index(r));
+    for (int block = 0; certify_ && block * kBlock < count; ++block) {
+      stats.uncertain += __builtin_popcountll(scanner_.undecided(block));
+      for (uint64_t bits = scanner_.several(block); bits; bits &= bits - 1) {
+        settle(first, block * kBlock + __builtin_ctzll(bits));
+      }
     }
     first += count;
   }
 }
 
-// Returns which rows of a block are undecided.
-uint64_t AssignWorker::decide(int64_t first, int begin, int end) {
-  for (int r = begin; r < end; ++r) out_[first + r] = static_cast<int32_t>(scanner_.index(r));
-  if (!certify_) return 0;
-  scanner_.limits_of_nearest(begin, end, limit_);
-  uint64_t undecided = 0;
-  for (int r = begin; r < end; ++r) {
-    if (scanner_.second(r) > limit_[r]) continue;
-    undecided |= uint64_t{1} << (r - begin);
-    scanner_.prefetch(r);
-  }
-  return undecided;
-}
-
-void AssignWorker::settle(int64_t first, int begin, uint64_t undecided) {
-  double nearest[kBlock];
-  uint64_t active = 0;
-  for (uint64_t bits = undecided; bits; bits &= bits - 1) {
-    const int bit = __builtin_ctzll(bits);
-    nearest[bit] = std::numeric_limits<double>::infinity();
-    out_[first + begin + bit] = -1;  // stays where no distance is finite
-    if (!std::isinf(limit_[begin + bit]) || finite(first + begin + bit))
-      active |= uint64_t{1} << bit;
-  }
-  stats.uncertain += __builtin_popcountll(active);
-  scanner_.settle(begin, active, limit_ + begin, [&](int r, int64_t c, bool alone) {
-    double& known = nearest[r - begin];
-    int32_t& assignment = out_[first + r];
-    if (alone) {
-      assignment = static_cast<int32_t>(c);
-      return;
+void AssignWorker::settle(int64_t first, int r) {
+  int32_t& assignment = out_[first + r];
+  const int64_t i = first + r;
+  assignment = -1;  // stays where no distance is finite
+  if (!scanner_.overflowed(r) || finite(i)) {
+    double nearest = std::numeric_limits<double>::infinity();
+    const std::vector<int64_t>& candidates = scanner_.candidates(r);
+    stats.candidates += static_cast<int64_t>(candidates.size());
+    for (const int64_t c : candidates) {
+      const double distance = scanner_.measure(r, c);
+      if (distance < nearest || (distance == nearest && c < assignment)) {
+        nearest = distance;
+        assignment = static_cast<int32_t>(c);
+      }
     }
-    ++stats.candidates;
-    const double distance = scanner_.measure(r, c);
-    if (distance < known || (distance == known && c < assignment)) {
-      known = distance;
-      assignment = static_cast<int32_t>(c);
-    }
-  });
-  for (uint64_t bits = undecided; bits; bits &= bits - 1) {
-    const int64_t i = first + begin + __builtin_ctzll(bits);
-    if (out_[i] < 0) stats.add({0, 0, 1, i});
+  } else {
+    --stats.uncertain;
   }
+  if (assignment < 0) stats.add({0, 0, 1, i});
 }
 
 bool AssignWorker::finite(int64_t i) {
