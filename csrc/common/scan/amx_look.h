@@ -58,15 +58,19 @@ void add_products(const PackedCentroids& table, const Members& members, const fl
   const auto gather = [&](const float* from) __attribute__((always_inline)) {
     return _mm512_mask_i32gather_ps(zero, active, rows, from, 4);
   };
-  LowestInLanes known = lowest_of_group(table, members.first, by_centroid, gather(error));
-  LowestInLanes before = known;
-  before.best = gather(lowest.best);
-  before.second = gather(lowest.second);
-  before.index = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), active, rows, lowest.index, 4);
-  before.add(known);
-  _mm512_mask_i32scatter_ps(lowest.best, active, rows, before.best, 4);
-  _mm512_mask_i32scatter_ps(lowest.second, active, rows, before.second, 4);
-  _mm512_mask_i32scatter_epi32(lowest.index, active, rows, before.index, 4);
+  const float* const half_norm = table.half_norm + members.first;
+  LowestInLanes found = lowest_of_sixteen([&](int j) { return score(half_norm, by_centroid, j); });
+  found.lower(gather(error), Amx::broadcast(table.norm[members.first / 16]));
+  const __m512i first = _mm512_set1_epi32(static_cast<int32_t>(members.first));
+  found.index = _mm512_add_epi32(found.index, first);
+  LowestInLanes known = found;
+  known.best = gather(lowest.best);
+  known.second = gather(lowest.second);
+  known.index = _mm512_mask_i32gather_epi32(first, active, rows, lowest.index, 4);
+  known.add(found);
+  _mm512_mask_i32scatter_ps(lowest.best, active, rows, known.best, 4);
+  _mm512_mask_i32scatter_ps(lowest.second, active, rows, known.second, 4);
+  _mm512_mask_i32scatter_epi32(lowest.index, active, rows, known.index, 4);
 }
 
 // The rows before are looked at while tiles are multiplied.

@@ -28,8 +28,9 @@ using Tile = float[16][16];  // products of sixteen centroids with sixteen rows
 constexpr int64_t kShortD = 256;
 
 template <class Finish>
-void for_each_short_tile(const PackedCentroids& table, const uint32_t* rows, int64_t begin,
-                         int64_t end, Ahead& ahead, const Finish& finish) {
+inline __attribute__((always_inline)) void for_each_short_tile(
+    const PackedCentroids& table, const uint32_t* rows, int64_t begin, int64_t end, Ahead& ahead,
+    const Finish& finish) {
   const int64_t tiles = steps_of<Amx>(table.d) / 16, next = tiles * 256;
   alignas(64) Tile dots[4];
   ahead.spread((end - begin) / 16 * tiles);
@@ -92,30 +93,45 @@ void for_each_short_tile(const PackedCentroids& table, const uint32_t* rows, int
   for (int i = 0; i < 4; ++i) finish(end - 16, 16 * i, dots[i]);
 }
 
-// The same for any number of features: 32 centroids and 32 rows at a time. The tiles before are looked
-// at between the products: one of the four after each quarter of the features.
+// The same for any number of features: 32 centroids and 32 rows at a time, an earlier tile looked at after
+// each quarter of the features. The rows stay in the first cache, and centroids stream past them.
 template <class Finish>
-void for_each_tile(const PackedCentroids& table, const uint32_t* rows, int64_t begin, int64_t end,
-                   Ahead& ahead, const Finish& finish) {
-  const int64_t steps = steps_of<Amx>(table.d), tiles = steps / 16;
-  alignas(64) Tile dots[2][4];
+inline __attribute__((always_inline)) void for_each_long_tile(
+    const PackedCentroids& table, const uint32_t* rows, int64_t begin, int64_t end, Ahead& ahead,
+    const Finish& finish) {
+  const int64_t tiles = steps_of<Amx>(table.d) / 16, next = tiles * 256;
+  alignas(64) Tile dots[4];
   ahead.spread((end - begin) / 16 * tiles);
   int64_t c_before = -1;
-  int r_before = 0, turn = 0;
+  int r_before = 0;
   const auto finish_one = [&](int i) __attribute__((always_inline)) {
-    finish(c_before + i / 2 * 16, r_before + i % 2 * 16, dots[turn ^ 1][i]);
+    if (c_before >= 0) finish(c_before + i / 2 * 16, r_before + i % 2 * 16, dots[i]);
   };
   for (int r = 0; r < kBlock; r += 32) {
-    const uint32_t* left = rows + r * steps;
-    const uint32_t* right = left + 16 * steps;
-    for (int64_t c = begin; c < end; c += 32, turn ^= 1) {
-      const uint32_t* upper = table.packed + c * steps;
-      const uint32_t* lower = upper + 16 * steps;
+    const uint32_t* left = rows + r / 16 * next;
+    const uint32_t* right = left + next;
+    for (int64_t c = begin; c < end; c += 32) {
+      const uint32_t* upper = table.packed + c / 16 * next;
+      const uint32_t* lower = upper + next;
+      const bool later = c_before >= 0;
+      ahead.turn();
+      AMX_STREAM(4, upper, 64);
+      AMX_LOAD(6, left, 64);
+      if (later) AMX_STORE(0, dots[0], 64);
       AMX_ZERO(0);
+      AMX_DOT(0, 4, 6);
+      AMX_LOAD(7, right, 64);
+      if (later) AMX_STORE(1, dots[1], 64);
       AMX_ZERO(1);
+      AMX_DOT(1, 4, 7);
+      AMX_STREAM(5, lower, 64);
+      if (later) AMX_STORE(2, dots[2], 64);
       AMX_ZERO(2);
+      AMX_DOT(2, 5, 6);
+      if (later) AMX_STORE(3, dots[3], 64);
       AMX_ZERO(3);
-      int64_t tile = 0;
+      AMX_DOT(3, 5, 7);
+      int64_t tile = 1;
       for (int i = 0; i < 4; ++i) {
         for (; tile < (i + 1) * tiles / 4; ++tile) {
           ahead.turn();
@@ -128,15 +144,15 @@ void for_each_tile(const PackedCentroids& table, const uint32_t* rows, int64_t b
           AMX_DOT(2, 5, 6);
           AMX_DOT(3, 5, 7);
         }
-        if (c_before >= 0) finish_one(i);
+        finish_one(i);
       }
-      AMX_STORE(0, dots[turn][0], 64);
-      AMX_STORE(1, dots[turn][1], 64);
-      AMX_STORE(2, dots[turn][2], 64);
-      AMX_STORE(3, dots[turn][3], 64);
       c_before = c;
       r_before = r;
     }
   }
+  AMX_STORE(0, dots[0], 64);
+  AMX_STORE(1, dots[1], 64);
+  AMX_STORE(2, dots[2], 64);
+  AMX_STORE(3, dots[3], 64);
   for (int i = 0; i < 4; ++i) finish_one(i);
 }

@@ -1,7 +1,11 @@
-// Rows for the kernels that multiply bfloat16: of each 32 features, word i holds features i and 16 + i,
-// which takes no shuffles. Included after kernel_impl.h and simd_avx512.h, inside the anonymous namespace of each file that uses it.
+// Rows for the kernels that multiply bfloat16. The two features of a word are a half of 32 apart (half_of),
+// so that no shuffle is needed. Included after kernel_impl.h and simd_avx512.h, inside the anonymous namespace of each file that uses it.
 
 constexpr __mmask16 kAllLanes = 0xffff;  // the plain intrinsics read an undefined register
+
+inline __mmask16 lanes(int64_t count) {
+  return count >= 16 ? kAllLanes : count <= 0 ? __mmask16{0} : static_cast<__mmask16>((1u << count) - 1);
+}
 
 // Sixteen features from the address on, those of `some`; exact.
 struct Float32Features {
@@ -49,80 +53,83 @@ struct Squares {
   __m512 norm, residual;
 };
 
-// Rounds sixteen(j), features j to j + 15. With kRest what that leaves, rounded, follows after all words.
-template <bool kRest, class Sixteen>
-inline __attribute__((always_inline)) Squares round_row(int64_t width, const Sixteen& sixteen,
+// Rounds features(j, some), sixteen features from j on, those of `some`. With kRest what that leaves,
+// rounded, follows after all words.
+template <bool kRest, class Features>
+inline __attribute__((always_inline)) Squares round_row(int64_t d, const Features& features,
                                                         uint32_t* words) {
   Squares squares{_mm512_setzero_ps(), _mm512_setzero_ps()};
   const auto add = [&](__m512 exact, __m512 rest) __attribute__((always_inline)) {
     squares.norm = _mm512_fmadd_ps(exact, exact, squares.norm);
     squares.residual = _mm512_fmadd_ps(rest, rest, squares.residual);
   };
-  for (int64_t j = 0; j < width; j += 32) {
-    const __m512 first = sixteen(j), second = sixteen(j + 16);
+  uint32_t* const rest = words + round_up(d, 32) / 2;
+  const auto round = [&](int64_t j, __m512 first, __m512 second) __attribute__((always_inline)) {
     const Rounded low(first), high(second);
     _mm512_storeu_si512(words + j / 2, words_of(low, high));
     add(first, low.rest);
     add(second, high.rest);
     if (kRest) {
-      _mm512_storeu_si512(words + (width + j) / 2, words_of(Rounded(low.rest), Rounded(high.rest)));
+      _mm512_storeu_si512(rest + j / 2, words_of(Rounded(low.rest), Rounded(high.rest)));
     }
+  };
+  int64_t j = 0;
+  for (; j + 32 <= d; j += 32) round(j, features(j, kAllLanes), features(j + 16, kAllLanes));
+  if (j < d) {
+    const int64_t half = half_of(d, j);
+    round(j, features(j, lanes(half)), features(j + half, lanes(d - j - half)));
   }
   return squares;
 }
 
 // Features as they lie, centred and scaled in float32: what load_centred makes of them.
 template <bool kRest, class Features>
-Squares round_features(const RowsView& rows, int64_t i, const PackedCentroids& table, int64_t width,
+Squares round_features(const RowsView& rows, int64_t i, const PackedCentroids& table,
                        uint32_t* words) {
   const char* const row = rows.row(i);
   const __m512 scale = _mm512_set1_ps(static_cast<float>(table.scale));
-  const auto sixteen = [&](int64_t j) __attribute__((always_inline)) {
-    const int64_t left = rows.d - j;
-    const auto some = left >= 16  ? kAllLanes
-                      : left <= 0 ? __mmask16{0}
-                                  : static_cast<__mmask16>((1u << left) - 1);
+  const auto features = [&](int64_t j, __mmask16 some) __attribute__((always_inline)) {
     const __m512 shift = _mm512_maskz_loadu_ps(some, table.shift + j);
     const __m512 x = Features::load(row + j * Features::kBytes, some);
     return _mm512_mul_ps(_mm512_sub_ps(x, shift), scale);
   };
-  return round_row<kRest>(width, sixteen, words);
+  return round_row<kRest>(rows.d, features, words);
 }
 
-// The same of any row; `buffer` holds `width` floats.
+// The same of any row; `buffer` holds d floats.
 template <bool kRest>
-Squares round_any(const RowsView& rows, int64_t i, const PackedCentroids& table, int64_t width,
-                  float* buffer, uint32_t* words) {
+Squares round_any(const RowsView& rows, int64_t i, const PackedCentroids& table, float* buffer,
+                  uint32_t* words) {
   load_centred(rows, i, table, buffer);
-  for (int64_t j = rows.d; j < width; ++j) buffer[j] = 0;
-  return round_row<kRest>(
-      width, [&](int64_t j) __attribute__((always_inline)) { return _mm512_loadu_ps(buffer + j); },
-      words);
+  const auto features = [&](int64_t j, __mmask16 some) __attribute__((always_inline)) {
+    return _mm512_maskz_loadu_ps(some, buffer + j);
+  };
+  return round_row<kRest>(rows.d, features, words);
 }
 
 template <bool kRest>
-Squares round_row(const RowsView& rows, int64_t i, const PackedCentroids& table, int64_t width,
-                  float* buffer, uint32_t* words) {
+Squares round_row(const RowsView& rows, int64_t i, const PackedCentroids& table, float* buffer,
+                  uint32_t* words) {
   if (!rows.normalize && !table.wide_shift) {
     const int64_t stride = rows.col_stride;
     if (rows.dtype == DType::kFloat32 && stride == Float32Features::kBytes) {
-      return round_features<kRest, Float32Features>(rows, i, table, width, words);
+      return round_features<kRest, Float32Features>(rows, i, table, words);
     }
     if (rows.dtype == DType::kFloat16 && stride == Float16Features::kBytes) {
-      return round_features<kRest, Float16Features>(rows, i, table, width, words);
+      return round_features<kRest, Float16Features>(rows, i, table, words);
     }
     if (rows.dtype == DType::kBFloat16 && stride == BFloat16Features::kBytes) {
-      return round_features<kRest, BFloat16Features>(rows, i, table, width, words);
+      return round_features<kRest, BFloat16Features>(rows, i, table, words);
     }
   }
-  return round_any<kRest>(rows, i, table, width, buffer, words);
+  return round_any<kRest>(rows, i, table, buffer, words);
 }
 
-// Lane i: the sum of lanes[i].
-__m512 sums_of_lanes(const float (&lanes)[16][16]) {
+// Lane i: the sum of values[i].
+__m512 sums_of_lanes(const float (&values)[16][16]) {
   __m512 v[8], w[4], u[2];
   for (int i = 0; i < 8; ++i) {  // rows i and i + 8, a half each
-    const __m512 a = _mm512_load_ps(lanes[i]), b = _mm512_load_ps(lanes[i + 8]);
+    const __m512 a = _mm512_load_ps(values[i]), b = _mm512_load_ps(values[i + 8]);
     v[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xff00, a, b),
                          _mm512_maskz_shuffle_f32x4(kAllLanes, a, b, 0x4e));
   }
@@ -158,7 +165,7 @@ void pack_bfloat_rows(const RowsView& rows, int64_t first, int count, const Pack
       uint32_t* const to = sixteen + r * stride;
       if (group + r < count) {
         const auto round = fine ? round_row<true> : round_row<false>;
-        squares = round(rows, first + group + r, table, width, buffer, to);
+        squares = round(rows, first + group + r, table, buffer, to);
       } else {
         for (int64_t step = 0; step < stride; ++step) to[step] = 0;
       }

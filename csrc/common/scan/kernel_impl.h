@@ -148,16 +148,19 @@ inline uint32_t round_to_bfloat_bits(float value) {
   return (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
 }
 
-// Words of a row: a feature each, or of each 32 features words of features i and 16 + i.
 template <class Simd>
 int64_t words_of_row(int64_t d) {
-  if constexpr (Simd::kLaneFeatures == 1) return d;
-  return d / 32 * 16 + (d % 32 < 16 ? d % 32 : 16);
+  return (d + Simd::kLaneFeatures - 1) / Simd::kLaneFeatures;
 }
 
 template <class Simd>
 int64_t steps_of(int64_t d) {
   return round_up(words_of_row<Simd>(d), Simd::kStepMultiple);
+}
+
+// Of 32 features from `begin` on, or those that are left: word i holds features i and half + i.
+inline int64_t half_of(int64_t d, int64_t begin) {
+  return d - begin >= 32 ? 16 : (d - begin + 1) / 2;
 }
 
 template <class Simd>
@@ -210,11 +213,11 @@ uint32_t pack_word(const float* value, int64_t step, int64_t d, float* rounded) 
     rounded[step] = value[step];
     return float_bits(-value[step]);
   } else {
-    const int64_t j = step / 16 * 32 + step % 16;
-    const uint32_t low = round_to_bfloat_bits(value[j]);
-    const uint32_t high = j + 16 < d ? round_to_bfloat_bits(value[j + 16]) : 0u;
-    rounded[j] = bits_float(low);
-    if (j + 16 < d) rounded[j + 16] = bits_float(high);
+    const int64_t begin = step / 16 * 32, i = begin + step % 16, j = i + half_of(d, begin);
+    const uint32_t low = round_to_bfloat_bits(value[i]);
+    const uint32_t high = j < d ? round_to_bfloat_bits(value[j]) : 0u;
+    rounded[i] = bits_float(low);
+    if (j < d) rounded[j] = bits_float(high);
     return (low >> 16 | high) ^ 0x80008000u;
   }
 }

@@ -4,7 +4,8 @@
 #include <cmath>
 #include <limits>
 #include <memory>
-#include <utility>
+#include <numeric>
+#include <tuple>
 
 #include "../parallel.h"
 
@@ -50,7 +51,7 @@ PackedPoints::PackedPoints(const double* centroids, int64_t k, int64_t d, const 
   exact_rounding_ = (static_cast<double>(d) / 8 + 10) * 0x1p-53;
   std::vector<double> shift(shift_.begin(), shift_.end());
   if (!wide_shift_.empty()) shift = wide_shift_;
-  choose_order(centroids, shift.data());
+  choose_order(centroids, shift.data(), threads);
   // Several of the kernel's tiles a task, each packed at once.
   const int64_t tile = kernel.centroid_multiple;
   const int64_t step = tile * std::max<int64_t>(1, kTaskValues / (tile * d));
@@ -102,19 +103,25 @@ void PackedPoints::choose_shift(const double* centroids) {
   packed_.wide_shift = wide_shift_.empty() ? nullptr : wide_shift_.data();
 }
 
-void PackedPoints::choose_order(const double* centroids, const double* shift) {
-  std::vector<std::pair<double, int64_t>> squares;
-  for (int64_t c = 0; c < k_; ++c) {
-    const auto square = [=](int64_t j) {
-      const double x = (centroids[c * d_ + j] - shift[j]) * packed_.scale;
-      return x * x;
-    };
-    squares.emplace_back(sum_in_lanes(d_, square), c);
-    poll(d_);
-  }
-  std::sort(squares.begin(), squares.end());
+void PackedPoints::choose_order(const double* centroids, const double* shift, int threads) {
+  square_.resize(static_cast<size_t>(k_));
+  const int64_t step = std::max<int64_t>(1, kTaskValues / d_);
+  parallel_for((k_ + step - 1) / step, threads, [&](int64_t task, int) {
+    const int64_t end = std::min(k_, (task + 1) * step);
+    for (int64_t c = task * step; c < end; ++c) {
+      square_[c] = sum_in_lanes(d_, [=](int64_t j) {
+        const double x = (centroids[c * d_ + j] - shift[j]) * packed_.scale;
+        return x * x;
+      });
+      poll(d_);
+    }
+  });
   order_.assign(static_cast<size_t>(round_up(k_, kernel_->centroid_multiple)), 0);
-  for (int64_t place = 0; place < k_; ++place) order_[place] = squares[place].second;
+  const auto real = order_.begin() + k_;
+  std::iota(order_.begin(), real, 0);
+  std::sort(order_.begin(), real, [&](int64_t a, int64_t b) {
+    return std::tie(square_[a], a) < std::tie(square_[b], b);
+  });
 }
 
 void PackedPoints::allocate() {
@@ -160,7 +167,7 @@ void PackedPoints::pack(const double* centroids, const double* shift, int64_t be
     const double* const centroid = centroids + order_[c] * d_;
     const float* const seen = rounded.data() + (c - begin) * d_;
     const auto exact = [=](int64_t j) { return (centroid[j] - shift[j]) * scale; };
-    const double square = sum_in_lanes(d_, [&](int64_t j) { return exact(j) * exact(j); });
+    const double square = square_[order_[c]];
     const double rounded_square =
         sum_in_lanes(d_, [&](int64_t j) { return double{seen[j]} * double{seen[j]}; });
     const double residual_square = sum_in_lanes(

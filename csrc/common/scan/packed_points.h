@@ -44,7 +44,7 @@ class PackedPoints {
     float residual, norm;
   };
   void choose_shift(const double* centroids);
-  void choose_order(const double* centroids, const double* shift);
+  void choose_order(const double* centroids, const double* shift, int threads);
   void allocate();
   // Packs centroids [begin, end), a kernel's multiple from its multiple on.
   void pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
@@ -55,6 +55,7 @@ class PackedPoints {
   int64_t k_, d_, d_padded_;
   std::unique_ptr<double[]> exact_;  // (k, d_padded) as given, padded with zeros
   std::vector<double> wide_shift_;   // empty unless float32 is too coarse
+  std::vector<double> square_;       // of each centroid's norm ||c'||
   std::vector<int64_t> order_;       // place among the packed -> centroid; 0 for the padding
   std::vector<float> shift_, half_norm_;
   std::vector<float> norm_, spread_, slack_;  // (groups,)

@@ -33,27 +33,21 @@ namespace {
 void pack_centroid_tiles(const float* values, int64_t k, int64_t k_padded, int64_t d,
                          uint32_t* packed, uint32_t* fine, float* rounded) {
   const int64_t steps = steps_of<Amx>(d);
-  const auto some = [=](int64_t c, int64_t j) __attribute__((always_inline)) {
-    const int64_t left = c < k ? d - j : 0;
-    return left >= 16 ? kAllLanes : left <= 0 ? __mmask16{0} : static_cast<__mmask16>((1u << left) - 1);
-  };
+  const __m512 zero = _mm512_setzero_ps();
   alignas(64) uint32_t rest[16][16];
   for (int64_t first = 0; first < k_padded; first += 16) {
     for (int64_t step = 0; step < steps; step += 16, packed += 256, fine += 512) {
       for (int64_t i = 0; i < 16; ++i) {
-        const int64_t c = first + i, j = 2 * step;
-        const __mmask16 left = some(c, j), right = some(c, j + 16);
-        const auto value = [&](int64_t at, __mmask16 lanes) __attribute__((always_inline)) {
-          return _mm512_sub_ps(_mm512_setzero_ps(), _mm512_maskz_loadu_ps(lanes, values + at));
+        const int64_t c = first + i, j = 2 * step, half = half_of(d, j), at = c * d + j;
+        const __mmask16 left = lanes(c < k ? half : 0), right = lanes(c < k ? d - j - half : 0);
+        const auto negated = [=](const float* from, __mmask16 some) __attribute__((always_inline)) {
+          return _mm512_sub_ps(zero, _mm512_maskz_loadu_ps(some, from));
         };
-        const Rounded low(value(c * d + j, left)), high(value(c * d + j + 16, right));
+        const Rounded low(negated(values + at, left)), high(negated(values + at + half, right));
         _mm512_store_si512(packed + i * 16, words_of(low, high));
         _mm512_store_si512(rest[i], words_of(Rounded(low.rest), Rounded(high.rest)));
-        const auto note = [&](int64_t at, __mmask16 lanes, __m512 seen) __attribute__((always_inline)) {
-          _mm512_mask_storeu_ps(rounded + at, lanes, _mm512_sub_ps(_mm512_setzero_ps(), seen));
-        };
-        note(c * d + j, left, low.value);
-        note(c * d + j + 16, right, high.value);
+        _mm512_mask_storeu_ps(rounded + at, left, _mm512_sub_ps(zero, low.value));
+        _mm512_mask_storeu_ps(rounded + at + half, right, _mm512_sub_ps(zero, high.value));
       }
       Amx::transpose16(reinterpret_cast<const float*>(packed), 16, reinterpret_cast<float*>(fine));
       Amx::transpose16(reinterpret_cast<const float*>(rest[0]), 16, reinterpret_cast<float*>(fine) + 256);
@@ -67,7 +61,7 @@ int64_t fine_row_words(int64_t d) { return 2 * steps_of<Amx>(d); }
 
 void pack_fine_row(const RowsView& rows, int64_t i, const PackedCentroids& table, float* buffer,
                    uint32_t* fine) {
-  round_row<true>(rows, i, table, 2 * steps_of<Amx>(rows.d), buffer, fine);
+  round_row<true>(rows, i, table, buffer, fine);
 }
 
 constexpr int64_t kGroupingD = 128;  // the most features that hide one comparison a score only
@@ -98,6 +92,11 @@ struct LowestInLanes {
     best = Amx::min(best, other.best);
     index = _mm512_mask_mov_epi32(index, smaller, other.index);
   }
+  // To lower ends, of rows with these errors.
+  void lower(__m512 error, __m512 norm) {
+    best = Amx::subtract_product(best, error, norm);
+    second = Amx::subtract_product(second, error, norm);
+  }
   void write(const Lowest& lowest, int r) const {
     Amx::store(lowest.best + r, best);
     Amx::store(lowest.second + r, second);
@@ -108,6 +107,16 @@ struct LowestInLanes {
 // Scores but for a row's error, which is one for all sixteen centroids.
 __m512 score(const float* half_norm, const Tile& dots, int j) {
   return _mm512_add_ps(Amx::load(dots[j]), Amx::broadcast(half_norm[j]));
+}
+
+__m512 lowest_score(const float* half_norm, const Tile& dots) {
+  __m512 even = score(half_norm, dots, 0), odd = score(half_norm, dots, 1);
+#pragma GCC unroll 8
+  for (int j = 2; j < 16; j += 2) {
+    even = Amx::min(even, score(half_norm, dots, j));
+    odd = Amx::min(odd, score(half_norm, dots, j + 1));
+  }
+  return Amx::min(even, odd);
 }
 
 // Half norms of a group, in registers for its tiles.
@@ -132,19 +141,16 @@ struct HalfNorms {
   }
 };
 
-LowestInLanes lowest_of_group(const PackedCentroids& table, int64_t c, const Tile& dots,
-                              __m512 error) {
-  const float* const half_norm = table.half_norm + c;
-  LowestInLanes even(score(half_norm, dots, 0), c), odd(score(half_norm, dots, 1), c + 1);
+// Of score(j), j < 16, which is the index.
+template <class Score>
+inline __attribute__((always_inline)) LowestInLanes lowest_of_sixteen(const Score& score) {
+  LowestInLanes even(score(0), 0), odd(score(1), 1);
 #pragma GCC unroll 8
   for (int j = 2; j < 16; j += 2) {
-    even.add(score(half_norm, dots, j), c + j);
-    odd.add(score(half_norm, dots, j + 1), c + j + 1);
+    even.add(score(j), j);
+    odd.add(score(j + 1), j + 1);
   }
   even.add(odd);
-  const __m512 norm = Amx::broadcast(table.norm[c / 16]);
-  even.best = Amx::subtract_product(even.best, error, norm);
-  even.second = Amx::subtract_product(even.second, error, norm);
   return even;
 }
 
@@ -172,20 +178,49 @@ void track_groups(const PackedCentroids& table, const uint32_t* rows, const floa
   for (int i = 0; i < 4; ++i) known[i].write(lowest, 16 * i);
 }
 
+// The scores of the group that a row found lowest are set aside, and looked into at the end.
 void track_centroids(const PackedCentroids& table, const uint32_t* rows, const float* error,
                      int64_t begin, int64_t end, Ahead& ahead, const Lowest& lowest,
                      float* minima) {
+  alignas(64) Tile aside[kBlock / 16];
+  alignas(64) float best[kBlock], second[kBlock];
+  alignas(64) int32_t group[kBlock];
+  for (int r = 0; r < kBlock; r += 16) {
+    for (int j = 0; j < 16; ++j) Amx::store(aside[r / 16][j], Amx::broadcast(kNeverWins));
+    LowestInLanes(Amx::broadcast(kNeverWins), begin).write({best, second, group}, r);
+  }
   const auto finish = [&](int64_t c, int r, const Tile& dots) __attribute__((always_inline)) {
-    const LowestInLanes group = lowest_of_group(table, c, dots, Amx::load(error + r));
-    Amx::store(minima + c / 16 * kBlock + r, group.best);
-    LowestInLanes known(lowest, r);
-    known.add(group);
-    known.write(lowest, r);
+    const float* const half_norm = table.half_norm + c;
+    const __m512 low = Amx::subtract_product(lowest_score(half_norm, dots), Amx::load(error + r),
+                                             Amx::broadcast(table.norm[c / 16]));
+    Amx::store(minima + c / 16 * kBlock + r, low);
+    LowestInLanes known({best, second, group}, r);
+    const __mmask16 lower = Amx::less(low, known.best);
+    known.add(low, c);
+    known.write({best, second, group}, r);
+    if (!lower) return;
+#pragma GCC unroll 16
+    for (int j = 0; j < 16; ++j) {
+      _mm512_mask_store_ps(aside[r / 16][j], lower, score(half_norm, dots, j));
+    }
   };
   if (table.d > kShortD) {
-    for_each_tile(table, rows, begin, end, ahead, finish);
+    for_each_long_tile(table, rows, begin, end, ahead, finish);
   } else {
     for_each_short_tile(table, rows, begin, end, ahead, finish);
+  }
+  for (int r = 0; r < kBlock; r += 16) {
+    LowestInLanes found = lowest_of_sixteen([&](int j) { return Amx::load(aside[r / 16][j]); });
+    const __m512i first = Amx::load_int(group + r);
+    const __m512 norm = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), kAllLanes,
+                                                 _mm512_maskz_srli_epi32(kAllLanes, first, 4),
+                                                 table.norm, 4);
+    found.lower(Amx::load(error + r), norm);
+    found.second = Amx::min(found.second, Amx::load(second + r));
+    found.index = _mm512_add_epi32(found.index, first);
+    LowestInLanes known(lowest, r);
+    known.add(found);
+    known.write(lowest, r);
   }
 }
 
