@@ -125,8 +125,8 @@ Squares round_row(const RowsView& rows, int64_t i, const PackedCentroids& table,
   return round_any<kRest>(rows, i, table, buffer, words);
 }
 
-// Lane i: the sum of values[i].
-__m512 sums_of_lanes(const float (&values)[16][16]) {
+// Lane i: the root of the sum of values[i].
+__m512 roots(const float (&values)[16][16]) {
   __m512 v[8], w[4], u[2];
   for (int i = 0; i < 8; ++i) {  // rows i and i + 8, a half each
     const __m512 a = _mm512_load_ps(values[i]), b = _mm512_load_ps(values[i + 8]);
@@ -145,7 +145,7 @@ __m512 sums_of_lanes(const float (&values)[16][16]) {
   const __m512 t = _mm512_maskz_unpackhi_ps(kAllLanes, u[0], u[1]);
   const __m512 sums = _mm512_add_ps(_mm512_maskz_shuffle_ps(kAllLanes, s, t, 0x44),
                                     _mm512_maskz_shuffle_ps(kAllLanes, s, t, 0xee));
-  return _mm512_maskz_shuffle_f32x4(kAllLanes, sums, sums, 0xd8);
+  return _mm512_maskz_sqrt_ps(kAllLanes, _mm512_maskz_shuffle_f32x4(kAllLanes, sums, sums, 0xd8));
 }
 
 // Sixteen words of a step, of the rows from `group` on, lie at Simd::place(steps, step, group). `fine` is
@@ -172,8 +172,8 @@ void pack_bfloat_rows(const RowsView& rows, int64_t first, int count, const Pack
       Simd::store(norms[r], squares.norm);
       Simd::store(residuals[r], squares.residual);
     }
-    Simd::store(norm + group, _mm512_maskz_sqrt_ps(kAllLanes, sums_of_lanes(norms)));
-    Simd::store(residual + group, _mm512_maskz_sqrt_ps(kAllLanes, sums_of_lanes(residuals)));
+    Simd::store(norm + group, roots(norms));
+    Simd::store(residual + group, roots(residuals));
     for (int64_t begin = 0; begin < half; begin += 16) {
       Simd::transpose16(reinterpret_cast<const float*>(sixteen) + begin, stride, &tile[0][0]);
       for (int j = 0; j < 16 && begin + j < steps; ++j) {

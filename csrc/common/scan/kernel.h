@@ -102,9 +102,10 @@ struct Kernel {
   // What the fine look leaves of a rounding residual.
   double fine_residual;
 
-  // values (k, d) float32, centred and scaled -> packed and fine; `rounded` (k, d) gets what `track` sees.
+  // values (k, d) float32, centred and scaled -> packed and fine, zeros up to k_padded; and of each the
+  // norm of what `track` sees of it and that of what it does not.
   void (*pack_centroids)(const float* values, int64_t k, int64_t k_padded, int64_t d,
-                         uint32_t* packed, uint32_t* fine, float* rounded);
+                         uint32_t* packed, uint32_t* fine, float* norm, float* residual);
 
   // Visited rows first, first + 1, … -> packed block, at most kBlock of them, and for each row
   // norm[r] = ||x'|| and residual[r] = ||x' - rounded x'||, x' = scale (x - shift) in float32.

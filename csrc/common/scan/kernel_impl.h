@@ -206,20 +206,21 @@ void pack_rows(const RowsView& rows, int64_t first, int count, const PackedCentr
   }
 }
 
-// One centroid, one step: the 32-bit word that a kernel multiplies with, and what it stands for.
+// What a kernel multiplies with for a feature.
 template <class Simd>
-uint32_t pack_word(const float* value, int64_t step, int64_t d, float* rounded) {
-  if constexpr (Simd::kLaneFeatures == 1) {
-    rounded[step] = value[step];
-    return float_bits(-value[step]);
-  } else {
-    const int64_t begin = step / 16 * 32, i = begin + step % 16, j = i + half_of(d, begin);
-    const uint32_t low = round_to_bfloat_bits(value[i]);
-    const uint32_t high = j < d ? round_to_bfloat_bits(value[j]) : 0u;
-    rounded[i] = bits_float(low);
-    if (j < d) rounded[j] = bits_float(high);
-    return (low >> 16 | high) ^ 0x80008000u;
-  }
+float rounded(float value) {
+  if constexpr (Simd::kLaneFeatures == 1) return value;
+  return bits_float(round_to_bfloat_bits(value));
+}
+
+// One centroid, one step: the 32-bit word that a kernel multiplies with.
+template <class Simd>
+uint32_t pack_word(const float* value, int64_t step, int64_t d) {
+  if constexpr (Simd::kLaneFeatures == 1) return float_bits(-value[step]);
+  const int64_t begin = step / 16 * 32, i = begin + step % 16, j = i + half_of(d, begin);
+  const uint32_t low = round_to_bfloat_bits(value[i]);
+  const uint32_t high = j < d ? round_to_bfloat_bits(value[j]) : 0u;
+  return (low >> 16 | high) ^ 0x80008000u;
 }
 
 // Centroids of a group in float32, feature by feature, and kLargestGroup floats more that may be read.
@@ -231,27 +232,34 @@ int64_t float_words(int64_t k_padded, int64_t d) {
 inline int64_t reads_packed(int64_t, int64_t) { return 0; }
 
 template <int kGroup>
-void pack_floats(const float* values, int64_t k, int64_t d, uint32_t* fine) {
-  for (int64_t c = 0; c < k; ++c) {
+void pack_floats(const float* values, int64_t k, int64_t k_padded, int64_t d, uint32_t* fine) {
+  for (int64_t c = 0; c < k_padded; ++c) {
     uint32_t* const to = fine + c / kGroup * kGroup * d + c % kGroup;
-    for (int64_t j = 0; j < d; ++j) to[j * kGroup] = float_bits(-values[c * d + j]);
+    for (int64_t j = 0; j < d; ++j) to[j * kGroup] = c < k ? float_bits(-values[c * d + j]) : 0u;
   }
 }
 
 // Centroids of a tile side by side, step by step: the order in which score_tile broadcasts them.
 template <class Simd>
 void pack_centroids(const float* values, int64_t k, int64_t k_padded, int64_t d, uint32_t* packed,
-                    uint32_t* fine, float* rounded) {
+                    uint32_t* fine, float* norm, float* residual) {
   constexpr int C = Simd::kCentroids;
   const int64_t steps = steps_of<Simd>(d), used = words_of_row<Simd>(d);
   for (int64_t c = 0; c < k_padded; ++c) {
     uint32_t* out = packed + c / C * C * steps + c % C;
     for (int64_t step = 0; step < steps; ++step) {
       const bool real = c < k && step < used;
-      out[step * C] = real ? pack_word<Simd>(values + c * d, step, d, rounded + c * d) : 0u;
+      out[step * C] = real ? pack_word<Simd>(values + c * d, step, d) : 0u;
     }
   }
-  if (fine) pack_floats<C>(values, k, d, fine);
+  for (int64_t c = 0; c < k; ++c) {
+    const float* const value = values + c * d;
+    const auto seen = [=](int64_t j) { return static_cast<double>(rounded<Simd>(value[j])); };
+    const auto unseen = [=](int64_t j) { return static_cast<double>(value[j]) - seen(j); };
+    norm[c] = static_cast<float>(__builtin_sqrt(sum_of_squares(d, seen)));
+    residual[c] = static_cast<float>(__builtin_sqrt(sum_of_squares(d, unseen)));
+  }
+  if (fine) pack_floats<C>(values, k, k_padded, d, fine);
 }
 
 inline int64_t float_row_words(int64_t d) { return round_up(d, 16); }

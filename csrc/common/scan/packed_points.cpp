@@ -56,17 +56,17 @@ PackedPoints::PackedPoints(const double* centroids, int64_t k, int64_t d, const 
   const int64_t tile = kernel.centroid_multiple;
   const int64_t step = tile * std::max<int64_t>(1, kTaskValues / (tile * d));
   const auto parts = parallel_for_with(
-      (k + step - 1) / step, threads, [] { return std::make_unique<Largest>(); },
-      [&](int64_t task, Largest& largest) {
+      (k + step - 1) / step, threads, [] { return std::make_unique<Packing>(); },
+      [&](int64_t task, Packing& packing) {
         const int64_t end = std::min(k, (task + 1) * step);
         for (int64_t begin = task * step; begin < end; begin += tile) {
-          pack(centroids, shift.data(), begin, std::min(end, begin + tile), largest);
+          pack(centroids, shift.data(), begin, std::min(end, begin + tile), packing);
           poll(tile * d);
         }
       });
   for (const auto& part : parts) {
-    centroid_residual_ = std::max(centroid_residual_, part->residual);
-    largest_norm_ = std::max(largest_norm_, part->norm);
+    centroid_residual_ = std::max(centroid_residual_, part->largest.residual);
+    largest_norm_ = std::max(largest_norm_, part->largest.norm);
   }
   bound_scores();
 }
@@ -131,8 +131,11 @@ void PackedPoints::allocate() {
   const int64_t k = packed_.k_padded;
   const int64_t words = round_up(kernel_->centroid_words(k, d_) + kLargestGroup, 16);
   const int64_t fine = kernel_->fine_words(k, d_);
-  words_.reset(new uint32_t[static_cast<size_t>(words + fine + 16)]());
+  words_.reset(new uint32_t[static_cast<size_t>(words + fine + 16)]);
   packed_words_ = align(words_.get());
+  // What is read beyond the centroids.
+  std::fill(packed_words_ + kernel_->centroid_words(k, d_), packed_words_ + words, 0u);
+  if (fine > 0) std::fill_n(packed_words_ + words + fine - kLargestGroup, kLargestGroup, 0u);
   if (fine > 0) fine_words_ = packed_words_ + words;
   half_norm_.assign(static_cast<size_t>(k + kLargestGroup), kNeverWins);
   for (auto* of_groups : {&norm_, &spread_, &slack_}) {
@@ -147,41 +150,37 @@ void PackedPoints::allocate() {
 }
 
 void PackedPoints::pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
-                        Largest& largest) {
+                        Packing& packing) {
   const int64_t tile = kernel_->centroid_multiple;
-  std::vector<float> values(static_cast<size_t>(tile * d_)), rounded(values.size());
-  const double scale = packed_.scale;
+  auto& [values, norm, residual, largest] = packing;
+  values.resize(static_cast<size_t>(tile * d_));
+  norm.resize(static_cast<size_t>(tile));
+  residual.resize(norm.size());
   for (int64_t c = begin; c < end; ++c) {
     const double* const centroid = centroids + order_[c] * d_;
     double* const row = exact_.get() + order_[c] * d_padded_;
     std::fill(std::copy_n(centroid, d_, row), row + d_padded_, 0.0);
     float* const to = values.data() + (c - begin) * d_;
-    for (int64_t j = 0; j < d_; ++j) to[j] = static_cast<float>((centroid[j] - shift[j]) * scale);
+    for (int64_t j = 0; j < d_; ++j) {
+      to[j] = static_cast<float>((centroid[j] - shift[j]) * packed_.scale);
+    }
   }
   uint32_t* const fine =
-      fine_words_ ? fine_words_ + kernel_->fine_words(begin, d_) - kernel_->fine_words(0, d_) : nullptr;
+      fine_words_ ? fine_words_ + kernel_->fine_words(begin, d_) - kernel_->fine_words(0, d_)
+                  : nullptr;
   kernel_->pack_centroids(values.data(), end - begin, tile, d_,
-                          packed_words_ + kernel_->centroid_words(begin, d_),
-                          fine, rounded.data());
+                          packed_words_ + kernel_->centroid_words(begin, d_), fine, norm.data(),
+                          residual.data());
   for (int64_t c = begin; c < end; ++c) {
-    const double* const centroid = centroids + order_[c] * d_;
-    const float* const seen = rounded.data() + (c - begin) * d_;
-    const auto exact = [=](int64_t j) { return (centroid[j] - shift[j]) * scale; };
-    const double square = square_[order_[c]];
-    const double rounded_square =
-        sum_in_lanes(d_, [&](int64_t j) { return double{seen[j]} * double{seen[j]}; });
-    const double residual_square = sum_in_lanes(
-        d_, [&](int64_t j) { return (exact(j) - double{seen[j]}) * (exact(j) - double{seen[j]}); });
+    const int64_t group = c / kernel_->group;
     // The floor keeps the ratio below finite for a centroid at the shift itself.
-    const double norm = std::max(std::sqrt(rounded_square), 0x1p-20) * (1 + 1e-6);
-    float& largest_of_group = norm_[c / kernel_->group];
-    largest_of_group = std::max(largest_of_group, round_up_to_float(norm));
-    largest.residual = std::max(largest.residual, std::sqrt(residual_square) / norm);
-    largest.norm = std::max(largest.norm, std::sqrt(square) * (1 + 1e-6));
-    const double half = square / 2;
+    const double seen = std::max(double{norm[c - begin]}, 0x1p-20) * (1 + 1e-6);
+    const double square = square_[order_[c]], half = square / 2;
+    norm_[group] = std::max(norm_[group], round_up_to_float(seen));
+    slack_[group] = std::max(slack_[group], round_up_to_float(2 * (gamma_ * half + kTiny)));
     half_norm_[c] = static_cast<float>(half - (gamma_ * half + kTiny));
-    float& slack = slack_[c / kernel_->group];
-    slack = std::max(slack, round_up_to_float(2 * (gamma_ * half + kTiny)));
+    largest.residual = std::max(largest.residual, residual[c - begin] / seen);
+    largest.norm = std::max(largest.norm, std::sqrt(square) * (1 + 1e-6));
   }
 }
 
@@ -194,9 +193,9 @@ void PackedPoints::bound_scores() {
   }
   packed_.curve = round_up_to_float(2 * exact_rounding_ * kSlop);
   const auto share = [](double value) { return round_up_to_float(value * kSlop); };
-  scanned_ = {static_cast<float>(kSlop), share(centroid_residual_ + gamma_ + 2 * kUnit)};
-  // In float32 what is rounded is the centring of x and c. norm_c is that of c' in bfloat16: the slop
-  // covers the difference.
+  scanned_ = {static_cast<float>(kSlop), share(centroid_residual_ + gamma_ + 3 * kUnit)};
+  // The units are for centring x and c in float32. norm_c is that of c' in bfloat16: the slop covers the
+  // difference.
   fine_ = {left > 0 ? share(centroid_residual_ + left) : 0.0f,
            share(left * centroid_residual_ + gamma_ + 6 * kUnit)};
 }

@@ -39,6 +39,11 @@ class PackedPoints {
   struct Largest {
     double residual = 0, norm = 0;
   };
+  // What one thread packs with.
+  struct Packing {
+    std::vector<float> values, norm, residual;  // of a tile of centroids
+    Largest largest;
+  };
   // Shares of a row's residual and norm that are its error.
   struct Shares {
     float residual, norm;
@@ -48,7 +53,7 @@ class PackedPoints {
   void allocate();
   // Packs centroids [begin, end), a kernel's multiple from its multiple on.
   void pack(const double* centroids, const double* shift, int64_t begin, int64_t end,
-            Largest& largest);
+            Packing& packing);
   void bound_scores();
 
   const Kernel* kernel_;

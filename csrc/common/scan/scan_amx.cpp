@@ -31,27 +31,41 @@ namespace {
 // Tiles of 16 centroids x 16 words, one after the other along the features. For the fine look the same
 // transposed, and after each tile that of what rounding left.
 void pack_centroid_tiles(const float* values, int64_t k, int64_t k_padded, int64_t d,
-                         uint32_t* packed, uint32_t* fine, float* rounded) {
+                         uint32_t* packed, uint32_t* fine, float* norm, float* residual) {
   const int64_t steps = steps_of<Amx>(d);
-  const __m512 zero = _mm512_setzero_ps();
   alignas(64) uint32_t rest[16][16];
+  alignas(64) float seen[16][16], unseen[16][16];
+  const auto add_square = [](float* sums, __m512 x) __attribute__((always_inline)) {
+    _mm512_store_ps(sums, _mm512_fmadd_ps(x, x, _mm512_load_ps(sums)));
+  };
   for (int64_t first = 0; first < k_padded; first += 16) {
+    for (int i = 0; i < 16; ++i) {
+      _mm512_store_ps(seen[i], _mm512_setzero_ps());
+      _mm512_store_ps(unseen[i], _mm512_setzero_ps());
+    }
     for (int64_t step = 0; step < steps; step += 16, packed += 256, fine += 512) {
       for (int64_t i = 0; i < 16; ++i) {
-        const int64_t c = first + i, j = 2 * step, half = half_of(d, j), at = c * d + j;
-        const __mmask16 left = lanes(c < k ? half : 0), right = lanes(c < k ? d - j - half : 0);
-        const auto negated = [=](const float* from, __mmask16 some) __attribute__((always_inline)) {
-          return _mm512_sub_ps(zero, _mm512_maskz_loadu_ps(some, from));
+        const int64_t c = first + i, j = 2 * step, half = half_of(d, j);
+        const float* const from = values + c * d + j;
+        const auto negated = [=](int64_t at, int64_t count) __attribute__((always_inline)) {
+          const __mmask16 some = lanes(c < k ? count : 0);
+          return _mm512_sub_ps(_mm512_setzero_ps(), _mm512_maskz_loadu_ps(some, from + at));
         };
-        const Rounded low(negated(values + at, left)), high(negated(values + at + half, right));
+        const Rounded low(negated(0, half)), high(negated(half, d - j - half));
         _mm512_store_si512(packed + i * 16, words_of(low, high));
         _mm512_store_si512(rest[i], words_of(Rounded(low.rest), Rounded(high.rest)));
-        _mm512_mask_storeu_ps(rounded + at, left, _mm512_sub_ps(zero, low.value));
-        _mm512_mask_storeu_ps(rounded + at + half, right, _mm512_sub_ps(zero, high.value));
+        add_square(seen[i], low.value);
+        add_square(seen[i], high.value);
+        add_square(unseen[i], low.rest);
+        add_square(unseen[i], high.rest);
       }
       Amx::transpose16(reinterpret_cast<const float*>(packed), 16, reinterpret_cast<float*>(fine));
-      Amx::transpose16(reinterpret_cast<const float*>(rest[0]), 16, reinterpret_cast<float*>(fine) + 256);
+      Amx::transpose16(reinterpret_cast<const float*>(rest[0]), 16,
+                       reinterpret_cast<float*>(fine) + 256);
     }
+    const __mmask16 real = lanes(k - first);
+    _mm512_mask_storeu_ps(norm + first, real, roots(seen));
+    _mm512_mask_storeu_ps(residual + first, real, roots(unseen));
   }
 }
 
