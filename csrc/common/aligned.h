@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace ally_fast {
@@ -23,5 +24,24 @@ struct LineAllocator {
 
 template <class T>
 using AlignedVector = std::vector<T, LineAllocator<T>>;
+
+// The same without zeros at the start: of a large array, only the pages that are used are touched.
+template <class T>
+struct RawLineAllocator : LineAllocator<T> {
+  template <class Other>
+  struct rebind {
+    using other = RawLineAllocator<Other>;
+  };
+  using LineAllocator<T>::LineAllocator;
+
+  void construct(T* place) { ::new (static_cast<void*>(place)) T; }
+  template <class... Arguments>
+  void construct(T* place, Arguments&&... arguments) {
+    ::new (static_cast<void*>(place)) T(std::forward<Arguments>(arguments)...);
+  }
+};
+
+template <class T>
+using RawAlignedVector = std::vector<T, RawLineAllocator<T>>;
 
 }  // namespace ally_fast

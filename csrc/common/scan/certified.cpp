@@ -46,9 +46,8 @@ BlockScanner::BlockScanner(const PackedPoints& table, const RowsView& rows)
   minima_.resize(static_cast<size_t>(kept * groups_ * kBlock));
   packed_.resize(static_cast<size_t>(kept * block_words_));
   fine_.resize(static_cast<size_t>(slots_ * fine_words_));
-  // Only the pages in use are touched.
-  looks_.reset(new LookAt[size * static_cast<size_t>(groups_)]);
-  sorted_.reset(new int32_t[size * static_cast<size_t>(groups_)]);
+  looks_.resize(size * static_cast<size_t>(groups_));
+  sorted_.resize(looks_.size());
   start_.resize(static_cast<size_t>(groups_ + 2));
   buffer_.resize(static_cast<size_t>(16 * round_up(rows.d, 32)));
   wide_.resize(static_cast<size_t>(table.d_padded()));
@@ -159,7 +158,7 @@ void BlockScanner::find_near(int block, int count, const double* within, bool ce
   }
   if (undecided) {
     looks_found_ += kernel.find_near(minima(block), (table_.k() + kernel.group - 1) / kernel.group,
-                                     limit, undecided, at, looks_.get() + looks_found_,
+                                     limit, undecided, at, looks_.data() + looks_found_,
                                      start_.data() + 1);
   }
   if (open) {
@@ -188,7 +187,7 @@ void BlockScanner::look() {
   // start_[g] is now where g ends.
   std::copy_backward(start_.begin(), start_.end() - 1, start_.end());
   start_[0] = 0;
-  const Looks looks{sorted_.get(), start_.data(), groups_, slot_.data(), fine_.data()};
+  const Looks looks{sorted_.data(), start_.data(), groups_, slot_.data(), fine_.data()};
   table_.kernel().look(table_.packed(), looks, fine_error_.data(), lowest());
   poll(looks_found_ * table_.kernel().group * rows_.d);
 }

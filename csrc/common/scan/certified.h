@@ -15,7 +15,6 @@
 // No row is scanned twice: the least lower end of each group is kept until the block has been searched.
 #pragma once
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "../aligned.h"
@@ -81,12 +80,13 @@ class BlockScanner {
   AlignedVector<float> norm_, residual_, error_, fine_error_, radius_, best_, second_;
   AlignedVector<float> minima_, buffer_;
   AlignedVector<int32_t> index_, slot_;
-  AlignedVector<uint32_t> packed_, fine_;
+  AlignedVector<uint32_t> packed_;
+  RawAlignedVector<uint32_t> fine_;
   std::vector<uint64_t> one_, several_, undecided_, open_;  // of each block; open: looked at again
-  std::unique_ptr<LookAt[]> looks_;
+  RawAlignedVector<LookAt> looks_;
   std::vector<int64_t> first_look_;  // of each block, and how many there are
   int64_t looks_found_ = 0;
-  std::unique_ptr<int32_t[]> sorted_;  // their rows, by group
+  RawAlignedVector<int32_t> sorted_;  // their rows, by group
   std::vector<int32_t> start_;         // of each group among those
   std::vector<double> wide_;
   std::vector<int64_t> candidates_;
