@@ -249,6 +249,49 @@ void test_assign() {
   }
 }
 
+// Every centroid twice: no row is decided without the exact rule, at shapes whose tables are scanned in
+// slices, and whose rows do not fit together.
+void test_twins() {
+  const Shape shapes[] = {{2048, 9, 40}, {2048, 64, 40}, {2048, 150, 40}, {300, 700, 600}};
+  Random random(11);
+  for (const Shape& shape : shapes) {
+    Pool pool(random, shape.n, shape.d, DType::kFloat32, 1, 0, false, 0);
+    const int64_t half = shape.k / 2;
+    std::vector<double> centroids;
+    for (int64_t c = 0; c < shape.k; ++c) {
+      const std::vector<double> x = pool.row(c % half);
+      centroids.insert(centroids.end(), x.begin(), x.end());
+    }
+    std::vector<int32_t> expected(static_cast<size_t>(shape.n));
+    std::vector<double> nearest(expected.size(), std::numeric_limits<double>::infinity());
+    for (int64_t i = 0; i < shape.n; ++i) {
+      for (int64_t c = 0; c < half; ++c) {
+        const double distance = pool.distance(i, centroids.data() + c * shape.d);
+        if (distance >= nearest[i]) continue;
+        nearest[i] = distance;
+        expected[i] = static_cast<int32_t>(c);
+      }
+    }
+    std::vector<double> sorted = nearest;
+    std::sort(sorted.begin(), sorted.end());
+    const double radius = std::sqrt(sorted[sorted.size() / 2]);
+    for (const Kernel* kernel : kernels()) {
+      const std::string where = std::string(kernel->name) + " d=" + std::to_string(shape.d);
+      const PackedPoints table(centroids.data(), shape.k, shape.d, *kernel);
+      std::vector<int32_t> found(expected.size(), -7);
+      const AssignStats stats = assign_cpu(pool.view, table, 2, true, found.data());
+      check(found == expected, "twins " + where);
+      check(stats.uncertain == shape.n && stats.candidates >= 2 * shape.n,
+            "twins measured " + where);
+      std::vector<uint8_t> within(expected.size());
+      radius_filter_cpu(pool.view, table, radius, 2, within.data());
+      for (int64_t i = 0; i < shape.n; ++i) {
+        check(within[i] == (nearest[i] <= radius * radius), "twins within " + where);
+      }
+    }
+  }
+}
+
 void test_k_center_greedy() {
   Random random(4);
   const int64_t n = 400, d = 11, b = 60;
@@ -827,6 +870,7 @@ int main() {
   for (const Kernel* kernel : kernels()) std::printf("%s ", kernel->name);
   std::printf("\n");
   test_assign();
+  test_twins();
   test_nonfinite();
   test_k_center_greedy();
   test_d2_sample_outer();

@@ -119,10 +119,11 @@ void score_fine_group(const PackedCentroids& table, const uint32_t* fine_row, fl
       sum[2] = _mm512_dpbf16_ps(sum[2], row, load(centroids + 256 + step * 16));
     }
   }
-  const __m512 small = _mm512_add_ps(_mm512_add_ps(sums[1], sums[2]), _mm512_add_ps(sums[4], sums[5]));
+  const __m512 small =
+      _mm512_add_ps(_mm512_add_ps(sums[1], sums[2]), _mm512_add_ps(sums[4], sums[5]));
   const __m512 sum = _mm512_add_ps(_mm512_add_ps(sums[0], sums[3]), small);
-  const __m512 low = Amx::subtract_product(Amx::load(table.half_norm + first),
-                                           Amx::broadcast(error),
-                                           Amx::broadcast(table.norm[first / 16]));
+  const __m512 low =
+      Amx::subtract_product(Amx::load(table.half_norm + first), Amx::broadcast(error),
+                            Amx::broadcast(table.norm[first / 16]));
   Amx::store(scores, _mm512_add_ps(low, sum));
 }

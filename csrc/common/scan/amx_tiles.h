@@ -28,9 +28,10 @@ using Tile = float[16][16];  // products of sixteen centroids with sixteen rows
 constexpr int64_t kShortD = 256;
 
 template <class Finish>
-inline __attribute__((always_inline)) void for_each_short_tile(
-    const PackedCentroids& table, const uint32_t* rows, int64_t begin, int64_t end, Ahead& ahead,
-    const Finish& finish) {
+inline __attribute__((always_inline)) void for_each_short_tile(const PackedCentroids& table,
+                                                               const uint32_t* rows, int64_t begin,
+                                                               int64_t end, Ahead& ahead,
+                                                               const Finish& finish) {
   const int64_t tiles = steps_of<Amx>(table.d) / 16, next = tiles * 256;
   alignas(64) Tile dots[4];
   ahead.spread((end - begin) / 16 * tiles);
@@ -96,9 +97,10 @@ inline __attribute__((always_inline)) void for_each_short_tile(
 // The same for any number of features: 32 centroids and 32 rows at a time, an earlier tile looked at after
 // each quarter of the features. The rows stay in the first cache, and centroids stream past them.
 template <class Finish>
-inline __attribute__((always_inline)) void for_each_long_tile(
-    const PackedCentroids& table, const uint32_t* rows, int64_t begin, int64_t end, Ahead& ahead,
-    const Finish& finish) {
+inline __attribute__((always_inline)) void for_each_long_tile(const PackedCentroids& table,
+                                                              const uint32_t* rows, int64_t begin,
+                                                              int64_t end, Ahead& ahead,
+                                                              const Finish& finish) {
   const int64_t tiles = steps_of<Amx>(table.d) / 16, next = tiles * 256;
   alignas(64) Tile dots[4];
   ahead.spread((end - begin) / 16 * tiles);

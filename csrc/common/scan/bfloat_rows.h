@@ -4,7 +4,9 @@
 constexpr __mmask16 kAllLanes = 0xffff;  // the plain intrinsics read an undefined register
 
 inline __mmask16 lanes(int64_t count) {
-  return count >= 16 ? kAllLanes : count <= 0 ? __mmask16{0} : static_cast<__mmask16>((1u << count) - 1);
+  return count >= 16  ? kAllLanes
+         : count <= 0 ? __mmask16{0}
+                      : static_cast<__mmask16>((1u << count) - 1);
 }
 
 // Sixteen features from the address on, those of `some`; exact.
@@ -33,7 +35,7 @@ struct BFloat16Features {
 
 // Sixteen floats rounded to bfloat16, to nearest, away from zero on a tie.
 struct Rounded {
-  __m512i bits;   // above the bits of the rounded, some that are not part of it
+  __m512i bits;  // above the bits of the rounded, some that are not part of it
   __m512 value, rest;
 
   explicit Rounded(__m512 exact)

@@ -157,9 +157,9 @@ void BlockScanner::find_near(int block, int count, const double* within, bool ce
     ++start_[look.group + 1];
   }
   if (undecided) {
-    looks_found_ += kernel.find_near(minima(block), (table_.k() + kernel.group - 1) / kernel.group,
-                                     limit, undecided, at, looks_.data() + looks_found_,
-                                     start_.data() + 1);
+    looks_found_ +=
+        kernel.find_near(minima(block), (table_.k() + kernel.group - 1) / kernel.group, limit,
+                         undecided, at, looks_.data() + looks_found_, start_.data() + 1);
   }
   if (open) {
     std::fill_n(best_.data() + at, kBlock, kNeverWins);

@@ -71,12 +71,12 @@ class BlockScanner {
   const RowsView& rows_;
   const bool by_group_;  // the scan finds groups, and the look centroids
   const int64_t groups_, block_words_, fine_words_;
-  int64_t slice_;                 // centroids that the rows are compared with at once
-  int64_t capacity_, slots_;      // rows that fit; those of them that may be looked at again
-  int64_t first_ = 0;             // of the rows scanned last
-  int32_t used_ = 0;              // slots
-  bool limited_ = false;          // by a radius
-  int64_t wide_row_ = -1;         // the row in wide_
+  int64_t slice_;             // centroids that the rows are compared with at once
+  int64_t capacity_, slots_;  // rows that fit; those of them that may be looked at again
+  int64_t first_ = 0;         // of the rows scanned last
+  int32_t used_ = 0;          // slots
+  bool limited_ = false;      // by a radius
+  int64_t wide_row_ = -1;     // the row in wide_
   AlignedVector<float> norm_, residual_, error_, fine_error_, radius_, best_, second_;
   AlignedVector<float> minima_, buffer_;
   AlignedVector<int32_t> index_, slot_;
@@ -87,7 +87,7 @@ class BlockScanner {
   std::vector<int64_t> first_look_;  // of each block, and how many there are
   int64_t looks_found_ = 0;
   RawAlignedVector<int32_t> sorted_;  // their rows, by group
-  std::vector<int32_t> start_;         // of each group among those
+  std::vector<int32_t> start_;        // of each group among those
   std::vector<double> wide_;
   std::vector<int64_t> candidates_;
 };

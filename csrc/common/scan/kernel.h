@@ -20,10 +20,10 @@ constexpr float kNeverWins = 0x1.fffffep127f;  // above every score
 
 // Centroids as a kernel reads them. The padding can win for rows that overflow only.
 struct PackedCentroids {
-  const uint32_t* packed;    // negated, centred, scaled, rounded: layout private to the kernel
-  const uint32_t* fine;      // the same for the fine look
-  const float* half_norm;    // scale^2 ||c - shift||^2 / 2, lowered by the rounding of a score;
-                             // (k_padded + kLargestGroup,)
+  const uint32_t* packed;  // negated, centred, scaled, rounded: layout private to the kernel
+  const uint32_t* fine;    // the same for the fine look
+  const float* half_norm;  // scale^2 ||c - shift||^2 / 2, lowered by the rounding of a score;
+                           // (k_padded + kLargestGroup,)
   // Of each group: the largest norm of a rounded centroid, floored, which a row's error grows with;
   // and what is between the lower and the upper end of a score, a share of that error and the rest.
   const float *norm, *spread, *slack;

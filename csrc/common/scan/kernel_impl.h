@@ -416,8 +416,8 @@ void look_in_floats(const PackedCentroids& table, const Looks& looks, const floa
 }
 
 template <class Simd, int kGroup>
-void score_group(const PackedCentroids& table, const uint32_t* fine_row, float error,
-                 int64_t first, float* scores) {
+void score_group(const PackedCentroids& table, const uint32_t* fine_row, float error, int64_t first,
+                 float* scores) {
   const auto* const row = reinterpret_cast<const float*>(fine_row);
   score_rows<Simd, kGroup, 1>(table, &row, &error, first, scores);
 }
@@ -428,7 +428,8 @@ void upper_ends(const PackedCentroids& table, const float* lower, const int32_t*
   for (int r = 0; r < count; ++r) {
     const uint32_t group = static_cast<uint32_t>(place[r]) / kGroup;
     const float rest = table.slack[group] + norm[r] * norm[r] * table.curve;
-    end[r] = lower[r] + (error[r] * table.spread[group] + rest + __builtin_fabsf(lower[r]) * 0x1p-21f);
+    end[r] =
+        lower[r] + (error[r] * table.spread[group] + rest + __builtin_fabsf(lower[r]) * 0x1p-21f);
   }
 }
 

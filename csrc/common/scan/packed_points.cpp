@@ -205,7 +205,8 @@ void PackedPoints::row_errors(bool fine, const float* norm, const float* residua
   // In float32: the slop is far above its rounding.
   const Shares share = fine ? fine_ : scanned_;
   const float tiny = static_cast<float>(kTinyRow);
-  for (int r = 0; r < count; ++r) error[r] = residual[r] * share.residual + norm[r] * share.norm + tiny;
+  for (int r = 0; r < count; ++r)
+    error[r] = residual[r] * share.residual + norm[r] * share.norm + tiny;
 }
 
 double PackedPoints::score_limit(double squared_radius, double norm) const {

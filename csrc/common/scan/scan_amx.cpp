@@ -69,7 +69,9 @@ void pack_centroid_tiles(const float* values, int64_t k, int64_t k_padded, int64
   }
 }
 
-int64_t fine_centroid_words(int64_t k_padded, int64_t d) { return 2 * centroid_words<Amx>(k_padded, d); }
+int64_t fine_centroid_words(int64_t k_padded, int64_t d) {
+  return 2 * centroid_words<Amx>(k_padded, d);
+}
 
 int64_t fine_row_words(int64_t d) { return 2 * steps_of<Amx>(d); }
 
@@ -226,9 +228,9 @@ void track_centroids(const PackedCentroids& table, const uint32_t* rows, const f
   for (int r = 0; r < kBlock; r += 16) {
     LowestInLanes found = lowest_of_sixteen([&](int j) { return Amx::load(aside[r / 16][j]); });
     const __m512i first = Amx::load_int(group + r);
-    const __m512 norm = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), kAllLanes,
-                                                 _mm512_maskz_srli_epi32(kAllLanes, first, 4),
-                                                 table.norm, 4);
+    const __m512 norm =
+        _mm512_mask_i32gather_ps(_mm512_setzero_ps(), kAllLanes,
+                                 _mm512_maskz_srli_epi32(kAllLanes, first, 4), table.norm, 4);
     found.lower(Amx::load(error + r), norm);
     found.second = Amx::min(found.second, Amx::load(second + r));
     found.index = _mm512_add_epi32(found.index, first);
