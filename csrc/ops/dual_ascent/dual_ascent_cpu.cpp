@@ -53,7 +53,7 @@ void visit_rows(const Predictions& predictions, const float* before, double scal
                 const RowKernel& kernel, int threads, float* losses, char* gradient) {
   const RowsView& outputs = predictions.outputs;
   const double mean_scale = scale / static_cast<double>(outputs.n);
-  const int64_t group = group_rows(outputs.d);
+  const int64_t group = group_rows(outputs.d, predictions.classes != nullptr);
   const int64_t least = kTaskValues / (outputs.d + kRowValues);
   const int64_t size = round_up(task_size(outputs.n, least, threads), group);
   for_parts(outputs.n, size, threads, [&](int64_t begin, int64_t end) {
@@ -61,7 +61,8 @@ void visit_rows(const Predictions& predictions, const float* before, double scal
     const std::unique_ptr<float[]> scratch(new float[scratch_values(outputs.d)]);
     for (int64_t at = begin; at < end; at += group) {
       const int64_t count = std::min(group, end - at);
-      double coefficients[kLanes] = {};
+      double coefficients[kBlockRows];
+      std::fill_n(coefficients, kLanes, 0.0);
       for (int64_t r = 0; r < count; ++r) {
         coefficients[r] = coefficient_of(before[at + r], mean_scale);
       }

@@ -55,6 +55,15 @@ void write_values(const float* values, DType dtype, int64_t count, char* out) {
   }
 }
 
+// Rows of one number each.
+void read_column(const RowsView& rows, int64_t begin, int64_t count, float* out) {
+  if (rows.row_stride == size_of(rows.dtype)) {
+    read_values(rows.row(begin), rows.dtype, count, out);
+  } else {
+    for (int64_t r = 0; r < count; ++r) read_values(rows.row(begin + r), rows.dtype, 1, out + r);
+  }
+}
+
 // Short rows of a group, transposed; lanes without a row hold zeros.
 void read_transposed(const RowsView& rows, int64_t begin, int64_t count, float* out) {
   const int64_t d = rows.d;

@@ -8,8 +8,9 @@ constexpr int kLanes = 16;                // rows in a group, and numbers of a r
 constexpr int64_t kNarrow = 32;           // up to here a group's rows lie in the lanes
 constexpr int64_t kScratchValues = 8192;  // 32 KiB of float32: a level-one cache
 
-// How many rows of d outputs make a group.
-constexpr int64_t group_rows(int64_t d) {
+// How many rows of d outputs make a group; of one output each without classes, a block.
+constexpr int64_t group_rows(int64_t d, bool classes) {
+  if (d == 1 && !classes) return kBlockRows;
   if (d <= kNarrow) return kLanes;
   const int64_t fitting = kScratchValues / round_up(d, kLanes);
   return fitting < 1 ? 1 : fitting > kLanes ? kLanes : fitting;
@@ -29,8 +30,8 @@ struct AscentBlock {
 
 struct RowKernel {
   // Visits rows [begin, begin + count), at most group_rows of them, and writes losses and gradients
-  // where these are not null. A row's gradient is d loss / d outputs times its coefficient, (kLanes,),
-  // zeros where there is no row.
+  // where these are not null. A row's gradient is d loss / d outputs times its coefficient; there are
+  // at least kLanes, zeros where there is no row.
   void (*losses)(const Predictions& predictions, int64_t begin, int64_t count,
                  const double* coefficients, float* losses, char* gradient, float* scratch);
 

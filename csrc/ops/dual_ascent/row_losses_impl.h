@@ -160,7 +160,26 @@ void differences_of_row(const Group& group, int64_t r, double* sums) {
   sums[r] = sum_of(lanes);
 }
 
+// Of one output a row: rows beside each other, as they lie.
+void squared_error_of_one(const Group& group, const double* coefficients, float* losses,
+                          char* gradient) {
+  float values[kBlockRows], wanted[kBlockRows];
+  read_column(group.predictions.outputs, group.begin, group.count, values);
+  read_column(group.predictions.values, group.begin, group.count, wanted);
+  for (int64_t r = 0; losses && r < group.count; ++r) {
+    const double t = static_cast<double>(values[r]) - static_cast<double>(wanted[r]);
+    losses[group.begin + r] = static_cast<float>(t * t);
+  }
+  if (!gradient) return;
+  for (int64_t r = 0; r < group.count; ++r) {
+    values[r] = (values[r] - wanted[r]) * static_cast<float>(2 * coefficients[r]);
+  }
+  const DType dtype = group.predictions.outputs.dtype;
+  write_values(values, dtype, group.count, gradient + group.begin * size_of(dtype));
+}
+
 void squared_error(const Group& group, const double* coefficients, float* losses, char* gradient) {
+  if (group.d() == 1) return squared_error_of_one(group, coefficients, losses, gradient);
   double sums[kLanes] = {};
   if (group.narrow()) {
     differences_transposed(group, sums);
