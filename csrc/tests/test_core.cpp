@@ -26,7 +26,6 @@
 #include "../ops/d2_sample_outer/d2_sample_outer.h"
 #include "../ops/dual_ascent/dual_ascent.h"
 #include "../ops/dual_ascent/elementary.h"
-#include "../ops/dual_ascent/fetch_multipliers.h"
 #include "../ops/feature_grid/feature_grid.h"
 #include "../ops/halve/halve.h"
 #include "../ops/k_center_greedy/k_center_greedy.h"
@@ -780,47 +779,86 @@ void test_interrupted_ops() {
   }
 }
 
-void test_fetch_multipliers() {
+int asked = 0;
+
+void test_wrong_duals() {
+  const Kernel& kernel = *kernels()[0];
   // Rows for two tasks; a few rows of a set so large that their ids are sorted.
   for (const auto& [m, n] : {std::pair<int64_t, int64_t>{300000, 300007}, {40, 300007}}) {
     std::vector<int64_t> ids(static_cast<size_t>(m));
     for (int64_t i = 0; i < m; ++i) ids[i] = i * 7919 % n;
     std::vector<float> multipliers(static_cast<size_t>(n)), epsilon(multipliers),
-        before(ids.size());
+        before(ids.size()), slacks(ids.size());
+    const std::vector<float> losses(ids.size(), 1.0f);
     for (int64_t s = 0; s < n; ++s) multipliers[s] = static_cast<float>(s);
-    const auto fetch = [&, m = m, n = n](int64_t rows, const float* bounds, float bound) {
+    // Whether it is right; if so, multipliers are put back, and if not, they must not have changed.
+    const auto ascend = [&, n = n](int64_t rows, const float* bounds, float bound) {
+      const std::vector<float> at_start = multipliers;
       const DualVariablesView duals{ids.data(), n, bounds, bound, 0.1, multipliers.data()};
-      return fetch_multipliers(duals, rows, 3, before.data());
+      const bool right = dual_ascent_losses_cpu(losses.data(), losses.data(), rows, duals, kernel,
+                                                3, before.data(), slacks.data())
+                             .has_value();
+      const size_t bytes = at_start.size() * sizeof(float);
+      const bool same = std::memcmp(at_start.data(), multipliers.data(), bytes) == 0;
+      check(same == (!right || rows == 0), "multipliers change all or not at all");
+      multipliers = at_start;
+      return right;
     };
-    const auto fetch_all = [&, m = m] { return fetch(m, epsilon.data(), 0); };
-    check(fetch_all() && fetch(m, nullptr, 0.5f), "what is right is fetched");
+    const auto ascend_all = [&, m = m] { return ascend(m, epsilon.data(), 0); };
+    check(ascend_all() && ascend(m, nullptr, 0.5f), "what is right is done");
     for (int64_t i = 0; i < m; ++i) check(before[i] == static_cast<float>(ids[i]), "each its own");
-    check(fetch(0, nullptr, 0.5f), "no rows are right");
+    check(ascend(0, nullptr, 0.5f), "no rows are right");
     const float infinity = std::numeric_limits<float>::infinity();
-    check(!fetch(m, nullptr, infinity), "one epsilon for all is checked");
+    check(!ascend(m, nullptr, infinity), "one epsilon for all is checked");
     for (const int64_t row : {int64_t{0}, m / 2, m - 1}) {
       const int64_t id = ids[row];
       for (const int64_t wrong : {ids[(row + m / 2 + 1) % m], int64_t{-1}, n, INT64_MIN}) {
         ids[row] = wrong;
-        check(!fetch_all(), "ids are distinct and of the set");
+        check(!ascend_all(), "ids are distinct and of the set");
         ids[row] = id;
       }
       for (const float wrong : {-1.0f, infinity, std::nanf("")}) {
         multipliers[id] = wrong;
-        check(!fetch_all(), "multipliers are finite and not negative");
+        check(!ascend_all(), "multipliers are finite and not negative");
         multipliers[id] = 1;
         epsilon[id] = wrong;
-        check(fetch_all() == (wrong == -1), "bounds are finite");
+        check(ascend_all() == (wrong == -1), "bounds are finite");
         epsilon[id] = 0;
       }
     }
-    check(fetch_all(), "all is right again");
+    check(ascend_all(), "all is right again");
   }
+  // Stopped in the middle, a step leaves no trace.
+  const int64_t m = 4 << 20;
+  std::vector<int64_t> all(static_cast<size_t>(m));
+  for (int64_t i = 0; i < m; ++i) all[i] = i;
+  std::vector<float> ones(all.size(), 1.0f), at_start(ones), held(ones), slacks(ones);
+  const DualVariablesView duals{all.data(), m, nullptr, 0.5f, 0.1, ones.data()};
+  bool caught = false;
+  try {
+    const Poll caller([] {
+      if (++asked > 1) throw NotWanted();
+    });
+    for (;;) {
+      ones = at_start;
+      std::this_thread::sleep_for(Poll::kInterval);
+      dual_ascent_losses_cpu(at_start.data(), at_start.data(), m, duals, kernel, 2, held.data(),
+                             slacks.data());
+    }
+  } catch (const NotWanted&) {
+    caught = true;
+  }
+  check(caught && ones == at_start, "a step that is stopped changes nothing");
+
   const int64_t id = 0;
-  float multiplier = 1, before = 0;
+  const float loss = 1;
+  float multiplier = 1, before = 0, slack = 0;
   const DualVariablesView none{&id, 0, nullptr, 0.5f, 0.1, &multiplier};
-  check(fetch_multipliers(none, 0, 3, &before), "no rows of no samples are right");
-  check(!fetch_multipliers(none, 1, 3, &before), "no id is of an empty set");
+  const auto ascend = [&](int64_t m) {
+    return dual_ascent_losses_cpu(&loss, &loss, m, none, kernel, 3, &before, &slack).has_value();
+  };
+  check(ascend(0), "no rows of no samples are right");
+  check(!ascend(1), "no id is of an empty set");
 }
 
 void test_dual_ascent() {
@@ -843,9 +881,9 @@ void test_dual_ascent() {
           std::vector<float> losses(static_cast<size_t>(m)), slacks(losses), before(multipliers);
           std::vector<char> now(static_cast<size_t>(m * c * item)), later(now);
           const StepArrays step{losses.data(), slacks.data(), before.data(), nullptr, now.data()};
-          const DualAscent ascent = dual_ascent_cpu(predictions, duals, 1, *kernel, 3, step);
+          const auto ascent = dual_ascent_cpu(predictions, duals, 1, *kernel, 3, step);
           dual_ascent_gradient_cpu(predictions, before.data(), 1, *kernel, 2, later.data());
-          check(ascent.nonfinite == 0, "all losses are finite");
+          check(ascent && ascent->nonfinite == 0, "all losses are finite");
           check(now == later, "both gradients are the same");
           gradients.push_back(now);
           for (int64_t i = 0; i < m; ++i) {
@@ -885,7 +923,7 @@ int main() {
   test_parallel_for();
   test_poll();
   test_interrupted_ops();
-  test_fetch_multipliers();
+  test_wrong_duals();
   test_dual_ascent();
   std::printf("%d checks passed\n", checks);
 }

@@ -5,7 +5,6 @@
 
 #include "binding/cpu/arguments.h"
 #include "binding/ops.h"
-#include "ops/dual_ascent/fetch_multipliers.h"
 
 namespace ally_fast {
 namespace {
@@ -21,7 +20,7 @@ Predictions checked_predictions(const py::array& outputs, const py::array& targe
   return p;
 }
 
-// Names what fetch_multipliers found wrong, in the first row where anything is.
+// Names what the step found wrong, in the first row where anything is.
 [[noreturn]] void throw_wrong_dual(const DualVariablesView& duals, int64_t m) {
   constexpr int64_t kSearch = 64;  // about the work of one
   std::unordered_set<int64_t> seen;
@@ -39,10 +38,8 @@ Predictions checked_predictions(const py::array& outputs, const py::array& targe
   throw std::runtime_error("multipliers, ids or epsilon were changed while they were read");
 }
 
-// Checked, and before = multipliers[ids].
 DualVariablesView duals_of(const py::array& ids, const py::array& multipliers,
-                           const py::array& epsilon, double lr, int64_t m, int threads,
-                           float* before) {
+                           const py::array& epsilon, double lr, int64_t m) {
   const int64_t n = multipliers.size();
   const bool one = epsilon.ndim() == 0;
   const DualVariablesView duals{one_each<const int64_t>(ids, "ids", m),
@@ -52,15 +49,32 @@ DualVariablesView duals_of(const py::array& ids, const py::array& multipliers,
                                 lr,
                                 typed<float>(multipliers, "multipliers", 1)};
   check_lr(lr);
-  const Computing computing;
-  if (!fetch_multipliers(duals, m, threads, before)) throw_wrong_dual(duals, m);
   return duals;
+}
+
+DualAscent right(const std::optional<DualAscent>& ascent, const DualVariablesView& duals,
+                 int64_t m) {
+  if (!ascent) throw_wrong_dual(duals, m);
+  return *ascent;
 }
 
 // Contiguous, of the shape and dtype of outputs.
 py::array like(const py::array& outputs) {
   return py::array(outputs.dtype(), std::vector<py::ssize_t>{outputs.shape(0), outputs.shape(1)});
 }
+
+// Arrays of m numbers as the rows of one: malloc keeps the memory of a large array that it gets back where
+// it has seen one as large before, and gives that of several back to the system.
+class RowsOfOne {
+ public:
+  RowsOfOne(int64_t count, int64_t m) : all_({count, m}), m_(m) {}
+  float* data(int64_t i) { return all_.mutable_data() + i * m_; }
+  py::object row(int64_t i) const { return all_[py::int_(i)]; }
+
+ private:
+  Array<float> all_;
+  int64_t m_;
+};
 
 py::tuple dual_ascent(const py::array& outputs, const py::array& targets, const py::array& ids,
                       const py::array& multipliers, const py::array& epsilon, double lr,
@@ -72,17 +86,17 @@ py::tuple dual_ascent(const py::array& outputs, const py::array& targets, const 
   check_threads(threads);
   const double scale = gradient_scale.value_or(0);
   check_scale(scale);
-  Array<float> losses(m), slacks(m), before(m);
-  const DualVariablesView duals =
-      duals_of(ids, multipliers, epsilon, lr, m, threads, before.mutable_data());
+  RowsOfOne arrays(3, m);  // losses, slacks, multipliers before
+  const DualVariablesView duals = duals_of(ids, multipliers, epsilon, lr, m);
   std::optional<py::array> gradient;
   if (gradient_scale) gradient = like(outputs);
-  const StepArrays step{losses.mutable_data(), slacks.mutable_data(), before.mutable_data(),
-                        nullptr, gradient ? static_cast<char*>(gradient->mutable_data()) : nullptr};
-  const DualAscent result =
-      computed([&] { return dual_ascent_cpu(predictions, duals, scale, kernel, threads, step); });
-  return py::make_tuple(losses, slacks, before, result.lagrangian, result.nonfinite,
-                        result.first_nonfinite, gradient);
+  const StepArrays step{arrays.data(0), arrays.data(1), arrays.data(2), nullptr,
+                        gradient ? static_cast<char*>(gradient->mutable_data()) : nullptr};
+  const DualAscent result = right(
+      computed([&] { return dual_ascent_cpu(predictions, duals, scale, kernel, threads, step); }),
+      duals, m);
+  return py::make_tuple(arrays.row(0), arrays.row(1), arrays.row(2), result.lagrangian,
+                        result.nonfinite, result.first_nonfinite, gradient);
 }
 
 py::tuple dual_ascent_losses(const py::array& losses_array, const py::array& dual_losses_array,
@@ -94,13 +108,14 @@ py::tuple dual_ascent_losses(const py::array& losses_array, const py::array& dua
   const float* dual_losses = one_each<const float>(dual_losses_array, "dual_losses", m);
   const Kernel& kernel = kernel_named(isa);
   check_threads(threads);
-  Array<float> slacks(m), before(m);
-  float *out = slacks.mutable_data(), *held = before.mutable_data();
-  const DualVariablesView duals = duals_of(ids, multipliers, epsilon, lr, m, threads, held);
-  const DualAscent result = computed([&] {
+  RowsOfOne arrays(2, m);  // slacks, multipliers before
+  float *out = arrays.data(0), *held = arrays.data(1);
+  const DualVariablesView duals = duals_of(ids, multipliers, epsilon, lr, m);
+  const auto ascended = computed([&] {
     return dual_ascent_losses_cpu(losses, dual_losses, m, duals, kernel, threads, held, out);
   });
-  return py::make_tuple(slacks, before, result.lagrangian, result.nonfinite,
+  const DualAscent result = right(ascended, duals, m);
+  return py::make_tuple(arrays.row(0), arrays.row(1), result.lagrangian, result.nonfinite,
                         result.first_nonfinite);
 }
 

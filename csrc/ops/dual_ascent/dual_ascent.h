@@ -26,6 +26,8 @@
 // A row whose loss, slack or new multiplier is not finite is counted and its multiplier left alone;
 // a class at minus infinity has probability and gradient zero. No row: the Lagrangian is 0.
 #pragma once
+#include <optional>
+
 #include "../../common/cuda/stream.h"
 #include "../../common/scan/kernel.h"
 
@@ -40,8 +42,7 @@ struct Predictions {
   RowsView values;                   // IN (m, C), as outputs or float32: squared error
 };
 
-// Preconditions are checked before: by fetch_multipliers on the CPU, by the kernels on the GPU (see
-// below), and lr by either binding.
+// What is said of them is checked, by the binding where it is lr.
 struct DualVariablesView {
   const int64_t* ids;    // IN     (m,) int64 distinct, in [0, n)
   int64_t n;             //        samples in the set
@@ -51,8 +52,7 @@ struct DualVariablesView {
   float* multipliers;  // IN/OUT (n,) float32; those of ids finite, >= 0
 };
 
-// What a step writes for each row; the GPU's gradient alone reads it. On the CPU `before` is given,
-// by fetch_multipliers.
+// What a step writes for each row; the GPU's gradient alone reads it.
 struct StepArrays {
   float* losses;        // (m,) float32
   float* slacks;        // (m,) float32
@@ -67,13 +67,19 @@ struct DualAscent {
   int64_t first_nonfinite = -1;  // the id of the first such row, -1: none
 };
 
-DualAscent dual_ascent_cpu(const Predictions& predictions, const DualVariablesView& duals,
-                           double scale, const Kernel& kernel, int threads, const StepArrays& step);
+// Nothing, and no multiplier changed, if an id lies outside [0, n) or comes twice, a multiplier is negative
+// or not finite, or an epsilon is not finite: which, and in what row, is for the caller to find. Whatever
+// ends a step, multipliers are updated all or not at all.
+std::optional<DualAscent> dual_ascent_cpu(const Predictions& predictions,
+                                          const DualVariablesView& duals, double scale,
+                                          const Kernel& kernel, int threads,
+                                          const StepArrays& step);
 
 // The same from losses l and l' (which may be one array): (m,) float32.
-DualAscent dual_ascent_losses_cpu(const float* losses, const float* dual_losses, int64_t m,
-                                  const DualVariablesView& duals, const Kernel& kernel, int threads,
-                                  const float* before, float* slacks);
+std::optional<DualAscent> dual_ascent_losses_cpu(const float* losses, const float* dual_losses,
+                                                 int64_t m, const DualVariablesView& duals,
+                                                 const Kernel& kernel, int threads, float* before,
+                                                 float* slacks);
 
 void dual_ascent_gradient_cpu(const Predictions& predictions, const float* before, double scale,
                               const Kernel& kernel, int threads, char* gradient);

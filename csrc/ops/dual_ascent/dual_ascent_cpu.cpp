@@ -1,12 +1,13 @@
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "../../common/parallel.h"
 #include "ascend.h"
+#include "distinct_ids.h"
 #include "dual_ascent.h"
-#include "fetch_multipliers.h"
 #include "row_kernel.h"
 
 namespace ally_fast {
@@ -48,74 +49,176 @@ void for_parts(int64_t items, int64_t size, int threads, const Visit& visit) {
                Tasks::kShares);
 }
 
-// Losses and gradients of all rows; each where it is not null.
-void visit_rows(const Predictions& predictions, const float* before, double scale,
-                const RowKernel& kernel, int threads, float* losses, char* gradient) {
+// At least how many rows with these outputs make a task.
+int64_t rows_of_task(const RowsView& outputs) { return kTaskValues / (outputs.d + kRowValues); }
+
+// Losses and gradients of rows [begin, end); each where it is not null.
+void visit_rows(const Predictions& predictions, int64_t begin, int64_t end, const float* before,
+                double mean_scale, const RowKernel& kernel, float* losses, char* gradient) {
+  const int64_t d = predictions.outputs.d;
+  const int64_t group = group_rows(d, predictions.classes != nullptr);
+  // Left as it comes: zeros would cost a small batch more than its work.
+  const std::unique_ptr<float[]> scratch(new float[scratch_values(d)]);
+  for (int64_t at = begin; at < end; at += group) {
+    const int64_t count = std::min(group, end - at);
+    double coefficients[kBlockRows];
+    std::fill_n(coefficients, kLanes, 0.0);
+    for (int64_t r = 0; r < count; ++r) {
+      coefficients[r] = coefficient_of(before[at + r], mean_scale);
+    }
+    kernel.losses(predictions, at, count, coefficients, losses, gradient, scratch.get());
+  }
+}
+
+void visit_all(const Predictions& predictions, const float* before, double scale,
+               const RowKernel& kernel, int threads, float* losses, char* gradient) {
   const RowsView& outputs = predictions.outputs;
   const double mean_scale = scale / static_cast<double>(outputs.n);
   const int64_t group = group_rows(outputs.d, predictions.classes != nullptr);
-  const int64_t least = kTaskValues / (outputs.d + kRowValues);
-  const int64_t size = round_up(task_size(outputs.n, least, threads), group);
+  const int64_t size = round_up(task_size(outputs.n, rows_of_task(outputs), threads), group);
   for_parts(outputs.n, size, threads, [&](int64_t begin, int64_t end) {
-    // Left as it comes: zeros would cost a small batch more than its work.
-    const std::unique_ptr<float[]> scratch(new float[scratch_values(outputs.d)]);
-    for (int64_t at = begin; at < end; at += group) {
-      const int64_t count = std::min(group, end - at);
-      double coefficients[kBlockRows];
-      std::fill_n(coefficients, kLanes, 0.0);
-      for (int64_t r = 0; r < count; ++r) {
-        coefficients[r] = coefficient_of(before[at + r], mean_scale);
-      }
-      kernel.losses(predictions, at, count, coefficients, losses, gradient, scratch.get());
-    }
+    visit_rows(predictions, begin, end, before, mean_scale, kernel, losses, gradient);
   });
 }
 
-// To its end once begun: multipliers are updated all or not at all.
-DualAscent ascend_all(const float* losses, const float* dual_losses, int64_t m,
-                      const DualVariablesView& duals, const RowKernel& kernel, int threads,
-                      float* slacks, const float* before) {
-  const Uninterrupted whole;
-  const int64_t count = (m + kBlockRows - 1) / kBlockRows;
-  std::vector<AscentBlock> blocks(static_cast<size_t>(count));
-  const int64_t size = task_size(count, kMultipliersATask / kBlockRows, threads);
-  for_parts(count, size, threads, [&](int64_t first, int64_t last) {
-    for (int64_t b = first; b < last; ++b) {
-      const int64_t at = b * kBlockRows, rows = std::min(kBlockRows, m - at);
-      blocks[b] = kernel.ascend(losses + at, dual_losses + at, duals.ids + at, rows, duals,
-                                slacks + at, before + at);
+// before = multipliers[ids] of at most kBlockRows rows. False if one of them or of their bounds cannot be.
+bool fetch(const DualVariablesView& duals, int64_t at, int64_t count, float* before) {
+  const int64_t* const ids = duals.ids + at;
+  before += at;
+  for (int64_t i = 0; i < count; ++i) before[i] = duals.multipliers[ids[i]];
+  int wrong = 0;
+  for (int64_t i = 0; i < count; ++i) wrong |= !is_finite(before[i]) | (before[i] < 0);
+  for (int64_t i = 0; duals.epsilon && i < count; ++i) wrong |= !is_finite(duals.epsilon[ids[i]]);
+  return !wrong;
+}
+
+// Multipliers change block by block; what ends the step too early changes them back.
+class Ascent {
+ public:
+  Ascent(const DualVariablesView& duals, int64_t m, float* before)
+      : duals_(duals), m_(m), before_(before), blocks_(count()), changed_(count()) {}
+
+  // Calls losses_of(at, count) once the multipliers before of a block's rows are known, then ascends
+  // with the losses. False where something was wrong.
+  template <class LossesOf>
+  bool run(const RowKernel& kernel, int64_t least_rows, int threads, const float* losses,
+           const float* dual_losses, float* slacks, const LossesOf& losses_of) {
+    std::atomic<bool> right{true};
+    const auto visit = [&](int64_t b) {
+      const int64_t at = b * kBlockRows, rows = std::min(kBlockRows, m_ - at);
+      if (!fetch(duals_, at, rows, before_)) {
+        right = false;
+        return;
+      }
+      losses_of(at, rows);
+      blocks_[b] = kernel.ascend(losses + at, dual_losses + at, duals_.ids + at, rows, duals_,
+                                 slacks + at, before_ + at);
+      changed_[b] = 1;
+    };
+    try {
+      const int64_t size = task_size(count(), least_rows / kBlockRows, threads);
+      for_parts(count(), size, threads, [&](int64_t first, int64_t last) {
+        for (int64_t b = first; b < last && right; ++b) {
+          visit(b);
+          poll(kBlockRows);
+        }
+      });
+    } catch (...) {
+      change_back();
+      throw;
+    }
+    if (!right) change_back();
+    return right;
+  }
+
+  DualAscent result() const {
+    DualAscent result;
+    for (const AscentBlock& block : blocks_) {
+      result.lagrangian += block.sum;
+      if (result.nonfinite == 0) result.first_nonfinite = block.first_nonfinite;
+      result.nonfinite += block.nonfinite;
+    }
+    if (m_ > 0) result.lagrangian /= static_cast<double>(m_);
+    return result;
+  }
+
+ private:
+  int64_t count() const { return (m_ + kBlockRows - 1) / kBlockRows; }
+  void change_back() {
+    for (int64_t i = 0; i < m_; ++i) {
+      if (changed_[i / kBlockRows]) duals_.multipliers[duals_.ids[i]] = before_[i];
+    }
+  }
+
+  const DualVariablesView& duals_;
+  const int64_t m_;
+  float* const before_;
+  std::vector<AscentBlock> blocks_;
+  std::vector<char> changed_;
+};
+
+bool right_so_far(const DualVariablesView& duals, int64_t m, int threads) {
+  if (!duals.epsilon && !is_finite(duals.epsilon_of_all)) return m == 0;
+  return distinct_ids(duals, m, threads);
+}
+
+bool fetch_all(const DualVariablesView& duals, int64_t m, int threads, float* before) {
+  std::atomic<bool> right{true};
+  const int64_t size = round_up(task_size(m, kMultipliersATask, threads), kBlockRows);
+  for_parts(m, size, threads, [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin; at < end; at += kBlockRows) {
+      if (!fetch(duals, at, std::min(kBlockRows, end - at), before)) right = false;
     }
   });
-  DualAscent result;
-  for (const AscentBlock& block : blocks) {
-    result.lagrangian += block.sum;
-    if (result.nonfinite == 0) result.first_nonfinite = block.first_nonfinite;
-    result.nonfinite += block.nonfinite;
-  }
-  if (m > 0) result.lagrangian /= static_cast<double>(m);
-  return result;
+  return right;
 }
 
 }  // namespace
 
-DualAscent dual_ascent_losses_cpu(const float* losses, const float* dual_losses, int64_t m,
-                                  const DualVariablesView& duals, const Kernel& kernel, int threads,
-                                  const float* before, float* slacks) {
-  return ascend_all(losses, dual_losses, m, duals, row_kernel(kernel), threads, slacks, before);
+std::optional<DualAscent> dual_ascent_losses_cpu(const float* losses, const float* dual_losses,
+                                                 int64_t m, const DualVariablesView& duals,
+                                                 const Kernel& kernel, int threads, float* before,
+                                                 float* slacks) {
+  if (!right_so_far(duals, m, threads)) return {};
+  Ascent ascent(duals, m, before);
+  if (!ascent.run(row_kernel(kernel), kMultipliersATask, threads, losses, dual_losses, slacks,
+                  [](int64_t, int64_t) {})) {
+    return {};
+  }
+  return ascent.result();
 }
 
-DualAscent dual_ascent_cpu(const Predictions& predictions, const DualVariablesView& duals,
-                           double scale, const Kernel& kernel, int threads,
-                           const StepArrays& step) {
+// Short rows are visited while their multipliers are in the cache. A block of long ones is too much for
+// a task.
+std::optional<DualAscent> dual_ascent_cpu(const Predictions& predictions,
+                                          const DualVariablesView& duals, double scale,
+                                          const Kernel& kernel, int threads,
+                                          const StepArrays& step) {
   const RowKernel& rows = row_kernel(kernel);
-  visit_rows(predictions, step.before, scale, rows, threads, step.losses, step.gradient);
-  return ascend_all(step.losses, step.losses, predictions.outputs.n, duals, rows, threads,
-                    step.slacks, step.before);
+  const int64_t m = predictions.outputs.n;
+  const bool is_short = predictions.outputs.d <= kNarrow;
+  const double mean_scale = scale / static_cast<double>(m);
+  if (!right_so_far(duals, m, threads)) return {};
+  if (!is_short) {
+    if (!fetch_all(duals, m, threads, step.before)) return {};
+    visit_all(predictions, step.before, scale, rows, threads, step.losses, step.gradient);
+  }
+  Ascent ascent(duals, m, step.before);
+  const int64_t least = is_short ? rows_of_task(predictions.outputs) : kMultipliersATask;
+  const auto losses_of = [&](int64_t at, int64_t count) {
+    if (!is_short) return;
+    visit_rows(predictions, at, at + count, step.before, mean_scale, rows, step.losses,
+               step.gradient);
+  };
+  if (!ascent.run(rows, least, threads, step.losses, step.losses, step.slacks, losses_of)) {
+    return {};
+  }
+  return ascent.result();
 }
 
 void dual_ascent_gradient_cpu(const Predictions& predictions, const float* before, double scale,
                               const Kernel& kernel, int threads, char* gradient) {
-  visit_rows(predictions, before, scale, row_kernel(kernel), threads, nullptr, gradient);
+  visit_all(predictions, before, scale, row_kernel(kernel), threads, nullptr, gradient);
 }
 
 }  // namespace ally_fast

@@ -1,4 +1,4 @@
-#include "fetch_multipliers.h"
+#include "distinct_ids.h"
 
 #include <algorithm>
 #include <atomic>
@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "../../common/parallel.h"
-#include "ascend.h"
 
 namespace ally_fast {
 namespace {
@@ -16,34 +15,28 @@ using Bits = std::vector<uint64_t>;  // one for each sample
 constexpr int64_t kWord = 64;
 constexpr int64_t kBitsAnId = 512;  // more take longer to clear and count than ids to sort
 
-// At most kBlockRows rows, in loops without a branch. Marks their ids where there are bits.
-bool fetch_block(const DualVariablesView& duals, const int64_t* ids, int64_t count, float* before,
-                 uint64_t* bits) {
+bool in_set(const DualVariablesView& duals, const int64_t* ids, int64_t count) {
   uint64_t largest = 0;  // negative ids are larger than all others
   for (int64_t i = 0; i < count; ++i) largest = std::max(largest, static_cast<uint64_t>(ids[i]));
-  if (largest >= static_cast<uint64_t>(duals.n)) return false;
-  for (int64_t i = 0; i < count; ++i) {
-    const uint64_t id = static_cast<uint64_t>(ids[i]);
-    before[i] = duals.multipliers[id];
-    if (bits) bits[id / kWord] |= uint64_t{1} << (id % kWord);
-  }
-  int wrong = 0;
-  for (int64_t i = 0; i < count; ++i) wrong |= !is_finite(before[i]) | (before[i] < 0);
-  for (int64_t i = 0; duals.epsilon && i < count; ++i) wrong |= !is_finite(duals.epsilon[ids[i]]);
-  return !wrong;
+  return count == 0 || largest < static_cast<uint64_t>(duals.n);
 }
 
-bool fetch_rows(const DualVariablesView& duals, int64_t begin, int64_t end, float* before,
-                uint64_t* bits) {
+// False if an id is not of the set.
+bool mark(const DualVariablesView& duals, int64_t begin, int64_t end, Bits& bits) {
   for (int64_t at = begin; at < end; at += kBlockRows) {
     const int64_t count = std::min(kBlockRows, end - at);
-    if (!fetch_block(duals, duals.ids + at, count, before + at, bits)) return false;
+    const int64_t* const ids = duals.ids + at;
+    if (!in_set(duals, ids, count)) return false;
+    for (int64_t i = 0; i < count; ++i) {
+      const auto id = static_cast<uint64_t>(ids[i]);
+      bits[id / kWord] |= uint64_t{1} << (id % kWord);
+    }
     poll(count);
   }
   return true;
 }
 
-bool distinct(const int64_t* ids, int64_t m) {
+bool distinct_if_sorted(const int64_t* ids, int64_t m) {
   std::vector<int64_t> sorted(ids, ids + m);
   std::sort(sorted.begin(), sorted.end());
   return std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end();
@@ -62,10 +55,9 @@ int64_t count_bits(const std::vector<Bits>& sets) {
 
 }  // namespace
 
-bool fetch_multipliers(const DualVariablesView& duals, int64_t m, int threads, float* before) {
-  if (!duals.epsilon && !is_finite(duals.epsilon_of_all)) return m == 0;
+bool distinct_ids(const DualVariablesView& duals, int64_t m, int threads) {
   if (duals.n / kBitsAnId > m) {
-    return fetch_rows(duals, 0, m, before, nullptr) && distinct(duals.ids, m);
+    return in_set(duals, duals.ids, m) && distinct_if_sorted(duals.ids, m);
   }
   // Each task marks bits of its own, so its share of rows must be worth them.
   const int64_t words = (duals.n + kWord - 1) / kWord;
@@ -79,7 +71,7 @@ bool fetch_multipliers(const DualVariablesView& duals, int64_t m, int threads, f
       [&](int64_t task, int) {
         marked[task].resize(static_cast<size_t>(words));
         const int64_t begin = task * size, end = std::min(m, begin + size);
-        if (!fetch_rows(duals, begin, end, before, marked[task].data())) right = false;
+        if (!mark(duals, begin, end, marked[task])) right = false;
       },
       Tasks::kShares);
   return right && count_bits(marked) == m;
