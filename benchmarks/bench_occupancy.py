@@ -32,7 +32,8 @@ POOLS_BY_D = (
     ("mixture1024", 100_000, 1024),
 )
 CLUSTERS = (100, 1000, 10_000)
-WORK = 3e10  # multiplications a pass, at most
+WORK = 3e10  # multiplications a pass, at most, but
+ROWS_A_CLUSTER = 2  # at least
 ROUNDS, ROUND_SECONDS = 7, 8.0
 SOURCE = Path(__file__).with_name("tile_products.cpp")
 CERTIFIED, UNCERTIFIED, PRODUCTS = "certified", "uncertified", "products"
@@ -43,7 +44,7 @@ def shapes(quick: bool) -> list[Shape]:
     if quick:
         return [Shape("small", 20_000, 32, 50, 0, limit=20_000)]
     found = [
-        Shape(name, min(n, int(WORK / (d * k)) // 1000 * 1000), d, k, 0)
+        Shape(name, min(n, max(int(WORK / (d * k)) // 1000 * 1000, ROWS_A_CLUSTER * k)), d, k, 0)
         for name, n, d in POOLS_BY_D
         for k in CLUSTERS
     ]

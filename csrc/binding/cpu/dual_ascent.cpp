@@ -22,6 +22,7 @@ Predictions checked_predictions(const py::array& outputs, const py::array& targe
 
 // Names what the step found wrong, in the first row where anything is.
 [[noreturn]] void throw_wrong_dual(const DualVariablesView& duals, int64_t m) {
+  const Computing computing;
   constexpr int64_t kSearch = 64;  // about the work of one
   std::unordered_set<int64_t> seen;
   for (int64_t i = 0; i < m; ++i) {
@@ -63,8 +64,9 @@ py::array like(const py::array& outputs) {
   return py::array(outputs.dtype(), std::vector<py::ssize_t>{outputs.shape(0), outputs.shape(1)});
 }
 
-// Arrays of m numbers as the rows of one: malloc keeps the memory of a large array that it gets back where
-// it has seen one as large before, and gives that of several back to the system.
+// Arrays of m numbers as the rows of one, which lives as long as one of them: malloc keeps the memory of a
+// large array that it gets back where it has seen one as large before, and gives that of several back
+// to the system.
 class RowsOfOne {
  public:
   RowsOfOne(int64_t count, int64_t m) : all_({count, m}), m_(m) {}

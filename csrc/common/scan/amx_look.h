@@ -32,9 +32,11 @@ void multiply(const PackedCentroids& table, const Looks& looks, const Members& m
         _mm512_store_si512(rows[0][i], _mm512_loadu_si512(row));
         _mm512_store_si512(rows[1][i], _mm512_loadu_si512(row + steps));
       }
-      __asm__ volatile("" ::: "memory");  // GCC does not know that a tile reads the rows
+      // GCC does not know that a tile reads the rows.
+      __asm__ volatile("" ::: "memory");
       AMX_LOAD(2, &rows[0][0][0], 64);
       AMX_LOAD(3, &rows[1][0][0], 64);
+      __asm__ volatile("" ::: "memory");
     }
     AMX_LOAD(4, centroids, 64);
     AMX_DOT(0, 2, 4);
@@ -80,7 +82,7 @@ void look_in_tiles(const PackedCentroids& table, const Looks& looks, const float
   AMX_CONFIGURE(&config);
   Members members[2];
   int turn = 0;
-  for (int64_t g = 0; g < looks.groups; ++g) {
+  for (int64_t g = looks.begin; g < looks.end; ++g) {
     for (int32_t at = looks.start[g]; at < looks.start[g + 1]; at += 16, turn ^= 1) {
       Members& now = members[turn];
       now.first = g * 16;

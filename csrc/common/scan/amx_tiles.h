@@ -19,12 +19,12 @@ struct alignas(64) TileConfig {
 
 using Tile = float[16][16];  // products of sixteen centroids with sixteen rows
 
-// Calls finish(c, r, dots) for sixteen centroids from c on and sixteen rows from r on, the rows of a group
-// one after the other. Earlier tiles are looked at between products, so that the tile unit works on
-// while the vector units compare. A tile is stored just before it is used again: a store that waits
-// for products holds up what follows.
+// Calls finish(c, r, dots) for sixteen centroids from c on and sixteen rows from r on. Earlier tiles are
+// looked at between products, so that the tile unit works on while the vector units compare. A tile is
+// stored just before it is used again: a store that waits for products holds up what follows.
 //
-// Sixteen centroids at a time, with the 64 rows, which the first cache holds: up to kShortD features.
+// Up to kShortD features sixteen centroids at a time, with the rows from 0, 16, 32 and 48 on in turn; the
+// first cache holds these.
 constexpr int64_t kShortD = 256;
 
 template <class Finish>

@@ -1,5 +1,6 @@
-// Rows for the kernels that multiply bfloat16. The two features of a word are a half of 32 apart (half_of),
-// so that no shuffle is needed. Included after kernel_impl.h and simd_avx512.h, inside the anonymous namespace of each file that uses it.
+// Rows for the kernels that multiply bfloat16. The two features of a word are a half of 32 apart
+// (half_of), so that no shuffle is needed. Included after kernel_impl.h and simd_avx512.h, inside the
+// anonymous namespace of each file that uses it.
 
 constexpr __mmask16 kAllLanes = 0xffff;  // the plain intrinsics read an undefined register
 

@@ -1,16 +1,9 @@
 #include "certified.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <numeric>
 
 namespace ally_fast {
-namespace {
-
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-}  // namespace
 
 BlockScanner::BlockScanner(const PackedPoints& table, const RowsView& rows)
     : table_(table),
@@ -187,9 +180,18 @@ void BlockScanner::look() {
   // start_[g] is now where g ends.
   std::copy_backward(start_.begin(), start_.end() - 1, start_.end());
   start_[0] = 0;
-  const Looks looks{sorted_.data(), start_.data(), groups_, slot_.data(), fine_.data()};
-  table_.kernel().look(table_.packed(), looks, fine_error_.data(), lowest());
-  poll(looks_found_ * table_.kernel().group * rows_.d);
+  Looks looks{sorted_.data(), start_.data(), 0, 0, slot_.data(), fine_.data()};
+  constexpr int64_t kPiece = 1 << 24;  // between polls
+  const int64_t work = table_.kernel().group * rows_.d;
+  while (looks.begin < groups_) {
+    const int64_t first = start_[looks.begin];
+    do {
+      ++looks.end;
+    } while (looks.end < groups_ && (start_[looks.end + 1] - first) * work <= kPiece);
+    table_.kernel().look(table_.packed(), looks, fine_error_.data(), lowest());
+    poll((start_[looks.end] - first) * work);
+    looks.begin = looks.end;
+  }
 }
 
 // By what the look has left.
@@ -217,7 +219,7 @@ const std::vector<int64_t>& BlockScanner::candidates(int r) {
     return candidates_;
   }
   const int64_t lanes = table_.kernel().group;
-  alignas(64) float scores[kLargestGroup];
+  alignas(64) float scores[kLargestGroup] = {};
   const int block = r / kBlock;
   for (int64_t i = first_look_[block]; i < first_look_[block + 1]; ++i) {
     if (looks_[i].row != r) continue;
@@ -227,8 +229,9 @@ const std::vector<int64_t>& BlockScanner::candidates(int r) {
     for (bits &= (1u << some) - 1; bits; bits &= bits - 1) {
       candidates_.push_back(table_.original(first + __builtin_ctz(bits)));
     }
+    poll(lanes * rows_.d);
   }
-  poll(table_.d_padded());
+  poll(first_look_[block + 1] - first_look_[block]);
   return candidates_;
 }
 

@@ -29,8 +29,9 @@ class BlockScanner {
   BlockScanner(const PackedPoints& table, const RowsView& rows);
 
   // Scans visited rows first, first + 1, …, below `end`, as many as there is room for; returns how
-  // many: a multiple of kBlock, or all. Rows that follow, below `end`, are brought to the cache. Row r below is the r-th
-  // of them. `within` is null, or holds for each row a squared radius: centroids farther away do not count.
+  // many: a multiple of kBlock, or all. Rows that follow, below `end`, are brought to the cache. Row r
+  // below is the r-th of them. `within` is null, or holds for each row a squared radius: centroids
+  // farther away do not count.
   int scan(int64_t first, int64_t end, const double* within = nullptr);
   // The same, but index() is the low-precision winner, and nothing is known of it.
   int scan_uncertified(int64_t first, int64_t end);

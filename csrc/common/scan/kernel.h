@@ -72,11 +72,12 @@ struct LookAt {
   int32_t row, group;
 };
 
-// Rows and the groups that are looked at once more for them: rows[i] for start[g] <= i < start[g + 1].
+// Rows and the groups [begin, end) that are looked at once more for them: rows[i] for
+// start[g] <= i < start[g + 1].
 struct Looks {
   const int32_t* rows;
   const int32_t* start;
-  int64_t groups;
+  int64_t begin, end;
   const int32_t* slot;   // of each row
   const uint32_t* fine;  // the row packed for it, of fine_row_words, in its slot
 };

@@ -1,11 +1,9 @@
 // AMX (Sapphire Rapids and later): bfloat16 tiles, centroids in the rows of the product and pool
 // rows in its columns, so that the epilogue is the one of AVX-512. While tiles are multiplied,
 // minima and maxima run at half their rate: one minimum a score is what hides behind the products of
-// 64 features, so only the minimum of each group of sixteen centroids is tracked. The group that wins
-// is multiplied once more, and looked into.
+// 64 features, so only the minimum of each group of sixteen centroids is tracked. Then the fine look ranks
+// the group that wins; above kGroupingD features its scores are set aside meanwhile, and ranked.
 #include <immintrin.h>
-
-#include <limits>
 
 #include "kernel.h"
 
@@ -80,7 +78,8 @@ void pack_fine_row(const RowsView& rows, int64_t i, const PackedCentroids& table
   round_row<true>(rows, i, table, buffer, fine);
 }
 
-constexpr int64_t kGroupingD = 128;  // the most features that hide one comparison a score only
+// Beyond, the rows of a batch that share a group are too few for a fine look at each row.
+constexpr int64_t kGroupingD = 128;
 
 // Running minimum, runner-up and place, of sixteen rows.
 struct LowestInLanes {

@@ -1,8 +1,6 @@
 // AVX2 with FMA: eight float32 lanes.
 #include <immintrin.h>
 
-#include <limits>
-
 #include "kernel.h"
 
 namespace ally_fast {

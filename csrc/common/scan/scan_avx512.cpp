@@ -1,8 +1,6 @@
 // AVX-512 in float32.
 #include <immintrin.h>
 
-#include <limits>
-
 #include "kernel.h"
 
 namespace ally_fast {

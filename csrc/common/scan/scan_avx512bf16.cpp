@@ -1,8 +1,6 @@
 // AVX-512 with bfloat16 dot products (Zen 4, Cooper Lake and later): two features a lane.
 #include <immintrin.h>
 
-#include <limits>
-
 #include "kernel.h"
 
 namespace ally_fast {

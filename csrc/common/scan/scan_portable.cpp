@@ -1,6 +1,4 @@
 // Any machine: four-lane vectors by compiler extension, products and sums rounded separately.
-#include <limits>
-
 #include "kernel.h"
 
 namespace ally_fast {
