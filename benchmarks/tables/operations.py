@@ -40,9 +40,10 @@ def assign_table(rows: list[Row]) -> str:
 def occupancy_table(rows: list[Row]) -> str:
     """Draw how busy assignment keeps the tile unit, by dimensions and clusters."""
     body = []
-    for ours in select(
+    certified = select(
         rows, bench="occupancy", engine="ally_fast", setting=bench_occupancy.CERTIFIED, ok=True
-    ):
+    )
+    for ours in sorted(certified, key=lambda row: (row.d, row.k)):
         same = select(rows, bench="occupancy", shape=ours.shape, ok=True)
         plain = one(same, setting=bench_occupancy.UNCERTIFIED)
         products = one(same, setting=bench_occupancy.PRODUCTS)
