@@ -248,23 +248,26 @@ void test_assign() {
   }
 }
 
-// Every centroid twice: no row is decided without the exact rule, at shapes whose tables are scanned in
-// slices, and whose rows do not fit together.
+// Every centroid twice, or two of them many times: no row is decided without the exact rule, at shapes
+// whose tables are scanned in slices, whose rows do not fit together, and whose looks take several pieces.
 void test_twins() {
-  const Shape shapes[] = {{2048, 9, 40}, {2048, 64, 40}, {2048, 150, 40}, {300, 700, 600}};
+  const std::pair<Shape, int64_t> shapes[] = {{{2048, 9, 40}, 20},
+                                              {{2048, 64, 40}, 20},
+                                              {{2048, 150, 40}, 20},
+                                              {{300, 700, 600}, 300},
+                                              {{2048, 64, 400}, 2}};
   Random random(11);
-  for (const Shape& shape : shapes) {
+  for (const auto& [shape, distinct] : shapes) {
     Pool pool(random, shape.n, shape.d, DType::kFloat32, 1, 0, false, 0);
-    const int64_t half = shape.k / 2;
     std::vector<double> centroids;
     for (int64_t c = 0; c < shape.k; ++c) {
-      const std::vector<double> x = pool.row(c % half);
+      const std::vector<double> x = pool.row(c % distinct);
       centroids.insert(centroids.end(), x.begin(), x.end());
     }
     std::vector<int32_t> expected(static_cast<size_t>(shape.n));
     std::vector<double> nearest(expected.size(), std::numeric_limits<double>::infinity());
     for (int64_t i = 0; i < shape.n; ++i) {
-      for (int64_t c = 0; c < half; ++c) {
+      for (int64_t c = 0; c < distinct; ++c) {
         const double distance = pool.distance(i, centroids.data() + c * shape.d);
         if (distance >= nearest[i]) continue;
         nearest[i] = distance;
@@ -280,7 +283,7 @@ void test_twins() {
       std::vector<int32_t> found(expected.size(), -7);
       const AssignStats stats = assign_cpu(pool.view, table, 2, true, found.data());
       check(found == expected, "twins " + where);
-      check(stats.uncertain == shape.n && stats.candidates >= 2 * shape.n,
+      check(stats.uncertain == shape.n && stats.candidates >= shape.k / distinct * shape.n,
             "twins measured " + where);
       std::vector<uint8_t> within(expected.size());
       radius_filter_cpu(pool.view, table, radius, 2, within.data());

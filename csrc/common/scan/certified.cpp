@@ -16,13 +16,13 @@ BlockScanner::BlockScanner(const PackedPoints& table, const RowsView& rows)
   // as leave room there, with what is kept of them.
   constexpr int64_t kCache = 1 << 17, kSlice = 3 << 16, kMinima = 1 << 20;  // words
   const int64_t fine = by_group_ ? 1 << 17 : 1 << 18;
-  const int64_t tile = table.kernel().centroid_multiple, k = table.packed().k_padded;
+  const int64_t tile = table.kernel().centroid_multiple;
   slice_ = std::max<int64_t>(1, kSlice / table.kernel().centroid_words(tile, rows.d)) * tile;
   slots_ = std::max<int64_t>(1, fine / (kBlock * fine_words_)) * kBlock;
   int64_t fit = std::min<int64_t>(kLargestBatch / kBlock, kMinima / (kBlock * groups_));
-  if (slice_ < k) fit = std::min(fit, kCache / block_words_);
-  if (slice_ < k || by_group_) fit = std::min(fit, slots_ / kBlock);
-  const int64_t blocks = std::max<int64_t>(1, fit), kept = slice_ < k ? blocks : 1;
+  if (sliced()) fit = std::min(fit, kCache / block_words_);
+  if (sliced() || by_group_) fit = std::min(fit, slots_ / kBlock);
+  const int64_t blocks = std::max<int64_t>(1, fit), kept_blocks = sliced() ? blocks : 1;
   capacity_ = blocks * kBlock;
   slots_ = std::min(slots_, capacity_);
   const auto size = static_cast<size_t>(capacity_);
@@ -36,8 +36,8 @@ BlockScanner::BlockScanner(const PackedPoints& table, const RowsView& rows)
     bits->resize(static_cast<size_t>(blocks));
   }
   first_look_.resize(static_cast<size_t>(blocks + 1));
-  minima_.resize(static_cast<size_t>(kept * groups_ * kBlock));
-  packed_.resize(static_cast<size_t>(kept * block_words_));
+  minima_.resize(static_cast<size_t>(kept_blocks * groups_ * kBlock));
+  packed_.resize(static_cast<size_t>(kept_blocks * block_words_));
   fine_.resize(static_cast<size_t>(slots_ * fine_words_));
   looks_.resize(size * static_cast<size_t>(groups_));
   sorted_.resize(looks_.size());
@@ -57,7 +57,6 @@ int BlockScanner::scan_uncertified(int64_t first, int64_t end) {
 int BlockScanner::scan(int64_t first, int64_t end, const double* within, bool certify) {
   auto count = static_cast<int>(std::min(capacity_, end - first));
   int blocks = (count + kBlock - 1) / kBlock;
-  const bool sliced = slice_ < table_.packed().k_padded;
   const auto rows_of = [&](int block) { return std::min(kBlock, count - block * kBlock); };
   first_ = first;
   limited_ = within != nullptr;
@@ -69,13 +68,13 @@ int BlockScanner::scan(int64_t first, int64_t end, const double* within, bool ce
     for (int block = 0; block < blocks; ++block) {
       if (c == 0) pack(block, rows_of(block));
       track(block, c, end);
-      if (sliced) continue;
+      if (sliced()) continue;
       find_near(block, rows_of(block), within, certify);
       if (!by_group_ && slots_ - used_ < kBlock) blocks = block + 1;
     }
   }
   count = std::min(count, blocks * kBlock);
-  for (int block = 0; sliced && block < blocks; ++block) {
+  for (int block = 0; sliced() && block < blocks; ++block) {
     find_near(block, rows_of(block), within, certify);
   }
   first_look_[blocks] = looks_found_;
@@ -106,11 +105,11 @@ void BlockScanner::pack(int block, int count) {
 // brought to the cache.
 void BlockScanner::track(int block, int64_t from, int64_t end) {
   const PackedCentroids& packed = table_.packed();
-  const int64_t at = block * kBlock, to = std::min(packed.k_padded, from + slice_);
+  const int at = block * kBlock;
+  const int64_t to = std::min(packed.k_padded, from + slice_);
   const int64_t next = from == 0 ? std::min(end, first_ + at + kBlock) : end;
   Ahead ahead(rows_, next, std::min(end, next + kBlock));
-  const Lowest lowest{best_.data() + at, second_.data() + at, index_.data() + at};
-  table_.kernel().track(packed, packed_rows(block), error_.data() + at, from, to, ahead, lowest,
+  table_.kernel().track(packed, packed_rows(block), error_.data() + at, from, to, ahead, lowest(at),
                         minima(block));
   poll((to - from) * rows_.d);
 }

@@ -62,11 +62,13 @@ class BlockScanner {
   void decide(int block);
   // The upper ends of a block's rows, or what is within where that is less.
   void find_limits(int block, const float* error, float* limit) const;
-  int64_t block_of(int block) const { return slice_ < table_.packed().k_padded ? block : 0; }
+  // Tables above the second cache are scanned in slices; then all blocks keep what they hold.
+  bool sliced() const { return slice_ < table_.packed().k_padded; }
+  int64_t kept(int block) const { return sliced() ? block : 0; }
   uint32_t* fine_row(int r) { return fine_.data() + slot_[r] * fine_words_; }
-  uint32_t* packed_rows(int block) { return packed_.data() + block_of(block) * block_words_; }
-  float* minima(int block) { return minima_.data() + block_of(block) * groups_ * kBlock; }
-  Lowest lowest() { return {best_.data(), second_.data(), index_.data()}; }
+  uint32_t* packed_rows(int block) { return packed_.data() + kept(block) * block_words_; }
+  float* minima(int block) { return minima_.data() + kept(block) * groups_ * kBlock; }
+  Lowest lowest(int at = 0) { return {best_.data() + at, second_.data() + at, index_.data() + at}; }
 
   const PackedPoints& table_;
   const RowsView& rows_;

@@ -24,10 +24,6 @@ constexpr double kCoarse = 1e-3;
 constexpr int kLargestExponent = 120;
 constexpr int64_t kTaskValues = 1 << 17;
 
-uint32_t* align(uint32_t* words) {
-  return reinterpret_cast<uint32_t*>((reinterpret_cast<uintptr_t>(words) + 63) & ~uintptr_t{63});
-}
-
 // Sum over the features of term(j), in eight partial sums that vectors hold; its order does not matter.
 template <class Term>
 double sum_in_lanes(int64_t d, const Term& term) {
@@ -131,8 +127,8 @@ void PackedPoints::allocate() {
   const int64_t k = packed_.k_padded;
   const int64_t words = round_up(kernel_->centroid_words(k, d_) + kLargestGroup, 16);
   const int64_t fine = kernel_->fine_words(k, d_);
-  words_.reset(new uint32_t[static_cast<size_t>(words + fine + 16)]);
-  packed_words_ = align(words_.get());
+  words_.resize(static_cast<size_t>(words + fine));
+  packed_words_ = words_.data();
   // What is read beyond the centroids.
   std::fill(packed_words_ + kernel_->centroid_words(k, d_), packed_words_ + words, 0u);
   if (fine > 0) std::fill_n(packed_words_ + words + fine - kLargestGroup, kLargestGroup, 0u);

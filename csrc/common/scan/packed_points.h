@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "../aligned.h"
 #include "kernel.h"
 
 namespace ally_fast {
@@ -64,7 +65,7 @@ class PackedPoints {
   std::vector<int64_t> order_;       // place among the packed -> centroid; 0 for the padding
   std::vector<float> shift_, half_norm_;
   std::vector<float> norm_, spread_, slack_;  // (groups,)
-  std::unique_ptr<uint32_t[]> words_;
+  RawAlignedVector<uint32_t> words_;          // packed, then for the fine look
   uint32_t *packed_words_ = nullptr, *fine_words_ = nullptr;
   PackedCentroids packed_{};
   double centroid_residual_ = 0;  // max_c ||c' - b|| / norm_c

@@ -124,12 +124,14 @@ __m512 score(const float* half_norm, const Tile& dots, int j) {
   return _mm512_add_ps(Amx::load(dots[j]), Amx::broadcast(half_norm[j]));
 }
 
-__m512 lowest_score(const float* half_norm, const Tile& dots) {
-  __m512 even = score(half_norm, dots, 0), odd = score(half_norm, dots, 1);
+// Of score(j), j < 16.
+template <class Score>
+inline __attribute__((always_inline)) __m512 minimum_of_sixteen(const Score& score) {
+  __m512 even = score(0), odd = score(1);
 #pragma GCC unroll 8
   for (int j = 2; j < 16; j += 2) {
-    even = Amx::min(even, score(half_norm, dots, j));
-    odd = Amx::min(odd, score(half_norm, dots, j + 1));
+    even = Amx::min(even, score(j));
+    odd = Amx::min(odd, score(j + 1));
   }
   return Amx::min(even, odd);
 }
@@ -141,18 +143,6 @@ struct HalfNorms {
   void load(const float* half_norm) {
 #pragma GCC unroll 16
     for (int j = 0; j < 16; ++j) value[j] = Amx::broadcast(half_norm[j]);
-  }
-  __m512 lowest_score(const Tile& dots) const {
-    const auto score = [&](int j) __attribute__((always_inline)) {
-      return _mm512_add_ps(value[j], Amx::load(dots[j]));
-    };
-    __m512 even = score(0), odd = score(1);
-#pragma GCC unroll 8
-    for (int j = 2; j < 16; j += 2) {
-      even = Amx::min(even, score(j));
-      odd = Amx::min(odd, score(j + 1));
-    }
-    return Amx::min(even, odd);
   }
 };
 
@@ -175,7 +165,10 @@ void track_groups(const PackedCentroids& table, const uint32_t* rows, const floa
   for_each_short_tile(table, rows, begin, end, ahead,
                       [&](int64_t c, int r, const Tile& dots) __attribute__((always_inline)) {
                         if (r == 0) half_norms.load(table.half_norm + c);
-                        Amx::store(minima + c / 16 * kBlock + r, half_norms.lowest_score(dots));
+                        const auto score = [&](int j) __attribute__((always_inline)) {
+                          return _mm512_add_ps(half_norms.value[j], Amx::load(dots[j]));
+                        };
+                        Amx::store(minima + c / 16 * kBlock + r, minimum_of_sixteen(score));
                       });
   LowestInLanes known[4] = {{lowest, 0}, {lowest, 16}, {lowest, 32}, {lowest, 48}};
   static_assert(kBlock == 64);
@@ -206,7 +199,9 @@ void track_centroids(const PackedCentroids& table, const uint32_t* rows, const f
   }
   const auto finish = [&](int64_t c, int r, const Tile& dots) __attribute__((always_inline)) {
     const float* const half_norm = table.half_norm + c;
-    const __m512 low = Amx::subtract_product(lowest_score(half_norm, dots), Amx::load(error + r),
+    const auto score_of = [&](int j)
+                              __attribute__((always_inline)) { return score(half_norm, dots, j); };
+    const __m512 low = Amx::subtract_product(minimum_of_sixteen(score_of), Amx::load(error + r),
                                              Amx::broadcast(table.norm[c / 16]));
     Amx::store(minima + c / 16 * kBlock + r, low);
     LowestInLanes known({best, second, group}, r);
@@ -216,7 +211,7 @@ void track_centroids(const PackedCentroids& table, const uint32_t* rows, const f
     if (!lower) return;
 #pragma GCC unroll 16
     for (int j = 0; j < 16; ++j) {
-      _mm512_mask_store_ps(aside[r / 16][j], lower, score(half_norm, dots, j));
+      _mm512_mask_store_ps(aside[r / 16][j], lower, score_of(j));
     }
   };
   if (table.d > kShortD) {

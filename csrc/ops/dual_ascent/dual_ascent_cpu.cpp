@@ -95,22 +95,21 @@ bool fetch(const DualVariablesView& duals, int64_t at, int64_t count, float* bef
 // Multipliers change block by block; what ends the step too early changes them back.
 class Ascent {
  public:
-  Ascent(const DualVariablesView& duals, int64_t m, float* before)
+  Ascent(const DualVariablesView& duals, int64_t m, const float* before)
       : duals_(duals), m_(m), before_(before), blocks_(count()), changed_(count()) {}
 
-  // Calls losses_of(at, count) once the multipliers before of a block's rows are known, then ascends
-  // with the losses. False where something was wrong.
-  template <class LossesOf>
+  // Ascends each block of rows, `at` and so many, for which prepare(at, rows) is true: then their losses and
+  // the multipliers before are known. False where it was not.
+  template <class Prepare>
   bool run(const RowKernel& kernel, int64_t least_rows, int threads, const float* losses,
-           const float* dual_losses, float* slacks, const LossesOf& losses_of) {
+           const float* dual_losses, float* slacks, const Prepare& prepare) {
     std::atomic<bool> right{true};
     const auto visit = [&](int64_t b) {
       const int64_t at = b * kBlockRows, rows = std::min(kBlockRows, m_ - at);
-      if (!fetch(duals_, at, rows, before_)) {
+      if (!prepare(at, rows)) {
         right = false;
         return;
       }
-      losses_of(at, rows);
       blocks_[b] = kernel.ascend(losses + at, dual_losses + at, duals_.ids + at, rows, duals_,
                                  slacks + at, before_ + at);
       changed_[b] = 1;
@@ -152,7 +151,7 @@ class Ascent {
 
   const DualVariablesView& duals_;
   const int64_t m_;
-  float* const before_;
+  const float* const before_;
   std::vector<AscentBlock> blocks_;
   std::vector<char> changed_;
 };
@@ -181,8 +180,9 @@ std::optional<DualAscent> dual_ascent_losses_cpu(const float* losses, const floa
                                                  float* slacks) {
   if (!right_so_far(duals, m, threads)) return {};
   Ascent ascent(duals, m, before);
+  const auto prepare = [&](int64_t at, int64_t count) { return fetch(duals, at, count, before); };
   if (!ascent.run(row_kernel(kernel), kMultipliersATask, threads, losses, dual_losses, slacks,
-                  [](int64_t, int64_t) {})) {
+                  prepare)) {
     return {};
   }
   return ascent.result();
@@ -205,12 +205,14 @@ std::optional<DualAscent> dual_ascent_cpu(const Predictions& predictions,
   }
   Ascent ascent(duals, m, step.before);
   const int64_t least = is_short ? rows_of_task(predictions.outputs) : kMultipliersATask;
-  const auto losses_of = [&](int64_t at, int64_t count) {
-    if (!is_short) return;
+  const auto prepare = [&](int64_t at, int64_t count) {
+    if (!is_short) return true;
+    if (!fetch(duals, at, count, step.before)) return false;
     visit_rows(predictions, at, at + count, step.before, mean_scale, rows, step.losses,
                step.gradient);
+    return true;
   };
-  if (!ascent.run(rows, least, threads, step.losses, step.losses, step.slacks, losses_of)) {
+  if (!ascent.run(rows, least, threads, step.losses, step.losses, step.slacks, prepare)) {
     return {};
   }
   return ascent.result();
